@@ -1,0 +1,134 @@
+# Every target makes what it needs: .venv, the tools, the extension.  Needs Python and a C compiler.
+
+PYTHON   ?= python3
+# -Werror in CI; not by default, as a newer compiler may warn about more.
+WERROR   ?=
+# Further arguments for pytest: make test PYTEST="-k truncate -x"
+PYTEST   ?=
+
+PY       := .venv/bin/python
+PIP      := $(PY) -m pip install -qq --disable-pip-version-check
+TINY     := page64 page16
+JOBS     := $(shell nproc 2>/dev/null || echo 2)
+NATIVE   := $(wildcard ext/*/*.c ext/*/*.h) setup.py
+PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
+C_FILES  := $(wildcard ext/*/*.c ext/*/*.h tests/c/*.c tests/c/*.h)
+PY_FILES := $(wildcard setup.py src tests benchmarks tools)
+STUBTEST := --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
+
+.NOTPARALLEL:
+.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize lint format compare bench \
+        clean distclean
+
+help:
+	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
+	@echo "make compare   the comparison with ring buffers and growable buffers"
+	@echo "make bench     the same cases under pytest-benchmark"
+	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
+	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
+	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
+
+# ---- environment ----------------------------------------------------------------------------
+
+.venv/.stamps/venv: tools/check_python.py
+	@$(PYTHON) tools/check_python.py
+	@echo "== .venv ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --upgrade pip "setuptools>=77"
+	@mkdir -p $(@D) && touch $@
+
+# pip learnt --group in 25.1; the one in .venv is newer than that by now.
+.venv/.stamps/test .venv/.stamps/lint: .venv/.stamps/%: .venv/.stamps/venv pyproject.toml
+	@echo "== tools for $*"
+	@$(PIP) --group $*
+	@touch $@
+
+.venv/.stamps/compare: .venv/.stamps/venv pyproject.toml tools/install_peers.py
+	@echo "== peers for the comparison"
+	@$(PY) tools/install_peers.py
+	@touch $@
+
+# ---- builds ---------------------------------------------------------------------------------
+
+build: build/stamps/normal
+tiny: $(TINY:%=build/stamps/%)
+
+build/stamps/normal: .venv/.stamps/venv pyproject.toml $(NATIVE)
+	@echo "== extension"
+	@PAGEBUF_CFLAGS="$(PAGEBUF_CFLAGS) $(WERROR)" $(PIP) --no-build-isolation --no-deps --editable .
+	@mkdir -p $(@D) && touch $@
+
+# The tiny builds are copies of the package, with assertions on.
+build/stamps/page64: SHIFT := 6
+build/stamps/page16: SHIFT := 4
+$(TINY:%=build/stamps/%): build/stamps/%: .venv/.stamps/venv $(NATIVE) $(PACKAGE)
+	@echo "== extension, $(@F)"
+	@rm -rf build/$*/lib
+	@PAGEBUF_PAGE_SHIFT=$(SHIFT) PAGEBUF_CFLAGS="-UNDEBUG $(WERROR)" $(PY) setup.py -q build \
+	    --build-base build/$* --build-lib build/$*/lib
+	@mkdir -p $(@D) && touch $@
+
+# ---- tests ----------------------------------------------------------------------------------
+
+test: test-c test-py $(TINY:%=test-%)
+
+test-c: .venv/.stamps/venv
+	@echo "== C tests"
+	@$(MAKE) --no-print-directory -j$(JOBS) -f tests/c/Makefile PYTHON=$(PY) WERROR=$(WERROR)
+
+test-py: build/stamps/normal .venv/.stamps/test
+	@echo "== Python tests"
+	@PAGEBUF_EXPECT=4096 $(PY) -m pytest $(PYTEST)
+
+$(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
+	@echo "== Python tests, $*"
+	@PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib $(PY) -m pytest tests $(PYTEST)
+
+slow: build/stamps/normal .venv/.stamps/test
+	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)
+
+# The whole extension under ASan and UBSan.  The library has to be there before the interpreter is;
+# leaks are not looked for, since CPython keeps memory until the end on purpose.
+sanitize: .venv/.stamps/test
+	@echo "== Python tests under sanitizers"
+	@rm -rf build/sanitize/lib
+	@PAGEBUF_PAGE_SHIFT=6 PAGEBUF_CFLAGS="-UNDEBUG -O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=address,undefined -fno-sanitize-recover=all" $(PY) setup.py -q build \
+	    --build-base build/sanitize --build-lib build/sanitize/lib
+	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
+	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests $(PYTEST)
+
+# ---- style ----------------------------------------------------------------------------------
+
+lint: build/stamps/normal .venv/.stamps/lint
+	@echo "== lint"
+	@$(PY) -m ruff check --quiet $(PY_FILES)
+	@$(PY) -m ruff format --check --quiet $(PY_FILES)
+	@.venv/bin/clang-format --dry-run --Werror $(C_FILES)
+	@$(PY) -m mypy --no-error-summary
+	@$(PY) -m mypy.stubtest $(STUBTEST) pagebuf
+	@echo "lint: clean"
+
+format: .venv/.stamps/lint
+	@$(PY) -m ruff check --fix --quiet $(PY_FILES) || true
+	@$(PY) -m ruff format --quiet $(PY_FILES)
+	@.venv/bin/clang-format -i $(C_FILES)
+
+# ---- benchmarks -----------------------------------------------------------------------------
+
+compare: build/stamps/normal .venv/.stamps/compare
+	@$(PY) -m benchmarks.compare
+
+bench: build/stamps/normal .venv/.stamps/test .venv/.stamps/compare
+	@$(PY) -m pytest benchmarks -o python_files='bench_*.py' -p no:timeout --benchmark-only $(PYTEST)
+
+# ---- away -----------------------------------------------------------------------------------
+
+clean:
+	@rm -rf build dist src/pagebuf.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -f src/pagebuf/_core*.so
+	@find src tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	@rm -rf .venv

@@ -1,0 +1,40 @@
+"""Builds the extension; everything else is in pyproject.toml.
+
+PAGEBUF_PAGE_SHIFT  log2 of the page size: 12 (default), or 6 and 4 for the tests' tiny pages
+PAGEBUF_CFLAGS      further compiler flags; a -fsanitize= flag also reaches the linker
+"""
+
+import os
+import shlex
+from glob import glob
+
+from setuptools import Extension, setup
+
+CFLAGS = [
+    "-std=c11",
+    "-O3",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wno-missing-field-initializers",  # PyMethodDef and PyType_Slot rows end early by custom
+    "-Wno-unused-parameter",  # CPython fixes the signatures
+]
+
+
+def extension() -> Extension:
+    macros = []
+    if shift := os.environ.get("PAGEBUF_PAGE_SHIFT"):
+        macros.append(("PB_PAGE_SHIFT", shift))
+    extra = shlex.split(os.environ.get("PAGEBUF_CFLAGS", ""))
+    return Extension(
+        "pagebuf._core",
+        sources=sorted(glob("ext/core/*.c") + glob("ext/binding/*.c")),
+        depends=sorted(glob("ext/core/*.h") + glob("ext/binding/*.h")),
+        include_dirs=["ext/core", "ext/binding"],
+        define_macros=macros,
+        extra_compile_args=CFLAGS + extra,
+        extra_link_args=[flag for flag in extra if flag.startswith("-fsanitize")],
+    )
+
+
+setup(ext_modules=[extension()])

@@ -1,0 +1,50 @@
+"""Hypothesis profiles, the `pool` fixture, and a line that says which build is under test."""
+
+import gc
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+import pagebuf
+
+settings.register_profile("moderate", max_examples=100, stateful_step_count=50, deadline=None)
+settings.register_profile("quick", max_examples=20, stateful_step_count=25, deadline=None)
+settings.register_profile("long", max_examples=2000, stateful_step_count=200, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moderate"))
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure() -> None:
+    """Stop when PYTHONPATH did not lead to the build that the caller meant to test."""
+    expected = os.environ.get("PAGEBUF_EXPECT")
+    if expected and int(expected) != pagebuf.PAGE_SIZE:
+        raise pytest.UsageError(f"{pagebuf.__file__} has pages of {pagebuf.PAGE_SIZE} bytes, not {expected}")
+
+
+def pytest_report_header() -> str:
+    return f"pagebuf: {pagebuf.PAGE_SIZE}-byte pages, {pagebuf.__file__}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture
+def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
+    """A fresh pool; a passed test leaves it consistent (I10) and without a frame in use."""
+    pool = pagebuf.PagePool()
+    yield pool
+    pool.check()
+    if request.node.stash.get(FAILED, False):
+        return  # the traceback keeps the test's buffers alive
+    request.node.funcargs.clear()  # and so would pytest, those of other fixtures
+    gc.collect()
+    pool.check()
+    assert pool.stats().held == 0, f"frames still in use, by {pool.buffers()}"

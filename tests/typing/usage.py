@@ -1,0 +1,118 @@
+"""What callers' type checkers see.  mypy reads this file; it is never run."""
+
+from array import array
+from typing import assert_type
+
+import pagebuf
+from pagebuf import (
+    BufferStats,
+    CapacityError,
+    CorruptionError,
+    PageBuffer,
+    PagePool,
+    PoolLimitError,
+    PoolStats,
+    Walk,
+    WalkStep,
+)
+
+assert_type(pagebuf.PAGE_SIZE, int)
+assert_type(pagebuf.FANOUT, int)
+assert_type(pagebuf.MAX_LEVELS, int)
+assert_type(pagebuf.INLINE_SIZE, int)
+
+
+def pools() -> None:
+    pool = PagePool(1 << 20, keep=0, debug=0, name="cache")
+    PagePool()
+    PagePool(limit=None, keep=None, name=None)
+    assert_type(pagebuf.default_pool(), PagePool)
+    assert_type(pool.buffers(), list[PageBuffer])
+    assert_type(pool.trim(), int)
+    stats = pool.stats()
+    assert_type(stats, PoolStats)
+    assert_type(stats.held + stats.free + stats.high_water + stats.limit, int)
+    pool.check()
+
+
+def made_of(pool: PagePool) -> None:
+    PageBuffer()
+    PageBuffer(b"bytes", pool=pool, max_levels=3)
+    PageBuffer(bytearray(b"bytearray"))
+    PageBuffer(memoryview(b"view"))
+    PageBuffer(array("d", [1.0]))
+
+
+def reads(buf: PageBuffer) -> None:
+    assert_type(buf.read(0), bytes)
+    assert_type(buf.read(0, 10), bytes)
+    assert_type(buf.read(0, None), bytes)
+    assert_type(buf.readinto(0, bytearray(4)), int)
+    assert_type(buf.tobytes(), bytes)
+    assert_type(bytes(buf), bytes)
+    assert_type(buf[0], int)
+    assert_type(buf[1:5:2], bytes)
+    assert_type(len(buf), int)
+    assert_type(buf.nbytes, int)
+
+
+def writes(buf: PageBuffer) -> None:
+    assert_type(buf.write(1 << 20, b"past the end"), int)
+    buf.append(255)
+    buf.extend(array("H", [1, 2]))
+    buf += b"more"
+    assert_type(buf, PageBuffer)
+    assert_type(buf.truncate(10), int)
+    buf.punch(0, 4)
+    assert_type(buf.take_bytes(), bytes)
+    assert_type(buf.take_bytes(-2), bytes)
+    assert_type(buf.take_bytes(None), bytes)
+    buf.clear()
+
+
+def looks_inside(buf: PageBuffer) -> None:
+    assert_type(buf.extents(), list[tuple[int, int]])
+    assert_type(buf.levels, int)
+    assert_type(buf.capacity, int)
+    assert_type(buf.pool, PagePool)
+    assert_type(buf.frozen, bool)
+    stats = buf.stats()
+    assert_type(stats, BufferStats)
+    assert_type(stats.pages + stats.nodes + stats.holes + stats.resident, int)
+    walk = buf.walk(0)
+    assert_type(walk, Walk)
+    assert_type(walk.found, bool)
+    assert_type(walk.stop, str)
+    assert_type(walk.steps, tuple[WalkStep, ...])
+    assert_type(walk.steps[0].address, int)
+    buf.check()
+
+
+def errors(buf: PageBuffer) -> None:
+    try:
+        buf.extend(b"x")
+    except PoolLimitError as error:
+        memory: MemoryError = error
+        raise memory from None
+    except CapacityError as error:
+        overflow: OverflowError = error
+        raise overflow from None
+    except CorruptionError as error:
+        assert_type(error.frame, int | None)
+        assert_type(error.owner, int | None)
+        assert_type(error.offset, int | None)
+
+
+def rejected(buf: PageBuffer) -> None:
+    """Each line is a mistake that the stub must catch: mypy reports an ignore without one."""
+    PageBuffer("text")  # type: ignore[arg-type]
+    PageBuffer(b"", PagePool())  # type: ignore[misc]
+    PagePool(1, 2)  # type: ignore[misc]
+    buf.extend("text")  # type: ignore[arg-type]
+    buf.extend([1, 2, 3])  # type: ignore[arg-type]
+    buf.append(b"x")  # type: ignore[arg-type]
+    buf.write(b"x")  # type: ignore[call-arg, arg-type]
+    buf.readinto(0, "text")  # type: ignore[arg-type]
+    buf["0"]  # type: ignore[index]
+    buf.nbytes = 0  # type: ignore[misc]
+    hash(buf)  # type: ignore[arg-type]
