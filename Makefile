@@ -30,7 +30,7 @@ help:
 
 # ---- environment ----------------------------------------------------------------------------
 
-.venv/.stamps/venv: tools/check_python.py
+.venv/.stamps/venv:
 	@$(PYTHON) tools/check_python.py
 	@echo "== .venv ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv .venv

@@ -6,7 +6,7 @@ PAGEBUF_CFLAGS      further compiler flags; a -fsanitize= flag also reaches the 
 
 import os
 import shlex
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -21,6 +21,10 @@ CFLAGS = [
 ]
 
 
+def files(pattern: str) -> list[str]:
+    return sorted(str(path) for path in Path("ext").glob(pattern))
+
+
 def extension() -> Extension:
     macros = []
     if shift := os.environ.get("PAGEBUF_PAGE_SHIFT"):
@@ -28,8 +32,8 @@ def extension() -> Extension:
     extra = shlex.split(os.environ.get("PAGEBUF_CFLAGS", ""))
     return Extension(
         "pagebuf._core",
-        sources=sorted(glob("ext/core/*.c") + glob("ext/binding/*.c")),
-        depends=sorted(glob("ext/core/*.h") + glob("ext/binding/*.h")),
+        sources=files("*/*.c"),
+        depends=files("*/*.h"),
         include_dirs=["ext/core", "ext/binding"],
         define_macros=macros,
         extra_compile_args=CFLAGS + extra,

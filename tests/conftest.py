@@ -19,9 +19,10 @@ FAILED = pytest.StashKey[bool]()
 
 def pytest_configure() -> None:
     """Stop when PYTHONPATH did not lead to the build that the caller meant to test."""
-    expected = os.environ.get("PAGEBUF_EXPECT")
-    if expected and int(expected) != pagebuf.PAGE_SIZE:
-        raise pytest.UsageError(f"{pagebuf.__file__} has pages of {pagebuf.PAGE_SIZE} bytes, not {expected}")
+    expected = int(os.environ.get("PAGEBUF_EXPECT", pagebuf.PAGE_SIZE))
+    if expected != pagebuf.PAGE_SIZE:
+        found = f"{pagebuf.__file__} has pages of {pagebuf.PAGE_SIZE} bytes"
+        raise pytest.UsageError(f"{found}, not {expected}")
 
 
 def pytest_report_header() -> str:

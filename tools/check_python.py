@@ -3,8 +3,6 @@
 Kept to syntax that old interpreters parse, so that they can be told as well.
 """
 
-# ruff: noqa: PTH, UP031
-
 import os
 import sys
 import sysconfig
