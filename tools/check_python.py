@@ -10,7 +10,7 @@ import sysconfig
 
 def problem():
     """One sentence, or None."""
-    if sys.implementation.name != "cpython" or sys.version_info < (3, 11):
+    if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
         return "CPython 3.11 or later is needed"
     try:
         import ensurepip  # noqa: F401
