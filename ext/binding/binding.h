@@ -1,0 +1,165 @@
+/* binding.h: what the files of the binding share: module state, object layouts, helpers.
+ *
+ * The shape of every method: convert the arguments and borrow foreign buffers (I6), lock,
+ * one core call, unlock, build the result, release.  A function that runs under the lock
+ * ends in _lock_held.  No Python code runs under a lock. */
+#ifndef PAGEBUF_BINDING_H
+#define PAGEBUF_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h> /* PyMemberDef flags before 3.12 */
+#include <stddef.h> /* offsetof */
+
+#include "pb_buf.h"
+#include "pb_check.h"
+
+/* Where threads wait for a copy that goes on without the GIL (lock.c). */
+typedef struct {
+    PyThread_type_lock lock; /* held by the copying thread */
+    const void *buffer;      /* what it copies from or to; NULL: not in use */
+    int waiting;
+} copy_gate;
+
+#define COPY_GATES 16
+
+typedef struct {
+    PyTypeObject *pool_type;
+    PyTypeObject *buffer_type;
+    PyTypeObject *pool_stats_type;
+    PyTypeObject *buffer_stats_type;
+    PyTypeObject *walk_type;
+    PyTypeObject *walk_step_type;
+    PyObject *pool_limit_error;
+    PyObject *capacity_error;
+    PyObject *corruption_error;
+    PyObject *pool_factory; /* pagebuf.PagePool */
+    PyObject *default_pool; /* made when first asked for */
+    PyObject *str_grow;     /* "_grow" */
+    copy_gate gates[COPY_GATES];
+} module_state;
+
+extern struct PyModuleDef pagebuf_module;
+
+static inline module_state *
+state_of_module(PyObject *module)
+{
+    return (module_state *)PyModule_GetState(module);
+}
+
+/* The state behind an object of ours or of a subclass. */
+module_state *
+state_of(PyObject *self);
+
+/* ---- objects ---- */
+
+/* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports. */
+typedef struct {
+    PyObject_HEAD
+    pb_pool pool;
+    PyObject *regions; /* list of memoryview */
+    PyObject *weakrefs;
+} PoolObject;
+
+/* A buffer.  b.pool lies inside a PoolObject that the buffer holds a reference to. */
+typedef struct {
+    PyObject_HEAD
+    pb_buf b;
+    PyObject *weakrefs;
+} BufferObject;
+
+static inline PoolObject *
+pool_object(const pb_buf *b)
+{
+    return (PoolObject *)((char *)b->pool - offsetof(PoolObject, pool));
+}
+
+/* ---- pool_type.c ---- */
+
+extern PyType_Spec pool_spec;
+
+/* The default pool, a new reference. */
+PoolObject *
+pool_default(module_state *state);
+
+/* Have the pool add the region that it was short of.  Runs Python code: no lock held. */
+int
+pool_grow(PoolObject *self);
+
+/* ---- buffer_type.c and its kin ---- */
+
+extern PyType_Spec buffer_spec;
+
+/* What PyType_Spec cannot say before 3.14: the vectorcall constructor. */
+int
+buffer_type_ready(PyTypeObject *type);
+
+/* An exact PageBuffer or one of a subclass, empty, on `pool`. */
+BufferObject *
+buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels);
+
+/* Bytes [off, off + n), clipped to the end; a new bytes object. */
+PyObject *
+buffer_read(BufferObject *self, uint64_t off, uint64_t n);
+
+int
+buffer_extend(BufferObject *self, const void *src, uint64_t n);
+
+/* ---- buffer_info.c ---- */
+
+PyObject *
+buffer_subscript(BufferObject *self, PyObject *key);
+PyObject *
+buffer_item(BufferObject *self, Py_ssize_t i);
+PyObject *
+buffer_repr(BufferObject *self);
+PyObject *
+buffer_extents(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_stats(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_walk(BufferObject *self, PyObject *arg);
+PyObject *
+buffer_check(BufferObject *self, PyObject *ignored);
+extern const char buffer_extents_doc[], buffer_stats_doc[], buffer_walk_doc[],
+    buffer_check_doc[];
+extern PyGetSetDef buffer_getset[];
+
+/* ---- structs.c ---- */
+
+int
+structs_add(PyObject *module);
+
+/* ---- errors.c ---- */
+
+int
+errors_add(PyObject *module);
+
+/* The exception for a status that is not PB_OK, for bytes [off, off + n) of a buffer. */
+void
+raise_status(const BufferObject *self, pb_status st, uint64_t off, uint64_t n);
+
+/* CorruptionError from a fault. */
+void
+raise_fault(module_state *state, const pb_fault *fault);
+
+/* ---- args.c ---- */
+
+/* An offset or size: an int >= 0 below 2^63.  Returns -1 with an exception.  May run
+ * Python code (__index__). */
+int
+arg_offset(PyObject *obj, const char *what, uint64_t *out);
+
+/* A size of which None and negative numbers mean "to the end" (UINT64_MAX). */
+int
+arg_size(PyObject *obj, uint64_t *out);
+
+/* The bytes of any C-contiguous object.  `view` must be released when view->obj is set;
+ * bytes are borrowed without a view. */
+int
+arg_bytes(PyObject *obj, Py_buffer *view);
+
+int
+check_nargs(const char *name, Py_ssize_t nargs, Py_ssize_t least, Py_ssize_t most);
+
+#endif

@@ -1,0 +1,308 @@
+/* buffer_info.c: indexing a PageBuffer, and looking into it. */
+#include "binding.h"
+#include "lock.h"
+
+/* ---- index and slice ---- */
+
+PyObject *
+buffer_item(BufferObject *self, Py_ssize_t i)
+{
+    uint8_t byte;
+    buffer_lock(self);
+    bool inside = i >= 0 && (uint64_t)i < self->b.root.size;
+    if (inside) {
+        const uint8_t *at = pb_buf_peek(&self->b, (uint64_t)i, 1);
+        byte = at ? *at : 0;
+    }
+    buffer_unlock(self);
+    if (!inside) {
+        PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
+        return NULL;
+    }
+    return PyLong_FromLong(byte);
+}
+
+/* Every step-th byte, one by one. */
+static PyObject *
+read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n)
+{
+    PyObject *out = PyBytes_FromStringAndSize(NULL, n);
+    if (out == NULL) {
+        return NULL;
+    }
+    char *to = PyBytes_AS_STRING(out);
+    buffer_lock(self);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        uint64_t off = (uint64_t)(start + i * step);
+        const uint8_t *at =
+            off < self->b.root.size ? pb_buf_peek(&self->b, off, 1) : NULL;
+        to[i] = at ? (char)*at : 0;
+    }
+    buffer_unlock(self);
+    return out;
+}
+
+PyObject *
+buffer_subscript(BufferObject *self, PyObject *key)
+{
+    Py_ssize_t start, stop, step;
+    if (PyIndex_Check(key)) {
+        Py_ssize_t i = PyNumber_AsSsize_t(key, PyExc_IndexError);
+        if (i == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+        return buffer_item(self, i < 0 ? i + (Py_ssize_t)self->b.root.size : i);
+    }
+    if (!PySlice_Check(key)) {
+        PyErr_Format(PyExc_TypeError, "PageBuffer indices must be integers or slices, not %.200s",
+                     Py_TYPE(key)->tp_name);
+        return NULL;
+    }
+    if (PySlice_Unpack(key, &start, &stop, &step) < 0) {
+        return NULL;
+    }
+    Py_ssize_t n =
+        PySlice_AdjustIndices((Py_ssize_t)self->b.root.size, &start, &stop, step);
+    if (step == 1 || n <= 1) {
+        return buffer_read(self, (uint64_t)start, (uint64_t)n);
+    }
+    return read_strided(self, start, step, n);
+}
+
+/* ---- attributes ---- */
+
+static PyObject *
+get_nbytes(BufferObject *self, void *closure)
+{
+    return PyLong_FromUnsignedLongLong(self->b.root.size);
+}
+
+static PyObject *
+get_levels(BufferObject *self, void *closure)
+{
+    return PyLong_FromLong(self->b.root.levels);
+}
+
+static PyObject *
+get_capacity(BufferObject *self, void *closure)
+{
+    return PyLong_FromUnsignedLongLong(pb_buf_capacity(&self->b));
+}
+
+static PyObject *
+get_pool(BufferObject *self, void *closure)
+{
+    return Py_NewRef(pool_object(&self->b));
+}
+
+static PyObject *
+get_frozen(BufferObject *self, void *closure)
+{
+    return PyBool_FromLong(self->b.frozen);
+}
+
+PyGetSetDef buffer_getset[] = {
+    {"nbytes", (getter)get_nbytes, NULL, "Its length in bytes, as len().", NULL},
+    {"levels", (getter)get_levels, NULL, "Height of the tree, 1 for up to four pages.", NULL},
+    {"capacity", (getter)get_capacity, NULL, "The most bytes it may ever hold.", NULL},
+    {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
+    {"frozen", (getter)get_frozen, NULL, "Whether it is a snapshot, which never changes.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyObject *
+buffer_repr(BufferObject *self)
+{
+    return PyUnicode_FromFormat("<%s size=%llu levels=%d at %p>", Py_TYPE(self)->tp_name,
+                                (unsigned long long)self->b.root.size,
+                                (int)self->b.root.levels, self);
+}
+
+/* ---- extents ---- */
+
+const char buffer_extents_doc[] =
+    "extents($self, /)\n--\n\n"
+    "The ranges that have pages behind them, a list of (offset, size).\n\n"
+    "What lies between them are holes.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer, PAGE_SIZE\n"
+    ">>> buf = PageBuffer()\n"
+    ">>> buf.write(10 * PAGE_SIZE, b'abc')\n"
+    "3\n"
+    ">>> buf.extents() == [(10 * PAGE_SIZE, 3)]\n"
+    "True\n";
+
+PyObject *
+buffer_extents(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t off = 0, start, end;
+    PyObject *list = PyList_New(0);
+    while (list) {
+        buffer_lock(self);
+        bool found = pb_buf_next_data(&self->b, off, &start, &end);
+        buffer_unlock(self);
+        if (!found) {
+            break;
+        }
+        PyObject *pair = Py_BuildValue("KK", (unsigned long long)start,
+                                       (unsigned long long)(end - start));
+        if (pair == NULL || PyList_Append(list, pair) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(pair);
+        off = end;
+    }
+    return list;
+}
+
+/* ---- stats ---- */
+
+const char buffer_stats_doc[] =
+    "stats($self, /)\n--\n\n"
+    "How the buffer stands: a BufferStats.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(bytes(100)).stats().pages\n"
+    "1\n";
+
+/* Pages that a dense buffer of this size would have. */
+static uint64_t
+pages_spanned(const pb_root *root)
+{
+    uint64_t head = root->bias & PB_PAGE_MASK;
+    return root->size ? (head + root->size + PB_PAGE_MASK) >> PB_PAGE_SHIFT : 0;
+}
+
+PyObject *
+buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_usage use;
+    buffer_lock(self);
+    pb_buf_usage(&self->b, &use);
+    const pb_root root = self->b.root;
+    buffer_unlock(self);
+    const uint64_t values[] = {
+        root.size,   use.pages,   use.nodes, pages_spanned(&root) - use.pages,
+        use.shared,  root.levels, root.bias, (use.pages + use.nodes) << PB_PAGE_SHIFT,
+    };
+    PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->buffer_stats_type);
+    for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
+        PyObject *value = PyLong_FromUnsignedLongLong(values[i]);
+        if (value == NULL) {
+            Py_CLEAR(stats);
+            break;
+        }
+        PyStructSequence_SetItem(stats, i, value);
+    }
+    return stats;
+}
+
+/* ---- the page walk ---- */
+
+const char buffer_walk_doc[] =
+    "walk($self, offset, /)\n--\n\n"
+    "The page walk: the entry, frame and address at each level on the way to\n"
+    "``offset``, or where it stops and why.  A Walk.  O(levels).\n\n"
+    ">>> from pagebuf import PageBuffer, PAGE_SIZE\n"
+    ">>> buf = PageBuffer()\n"
+    ">>> buf.write(PAGE_SIZE, b'x')\n"
+    "1\n"
+    ">>> buf.walk(PAGE_SIZE).stop, buf.walk(0).stop, buf.walk(10 * PAGE_SIZE).stop\n"
+    "('page', 'hole', 'past the end')\n";
+
+static PyObject *
+step_object(module_state *state, const pb_step *step)
+{
+    PyObject *tuple = PyStructSequence_New(state->walk_step_type);
+    if (tuple == NULL) {
+        return NULL;
+    }
+    const unsigned long long values[] = {step->level, step->index, step->entry, step->frame,
+                                         step->address};
+    for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
+        PyObject *value = PyLong_FromUnsignedLongLong(values[i]);
+        if (value == NULL) {
+            Py_DECREF(tuple);
+            return NULL;
+        }
+        PyStructSequence_SetItem(tuple, i, value);
+    }
+    return tuple;
+}
+
+static PyObject *
+steps_object(module_state *state, const pb_step *steps, unsigned n)
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+    for (unsigned i = 0; tuple && i < n; i++) {
+        PyObject *step = step_object(state, &steps[i]);
+        if (step == NULL) {
+            Py_CLEAR(tuple);
+            break;
+        }
+        PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, step);
+    }
+    return tuple;
+}
+
+static PyObject *
+walk_object(module_state *state, uint64_t off, const char *stop, const pb_step *steps,
+            unsigned n)
+{
+    PyObject *fields[] = {
+        PyLong_FromUnsignedLongLong(off),
+        PyBool_FromLong(n && steps[n - 1].frame),
+        PyUnicode_FromString(stop),
+        steps_object(state, steps, n),
+    };
+    PyObject *walk = PyStructSequence_New(state->walk_type);
+    for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(fields); i++) {
+        if (walk && fields[i]) {
+            PyStructSequence_SetItem(walk, i, fields[i]);
+            continue;
+        }
+        Py_CLEAR(walk);
+        Py_XDECREF(fields[i]);
+    }
+    return walk;
+}
+
+PyObject *
+buffer_walk(BufferObject *self, PyObject *arg)
+{
+    pb_step steps[PB_MAX_LEVELS + 1];
+    unsigned n = 0;
+    uint64_t off;
+    if (arg_offset(arg, "offset", &off) < 0) {
+        return NULL;
+    }
+    buffer_lock(self);
+    if (off < self->b.root.size) {
+        n = pb_tree_walk(self->b.pool, &self->b.root,
+                         (self->b.root.bias + off) >> PB_PAGE_SHIFT, steps);
+    }
+    buffer_unlock(self);
+    const char *stop = n == 0 ? "past the end" : steps[n - 1].frame ? "page" : "hole";
+    return walk_object(state_of((PyObject *)self), off, stop, steps, n);
+}
+
+/* ---- check ---- */
+
+const char buffer_check_doc[] =
+    "check($self, /)\n--\n\n"
+    "Verify the structure; CorruptionError names the first broken rule.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'abc').check()\n";
+
+PyObject *
+buffer_check(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_fault fault;
+    buffer_lock(self);
+    bool good = pb_buf_check(&self->b, &fault);
+    buffer_unlock(self);
+    if (!good) {
+        raise_fault(state_of((PyObject *)self), &fault);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

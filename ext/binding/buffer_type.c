@@ -1,0 +1,700 @@
+/* buffer_type.c: PageBuffer, from its making to bytes in and bytes out.
+ *
+ * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
+#include "binding.h"
+#include "lock.h"
+
+/* ---- life ---- */
+
+BufferObject *
+buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
+{
+    BufferObject *self = (BufferObject *)type->tp_alloc(type, 0);
+    if (self) {
+        Py_INCREF(pool);
+        pb_buf_init(&self->b, &pool->pool, max_levels);
+    }
+    return self;
+}
+
+static PyObject *
+buffer_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
+    PoolObject *pool = module ? pool_default(state_of_module(module)) : NULL;
+    if (pool == NULL) {
+        return NULL;
+    }
+    BufferObject *self = buffer_new(type, pool, PB_MAX_LEVELS);
+    Py_DECREF(pool);
+    return (PyObject *)self;
+}
+
+static int
+buffer_traverse(BufferObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    if (self->b.pool) {
+        Py_VISIT(pool_object(&self->b));
+    }
+    return 0;
+}
+
+static void
+buffer_dealloc(BufferObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    if (self->b.pool) {
+        PoolObject *pool = pool_object(&self->b);
+        pb_buf_fini(&self->b);
+        Py_DECREF(pool);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- arguments of the constructor ---- */
+
+typedef struct {
+    PyObject *data;
+    PoolObject *pool; /* borrowed; NULL: the default */
+    unsigned max_levels;
+} make_args;
+
+static int
+convert_pool(module_state *state, PyObject *obj, make_args *out)
+{
+    if (obj == NULL || obj == Py_None) {
+        return 0;
+    }
+    if (!PyObject_TypeCheck(obj, state->pool_type)) {
+        PyErr_Format(PyExc_TypeError, "pool must be a PagePool or None, not %.200s",
+                     Py_TYPE(obj)->tp_name);
+        return -1;
+    }
+    out->pool = (PoolObject *)obj;
+    return 0;
+}
+
+static int
+convert_levels(PyObject *obj, make_args *out)
+{
+    out->max_levels = PB_MAX_LEVELS;
+    if (obj == NULL || obj == Py_None) {
+        return 0;
+    }
+    Py_ssize_t levels = PyNumber_AsSsize_t(obj, NULL);
+    if (levels == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (levels < 1 || levels > PB_MAX_LEVELS) {
+        PyErr_Format(PyExc_ValueError, "max_levels must be 1 to %d, not %zd", PB_MAX_LEVELS,
+                     levels);
+        return -1;
+    }
+    out->max_levels = (unsigned)levels;
+    return 0;
+}
+
+static int
+buffer_fill(BufferObject *self, PyObject *data)
+{
+    Py_buffer view;
+    if (data == NULL) {
+        return 0;
+    }
+    if (arg_bytes(data, &view) < 0) {
+        return -1;
+    }
+    int result = buffer_extend(self, view.buf, (uint64_t)view.len);
+    if (view.obj) {
+        PyBuffer_Release(&view);
+    }
+    return result;
+}
+
+static int
+buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"data", "pool", "max_levels", NULL};
+    PyObject *data = NULL, *pool = NULL, *levels = NULL;
+    make_args made = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OO:PageBuffer", names, &data, &pool,
+                                     &levels) ||
+        convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
+        convert_levels(levels, &made) < 0) {
+        return -1;
+    }
+    /* a second call begins anew, as bytearray does */
+    PoolObject *old = pool_object(&self->b);
+    PoolObject *now = made.pool ? made.pool : old;
+    Py_INCREF(now);
+    buffer_lock(self);
+    pb_buf_fini(&self->b);
+    pb_buf_init(&self->b, &now->pool, made.max_levels);
+    buffer_unlock(self);
+    Py_DECREF(old);
+    return buffer_fill(self, data);
+}
+
+/* PageBuffer(data), without a tuple and a second call. */
+static PyObject *
+buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (names != NULL || nargs > 1) {
+        PyObject *tuple = PyTuple_New(nargs);
+        PyObject *kwargs = names ? PyDict_New() : NULL;
+        PyObject *result = NULL;
+        if (tuple == NULL || (names && kwargs == NULL)) {
+            goto done;
+        }
+        for (Py_ssize_t i = 0; i < nargs; i++) {
+            PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+        }
+        for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
+            if (PyDict_SetItem(kwargs, PyTuple_GET_ITEM(names, i), args[nargs + i]) < 0) {
+                goto done;
+            }
+        }
+        result = buffer_tp_new((PyTypeObject *)type, tuple, kwargs);
+        if (result && buffer_init((BufferObject *)result, tuple, kwargs) < 0) {
+            Py_CLEAR(result);
+        }
+    done:
+        Py_XDECREF(tuple);
+        Py_XDECREF(kwargs);
+        return result;
+    }
+    PyObject *self = buffer_tp_new((PyTypeObject *)type, NULL, NULL);
+    if (self && nargs && buffer_fill((BufferObject *)self, args[0]) < 0) {
+        Py_CLEAR(self);
+    }
+    return self;
+}
+
+int
+buffer_type_ready(PyTypeObject *type)
+{
+    type->tp_vectorcall = buffer_vectorcall;
+    return 0;
+}
+
+/* ---- in ---- */
+
+/* After a refusal: grow the pool where that helps (1: try again), else raise (-1).  No
+ * lock is held: growing runs Python code. */
+static int
+recover(BufferObject *self, pb_status st, uint64_t off, uint64_t n)
+{
+    if (st == PB_NEED_PAGES) {
+        return pool_grow(pool_object(&self->b)) < 0 ? -1 : 1;
+    }
+    raise_status(self, st, off, n);
+    return -1;
+}
+
+static pb_status
+write_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+{
+    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
+        return pb_buf_write(&self->b, off, src, n);
+    }
+    pb_status st = pb_buf_prepare(&self->b, off, n);
+    if (st == PB_OK) {
+        copy_in_lock_held(self, off, src, n);
+        pb_buf_remember_tail(&self->b);
+    }
+    return st;
+}
+
+static pb_status
+extend_lock_held(BufferObject *self, const void *src, uint64_t n)
+{
+    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
+        return pb_buf_extend(&self->b, src, n);
+    }
+    return write_lock_held(self, self->b.root.size, src, n);
+}
+
+static int
+buffer_write(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+{
+    pb_status st = PB_OK;
+    do {
+        buffer_lock(self);
+        st = n ? write_lock_held(self, off, src, n) : PB_OK;
+        buffer_unlock(self);
+    } while (PB_UNLIKELY(st != PB_OK) && recover(self, st, off, n) > 0);
+    return st == PB_OK ? 0 : -1;
+}
+
+int
+buffer_extend(BufferObject *self, const void *src, uint64_t n)
+{
+    pb_status st = PB_OK;
+    do {
+        buffer_lock(self);
+        st = n ? extend_lock_held(self, src, n) : PB_OK;
+        buffer_unlock(self);
+    } while (PB_UNLIKELY(st != PB_OK) && recover(self, st, self->b.root.size, n) > 0);
+    return st == PB_OK ? 0 : -1;
+}
+
+PyDoc_STRVAR(write_doc,
+             "write($self, offset, data, /)\n--\n\n"
+             "Store the bytes of ``data`` at ``offset``; returns how many.\n\n"
+             "Writing past the end leaves a hole, which reads as zeros and costs nothing.\n"
+             "Raises CapacityError past what the levels reach, PoolLimitError or MemoryError\n"
+             "when pages are short; then nothing has changed.  O(len(data)).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'abc')\n"
+             ">>> buf.write(5, b'x')\n"
+             "1\n"
+             ">>> buf.tobytes()\n"
+             "b'abc\\x00\\x00x'\n");
+
+static PyObject *
+buffer_write_method(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t off;
+    Py_buffer view;
+    if (check_nargs("write", nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
+        arg_bytes(args[1], &view) < 0) {
+        return NULL;
+    }
+    /* I3: the integer to return is had before the first byte changes */
+    PyObject *result = PyLong_FromSsize_t(view.len);
+    if (result && buffer_write(self, off, view.buf, (uint64_t)view.len) < 0) {
+        Py_CLEAR(result);
+    }
+    if (view.obj) {
+        PyBuffer_Release(&view);
+    }
+    return result;
+}
+
+PyDoc_STRVAR(extend_doc,
+             "extend($self, data, /)\n--\n\n"
+             "Append the bytes of ``data``, any C-contiguous bytes-like object.\n\n"
+             "O(len(data)); no byte that is there moves.\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'ab')\n"
+             ">>> buf.extend(b'cd')\n"
+             ">>> buf += memoryview(b'ef')\n"
+             ">>> buf.tobytes()\n"
+             "b'abcdef'\n");
+
+static PyObject *
+buffer_extend_method(BufferObject *self, PyObject *data)
+{
+    if (buffer_fill(self, data) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+buffer_inplace_concat(BufferObject *self, PyObject *data)
+{
+    return buffer_fill(self, data) < 0 ? NULL : Py_NewRef(self);
+}
+
+PyDoc_STRVAR(append_doc,
+             "append($self, byte, /)\n--\n\n"
+             "Append one byte, an int from 0 to 255.  O(1).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer()\n"
+             ">>> buf.append(65)\n"
+             ">>> buf[0]\n"
+             "65\n");
+
+static PyObject *
+buffer_append(BufferObject *self, PyObject *arg)
+{
+    Py_ssize_t value = PyNumber_AsSsize_t(arg, NULL);
+    if (value == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (value < 0 || value > 255) {
+        PyErr_SetString(PyExc_ValueError, "byte must be in range(0, 256)");
+        return NULL;
+    }
+    uint8_t byte = (uint8_t)value;
+    if (buffer_extend(self, &byte, 1) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- out ---- */
+
+static inline uint64_t
+clip_lock_held(const BufferObject *self, uint64_t off, uint64_t n)
+{
+    uint64_t size = self->b.root.size;
+    return off >= size ? 0 : pb_min(n, size - off);
+}
+
+/* A bytes object for n bytes; MemoryError where no object can be so large. */
+static PyObject *
+new_bytes(uint64_t n)
+{
+    if (n > (uint64_t)PY_SSIZE_T_MAX) {
+        return PyErr_NoMemory();
+    }
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
+}
+
+/* The object is made outside the lock, so the length may change under it: then anew. */
+PyObject *
+buffer_read(BufferObject *self, uint64_t off, uint64_t n)
+{
+    buffer_lock(self);
+    uint64_t len = clip_lock_held(self, off, n);
+    const uint8_t *at = len ? pb_buf_peek(&self->b, off, len) : NULL;
+    if (PB_LIKELY(at != NULL)) { /* in one page */
+        PyObject *out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len);
+        buffer_unlock(self);
+        return out;
+    }
+    for (;;) {
+        buffer_unlock(self);
+        PyObject *out = new_bytes(len);
+        if (out == NULL) {
+            return NULL;
+        }
+        buffer_lock(self);
+        uint64_t now = clip_lock_held(self, off, n);
+        if (now == len) {
+            copy_out_lock_held(self, off, PyBytes_AS_STRING(out), len);
+            buffer_unlock(self);
+            return out;
+        }
+        buffer_unlock(self);
+        Py_DECREF(out);
+        buffer_lock(self);
+        len = clip_lock_held(self, off, n);
+    }
+}
+
+PyDoc_STRVAR(read_doc,
+             "read($self, offset, size=-1, /)\n--\n\n"
+             "The bytes from ``offset`` on, at most ``size`` of them.\n\n"
+             "None or a negative size reads to the end; short at the end, empty past it.\n"
+             "O(size).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> PageBuffer(b'hello world').read(6, 3)\n"
+             "b'wor'\n");
+
+static PyObject *
+buffer_read_method(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t off, n = UINT64_MAX;
+    if (check_nargs("read", nargs, 1, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
+        (nargs > 1 && arg_size(args[1], &n) < 0)) {
+        return NULL;
+    }
+    return buffer_read(self, off, n);
+}
+
+PyDoc_STRVAR(readinto_doc,
+             "readinto($self, offset, dst, /)\n--\n\n"
+             "Copy bytes from ``offset`` on into ``dst``, a writable C-contiguous buffer;\n"
+             "returns how many.  O(len(dst)).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> into = bytearray(3)\n"
+             ">>> PageBuffer(b'hello').readinto(1, into), into\n"
+             "(3, bytearray(b'ell'))\n");
+
+static PyObject *
+buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t off;
+    Py_buffer view;
+    if (check_nargs("readinto", nargs, 2, 2) < 0 ||
+        arg_offset(args[0], "offset", &off) < 0 ||
+        PyObject_GetBuffer(args[1], &view, PyBUF_WRITABLE) < 0) {
+        return NULL;
+    }
+    buffer_lock(self);
+    uint64_t len = clip_lock_held(self, off, (uint64_t)view.len);
+    buffer_unlock(self);
+    PyObject *result = PyLong_FromUnsignedLongLong(len); /* I3: had before any byte moves */
+    if (result) {
+        buffer_lock(self);
+        uint64_t now = clip_lock_held(self, off, len);
+        copy_out_lock_held(self, off, view.buf, now);
+        buffer_unlock(self);
+        if (now != len) { /* cut meanwhile, by another thread */
+            Py_SETREF(result, PyLong_FromUnsignedLongLong(now));
+        }
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+PyDoc_STRVAR(tobytes_doc,
+             "tobytes($self, /)\n--\n\n"
+             "All bytes, as one bytes object.  O(len).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> PageBuffer(b'abc').tobytes()\n"
+             "b'abc'\n");
+
+static PyObject *
+buffer_tobytes(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return buffer_read(self, 0, UINT64_MAX);
+}
+
+/* ---- off the front ---- */
+
+/* 1. the bytes object  2. what dropping needs  3. copy and drop: cannot fail. */
+static PyObject *
+take_slow(BufferObject *self, uint64_t n)
+{
+    PyObject *out = new_bytes(n);
+    pb_status st = PB_OK;
+    while (out) {
+        buffer_lock(self);
+        if (n > self->b.root.size) { /* cut meanwhile, by another thread */
+            buffer_unlock(self);
+            PyErr_SetString(PyExc_IndexError, "the buffer was cut during take_bytes");
+            Py_CLEAR(out);
+            break;
+        }
+        copy_out_lock_held(self, 0, PyBytes_AS_STRING(out), n);
+        st = pb_buf_drop_front(&self->b, n);
+        buffer_unlock(self);
+        if (st == PB_OK) {
+            break;
+        }
+        if (recover(self, st, 0, n) < 0) {
+            Py_CLEAR(out);
+        }
+    }
+    return out;
+}
+
+static int
+arg_take(BufferObject *self, PyObject *arg, uint64_t *out)
+{
+    Py_ssize_t n = 0;
+    if (arg != Py_None) {
+        n = PyNumber_AsSsize_t(arg, PyExc_IndexError);
+        if (n == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+    }
+    uint64_t size = self->b.root.size;
+    if (arg == Py_None) {
+        *out = size;
+    }
+    else if (n < 0 ? (uint64_t)-(n + 1) + 1 > size : (uint64_t)n > size) {
+        PyErr_Format(PyExc_IndexError, "can't take %zd bytes of %llu", n,
+                     (unsigned long long)size);
+        return -1;
+    }
+    else {
+        *out = n < 0 ? size - (uint64_t)-n : (uint64_t)n;
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(take_doc,
+             "take_bytes($self, n=None, /)\n--\n\n"
+             "Remove the first ``n`` bytes and return them.\n\n"
+             "None takes all, a negative number counts from the end.  Raises IndexError when\n"
+             "there are fewer.  Pages left behind go back to the pool.  O(n).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'head tail')\n"
+             ">>> buf.take_bytes(5), buf.tobytes()\n"
+             "(b'head ', b'tail')\n");
+
+static PyObject *
+buffer_take(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (check_nargs("take_bytes", nargs, 0, 1) < 0 ||
+        arg_take(self, nargs ? args[0] : Py_None, &n) < 0) {
+        return NULL;
+    }
+    buffer_lock(self);
+    if (PB_LIKELY(n < self->b.ready && n < self->b.root.size)) {
+        PyObject *out =
+            PyBytes_FromStringAndSize((const char *)self->b.head, (Py_ssize_t)n);
+        if (out) {
+            (void)pb_buf_take_ready(&self->b, n);
+        }
+        buffer_unlock(self);
+        return out;
+    }
+    buffer_unlock(self);
+    return take_slow(self, n);
+}
+
+/* ---- away ---- */
+
+PyDoc_STRVAR(truncate_doc,
+             "truncate($self, size, /)\n--\n\n"
+             "Make the buffer ``size`` bytes long; returns the size.\n\n"
+             "Cutting gives pages back, growing leaves a hole.  O(pages dropped).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'abc')\n"
+             ">>> buf.truncate(1), buf.truncate(3), buf.tobytes()\n"
+             "(1, 3, b'a\\x00\\x00')\n");
+
+static PyObject *
+buffer_truncate(BufferObject *self, PyObject *arg)
+{
+    uint64_t size;
+    pb_status st;
+    if (arg_offset(arg, "size", &size) < 0) {
+        return NULL;
+    }
+    PyObject *result = PyLong_FromUnsignedLongLong(size);
+    do {
+        if (result == NULL) {
+            return NULL;
+        }
+        buffer_lock(self);
+        st = pb_buf_truncate(&self->b, size);
+        buffer_unlock(self);
+        if (st != PB_OK && recover(self, st, 0, size) < 0) {
+            Py_CLEAR(result);
+        }
+    } while (st != PB_OK);
+    return result;
+}
+
+PyDoc_STRVAR(punch_doc,
+             "punch($self, offset, size, /)\n--\n\n"
+             "Make ``size`` bytes from ``offset`` on zeros; whole pages go back to the pool.\n\n"
+             "The length stays; what lies past the end is ignored.  O(pages dropped).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'abcd')\n"
+             ">>> buf.punch(1, 2)\n"
+             ">>> buf.tobytes()\n"
+             "b'a\\x00\\x00d'\n");
+
+static PyObject *
+buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t off, n;
+    pb_status st;
+    if (check_nargs("punch", nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
+        arg_offset(args[1], "size", &n) < 0) {
+        return NULL;
+    }
+    do {
+        buffer_lock(self);
+        st = pb_buf_punch(&self->b, off, n);
+        buffer_unlock(self);
+        if (st != PB_OK && recover(self, st, off, n) < 0) {
+            return NULL;
+        }
+    } while (st != PB_OK);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(clear_doc,
+             "clear($self, /)\n--\n\n"
+             "Drop all bytes; every page goes back to the pool.  Cannot fail.  O(pages).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'abc')\n"
+             ">>> buf.clear()\n"
+             ">>> len(buf)\n"
+             "0\n");
+
+static PyObject *
+buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    buffer_lock(self);
+    pb_buf_clear(&self->b);
+    buffer_unlock(self);
+    Py_RETURN_NONE;
+}
+
+/* ---- the type ---- */
+
+static Py_ssize_t
+buffer_length(BufferObject *self)
+{
+    return (Py_ssize_t)self->b.root.size; /* at most 2^59 */
+}
+
+PyDoc_STRVAR(bytes_doc, "__bytes__($self, /)\n--\n\nAll bytes, as one bytes object.");
+
+#define METHOD(name, function, flags, doc) \
+    {name, (PyCFunction)(void (*)(void))(function), flags, doc}
+
+static PyMethodDef buffer_methods[] = {
+    METHOD("write", buffer_write_method, METH_FASTCALL, write_doc),
+    METHOD("extend", buffer_extend_method, METH_O, extend_doc),
+    METHOD("append", buffer_append, METH_O, append_doc),
+    METHOD("read", buffer_read_method, METH_FASTCALL, read_doc),
+    METHOD("readinto", buffer_readinto, METH_FASTCALL, readinto_doc),
+    METHOD("tobytes", buffer_tobytes, METH_NOARGS, tobytes_doc),
+    METHOD("__bytes__", buffer_tobytes, METH_NOARGS, bytes_doc),
+    METHOD("take_bytes", buffer_take, METH_FASTCALL, take_doc),
+    METHOD("truncate", buffer_truncate, METH_O, truncate_doc),
+    METHOD("punch", buffer_punch, METH_FASTCALL, punch_doc),
+    METHOD("clear", buffer_clear, METH_NOARGS, clear_doc),
+    METHOD("extents", buffer_extents, METH_NOARGS, buffer_extents_doc),
+    METHOD("stats", buffer_stats, METH_NOARGS, buffer_stats_doc),
+    METHOD("walk", buffer_walk, METH_O, buffer_walk_doc),
+    METHOD("check", buffer_check, METH_NOARGS, buffer_check_doc),
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef buffer_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(BufferObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(buffer_doc,
+             "PageBuffer(data=b'', *, pool=None, max_levels=None)\n--\n\n"
+             "A growable run of bytes in pages.\n\n"
+             "It grows without moving a byte, gives memory back page by page, and has no\n"
+             "cursor: ``read(offset, size)``, ``write(offset, data)``, ``extend(data)``,\n"
+             "``take_bytes(n)``.  Pages come from ``pool`` (default: the shared one);\n"
+             "``max_levels`` bounds what it may hold: 3 levels reach 4 GiB, 6 (the most)\n"
+             "2**59 bytes.\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'hello')\n"
+             ">>> buf.extend(b' world')\n"
+             ">>> buf.read(6, 5)\n"
+             "b'world'\n"
+             ">>> len(buf)\n"
+             "11\n");
+
+static PyType_Slot buffer_slots[] = {
+    {Py_tp_doc, (void *)buffer_doc},
+    {Py_tp_new, buffer_tp_new},
+    {Py_tp_init, buffer_init},
+    {Py_tp_traverse, buffer_traverse},
+    {Py_tp_dealloc, buffer_dealloc},
+    {Py_tp_methods, buffer_methods},
+    {Py_tp_members, buffer_members},
+    {Py_tp_getset, buffer_getset},
+    {Py_tp_repr, buffer_repr},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_sq_length, buffer_length},
+    {Py_sq_item, buffer_item},
+    {Py_sq_inplace_concat, buffer_inplace_concat},
+    {Py_mp_length, buffer_length},
+    {Py_mp_subscript, buffer_subscript},
+    {0, NULL},
+};
+
+PyType_Spec buffer_spec = {
+    .name = "pagebuf.PageBuffer",
+    .basicsize = sizeof(BufferObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_SEQUENCE,
+    .slots = buffer_slots,
+};

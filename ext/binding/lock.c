@@ -1,0 +1,105 @@
+/* lock.c: large copies without the GIL, and waiting for them. */
+#include "lock.h"
+
+#ifdef Py_GIL_DISABLED
+
+void
+copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+{
+    pb_buf_copy_in(&self->b, off, src, n);
+}
+
+void
+copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n)
+{
+    pb_buf_copy_out(&self->b, off, dst, n);
+}
+
+#else
+
+/* A gate that nobody copies or waits behind; NULL when all are in use. */
+static copy_gate *
+free_gate(module_state *state)
+{
+    for (int i = 0; i < COPY_GATES; i++) {
+        copy_gate *gate = &state->gates[i];
+        if (gate->buffer == NULL && gate->waiting == 0) {
+            if (gate->lock == NULL) {
+                gate->lock = PyThread_allocate_lock();
+            }
+            return gate->lock ? gate : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Give up the GIL for a large copy: others then wait at the gate.  NULL: the copy is
+ * small, or no gate is free, and the GIL stays. */
+static copy_gate *
+leave_gil(BufferObject *self, uint64_t n, PyThreadState **saved)
+{
+    copy_gate *gate = n < COPY_WITHOUT_GIL ? NULL : free_gate(state_of((PyObject *)self));
+    if (gate) {
+        PyThread_acquire_lock(gate->lock, WAIT_LOCK);
+        gate->buffer = self;
+        self->b.lock = 1;
+        *saved = PyEval_SaveThread();
+    }
+    return gate;
+}
+
+static void
+enter_gil(BufferObject *self, copy_gate *gate, PyThreadState *saved)
+{
+    if (gate) {
+        PyEval_RestoreThread(saved);
+        self->b.lock = 0;
+        gate->buffer = NULL;
+        PyThread_release_lock(gate->lock);
+    }
+}
+
+void
+copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+{
+    PyThreadState *saved = NULL;
+    copy_gate *gate = leave_gil(self, n, &saved);
+    pb_buf_copy_in(&self->b, off, src, n);
+    enter_gil(self, gate, saved);
+}
+
+void
+copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n)
+{
+    PyThreadState *saved = NULL;
+    copy_gate *gate = leave_gil(self, n, &saved);
+    pb_buf_copy_out(&self->b, off, dst, n);
+    enter_gil(self, gate, saved);
+}
+
+static copy_gate *
+gate_of(module_state *state, const BufferObject *self)
+{
+    copy_gate *gate = state->gates;
+    while (gate->buffer != self) {
+        gate++;
+    }
+    return gate;
+}
+
+void
+buffer_lock_wait(BufferObject *self)
+{
+    module_state *state = state_of((PyObject *)self);
+    while (self->b.lock) {
+        copy_gate *gate = gate_of(state, self);
+        gate->waiting++;
+        Py_BEGIN_ALLOW_THREADS
+        PyThread_acquire_lock(gate->lock, WAIT_LOCK);
+        PyThread_release_lock(gate->lock);
+        Py_END_ALLOW_THREADS
+        gate->waiting--;
+    }
+}
+
+#endif

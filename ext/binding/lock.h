@@ -1,0 +1,56 @@
+/* lock.h: one real lock per buffer, a byte large.
+ *
+ * Free-threaded CPython: a PyMutex.  With a GIL: whoever holds the GIL has the lock, save
+ * while somebody copies without the GIL; the byte says so then, and others wait for that
+ * copy, giving up the GIL.  The uncontended lock is one test of a byte. */
+#ifndef PAGEBUF_LOCK_H
+#define PAGEBUF_LOCK_H
+
+#include "binding.h"
+
+/* From so many bytes on a copy gives up the GIL. */
+#define COPY_WITHOUT_GIL ((uint64_t)1 << 18)
+
+#ifdef Py_GIL_DISABLED
+
+static inline void
+buffer_lock(BufferObject *self)
+{
+    PyMutex_Lock((PyMutex *)&self->b.lock);
+}
+
+static inline void
+buffer_unlock(BufferObject *self)
+{
+    PyMutex_Unlock((PyMutex *)&self->b.lock);
+}
+
+#else
+
+/* Wait until nobody copies.  Gives up the GIL. */
+void
+buffer_lock_wait(BufferObject *self);
+
+static inline void
+buffer_lock(BufferObject *self)
+{
+    if (PB_UNLIKELY(self->b.lock)) {
+        buffer_lock_wait(self);
+    }
+}
+
+static inline void
+buffer_unlock(BufferObject *self)
+{
+    (void)self;
+}
+
+#endif
+
+/* Copies of payload with the lock held, without the GIL where they are large. */
+void
+copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n);
+void
+copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n);
+
+#endif

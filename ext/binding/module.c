@@ -1,0 +1,155 @@
+/* module.c: pagebuf._core, its state and how it comes to life. */
+#include "binding.h"
+
+module_state *
+state_of(PyObject *self)
+{
+    PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &pagebuf_module);
+    assert(module != NULL); /* every type of ours is made with the module */
+    return state_of_module(module);
+}
+
+PyDoc_STRVAR(default_pool_doc,
+             "default_pool($module, /)\n--\n\n"
+             "The pool that buffers draw from when they are given none.\n\n"
+             ">>> import pagebuf\n"
+             ">>> pagebuf.PageBuffer(b'x').pool is pagebuf.default_pool()\n"
+             "True\n");
+
+static PyObject *
+default_pool(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    return (PyObject *)pool_default(state_of_module(module));
+}
+
+PyDoc_STRVAR(set_factory_doc,
+             "_set_pool_factory($module, factory, /)\n--\n\n"
+             "What makes the default pool when it is first asked for.");
+
+static PyObject *
+set_pool_factory(PyObject *module, PyObject *factory)
+{
+    Py_XSETREF(state_of_module(module)->pool_factory, Py_NewRef(factory));
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(table_bytes_doc,
+             "_table_bytes($module, frames, /)\n--\n\n"
+             "Bytes of the companion region for so many frames.");
+
+static PyObject *
+table_bytes(PyObject *module, PyObject *arg)
+{
+    unsigned long frames = PyLong_AsUnsignedLong(arg);
+    if (frames == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyLong_FromSize_t(pb_pool_table_bytes((uint32_t)frames));
+}
+
+static PyMethodDef module_methods[] = {
+    {"default_pool", default_pool, METH_NOARGS, default_pool_doc},
+    {"_set_pool_factory", set_pool_factory, METH_O, set_factory_doc},
+    {"_table_bytes", table_bytes, METH_O, table_bytes_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *type ? PyModule_AddType(module, *type) : -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    module_state *state = state_of_module(module);
+    state->str_grow = PyUnicode_InternFromString("_grow");
+    if (state->str_grow == NULL || errors_add(module) < 0 || structs_add(module) < 0 ||
+        add_type(module, &pool_spec, &state->pool_type) < 0 ||
+        add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
+        PyModule_AddIntConstant(module, "PAGE_SIZE", (long)PB_PAGE_SIZE) < 0 ||
+        PyModule_AddIntConstant(module, "FANOUT", (long)PB_FANOUT) < 0 ||
+        PyModule_AddIntConstant(module, "MAX_LEVELS", PB_MAX_LEVELS) < 0 ||
+        PyModule_AddIntConstant(module, "INLINE_SIZE", 0) < 0) {
+        return -1;
+    }
+    return buffer_type_ready(state->buffer_type);
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = state_of_module(module);
+    Py_VISIT(state->pool_type);
+    Py_VISIT(state->buffer_type);
+    Py_VISIT(state->pool_stats_type);
+    Py_VISIT(state->buffer_stats_type);
+    Py_VISIT(state->walk_type);
+    Py_VISIT(state->walk_step_type);
+    Py_VISIT(state->pool_limit_error);
+    Py_VISIT(state->capacity_error);
+    Py_VISIT(state->corruption_error);
+    Py_VISIT(state->pool_factory);
+    Py_VISIT(state->default_pool);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    module_state *state = state_of_module(module);
+    Py_CLEAR(state->pool_type);
+    Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->pool_stats_type);
+    Py_CLEAR(state->buffer_stats_type);
+    Py_CLEAR(state->walk_type);
+    Py_CLEAR(state->walk_step_type);
+    Py_CLEAR(state->pool_limit_error);
+    Py_CLEAR(state->capacity_error);
+    Py_CLEAR(state->corruption_error);
+    Py_CLEAR(state->pool_factory);
+    Py_CLEAR(state->default_pool);
+    Py_CLEAR(state->str_grow);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    module_state *state = state_of_module(module);
+    for (int i = 0; state && i < COPY_GATES; i++) {
+        if (state->gates[i].lock) {
+            PyThread_free_lock(state->gates[i].lock);
+            state->gates[i].lock = NULL;
+        }
+    }
+    module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef pagebuf_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pagebuf._core",
+    .m_doc = "Pages, trees and buffers in C; see pagebuf.",
+    .m_size = sizeof(module_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&pagebuf_module);
+}

@@ -1,0 +1,138 @@
+/* pb_buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
+ *
+ * A buffer is a root and what is remembered of it (a software TLB):
+ *    tail, room    where the next byte goes, and how many fit in that page
+ *    head, ready   where the first byte lies, and how many can be taken from that page
+ *                  before it is used up
+ *    seen, mine    the leaf node last read from / last written to (and owned, I2)
+ * Whatever changes the shape of the tree forgets what it may have moved.
+ *
+ * Every function is called with the buffer's lock held.  Those that may need frames
+ * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
+#ifndef PB_BUF_H
+#define PB_BUF_H
+
+#include "pb_copy.h"
+#include "pb_tree.h"
+
+typedef struct pb_buf {
+    pb_pool *pool;
+    pb_root root;
+    pb_entry *seen, *mine;
+    uint64_t seen_first, mine_first; /* page of their first entry */
+    uint8_t *tail, *head;
+    uint16_t room, ready;
+    uint8_t lock;   /* the binding's: a mutex, or "somebody copies without the GIL" */
+    uint8_t frozen; /* the binding's: a snapshot */
+    struct pb_buf *next, *prev; /* of the same pool */
+} pb_buf;
+
+/* An empty buffer on a pool, which must outlive it.  Cannot fail. */
+void
+pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
+
+/* Give everything back.  Cannot fail. */
+void
+pb_buf_fini(pb_buf *b);
+
+static inline uint64_t
+pb_buf_capacity(const pb_buf *b)
+{
+    return pb_reach(b->root.max_levels);
+}
+
+/* ---- in ---- */
+
+/* Make [off, off + n) writable memory of this buffer alone, the bytes around it as they
+ * were or zeros (I4), and the buffer long enough to hold it.  n > 0.  Afterwards
+ * pb_buf_copy_in cannot fail.  PB_CAPACITY past what max_levels reaches. */
+pb_status
+pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Store n prepared bytes.  Touches neither pool nor shape. */
+void
+pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+pb_status
+pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+/* The remembered tail did not do. */
+pb_status
+pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
+
+static inline pb_status
+pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
+{
+    if (PB_UNLIKELY(n > b->room)) {
+        return pb_buf_extend_slow(b, src, n);
+    }
+    pb_copy(b->tail, src, n);
+    b->tail += n;
+    b->room = (uint16_t)(b->room - n);
+    b->root.size += n;
+    return PB_OK;
+}
+
+/* Remember the tail again after an append that was prepared and copied by hand. */
+void
+pb_buf_remember_tail(pb_buf *b);
+
+/* ---- out ---- */
+
+/* Copy [off, off + n) to dst; the range lies inside the buffer. */
+void
+pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+/* The address of byte `off` when [off, off + n) lies in one page that is there, else
+ * NULL.  Remembers the leaf. */
+const uint8_t *
+pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Take n bytes off the front.  Whole pages left behind go back to the pool. */
+pb_status
+pb_buf_drop_front(pb_buf *b, uint64_t n);
+
+/* The first byte, when n bytes can be taken from its page without using it up. */
+static inline const uint8_t *
+pb_buf_take_ready(pb_buf *b, uint64_t n)
+{
+    if (PB_UNLIKELY(n >= b->ready || n >= b->root.size)) {
+        return NULL;
+    }
+    const uint8_t *at = b->head;
+    b->head += n;
+    b->ready = (uint16_t)(b->ready - n);
+    b->root.bias += n;
+    b->root.size -= n;
+    return at;
+}
+
+/* ---- away ---- */
+
+/* Cut, or extend by a hole. */
+pb_status
+pb_buf_truncate(pb_buf *b, uint64_t size);
+
+/* Make [off, off + n) zeros: whole pages go back to the pool. */
+pb_status
+pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n);
+
+void
+pb_buf_clear(pb_buf *b);
+
+/* ---- looking in ---- */
+
+/* The next range with pages behind it, from `off` on, clipped to the size.  false when
+ * there is none. */
+bool
+pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end);
+
+typedef struct {
+    uint64_t pages, nodes, shared;
+} pb_usage;
+
+/* Frames that the tree names.  O(pages). */
+void
+pb_buf_usage(const pb_buf *b, pb_usage *use);
+
+#endif

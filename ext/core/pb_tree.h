@@ -1,0 +1,83 @@
+/* pb_tree.h: the radix tree of pages: find, own, drop, grow taller and shorter.
+ *
+ * A tree belongs to one pool.  Every function here walks by page number; what lies
+ * between bias and bias + size is the business of pb_buf.h.  Entries that are not in
+ * use are holes, always: before the bias as well as past the end. */
+#ifndef PB_TREE_H
+#define PB_TREE_H
+
+#include "pb_pool.h"
+
+/* The entries of height 0 for pages [first, end); entry == NULL: all of them holes. */
+typedef struct {
+    pb_entry *entry;
+    uint64_t first, end;
+} pb_leaf;
+
+static inline pb_entry *
+pb_node_of(const pb_pool *pool, pb_entry e)
+{
+    return (pb_entry *)pb_frame_address(pool, pb_entry_frame(e));
+}
+
+/* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
+void
+pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
+
+/* Frames it takes to own the pages [first, last]: those that are holes or shared, and
+ * the nodes on the way.  The tree reaches them.  O(pages present). */
+uint64_t
+pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
+
+/* Make the path to `page` exist and be owned by this tree alone (I2); returns its leaf.
+ * Spends promised frames as counted by pb_tree_need. */
+void
+pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
+
+/* Make the page behind an owned entry this tree's alone; its bytes are kept unless
+ * `whole` says that the caller overwrites all of them. */
+void
+pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole);
+
+/* Levels that positions below `end` ask for; more than PB_MAX_LEVELS: out of reach. */
+unsigned
+pb_tree_levels_for(uint64_t end);
+
+/* Frames it takes to raise the tree to `levels`, and the raising. */
+uint64_t
+pb_tree_raise_need(const pb_root *root, unsigned levels);
+void
+pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels);
+
+/* Frames it takes to drop the pages [first, last] (0 where nothing is shared), and the
+ * dropping: they become holes, nodes that are left empty go too. */
+uint64_t
+pb_tree_drop_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
+void
+pb_tree_drop(pb_pool *pool, pb_root *root, uint64_t first, uint64_t last);
+
+/* Leave behind root slots before the bias, and levels that the size no longer asks
+ * for.  Cannot fail, keeps every byte. */
+void
+pb_tree_settle(pb_pool *pool, pb_root *root);
+
+/* Drop everything: size 0, bias 0, one level.  Cannot fail. */
+void
+pb_tree_release(pb_pool *pool, pb_root *root);
+
+/* ---- the page walk ---- */
+
+typedef struct {
+    unsigned level; /* 1 = root */
+    uint32_t index;
+    pb_entry entry;
+    pb_frame frame;  /* 0: the walk stops here, a hole */
+    uintptr_t address; /* of what the entry names */
+} pb_step;
+
+/* The way to `page`: at each level the entry.  Returns the number of steps (the last
+ * one is the page itself, or the hole); steps has room for PB_MAX_LEVELS + 1. */
+unsigned
+pb_tree_walk(const pb_pool *pool, const pb_root *root, uint64_t page, pb_step *steps);
+
+#endif

@@ -1,0 +1,52 @@
+"""pagebuf: a growable byte buffer kept in pages.
+
+>>> import pagebuf
+>>> buf = pagebuf.PageBuffer(b"hello")
+>>> buf.extend(b" world")
+>>> buf.read(6, 5)
+b'world'
+"""
+
+from pagebuf._core import (
+    FANOUT,
+    INLINE_SIZE,
+    MAX_LEVELS,
+    PAGE_SIZE,
+    BufferStats,
+    CapacityError,
+    CorruptionError,
+    PageBuffer,
+    PoolLimitError,
+    PoolStats,
+    Walk,
+    WalkStep,
+    _set_pool_factory,
+    default_pool,
+)
+from pagebuf.pool import PagePool
+
+__all__ = [
+    "FANOUT",
+    "INLINE_SIZE",
+    "MAX_LEVELS",
+    "PAGE_SIZE",
+    "BufferStats",
+    "CapacityError",
+    "CorruptionError",
+    "PageBuffer",
+    "PagePool",
+    "PoolLimitError",
+    "PoolStats",
+    "Walk",
+    "WalkStep",
+    "default_pool",
+]
+
+__version__ = "0.1.0.dev0"
+
+
+def _default_pool() -> PagePool:
+    return PagePool(name="default")
+
+
+_set_pool_factory(_default_pool)
