@@ -1,0 +1,299 @@
+"""What the tests of pool, tree and buffer share: bytes that tell their place, the map of
+pages that a plain model keeps, and snapshots of everything a refused call must leave alone."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pagebuf
+import pytest
+
+from tests.helpers import FANOUT, PAGE, around, reach
+
+# A prime period, so that no two pages within a GiB look alike on the shipped build.
+_PERIOD = 262_147
+_STREAM = bytes(1 + b % 255 for b in random.Random(2059).randbytes(_PERIOD)) * 2
+
+
+def pattern(offset: int, size: int, salt: int = 0) -> bytes:
+    """`size` bytes that depend on their offset, none of them zero: a page swapped, a byte
+    lost or a hole in their place is seen."""
+    start = (offset + salt * 7919) % _PERIOD
+    if size <= _PERIOD:
+        return _STREAM[start : start + size]
+    turned = _STREAM[start : start + _PERIOD]
+    return (turned * (size // _PERIOD + 1))[:size]
+
+
+# Levels whose whole reach a quick test may fill with bytes.
+DENSE_LEVELS = [
+    levels
+    for levels in range(1, pagebuf.MAX_LEVELS + 1)
+    if levels <= 2 or reach(levels) <= 1 << 14
+]
+ALL_LEVELS = range(1, pagebuf.MAX_LEVELS + 1)
+DENSE_SIZES = around(0, PAGE, *map(reach, DENSE_LEVELS))
+
+
+def slot_span(levels: int) -> int:
+    """Bytes under one entry of the root."""
+    return reach(levels) // 4
+
+
+def levels_for(end: int) -> int:
+    """How many levels a tree needs whose last position is `end - 1`."""
+    levels = 1
+    while reach(levels) < end:
+        levels += 1
+    return levels
+
+
+def nodes_for(pages: Iterable[int], levels: int) -> int:
+    """How many nodes lead to the pages of these numbers: none for what is a hole."""
+    above = set(pages)
+    count = 0
+    for _ in range(levels - 1):
+        above = {page // FANOUT for page in above}
+        count += len(above)
+    return count
+
+
+class PageMap:
+    """Which pages a buffer must have: the plain half of the model that knows no bytes.
+
+    Pages are numbered by position from the first byte ever written; `base` is the position
+    of offset 0, so that taking bytes off the front moves nothing here."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.base = 0
+        self.levels = 1
+        self.pages: set[int] = set()
+        self.unsure: set[int] = set()
+
+    def copy(self) -> PageMap:
+        other = PageMap()
+        other.__dict__.update(self.__dict__)
+        other.pages = set(self.pages)
+        return other
+
+    def write(self, offset: int, size: int) -> None:
+        if size:
+            start = self.base + offset
+            self.pages.update(range(start // PAGE, (start + size - 1) // PAGE + 1))
+            self.size = max(self.size, offset + size)
+
+    def truncate(self, size: int) -> None:
+        self.size = size
+        self._drop_outside()
+
+    def take(self, count: int) -> None:
+        self.base += count
+        self.size -= count
+        self._drop_outside()
+
+    def punch(self, offset: int, size: int) -> None:
+        """Pages at an end of the buffer may stay or go when only the part of them that
+        lies within the buffer was punched whole: `agree` asks the buffer."""
+        start, stop = self.base + offset, self.base + min(self.size, offset + size)
+        if start >= stop:
+            return
+        self.pages -= set(self._within(-(-start // PAGE), stop // PAGE))
+        if stop == self.base + self.size and stop % PAGE:
+            self._maybe(stop // PAGE, start)
+        if start == self.base and start % PAGE:
+            self._maybe(start // PAGE, start, stop)
+
+    def _maybe(self, page: int, start: int, stop: int | None = None) -> None:
+        first = max(page * PAGE, self.base)
+        last = min((page + 1) * PAGE, self.base + self.size)
+        if page in self.pages and start <= first and (stop is None or last <= stop):
+            self.unsure.add(page)
+
+    def _within(self, first: int, stop: int) -> list[int]:
+        return [page for page in self.pages if first <= page < stop]
+
+    def _drop_outside(self) -> None:
+        if not self.size:
+            self.pages.clear()
+            return
+        first, stop = self.base // PAGE, -(-(self.base + self.size) // PAGE)
+        self.pages = set(self._within(first, stop))
+
+    def extents(self) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for page in sorted(self.pages):
+            start = max(0, page * PAGE - self.base)
+            stop = min(self.size, (page + 1) * PAGE - self.base)
+            if found and sum(found[-1]) == start:
+                start = found.pop()[0]
+            found.append((start, stop - start))
+        return found
+
+    def agree(self, buf: Any) -> None:
+        """Take over from the buffer what the contract leaves open: whether a page went that
+        was punched up to an end of the buffer, and where an empty buffer starts."""
+        if self.unsure:
+            real = {page for start, size in buf.extents() for page in self._numbers(start, size)}
+            self.pages -= self.unsure - real
+            self.unsure.clear()
+        if not self.size:
+            self.base = buf.stats().bias
+
+    def _numbers(self, start: int, size: int) -> range:
+        at = self.base + start
+        return range(at // PAGE, (at + size - 1) // PAGE + 1)
+
+    def frames(self, bias: int, levels: int) -> tuple[int, int]:
+        """How many data pages and nodes a tree of this bias and height needs."""
+        skipped = (self.base - bias) // PAGE
+        return len(self.pages), nodes_for((page - skipped for page in self.pages), levels)
+
+    def assert_shape(self, buf: Any) -> None:
+        """Everything that the buffer says about itself, but its bytes."""
+        st = buf.stats()
+        assert len(buf) == buf.nbytes == st.size == self.size
+        assert buf.extents() == self.extents()
+        assert buf.levels == st.levels
+        assert st.bias % PAGE == self.base % PAGE
+        assert st.bias < slot_span(st.levels), "the root slot left behind was not given up"
+        assert st.levels == levels_for(st.bias + st.size), "a level too many or too few"
+        assert (st.pages, st.nodes) == self.frames(st.bias, st.levels)
+        slots = -(-(st.bias + st.size) // PAGE) - st.bias // PAGE if st.size else 0
+        assert st.holes == slots - st.pages
+        assert st.resident == (st.pages + st.nodes) * PAGE
+        assert st.shared == 0
+
+
+def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
+    """The pool's counts are those of its buffers, to the frame."""
+    bufs = list(bufs)
+    st, per_buffer = pool.stats(), [buf.stats() for buf in bufs]
+    assert st.held == sum(b.pages + b.nodes for b in per_buffer)
+    assert st.nodes == sum(b.nodes for b in per_buffer)
+    assert st.total == st.held + st.free
+    assert (st.pinned, st.shared, st.reserved) == (0, 0, 0)
+    assert st.held <= st.high_water <= st.total
+    assert st.page_size == PAGE
+    if st.limit >= 0:
+        assert st.high_water <= st.limit
+    listed = pool.buffers()
+    assert {id(buf) for buf in listed} == {id(buf) for buf in bufs}
+    assert len(listed) == len(bufs)
+    pool.check()
+
+
+def contents(buf: Any) -> list[tuple[int, bytes]]:
+    """Every byte that has a page behind it, with its place."""
+    return [(start, buf.read(start, size)) for start, size in buf.extents()]
+
+
+def buffer_state(buf: Any) -> tuple[Any, ...]:
+    return (
+        len(buf),
+        buf.levels,
+        buf.capacity,
+        buf.frozen,
+        tuple(buf.stats()),
+        contents(buf),
+    )
+
+
+def pool_counts(pool: Any) -> dict[str, int]:
+    """What a refused call may not change.  A region that came in while it tried may stay,
+    and so may the mark of the highest water."""
+    st = pool.stats()
+    fixed = ("page_size", "held", "nodes", "pinned", "shared", "reserved", "limit")
+    return {name: getattr(st, name) for name in fixed}
+
+
+def pool_state(pool: Any) -> dict[str, int]:
+    """All counts, where no region can come in between."""
+    st = pool.stats()
+    more = ("total", "free", "regions", "table_bytes")
+    return pool_counts(pool) | {name: getattr(st, name) for name in more}
+
+
+@contextlib.contextmanager
+def unchanged(*bufs: Any) -> Iterator[None]:
+    """What happens inside changes no byte and no count of these buffers (I3)."""
+    before = [(buffer_state(buf), pool_counts(buf.pool)) for buf in bufs]
+    yield
+    after = [(buffer_state(buf), pool_counts(buf.pool)) for buf in bufs]
+    assert after == before
+    for buf in bufs:
+        buf.check()
+        buf.pool.check()
+
+
+@contextlib.contextmanager
+def refused(error: type[BaseException] | tuple[type[BaseException], ...], *bufs: Any) -> Any:
+    """What happens inside raises `error` and has changed nothing (I3)."""
+    with unchanged(*bufs), pytest.raises(error) as info:
+        yield info
+
+
+def filled(pool: Any, size: int, salt: int = 0, **options: Any) -> Any:
+    """A buffer of `size` bytes of the pattern."""
+    buf = pagebuf.PageBuffer(pool=pool, **options)
+    if size:
+        buf.write(0, pattern(0, size, salt))
+    return buf
+
+
+# ---- tree shapes: what a sweep over calls wants to meet ----
+
+
+def _one_page(pool: Any) -> Any:
+    return filled(pool, PAGE // 2 + 1)
+
+
+def _full_root(pool: Any) -> Any:
+    return filled(pool, reach(1))
+
+
+def _two_levels(pool: Any) -> Any:
+    return filled(pool, reach(1) + PAGE + 1)
+
+
+def _biased(pool: Any) -> Any:
+    buf = filled(pool, reach(1) + 3 * PAGE + 3)
+    buf.take_bytes(PAGE + PAGE // 2 + 1)
+    return buf
+
+
+def _holes(pool: Any) -> Any:
+    """Pages far apart, a hole in front, in the middle and at the end."""
+    buf = pagebuf.PageBuffer(pool=pool)
+    for at in (PAGE + 1, reach(1) - 1, reach(2) - 2, reach(2) + PAGE):
+        buf.write(at, pattern(at, 3))
+    buf.truncate(reach(2) + 4 * PAGE)
+    return buf
+
+
+def _tall(pool: Any) -> Any:
+    """As tall as a tree can be: both ends of it, and nothing between."""
+    buf = filled(pool, 2 * PAGE + 1)
+    buf.write(reach(pagebuf.MAX_LEVELS) - 2, pattern(5, 1))
+    return buf
+
+
+SHAPES = {
+    "empty": lambda pool: pagebuf.PageBuffer(pool=pool),
+    "hole only": lambda pool: _stretched(pool, reach(1) + 1),
+    "one page": _one_page,
+    "full root": _full_root,
+    "two levels": _two_levels,
+    "biased": _biased,
+    "holes": _holes,
+    "tall": _tall,
+}
+
+
+def _stretched(pool: Any, size: int) -> Any:
+    buf = pagebuf.PageBuffer(pool=pool)
+    buf.truncate(size)
+    return buf
