@@ -17,8 +17,8 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize lint format compare bench \
-        clean distclean
+.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize lint lint-python \
+        lint-c lint-types format compare bench clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
@@ -101,14 +101,23 @@ sanitize: .venv/.stamps/test
 
 # ---- style ----------------------------------------------------------------------------------
 
-lint: build/stamps/normal .venv/.stamps/lint
-	@echo "== lint"
+# make -k lint goes on after the first that finds something.
+lint: lint-python lint-c lint-types
+	@echo "lint: clean"
+
+lint-python: .venv/.stamps/lint
+	@echo "== ruff"
 	@$(PY) -m ruff check --quiet $(PY_FILES)
 	@$(PY) -m ruff format --check --quiet $(PY_FILES)
+
+lint-c: .venv/.stamps/lint
+	@echo "== clang-format"
 	@.venv/bin/clang-format --dry-run --Werror $(C_FILES)
+
+lint-types: build/stamps/normal .venv/.stamps/lint
+	@echo "== mypy, stubtest"
 	@$(PY) -m mypy --no-error-summary
 	@$(PY) -m mypy.stubtest $(STUBTEST) pagebuf
-	@echo "lint: clean"
 
 format: .venv/.stamps/lint
 	@$(PY) -m ruff check --fix --quiet $(PY_FILES) || true

@@ -1,7 +1,8 @@
 """What callers' type checkers see.  mypy reads this file; it is never run."""
 
 from array import array
-from typing import assert_type
+from collections.abc import Hashable
+from typing import Literal, assert_type
 
 import pagebuf
 from pagebuf import (
@@ -23,12 +24,14 @@ assert_type(pagebuf.INLINE_SIZE, int)
 
 
 def pools() -> None:
-    pool = PagePool(1 << 20, keep=0, debug=0, name="cache")
+    pool = PagePool(1 << 20, name="cache")
     PagePool()
-    PagePool(limit=None, keep=None, name=None)
+    PagePool(limit=None, name=None)
     assert_type(pagebuf.default_pool(), PagePool)
     assert_type(pool.buffers(), list[PageBuffer])
     assert_type(pool.trim(), int)
+    assert_type(pool.limit, int | None)
+    assert_type(pool.name, str | None)
     stats = pool.stats()
     assert_type(stats, PoolStats)
     assert_type(stats.held + stats.free + stats.high_water + stats.limit, int)
@@ -82,7 +85,7 @@ def looks_inside(buf: PageBuffer) -> None:
     walk = buf.walk(0)
     assert_type(walk, Walk)
     assert_type(walk.found, bool)
-    assert_type(walk.stop, str)
+    assert_type(walk.stop, Literal["page", "hole", "past the end"])
     assert_type(walk.steps, tuple[WalkStep, ...])
     assert_type(walk.steps[0].address, int)
     buf.check()
@@ -99,20 +102,21 @@ def errors(buf: PageBuffer) -> None:
         raise overflow from None
     except CorruptionError as error:
         assert_type(error.frame, int | None)
-        assert_type(error.owner, int | None)
+        assert_type(error.owner, PageBuffer | None)
         assert_type(error.offset, int | None)
 
 
 def rejected(buf: PageBuffer) -> None:
     """Each line is a mistake that the stub must catch: mypy reports an ignore without one."""
     PageBuffer("text")  # type: ignore[arg-type]
-    PageBuffer(b"", PagePool())  # type: ignore[misc]
-    PagePool(1, 2)  # type: ignore[misc]
+    PageBuffer(b"", PagePool())  # type: ignore[call-arg]
+    PagePool(1, "name")  # type: ignore[call-arg]
     buf.extend("text")  # type: ignore[arg-type]
     buf.extend([1, 2, 3])  # type: ignore[arg-type]
     buf.append(b"x")  # type: ignore[arg-type]
     buf.write(b"x")  # type: ignore[call-arg, arg-type]
     buf.readinto(0, "text")  # type: ignore[arg-type]
-    buf["0"]  # type: ignore[index]
+    buf["0"]  # type: ignore[call-overload]
     buf.nbytes = 0  # type: ignore[misc]
-    hash(buf)  # type: ignore[arg-type]
+    key: Hashable = buf  # type: ignore[assignment]
+    del key
