@@ -1,0 +1,286 @@
+/* support.h: what the C tests share: checks that say where, a tiny random generator, and
+ * memory for pools, which the core never makes for itself.
+ *
+ * A program is a list of RUN(test) between nothing and `return finish();`.  The first
+ * check that fails ends its test: it prints file, line, what was expected, and the NOTE
+ * that was set last. */
+#ifndef PB_TEST_SUPPORT_H
+#define PB_TEST_SUPPORT_H
+
+#include "pb_check.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- checks ---- */
+
+static struct {
+    const char *test;
+    char note[200];   /* what the test was doing */
+    const char *file; /* who called a helper that checks */
+    int line;
+    unsigned passed, failed;
+    jmp_buf out;
+} run_;
+
+static inline void
+fail_at(const char *file, int line, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    printf("%s:%d: %s: ", file, line, run_.test);
+    vprintf(format, values);
+    va_end(values);
+    if (run_.file) {
+        printf("\n    called from %s:%d", run_.file, run_.line);
+    }
+    printf("%s%s\n", run_.note[0] ? "\n    " : "", run_.note);
+    longjmp(run_.out, 1);
+}
+
+static inline void
+check_eq_at(const char *file, int line, const char *what, uint64_t got, uint64_t want)
+{
+    if (got != want) {
+        fail_at(file, line, "%s: expected %" PRIu64 " (0x%" PRIx64 "), got %" PRIu64, what,
+                want, want, got);
+    }
+}
+
+static inline void
+check_bytes_at(const char *file, int line, const char *what, const void *got,
+               const void *want, uint64_t n)
+{
+    const uint8_t *g = got, *w = want;
+    if (n == 0 || memcmp(g, w, n) == 0) {
+        return;
+    }
+    uint64_t i = 0;
+    while (g[i] == w[i]) {
+        i++;
+    }
+    fail_at(file, line, "%s: byte %" PRIu64 " of %" PRIu64 ": expected 0x%02x, got 0x%02x",
+            what, i, n, w[i], g[i]);
+}
+
+static inline const char *
+status_name(pb_status st)
+{
+    static const char *const names[] = {"PB_OK",       "PB_NEED_PAGES", "PB_LIMIT",
+                                        "PB_CAPACITY", "PB_RANGE",      "PB_PINNED",
+                                        "PB_CORRUPT"};
+    return names[st];
+}
+
+static inline void
+check_status_at(const char *file, int line, const char *what, pb_status got, pb_status want)
+{
+    if (got != want) {
+        fail_at(file, line, "%s: expected %s, got %s", what, status_name(want),
+                status_name(got));
+    }
+}
+
+#define CHECK(x) \
+    ((x) ? (void)0 : fail_at(__FILE__, __LINE__, "expected to be true: %s", #x))
+#define CHECK_EQ(got, want) check_eq_at(__FILE__, __LINE__, #got, (got), (want))
+#define CHECK_BYTES(got, want, n) \
+    check_bytes_at(__FILE__, __LINE__, #got, (got), (want), (n))
+#define CHECK_STATUS(call, want) check_status_at(__FILE__, __LINE__, #call, (call), (want))
+#define CHECK_OK(call) CHECK_STATUS(call, PB_OK)
+#define NOTE(...) ((void)snprintf(run_.note, sizeof run_.note, __VA_ARGS__))
+
+/* Before a helper that checks: so that a failure tells which call of it. */
+#define HERE() ((void)(run_.file = __FILE__, run_.line = __LINE__))
+
+static inline void
+run_test(const char *name, void (*test)(void))
+{
+    run_.test = name;
+    run_.note[0] = 0;
+    run_.file = NULL;
+    if (setjmp(run_.out) == 0) {
+        test();
+        run_.passed++;
+    }
+    else {
+        run_.failed++;
+    }
+}
+
+#define RUN(test) run_test(#test, test)
+
+/* After a failure memory is left behind on purpose, and nobody should look for leaks. */
+static inline int
+finish(void)
+{
+    printf("%u passed, %u failed\n", run_.passed, run_.failed);
+    if (run_.failed) {
+        fflush(stdout);
+        _Exit(1);
+    }
+    return 0;
+}
+
+/* ---- chance, the same on every machine ---- */
+
+typedef struct {
+    uint64_t state;
+} chance;
+
+static inline chance
+chance_of(uint64_t seed)
+{
+    return (chance){(seed + 1) * 0x9e3779b97f4a7c15u};
+}
+
+static inline uint64_t
+draw(chance *c)
+{
+    uint64_t x = c->state;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    c->state = x;
+    return x * 0x2545f4914f6cdd1du >> 16;
+}
+
+/* 0 .. n - 1 */
+static inline uint64_t
+below(chance *c, uint64_t n)
+{
+    return draw(c) % n;
+}
+
+static inline bool
+one_in(chance *c, unsigned n)
+{
+    return below(c, n) == 0;
+}
+
+/* Bytes that are never 0, so that a byte that was lost shows. */
+static inline void
+fill(chance *c, void *at, uint64_t n)
+{
+    uint8_t *p = at;
+    for (uint64_t i = 0; i < n; i++) {
+        p[i] = (uint8_t)(1 + below(c, 255));
+    }
+}
+
+/* ---- memory for a pool ---- */
+
+#define GARBAGE 0xc7
+
+typedef struct {
+    pb_pool pool;
+    void *block[2 * PB_REGION_SLOTS];
+    unsigned blocks;
+    bool fresh_zero; /* else regions come full of garbage, and say so */
+    uint32_t piece;  /* frames of a region at most; 0: as many as it may span */
+} memory;
+
+static inline void
+memory_init(memory *m, uint64_t limit, bool fresh_zero)
+{
+    memset(m, 0, sizeof *m);
+    pb_pool_init(&m->pool, limit);
+    m->fresh_zero = fresh_zero;
+}
+
+static inline void
+memory_fini(memory *m)
+{
+    while (m->blocks) {
+        free(m->block[--m->blocks]);
+    }
+}
+
+static inline void *
+memory_block(memory *m, size_t align, size_t size, int byte)
+{
+    void *at = aligned_alloc(align, (size + align - 1) / align * align);
+    if (at == NULL) {
+        fail_at(__FILE__, __LINE__, "no memory for %zu bytes", size);
+    }
+    memset(at, byte, size);
+    m->block[m->blocks++] = at;
+    return at;
+}
+
+/* One region more.  Tables come full of garbage: nobody promised that they are zero. */
+static inline bool
+memory_grow(memory *m)
+{
+    uint32_t frames = pb_pool_next_region(&m->pool);
+    if (m->piece && m->piece < frames) {
+        frames = m->piece;
+    }
+    void *base = memory_block(m, PB_PAGE_SIZE, (size_t)frames << PB_PAGE_SHIFT,
+                              m->fresh_zero ? 0 : GARBAGE);
+    void *table = memory_block(m, 64, pb_pool_table_bytes(frames), GARBAGE);
+    CHECK_OK(pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, false));
+    return true;
+}
+
+/* st = call, as the binding does it: the pool grows as often as it takes. */
+#define GROWING(m, st, call) \
+    do {                     \
+        st = (call);         \
+    } while (st == PB_NEED_PAGES && memory_grow(m))
+
+static inline void
+memory_promise(memory *m, uint64_t n)
+{
+    pb_status st;
+    GROWING(m, st, pb_pool_promise(&m->pool, n));
+    CHECK_OK(st);
+}
+
+/* One frame for data, of a pool that grows. */
+static inline pb_frame
+take_data(memory *m, pb_frame after)
+{
+    uint32_t got;
+    bool zero;
+    memory_promise(m, 1);
+    return pb_pool_take_run(&m->pool, after, 1, &got, &zero);
+}
+
+/* ---- is the pool whole? ---- */
+
+static inline bool
+pool_is_whole(const pb_pool *pool, pb_fault *fault)
+{
+    uint32_t *scratch = calloc(pb_pool_check_words(pool), sizeof *scratch);
+    bool whole = pb_pool_check(pool, scratch, fault);
+    free(scratch);
+    return whole;
+}
+
+static inline void
+check_pool_at(const char *file, int line, const pb_pool *pool)
+{
+    pb_fault fault = {0};
+    if (!pool_is_whole(pool, &fault)) {
+        fail_at(file, line,
+                "the pool is damaged: %s (frame %" PRIu32 ", offset %" PRIu64 ")",
+                fault.why, fault.frame, fault.offset);
+    }
+}
+
+#define CHECK_POOL(pool) check_pool_at(__FILE__, __LINE__, pool)
+
+/* Everything came back: no frame is held, none is spoken for. */
+#define CHECK_EMPTY(pool)              \
+    do {                               \
+        CHECK_POOL(pool);              \
+        CHECK_EQ((pool)->held, 0);     \
+        CHECK_EQ((pool)->nodes, 0);    \
+        CHECK_EQ((pool)->promised, 0); \
+    } while (0)
+
+#endif
