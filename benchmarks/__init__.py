@@ -1,0 +1,1 @@
+"""pagebuf beside ring buffers and growable buffers: `python -m benchmarks.compare`."""

@@ -1,0 +1,146 @@
+"""First in, first out: with a steady amount in flight, and with a burst."""
+
+from typing import ClassVar
+
+from benchmarks.cases import Cache, Case, Run, Section
+from benchmarks.child import run_child
+from benchmarks.loops import results, run, timed
+from benchmarks.participants import RING, Participant
+from benchmarks.rings import queues
+from benchmarks.workloads import (
+    KIB,
+    MIXTURE,
+    Scale,
+    cut,
+    digest,
+    digest_of_prefix,
+    prefix,
+)
+
+FIFO_SIZES = (16, 64, 256, KIB, 4 * KIB, 64 * KIB, MIXTURE)
+MOST_CALLS = 256 * KIB
+HEAD = "piece, size"
+
+Work = list[tuple[bytes, int]]
+
+
+class FifoCase(Case):
+    """Each piece is put, then as many bytes are taken; what is in flight stays the same.
+
+    The amount in flight is reached with the piece just put, so that a ring of exactly this size
+    will do.
+    """
+
+    before: Work
+    work: Work
+
+    @property
+    def bytes_per_call(self) -> float:
+        return sum(size for _, size in self.work) / len(self.work)
+
+    def open(self) -> None:
+        limit = max(self.size * MOST_CALLS, 4 * self.scale.in_flight)
+        pieces = cut(self.section.data[:limit] if self.size else self.section.data, self.size)
+        if self.size and len(pieces[-1]) != self.size:
+            pieces.pop()
+        self.before, self.work = self._split(pieces)
+
+    def _split(self, pieces: list[bytes]) -> tuple[Work, Work]:
+        """What fills the queue beforehand, and the rest."""
+        room = self.scale.in_flight - max(map(len, pieces))
+        count = held = 0
+        while held + len(pieces[count]) <= room:
+            held += len(pieces[count])
+            count += 1
+        work = [(piece, len(piece)) for piece in pieces]
+        return work[:count], work[count:]
+
+    def close(self) -> None:
+        self.before = []
+        self.work = []
+
+    def run(self, who: Participant, shift: int, *, check: bool) -> Run:
+        work = prefix(self.work, shift)
+        op = who.queue(self.scale.in_flight, self.size)
+        run(HEAD, op.only_before(), self.before)
+        ns = timed(HEAD, op, work)
+        taken = sum(size for _, size in work)
+        return Run(ns, taken, not check or self._good(who, work, taken))
+
+    def _good(self, who: Participant, work: Work, taken: int) -> bool:
+        op = who.queue(self.scale.in_flight, self.size)
+        run(HEAD, op.only_before(), self.before)
+        seen = digest(results(HEAD, op, work))
+        return seen == digest_of_prefix(self.section.data, taken)
+
+
+class Fifo(Section):
+    """A steady amount in flight."""
+
+    name = "fifo"
+    title = "FIFO with {in_flight} in flight: time to put and take one piece"
+    family = RING
+
+    def __init__(self, scale: Scale, data: bytes) -> None:
+        super().__init__(scale, data)
+        self.participants = queues()
+        self.cases = [FifoCase(self, size) for size in FIFO_SIZES]
+
+
+class BurstCase(Case):
+    """A steady amount in flight, then many times that amount put at once, and taken again.
+
+    In a process of its own, which never had the memory.
+    """
+
+    timed_by_child = True
+
+    def __init__(self, section: Section, size: int) -> None:
+        super().__init__(section, size)
+        self._expected = Cache()
+
+    @property
+    def rounds(self) -> int:
+        return self.scale.long_rounds
+
+    @property
+    def bytes_per_call(self) -> float:
+        return self.size
+
+    def run(self, who: Participant, shift: int, *, check: bool) -> Run:  # noqa: ARG002
+        answer = run_child(
+            "burst",
+            self.section.data,
+            who=who.name,
+            size=self.size,
+            in_flight=self.scale.in_flight,
+            times=self.scale.burst,
+            check=check,
+        )
+        return Run(answer["ns"], answer["nbytes"], answer["good"], answer["memory"])
+
+
+class Burst(Section):
+    """What a burst costs, and what it leaves behind."""
+
+    name = "burst"
+    title = "FIFO, a burst of {burst} times {in_flight}: rate, and memory held"
+    note = "a ring has to be made for the burst"
+    cell = "rate"
+    family = RING
+    prefixes = False
+    memory: ClassVar[dict[str, str]] = {
+        "steady": "before",
+        "peak": "peak",
+        "after": "after it",
+        "trimmed": "after trim()",
+        "empty": "empty",
+    }
+
+    def __init__(self, scale: Scale, data: bytes) -> None:
+        super().__init__(scale, data)
+        self.participants = queues()
+        self.cases = [BurstCase(self, 64 * KIB)]
+
+
+SECTIONS = (Fifo, Burst)

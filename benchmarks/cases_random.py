@@ -1,0 +1,120 @@
+"""Random reads and writes in one large buffer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.cases import AccessCase, AccessSection, Cache, read_digest
+from benchmarks.loops import Op
+from benchmarks.participants import Participant, Store
+from benchmarks.peers import positional
+from benchmarks.workloads import ACCESS_SIZES, MIB, Scale, accesses, digest, offsets, repeated
+
+
+class ReadCase(AccessCase):
+    """Reads of one size."""
+
+    shared: "Access"
+
+    def open(self) -> None:
+        self.work = offsets(accesses(self.scale, self.size), self.size, self.scale.store)
+
+    def op(self, who: Participant, store: Store) -> Op:
+        return who.reading(store, self.size)
+
+    def expected(self, work: list[Any]) -> str:
+        model = self.shared.model
+        return digest(model[at : at + self.size] for at in work)
+
+    def seen(self, who: Participant, store: Store, work: list[Any]) -> str:
+        return read_digest(who, store, work, self.size)
+
+
+class WriteCase(AccessCase):
+    """Writes of one size, of pieces that are all different."""
+
+    head = "offset, piece"
+    shared: "Access"
+
+    def open(self) -> None:
+        places = offsets(accesses(self.scale, self.size), self.size, self.scale.store)
+        self.work = list(zip(places, self.shared.sources(self.size, len(places)), strict=True))
+
+    def op(self, who: Participant, store: Store) -> Op:
+        return who.writing(store)
+
+    def expected(self, work: list[Any]) -> str:
+        self.apply(work)
+        model = self.shared.model
+        return digest(model[at : at + self.size] for at, _ in work)
+
+    def apply(self, work: list[Any]) -> None:
+        """Does the writes to the model.  Only what was asked for last counts."""
+        model = self.shared.model
+        for at, piece in work:
+            model[at : at + self.size] = piece
+
+    def seen(self, who: Participant, store: Store, work: list[Any]) -> str:
+        return read_digest(who, store, [at for at, _ in work], self.size)
+
+
+class Access(AccessSection):
+    """What reads and writes share: the stores, and a model of what they must hold."""
+
+    prefixes = False
+    case: type[AccessCase]
+
+    def __init__(self, scale: Scale, data: bytes) -> None:
+        super().__init__(scale, data)
+        self.participants = positional()
+        self.cases = [self.case(self, size) for size in ACCESS_SIZES]
+        self._model = Cache()
+
+    @property
+    def pieces(self) -> list[bytes]:
+        return repeated(self.data, MIB, self.scale.store)
+
+    @property
+    def model(self) -> memoryview:
+        """What every store must hold."""
+        model: memoryview = self._model.get(0, lambda: memoryview(bytearray().join(self.pieces)))
+        return model
+
+    def sources(self, size: int, count: int) -> list[bytes]:
+        """Pieces to write, from another part of the input than the one the buffer starts with."""
+        return repeated(self.data[len(self.data) // 3 :], size, count * size)
+
+    def make(self, who: Participant) -> Store:
+        return who.filled(self.pieces)
+
+    def close(self) -> None:
+        self._model.clear()
+        super().close()
+
+
+class RandomRead(Access):
+    """Reads."""
+
+    name = "read"
+    title = "Random read in {store}: time of one read"
+    note = "places drawn evenly, not aligned"
+    case = ReadCase
+
+
+class RandomWrite(Access):
+    """Writes."""
+
+    name = "write"
+    title = "Random write in {store}: time of one write"
+    note = "places drawn evenly, not aligned; the whole buffer is checked at the end"
+    case = WriteCase
+
+    def finish(self, wrong: Callable[[Participant], None]) -> None:
+        expected = digest([self.model])
+        for who in self.participants:
+            if who.missing():
+                continue
+            if digest(who.contents(self.store(who))) != expected:
+                wrong(who)
+
+
+SECTIONS = (RandomRead, RandomWrite)

@@ -1,0 +1,211 @@
+"""Plots: one per table of a ladder, and one picture for the README.
+
+Colour follows the participant through all plots; pagebuf is the thick line.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from benchmarks.participants import OURS, REFERENCE
+from benchmarks.results import Report, Row, SectionResult
+from benchmarks.workloads import KIB, MIB
+
+OUR_COLOUR = "#d1495b"
+COLOURS = {
+    "pagebuf": OUR_COLOUR,
+    "io.BytesIO": "#30638e",
+    "bytearray": "#00798c",
+    "mmap, resized": "#edae49",
+    "mmap, 4 GiB reserved": "#b8860b",
+    "memfd": "#7b6d8d",
+    "SpooledTemporaryFile": "#9aa0a6",
+    "pyarrow stream": "#5c946e",
+    "picoring": "#30638e",
+    "picoring queue": "#6a9ac4",
+    "ringbuf": "#7b6d8d",
+    "numpy-ringbuffer": "#b8860b",
+    "dvg-ringbuffer": "#edae49",
+    "by hand, NumPy": "#5c946e",
+    "by hand, memoryview": "#3d3d3d",
+}
+OTHER = "#9aa0a6"
+MARKS = "osD^vPX*hd"
+STYLE: Any = {
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "white",
+    "font.size": 9.5,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "svg.hashsalt": "pagebuf",
+}
+
+
+def _short(value: float, units: Iterable[tuple[float, str]]) -> str:
+    """A number with the first unit that it reaches."""
+    for size, unit in units:
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
+
+
+def size_label(value: float, _: int | None = None) -> str:
+    return _short(value, ((MIB, "MiB"), (KIB, "KiB"), (1, "B")))
+
+
+def time_label(value: float, _: int | None = None) -> str:
+    return _short(value, ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")))
+
+
+def rate_label(value: float, _: int | None = None) -> str:
+    return _short(value, ((1, "GB/s"), (1e-3, "MB/s"), (1e-6, "kB/s")))
+
+
+def _lines(section: SectionResult) -> dict[str, list[tuple[float, Row]]]:
+    """Participant -> (size, row) of the cases with one piece size."""
+    found: dict[str, list[tuple[float, Row]]] = {}
+    for case in section.cases:
+        if case.label == "mixture":
+            continue
+        for row in case.rows:
+            if row.timed:
+                found.setdefault(row.name, []).append((case.bytes_per_call, row))
+    return found
+
+
+def ladder(axes: Axes, section: SectionResult, title: str, *, references: bool = False) -> None:
+    """Time of one call over its size, both on a log scale."""
+    for number, (name, points) in enumerate(_lines(section).items()):
+        family = points[0][1].family
+        if family == REFERENCE and not references:
+            continue
+        ours = family == OURS
+        axes.plot(
+            [size for size, _ in points],
+            [row.median * size for size, row in points],
+            label=name,
+            color=COLOURS.get(name, OTHER),
+            linewidth=3 if ours else 1.3,
+            linestyle=":" if family == REFERENCE else "-",
+            marker=MARKS[number % len(MARKS)],
+            markersize=6 if ours else 4,
+            zorder=5 if ours else 3,
+        )
+    sizes = [case.bytes_per_call for case in section.cases if case.label != "mixture"]
+    _log_axes(axes, sizes)
+    axes.set_title(title)
+
+
+def _log_axes(axes: Axes, sizes: list[float]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(size_label))
+    axes.yaxis.set_major_formatter(FuncFormatter(time_label))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylabel("time of one call")
+
+
+def _headroom(axes: Axes) -> None:
+    """Room for the legend above the lines, a quarter of the height."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** (1 / 3))
+
+
+def bars(axes: Axes, values: list[tuple[str, float]], title: str, unit: str) -> None:
+    """Horizontal bars, ours first, each with its value."""
+    names = [name for name, _ in values]
+    colours = [OUR_COLOUR if name.startswith("pagebuf") else "#b6bfc9" for name in names]
+    drawn = axes.barh(names, [value for _, value in values], color=colours, height=0.7)
+    axes.bar_label(drawn, [f"{value:.3g} {unit}" for _, value in values], padding=3, fontsize=8.5)
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.grid(visible=False)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(title)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """As PNG and as SVG, without dates."""
+    figure.savefig(path.with_suffix(".png"))
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    plt.close(figure)
+
+
+def sections(report: Report, folder: Path, stem: str) -> None:
+    """One plot per section."""
+    with mpl.rc_context(STYLE):
+        for section in report.sections:
+            if not any(row.timed for case in section.cases for row in case.rows):
+                continue
+            figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
+            if section.cell == "time":
+                ladder(axes, section, section.title, references=True)
+                axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5)
+            else:
+                bars(axes, _rates(section), f"{section.title}, GB/s", "")
+            _save(figure, folder / f"{stem}-{section.name}")
+
+
+def _rates(section: SectionResult) -> list[tuple[str, float]]:
+    """GB/s of the section's last case."""
+    return [(row.name, 1 / row.median) for row in section.cases[-1].rows if row.timed]
+
+
+def _held_after_burst(section: SectionResult) -> list[tuple[str, float]]:
+    """MiB per participant; pagebuf also after `trim()`."""
+    found = []
+    for row in section.cases[-1].rows:
+        if row.timed:
+            found.append((row.name, median(row.memory["after"]) / MIB))
+            if "trimmed" in row.memory:
+                found.append((f"{row.name}, trim()", median(row.memory["trimmed"]) / MIB))
+    return found
+
+
+def overview(report: Report, folder: Path) -> None:
+    """The picture of the README: growth, random writes, FIFO, and what a burst leaves behind."""
+    by_name = {section.name: section for section in report.sections}
+    wanted = ("growth", "write", "fifo", "burst")
+    if any(name not in by_name for name in wanted):
+        return
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(2, 2, figsize=(12.5, 8.6), layout="constrained")
+        ladder(axes[0][0], by_name["growth"], "Append a piece (lower is better)")
+        ladder(axes[0][1], by_name["write"], by_name["write"].title.split(":")[0])
+        ladder(axes[1][0], by_name["fifo"], "FIFO: put and take a piece, 1 MiB in flight")
+        for one in (axes[0][0], axes[0][1], axes[1][0]):
+            _headroom(one)
+            one.legend(loc="upper left", fontsize=8, ncols=2)
+        burst = by_name["burst"]
+        bars(axes[1][1], _held_after_burst(burst), "Memory held after a burst has passed", "MiB")
+        about = report.about
+        figure.supxlabel(
+            f"{about['cpu']}, CPython {about['python']}, commit {about['commit']}",
+            fontsize=8,
+            color="#777777",
+        )
+        _save(figure, folder / "overview")

@@ -1,0 +1,334 @@
+"""Ring buffers: those that users install, and two written by hand with care.
+
+All are made for the bytes in flight, the least they can work with.  Rings of array elements pass
+pieces of one size as elements of that size, the only way in which they hand out more than one byte
+at a time.
+"""
+
+import mmap
+from importlib import import_module
+from typing import Any
+
+from benchmarks.loops import Op
+from benchmarks.participants import RING, Cannot, Participant
+from benchmarks.peers import PRIVATE, ByteArray, PageBuf
+
+
+def power_of_two(size: int) -> int:
+    """The least power of two that is not below `size`."""
+    return 1 << (size - 1).bit_length()
+
+
+class MemoryviewRing:
+    """A ring over a memoryview of an anonymous mapping.
+
+    Head and tail count bytes for ever and are masked on use, so that full and empty differ without
+    a spare byte.  Bytes go in through the view and come out through the mapping, whose slices are
+    `bytes` in one step.
+    """
+
+    __slots__ = ("_capacity", "_head", "_map", "_mask", "_tail", "_view")
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = power_of_two(max(capacity, mmap.PAGESIZE))
+        self._mask = self._capacity - 1
+        self._map = mmap.mmap(-1, self._capacity, flags=PRIVATE)
+        self._view = memoryview(self._map)
+        self._head = 0
+        self._tail = 0
+
+    def __len__(self) -> int:
+        return self._tail - self._head
+
+    def put(self, data: bytes) -> None:
+        """Appends all of `data`, or raises and appends nothing."""
+        size = len(data)
+        tail = self._tail
+        if tail - self._head + size > self._capacity:
+            raise BufferError("ring is full")
+        start = tail & self._mask
+        end = start + size
+        if end <= self._capacity:
+            self._view[start:end] = data
+        else:
+            first = self._capacity - start
+            source = memoryview(data)
+            self._view[start:] = source[:first]
+            self._view[: size - first] = source[first:]
+        self._tail = tail + size
+
+    def take(self, size: int) -> bytes:
+        """The oldest `size` bytes, or what there is."""
+        head = self._head
+        if size > self._tail - head:
+            size = self._tail - head
+        start = head & self._mask
+        end = start + size
+        if end <= self._capacity:
+            out = self._map[start:end]
+        else:
+            out = self._map[start:] + self._map[: end - self._capacity]
+        self._head = head + size
+        return out
+
+
+class NumpyRing:
+    """The same ring over a NumPy array."""
+
+    __slots__ = ("_array", "_capacity", "_frombuffer", "_head", "_mask", "_tail", "_uint8")
+
+    def __init__(self, capacity: int) -> None:
+        numpy = import_module("numpy")
+        self._capacity = power_of_two(capacity)
+        self._mask = self._capacity - 1
+        self._array = numpy.empty(self._capacity, numpy.uint8)
+        self._frombuffer = numpy.frombuffer
+        self._uint8 = self._array.dtype
+        self._head = 0
+        self._tail = 0
+
+    def __len__(self) -> int:
+        return self._tail - self._head
+
+    def put(self, data: bytes) -> None:
+        """Appends all of `data`, or raises and appends nothing."""
+        size = len(data)
+        tail = self._tail
+        if tail - self._head + size > self._capacity:
+            raise BufferError("ring is full")
+        start = tail & self._mask
+        end = start + size
+        source = self._frombuffer(data, self._uint8)
+        if end <= self._capacity:
+            self._array[start:end] = source
+        else:
+            first = self._capacity - start
+            self._array[start:] = source[:first]
+            self._array[: size - first] = source[first:]
+        self._tail = tail + size
+
+    def take(self, size: int) -> bytes:
+        """The oldest `size` bytes, or what there is."""
+        head = self._head
+        if size > self._tail - head:
+            size = self._tail - head
+        start = head & self._mask
+        end = start + size
+        if end <= self._capacity:
+            out: bytes = self._array[start:end].tobytes()
+        else:
+            out = self._array[start:].tobytes() + self._array[: end - self._capacity].tobytes()
+        self._head = head + size
+        return out
+
+
+class Ring(Participant):
+    """The base of all rings.  `ring` makes one of at least `capacity` bytes, for bytes."""
+
+    family = RING
+
+    def ring(self, capacity: int) -> Any:
+        raise NotImplementedError
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        """Puts all of `data` with one call."""
+        raise NotImplementedError
+
+    def take_all(self, ring: Any) -> bytes:
+        """Everything it holds, taken out."""
+        raise NotImplementedError
+
+
+class HandMemoryview(Ring):
+    """`MemoryviewRing` of this module."""
+
+    name = "by hand, memoryview"
+    note = "written for this comparison"
+
+    def ring(self, capacity: int) -> Any:
+        return MemoryviewRing(capacity)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.put(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        taken: bytes = ring.take(len(ring))
+        return taken
+
+    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
+        ring = self.ring(capacity)
+        return Op({"put": ring.put, "take": ring.take}, "put(piece)", "take(size)")
+
+
+class HandNumpy(HandMemoryview):
+    """`NumpyRing` of this module."""
+
+    name = "by hand, NumPy"
+    requires = ("numpy",)
+
+    def ring(self, capacity: int) -> Any:
+        return NumpyRing(capacity)
+
+
+class PicoRing(Ring):
+    """`picoring.PicoRingByte`: Rust, the memory mapped twice in a row."""
+
+    name = "picoring"
+    requires = ("picoring",)
+    package = "picoring"
+
+    def ring(self, capacity: int) -> Any:
+        return import_module("picoring").PicoRingByte(capacity + 1)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.push_bytes(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        return bytes(ring.pop_bytes(ring.len()))
+
+    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
+        ring = self.ring(capacity)
+        names = {"push_bytes": ring.push_bytes, "pop_bytes": ring.pop_bytes}
+        return Op(names, "push_bytes(piece)", "pop_bytes(size)")
+
+
+class PicoQueue(PicoRing):
+    """`picoring.PicoQueueByte`: the same, with another face."""
+
+    name = "picoring queue"
+
+    def ring(self, capacity: int) -> Any:
+        return import_module("picoring").PicoQueueByte(capacity + 1)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.push_bulk(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        return bytes(ring.pop_bulk(ring.len()))
+
+    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
+        ring = self.ring(capacity)
+        names = {"push_bulk": ring.push_bulk, "pop_bulk": ring.pop_bulk}
+        return Op(names, "push_bulk(piece)", "pop_bulk(size)")
+
+
+class BoostRing(Ring):
+    """`ringbuf.RingBuffer`: a lock-free queue of Boost."""
+
+    name = "ringbuf"
+    requires = ("ringbuf",)
+    package = "ringbuf"
+
+    def ring(self, capacity: int) -> Any:
+        return import_module("ringbuf").RingBuffer("B", capacity)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.push(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        held = ring.read_available
+        return bytes(ring.pop(held)) if held else b""
+
+    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
+        ring = self.ring(capacity)
+        return Op({"push": ring.push, "pop": ring.pop}, "push(piece)", "pop(size)")
+
+
+class ElementRing(Ring):
+    """A ring of NumPy elements with the interface of a deque."""
+
+    module = ""
+
+    def __init__(self) -> None:
+        self.requires = ("numpy", self.module)
+
+    def ring(self, capacity: int) -> Any:
+        return import_module(self.module).RingBuffer(capacity, import_module("numpy").uint8)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        numpy = import_module("numpy")
+        return ring.extend(numpy.frombuffer(data, numpy.uint8))
+
+    def take_all(self, ring: Any) -> bytes:
+        return bytes(ring.popleft() for _ in range(len(ring)))
+
+    def queue(self, capacity: int, size: int) -> Op:
+        if not size:
+            raise Cannot("elements have one size")
+        element = import_module("numpy").dtype(f"V{size}")
+        ring = import_module(self.module).RingBuffer(-(-capacity // size), element)
+        return Op({"append": ring.append, "popleft": ring.popleft}, "append(piece)", "popleft()")
+
+
+class NumpyRingbuffer(ElementRing):
+    """`numpy_ringbuffer.RingBuffer`."""
+
+    name = "numpy-ringbuffer"
+    package = "numpy-ringbuffer"
+    module = "numpy_ringbuffer"
+    note = "pieces as elements of one size"
+
+
+class DvgRingbuffer(ElementRing):
+    """`dvg_ringbuffer.RingBuffer`."""
+
+    name = "dvg-ringbuffer"
+    package = "dvg-ringbuffer"
+    module = "dvg_ringbuffer"
+    note = "pieces as elements of one size"
+
+
+class PyringBuffer(Ring):
+    """`pyring_buffer.RingBuffer`: keeps the newest bytes, to be looked at all together."""
+
+    name = "pyring-buffer"
+    requires = ("pyring_buffer",)
+    package = "pyring-buffer"
+
+    def ring(self, capacity: int) -> Any:
+        return import_module("pyring_buffer").RingBuffer(capacity)
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.put(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        held: bytes = ring.getvalue()
+        ring.clear()
+        return held
+
+    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
+        calls = ", ".join(name for name in dir(self.ring(capacity)) if not name.startswith("_"))
+        raise Cannot(f"no call takes bytes off its front (it has {calls})")
+
+
+class PageBufQueue(PageBuf, Ring):
+    """pagebuf beside the rings, where they are asked what they do when they are full."""
+
+    def ring(self, capacity: int) -> Any:  # noqa: ARG002
+        return self.buffer()
+
+    def put(self, ring: Any, data: bytes) -> Any:
+        return ring.extend(data)
+
+    def take_all(self, ring: Any) -> bytes:
+        taken: bytes = ring.take_bytes()
+        return taken
+
+
+def rings() -> list[Ring]:
+    """All rings."""
+    return [
+        PicoRing(),
+        PicoQueue(),
+        BoostRing(),
+        NumpyRingbuffer(),
+        DvgRingbuffer(),
+        PyringBuffer(),
+        HandNumpy(),
+        HandMemoryview(),
+    ]
+
+
+def queues() -> list[Participant]:
+    """pagebuf, the rings, and the growable buffer that people use as a queue."""
+    return [PageBuf(), *rings(), ByteArray()]

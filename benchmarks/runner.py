@@ -1,0 +1,113 @@
+"""Runs sections: warms up, checks, and then times all participants in turn, round by round."""
+
+from time import monotonic
+
+from benchmarks.cases import Case, Section
+from benchmarks.child import ChildError
+from benchmarks.participants import Cannot, Participant
+from benchmarks.results import (
+    CANNOT,
+    FAILED,
+    MISSING,
+    OK,
+    WRONG,
+    CaseResult,
+    Row,
+    SectionResult,
+    Tick,
+)
+
+PROBE_SHIFT = 6
+MOST_SHIFT = 10
+
+
+def choose_shift(case: Case, who: Participant) -> int:
+    """How much of the input `who` gets: all of it, or the largest 1/2**n within the budget."""
+    if not case.section.prefixes:
+        return 0
+    probe = case.run(who, PROBE_SHIFT, check=False)
+    whole = probe.ns << PROBE_SHIFT
+    shift = 0
+    while whole >> shift > 2 * case.scale.budget and shift < MOST_SHIFT:
+        shift += 1
+    return shift
+
+
+def admit(case: Case, who: Participant) -> Row:
+    """Warms `who` up and checks its output; the row says whether it may be timed."""
+    row = Row(who.name, who.family)
+    if reason := who.missing():
+        row.state, row.reason = MISSING, reason
+        return row
+    try:
+        row.shift = choose_shift(case, who)
+        if not case.run(who, row.shift, check=True).good:
+            row.state, row.reason = WRONG, "its output is not what was put in"
+    except Cannot as error:
+        row.state, row.reason = CANNOT, str(error)
+    except (ChildError, MemoryError, OSError, ValueError, BufferError) as error:
+        row.state, row.reason = FAILED, f"{type(error).__name__}: {error}"
+    return row
+
+
+def time_rounds(case: Case, rows: dict[str, Row], tick: Tick) -> None:
+    """All rounds; each begins with another participant."""
+    racing = [who for who in case.participants if rows[who.name].state == OK]
+    for number in range(case.rounds):
+        first = number % max(1, len(racing))
+        for who in racing[first:] + racing[:first]:
+            tick(f"{case.id}: {who.name}")
+            row = rows[who.name]
+            run = case.run(who, row.shift, check=False)
+            row.ns_per_byte.append(run.ns / run.nbytes)
+            for stage, held in run.memory.items():
+                row.memory.setdefault(stage, []).append(held)
+
+
+def run_case(case: Case, tick: Tick) -> CaseResult:
+    """One case, from its input to its rows."""
+    case.open()
+    try:
+        rows = {}
+        for who in case.participants:
+            tick(f"{case.id}: {who.name}, checked")
+            rows[who.name] = admit(case, who)
+        time_rounds(case, rows, tick)
+        return CaseResult(
+            case.id, case.label, case.bytes_per_call, case.rounds, list(rows.values())
+        )
+    finally:
+        case.close()
+
+
+def run_section(section: Section, tick: Tick) -> SectionResult:
+    """All cases of a section, and what it has to check at its end."""
+    start = monotonic()
+    section.open()
+    try:
+        cases = [run_case(case, tick) for case in section.cases]
+
+        def wrong(who: Participant) -> None:
+            for case in cases:
+                row = case.row(who.name)
+                if row is not None and row.state == OK:
+                    row.state, row.reason = WRONG, "the buffer is not what it should be"
+
+        section.finish(wrong)
+    finally:
+        section.close()
+    return SectionResult(
+        section.name,
+        section.scale.fill(section.title),
+        section.note,
+        section.cell,
+        section.family,
+        dict(section.memory),
+        cases,
+        monotonic() - start,
+    )
+
+
+def steps(section: Section) -> int:
+    """How many ticks `run_section` gives at most."""
+    return sum(len(case.participants) * (case.rounds + 1) for case in section.cases)

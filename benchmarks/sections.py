@@ -1,0 +1,24 @@
+"""All sections and tables, in the order in which they run and are shown."""
+
+from benchmarks import cases_fifo, cases_growth, cases_random, cases_sparse, limits, measures
+from benchmarks.cases import Section
+from benchmarks.tables import Measure
+
+SECTIONS: list[type[Section]] = [
+    *cases_growth.SECTIONS,
+    *cases_random.SECTIONS,
+    *cases_fifo.SECTIONS,
+    *cases_sparse.SECTIONS,
+]
+MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES]
+
+
+def named(only: list[str]) -> tuple[list[type[Section]], list[type[Measure]]]:
+    """Those whose names begin with one of `only`; all if there is none."""
+
+    def asked(name: str) -> bool:
+        return not only or any(name.startswith(word) for word in only)
+
+    sections = [section for section in SECTIONS if asked(section.name)]
+    measures_ = [measure for measure in MEASURES if asked(measure.name)]
+    return sections, measures_

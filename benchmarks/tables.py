@@ -1,0 +1,68 @@
+"""The base of tables that are no race."""
+
+from abc import ABC, abstractmethod
+from time import monotonic
+from typing import Any, ClassVar
+
+from benchmarks.child import ChildError, run_child
+from benchmarks.floors import CEILINGS
+from benchmarks.participants import Cannot, Participant
+from benchmarks.results import Table, Tick
+from benchmarks.workloads import Scale
+
+Cell = float | str | None
+
+
+class Measure(ABC):
+    """One table: a row per participant, or per size."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    note: ClassVar[str] = ""
+    columns: ClassVar[list[str]]
+    unit: ClassVar[str] = "bytes"
+
+    def __init__(self, scale: Scale, data: bytes) -> None:
+        self.scale = scale
+        self.data = data
+
+    @property
+    @abstractmethod
+    def items(self) -> list[Any]:
+        """What there is a row for."""
+
+    @abstractmethod
+    def row(self, item: Any) -> tuple[str, list[Cell]]:
+        """The name of a row, and its cells."""
+
+    def figure(self, rows: list[tuple[str, list[Cell]]]) -> float | None:  # noqa: ARG002
+        """The one that a ceiling holds against, if there is one."""
+        return None
+
+    def run(self, tick: Tick) -> Table:
+        start = monotonic()
+        rows = []
+        for item in self.items:
+            tick(self.name)
+            rows.append(self.row(item))
+        return Table(
+            self.name,
+            self.scale.fill(self.title),
+            self.note,
+            self.columns,
+            rows,
+            self.unit,
+            self.figure(rows),
+            next((one.most for one in CEILINGS if one.figure == self.name), None),
+            monotonic() - start,
+        )
+
+    def child_row(self, who: Participant, job: str, **arguments: Any) -> tuple[str, list[Cell]]:
+        """A row whose cells are the values of a job's answer, in its order."""
+        if reason := who.missing():
+            return who.name, [reason]
+        try:
+            answer = run_child(job, self.data, who=who.name, **arguments)
+        except (ChildError, Cannot) as error:
+            return who.name, [str(error)]
+        return who.name, list(answer.values())
