@@ -129,8 +129,12 @@ format: .venv/.stamps/lint
 compare: build/stamps/normal .venv/.stamps/compare
 	@$(PY) -m benchmarks.compare
 
+# Timings have no deadline, and modules that are not cases are not imported.
+BENCH := -o python_files='bench_*.py' -o addopts='--import-mode=importlib --strict-markers' \
+         -o faulthandler_timeout=0 --timeout=0 --benchmark-only
+
 bench: build/stamps/normal .venv/.stamps/test .venv/.stamps/compare
-	@$(PY) -m pytest benchmarks -o python_files='bench_*.py' -p no:timeout --benchmark-only $(PYTEST)
+	@$(PY) -m pytest benchmarks $(BENCH) $(PYTEST)
 
 # ---- away -----------------------------------------------------------------------------------
 
