@@ -99,7 +99,8 @@ def test_full_levels_cut_from_above(pool, levels):
     buf, expected = filled(pool, size + 1), PageMap()
     expected.write(0, size + 1)
     expected.assert_shape(buf)
-    for new in (size, size - 1, size - PAGE, size // 4 + 1, size // 4, size // FANOUT):
+    cuts = {size, size - 1, size - PAGE, size // 4 + 1, size // 4, size // FANOUT}
+    for new in sorted(cuts, reverse=True):
         buf.truncate(new)
         expected.truncate(new)
         expected.assert_shape(buf)
@@ -188,23 +189,42 @@ def test_heights_of_a_wrong_type(bad):
         pagebuf.PageBuffer(max_levels=bad)
 
 
-@pytest.mark.parametrize("levels", DENSE_LEVELS)
+@pytest.mark.parametrize("levels", ALL_LEVELS[:-1])
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE, PAGE + 1])
-def test_the_capacity_after_bytes_were_taken(pool, levels, taken):
-    """`capacity` is the most the buffer may ever hold, also when bytes went off the front:
-    either it still fits, or it is refused with nothing changed; it never wraps."""
+def test_the_capacity_stays_when_bytes_were_taken(pool, levels, taken):
+    """What went off the front does not count: a level more makes room for the bias."""
     size = min(reach(levels), 2 * PAGE + taken + 1)
     buf = filled(pool, size, max_levels=levels)
     buf.take_bytes(taken)
     kept = buf.tobytes()
-    try:
-        buf.truncate(buf.capacity)
-    except pagebuf.CapacityError:
-        assert buf.tobytes() == kept
-        limit = buf.capacity - buf.stats().bias
-        assert buf.truncate(limit) == limit
-        with refused(pagebuf.CapacityError, buf):
-            buf.append(1)
+    assert buf.truncate(buf.capacity) == reach(levels)
+    with refused(pagebuf.CapacityError, buf):
+        buf.append(1)
+    with refused(pagebuf.CapacityError, buf):
+        buf.truncate(reach(levels) + 1)
+    assert buf.write(reach(levels) - 1, b"x") == 1
     assert buf.read(0, len(kept)) == kept
-    assert buf.levels <= levels
+    assert buf.levels <= levels + 1
+    assert_pool(pool, [buf])
+
+
+@pytest.mark.parametrize("taken", [1, PAGE, PAGE + 1])
+def test_the_highest_tree_keeps_its_bias_within_its_reach(pool, taken):
+    """There is no level above the last: the bias takes from the capacity, and nothing wraps."""
+    buf = filled(pool, 3 * PAGE)
+    buf.write(reach(TOP) - 1, pattern(5, 1))
+    assert buf.take_bytes(taken) == pattern(0, taken)
+    bias = buf.stats().bias
+    assert bias == taken
+    assert len(buf) == reach(TOP) - taken
+    for call in (
+        lambda: buf.append(1),
+        lambda: buf.truncate(reach(TOP) - bias + 1),
+        lambda: buf.write(reach(TOP) - bias, b"x"),
+        lambda: buf.write(reach(TOP) - 1, b"x"),
+    ):
+        with refused(pagebuf.CapacityError, buf):
+            call()
+    assert buf[-1] == pattern(5, 1)[0]
+    assert buf.read(0, PAGE) == pattern(taken, PAGE)
     assert_pool(pool, [buf])

@@ -1,0 +1,320 @@
+"""The pool's accounts: to the frame, whatever its buffers did; trim; limit."""
+
+from __future__ import annotations
+
+import random
+
+import pagebuf
+import pytest
+
+from tests.helpers import FANOUT, PAGE, reach
+from tests.support import (
+    SHAPES,
+    assert_pool,
+    filled,
+    nodes_for,
+    pattern,
+    pool_counts,
+    refused,
+    unchanged,
+)
+
+
+def test_a_new_pool_holds_nothing():
+    pool = pagebuf.PagePool()
+    st = pool.stats()
+    assert (st.page_size, st.held, st.nodes, st.high_water) == (PAGE, 0, 0, 0)
+    assert (st.pinned, st.shared, st.reserved, st.limit) == (0, 0, 0, -1)
+    assert st.total == st.free
+    assert (pool.limit, pool.name, pool.buffers()) == (None, None, [])
+    assert all(type(count) is int for count in st)
+    pool.check()
+
+
+def test_names_and_options():
+    pool = pagebuf.PagePool(name="inbox", limit=10 * PAGE + PAGE - 1)
+    assert pool.name == "inbox"
+    assert pool.stats().limit == 10
+    assert pagebuf.PagePool(10 * PAGE).stats().limit == 10
+    with pytest.raises(TypeError):
+        pagebuf.PagePool(1, 2)
+    with pytest.raises(ValueError):
+        pagebuf.PagePool(limit=-1)
+    with pytest.raises(TypeError):
+        pagebuf.PagePool(limit="1")
+    with pytest.raises(TypeError):
+        pagebuf.PagePool(colour="red")
+
+
+def test_the_default_pool_is_one():
+    pool = pagebuf.default_pool()
+    assert pool is pagebuf.default_pool()
+    assert pagebuf.PageBuffer().pool is pool
+    assert isinstance(pool, pagebuf.PagePool)
+    held = pool.stats().held
+    buf = pagebuf.PageBuffer(pattern(0, PAGE + 1))
+    assert pool.stats().held == held + 2
+    del buf
+    assert pool.stats().held == held
+    pool.check()
+
+
+def test_bad_pools_are_refused():
+    for bad in (5, "pool", object(), pagebuf.PagePool):
+        with pytest.raises(TypeError):
+            pagebuf.PageBuffer(pool=bad)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_accounted_for(pool, shape):
+    other = filled(pool, 3)
+    buf = SHAPES[shape](pool)
+    assert_pool(pool, [buf, other])
+    del buf
+    assert_pool(pool, [other])
+    assert pool.stats().held == 1
+
+
+def test_counts_of_a_dense_buffer(pool):
+    for size in (0, 1, PAGE, reach(1), reach(1) + 1, reach(2), reach(2) + 1):
+        buf = filled(pool, size)
+        pages = -(-size // PAGE)
+        st = pool.stats()
+        assert st.nodes == nodes_for(range(pages), buf.levels)
+        assert st.held == pages + st.nodes
+        del buf
+        assert (pool.stats().held, pool.stats().nodes) == (0, 0)
+
+
+def test_high_water_is_the_most_ever_held(pool):
+    buf = filled(pool, 9 * PAGE)
+    top = pool.stats().held
+    assert pool.stats().high_water == top
+    buf.clear()
+    buf.extend(b"x")
+    assert (pool.stats().high_water, pool.stats().held) == (top, 1)
+    again = filled(pool, 20 * PAGE)
+    assert pool.stats().high_water == pool.stats().held
+    del again
+
+
+def test_freed_frames_are_used_again(pool):
+    buf = filled(pool, reach(1) + PAGE)
+    total = pool.stats().total
+    for turn in range(50):
+        buf.clear()
+        buf.extend(pattern(turn, reach(1) + PAGE))
+    assert pool.stats().total == total
+    assert buf.tobytes() == pattern(49, reach(1) + PAGE)
+
+
+def test_the_last_frame_freed_is_the_first_reused(pool):
+    keep, buf = filled(pool, 2 * PAGE), filled(pool, PAGE)
+    frame = buf.walk(0).steps[-1].frame
+    buf.clear()
+    buf.write(0, pattern(0, PAGE, salt=1))
+    assert buf.walk(0).steps[-1].frame == frame
+    assert keep.tobytes() == pattern(0, 2 * PAGE)
+
+
+def test_buffers_are_listed_largest_first(pool):
+    sizes = [3 * PAGE, 0, 2 * PAGE, reach(1) + 1, PAGE]
+    bufs = [filled(pool, size) for size in sizes]
+    listed = pool.buffers()
+    assert [len(buf) for buf in listed] == sorted(sizes, reverse=True)
+    assert {id(buf) for buf in listed} == {id(buf) for buf in bufs}
+    bufs[2].extend(pattern(0, reach(1) + 9 * PAGE))
+    assert pool.buffers()[0] is bufs[2]
+    del bufs[2], listed
+    assert len(pool.buffers()) == 4
+
+
+def test_a_list_of_buffers_keeps_them_alive(pool):
+    buf = filled(pool, PAGE)
+    listed = pool.buffers()
+    del buf
+    assert listed[0].tobytes() == pattern(0, PAGE)
+    del listed
+    assert pool.buffers() == []
+
+
+def test_the_pool_outlives_its_name():
+    buf = pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pagebuf.PagePool())
+    for turn in range(5):
+        pagebuf.PageBuffer(pattern(turn, 9 * PAGE), pool=pagebuf.PagePool())
+    assert buf.tobytes() == pattern(0, 3 * PAGE)
+    buf.extend(pattern(3 * PAGE, reach(1)))
+    assert buf.tobytes() == pattern(0, 3 * PAGE + reach(1))
+    buf.pool.check()
+
+
+def test_trim_of_a_pool_without_free_frames_is_harmless(pool):
+    assert pool.trim() >= 0
+    assert pool.trim() == 0
+    pool.check()
+
+
+def test_trim_gives_back_what_is_free_and_keeps_what_is_held(pool):
+    buf = filled(pool, 300 * PAGE)
+    gone = filled(pool, 300 * PAGE, salt=1)
+    more = filled(pool, 100 * PAGE, salt=2)
+    del gone
+    given = pool.trim()
+    assert type(given) is int
+    assert given >= 0
+    if PAGE == 4096:
+        assert given >= 290 * PAGE
+    assert_pool(pool, [buf, more])
+    assert buf.tobytes() == pattern(0, 300 * PAGE)
+    assert more.tobytes() == pattern(0, 100 * PAGE, salt=2)
+    again = filled(pool, 300 * PAGE, salt=3)
+    assert again.tobytes() == pattern(0, 300 * PAGE, salt=3)
+    assert buf.tobytes() == pattern(0, 300 * PAGE)
+    assert_pool(pool, [buf, more, again])
+
+
+def test_trim_between_all_kinds_of_work(pool):
+    """Frames given back and taken again never carry old bytes."""
+    rng = random.Random(11)
+    bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(3)]
+    models = [bytearray() for _ in bufs]
+    for _ in range(200):
+        which = rng.randrange(3)
+        buf, model = bufs[which], models[which]
+        at, size = rng.randrange(6 * PAGE), rng.randrange(1, 5 * PAGE)
+        match rng.randrange(4):
+            case 0:
+                new = pattern(at, size, which)
+                buf.write(at, new)
+                model.extend(bytes(max(0, at - len(model))))
+                model[at : at + size] = new
+            case 1:
+                buf.truncate(at)
+                del model[at:]
+                model.extend(bytes(at - len(model)))
+            case 2:
+                buf.clear()
+                model.clear()
+            case 3:
+                pool.trim()
+        assert buf.tobytes() == model
+    assert_pool(pool, bufs)
+
+
+# ---- limit ----
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3, 4, 5, 6, 9, 20])
+def test_a_limit_is_exact(frames):
+    """Page after page until the pool refuses: nodes count, and not one frame is wasted."""
+    pool = pagebuf.PagePool(limit=frames * PAGE + PAGE - 1)
+    buf = pagebuf.PageBuffer(pool=pool)
+    pages = 0
+    while True:
+        levels = 1
+        while reach(levels) < (pages + 1) * PAGE:
+            levels += 1
+        if pages + 1 + nodes_for(range(pages + 1), levels) > frames:
+            break
+        buf.extend(pattern(pages * PAGE, PAGE))
+        pages += 1
+    with refused(pagebuf.PoolLimitError, buf):
+        buf.extend(b"x")
+    assert buf.tobytes() == pattern(0, pages * PAGE)
+    assert pool.stats().high_water <= frames
+    assert_pool(pool, [buf])
+
+
+@pytest.mark.parametrize("size", [PAGE + 1, 3 * PAGE, reach(1) + 1])
+def test_a_refusal_by_the_limit_changes_nothing(size):
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    buf, other = filled(pool, PAGE - 1), filled(pool, 3)
+    for call in (
+        lambda: buf.extend(pattern(0, size)),
+        lambda: buf.write(0, pattern(0, size + PAGE, salt=1)),
+        lambda: buf.write(PAGE // 2, pattern(0, size, salt=1)),
+        lambda: buf.write(reach(2), b"x"),
+        lambda: buf.truncate(reach(1) + 1),
+        lambda: buf.__iadd__(pattern(0, size)),
+    ):
+        with refused(pagebuf.PoolLimitError, buf, other):
+            call()
+    buf.extend(pattern(PAGE - 1, 1))
+    with refused(pagebuf.PoolLimitError, buf, other):
+        buf.append(1)
+    assert buf.tobytes() == pattern(0, PAGE)
+    assert_pool(pool, [buf, other])
+
+
+def test_the_limit_error_says_what_was_asked_and_what_the_limit_is():
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    buf = pagebuf.PageBuffer(pool=pool)
+    assert issubclass(pagebuf.PoolLimitError, MemoryError)
+    with refused(MemoryError, buf) as info:
+        buf.extend(pattern(0, 3 * PAGE))
+    assert str(2 * PAGE) in str(info.value)
+
+
+def test_what_is_freed_may_be_used_again_under_a_limit():
+    pool = pagebuf.PagePool(limit=4 * PAGE)
+    bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(2)]
+    for turn in range(30):
+        giving, taking = bufs[turn % 2], bufs[1 - turn % 2]
+        giving.clear()
+        taking.write(0, pattern(turn, 4 * PAGE))
+        with refused(pagebuf.PoolLimitError, giving, taking):
+            giving.append(1)
+        assert taking.tobytes() == pattern(turn, 4 * PAGE)
+        if turn % 3 == 0:
+            taking.punch(PAGE, PAGE)
+            giving.append(turn)
+            assert pool.stats().held == 4
+    assert_pool(pool, bufs)
+
+
+def test_calls_that_give_up_frames_succeed_at_the_limit():
+    pool = pagebuf.PagePool(limit=(8 + nodes_for(range(8), 3)) * PAGE)
+    buf = filled(pool, 8 * PAGE)
+    rest = pool.stats().limit - pool.stats().held
+    hog = filled(pool, rest * PAGE) if rest else pagebuf.PageBuffer(pool=pool)
+    assert pool.stats().held >= pool.stats().limit - 1 - FANOUT
+    buf.punch(2 * PAGE + 1, PAGE)
+    buf.punch(PAGE, 2 * PAGE)
+    assert buf.take_bytes(3) == pattern(0, 3)
+    buf.truncate(7 * PAGE)
+    assert buf.take_bytes(PAGE) == pattern(3, PAGE - 3) + bytes(3)
+    buf.write(0, b"")
+    buf.clear()
+    assert_pool(pool, [buf, hog])
+
+
+def test_overwriting_needs_no_frame_at_the_limit():
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    buf = filled(pool, 2 * PAGE)
+    buf.write(3, pattern(9, 2 * PAGE - 3))
+    assert buf.tobytes() == pattern(0, 3) + pattern(9, 2 * PAGE - 3)
+    with refused(pagebuf.PoolLimitError, buf):
+        buf.write(PAGE, pattern(0, PAGE + 1))
+
+
+def test_a_constructor_refused_leaves_no_buffer():
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    before = pool_counts(pool)
+    with pytest.raises(pagebuf.PoolLimitError) as info:
+        pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pool)
+    del info
+    assert pool_counts(pool) == before
+    assert pool.buffers() == []
+    assert_pool(pool, [])
+
+
+def test_a_limit_below_a_page_holds_nothing():
+    for limit in (0, 1, PAGE - 1):
+        pool = pagebuf.PagePool(limit=limit)
+        assert pool.stats().limit == 0
+        buf = pagebuf.PageBuffer(pool=pool)
+        with unchanged(buf), pytest.raises(pagebuf.PoolLimitError):
+            buf.append(1)
+        buf.truncate(reach(pagebuf.MAX_LEVELS))
+        assert buf.read(1 << 40, 3) == bytes(3)
+        assert pool.stats().held == 0
