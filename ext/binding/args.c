@@ -1,10 +1,18 @@
 /* args.c: what callers pass, converted before any own state is read (I6). */
 #include "binding.h"
 
+/* An int is converted without the detour over __index__. */
+static inline Py_ssize_t
+as_ssize(PyObject *obj)
+{
+    return PB_LIKELY(PyLong_CheckExact(obj)) ? PyLong_AsSsize_t(obj)
+                                             : PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+}
+
 int
 arg_offset(PyObject *obj, const char *what, uint64_t *out)
 {
-    Py_ssize_t value = PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+    Py_ssize_t value = as_ssize(obj);
     if (value == -1 && PyErr_Occurred()) {
         return -1;
     }
@@ -23,7 +31,7 @@ arg_size(PyObject *obj, uint64_t *out)
         *out = UINT64_MAX;
         return 0;
     }
-    Py_ssize_t value = PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+    Py_ssize_t value = as_ssize(obj);
     if (value == -1 && PyErr_Occurred()) {
         return -1;
     }

@@ -61,17 +61,35 @@ typedef struct {
     PyObject *weakrefs;
 } PoolObject;
 
-/* A buffer.  b.pool lies inside a PoolObject that the buffer holds a reference to. */
+/* Every object that owns a tree begins like this.  b.pool lies inside a PoolObject that
+ * the holder has a reference to. */
+typedef struct {
+    PyObject_HEAD
+    pb_buf b;
+} Holder;
+
 typedef struct {
     PyObject_HEAD
     pb_buf b;
     PyObject *weakrefs;
 } BufferObject;
 
+static inline PyObject *
+holder_of(const pb_buf *b)
+{
+    return (PyObject *)((char *)b - offsetof(Holder, b));
+}
+
 static inline PoolObject *
 pool_object(const pb_buf *b)
 {
     return (PoolObject *)((char *)b->pool - offsetof(PoolObject, pool));
+}
+
+static inline module_state *
+state_of_buf(const pb_buf *b)
+{
+    return state_of((PyObject *)pool_object(b));
 }
 
 /* ---- pool_type.c ---- */
@@ -97,13 +115,6 @@ buffer_type_ready(PyTypeObject *type);
 /* An exact PageBuffer or one of a subclass, empty, on `pool`. */
 BufferObject *
 buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels);
-
-/* Bytes [off, off + n), clipped to the end; a new bytes object. */
-PyObject *
-buffer_read(BufferObject *self, uint64_t off, uint64_t n);
-
-int
-buffer_extend(BufferObject *self, const void *src, uint64_t n);
 
 /* ---- buffer_info.c ---- */
 
@@ -137,7 +148,7 @@ errors_add(PyObject *module);
 
 /* The exception for a status that is not PB_OK, for bytes [off, off + n) of a buffer. */
 void
-raise_status(const BufferObject *self, pb_status st, uint64_t off, uint64_t n);
+raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
 /* CorruptionError from a fault. */
 void

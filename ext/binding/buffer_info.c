@@ -1,6 +1,6 @@
 /* buffer_info.c: indexing a PageBuffer, and looking into it. */
 #include "binding.h"
-#include "lock.h"
+#include "transfer.h"
 
 /* ---- index and slice ---- */
 
@@ -8,13 +8,13 @@ PyObject *
 buffer_item(BufferObject *self, Py_ssize_t i)
 {
     uint8_t byte;
-    buffer_lock(self);
+    buffer_lock(&self->b);
     bool inside = i >= 0 && (uint64_t)i < self->b.root.size;
     if (inside) {
         const uint8_t *at = pb_buf_peek(&self->b, (uint64_t)i, 1);
         byte = at ? *at : 0;
     }
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     if (!inside) {
         PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
         return NULL;
@@ -31,14 +31,14 @@ read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n
         return NULL;
     }
     char *to = PyBytes_AS_STRING(out);
-    buffer_lock(self);
+    buffer_lock(&self->b);
     for (Py_ssize_t i = 0; i < n; i++) {
         uint64_t off = (uint64_t)(start + i * step);
         const uint8_t *at =
             off < self->b.root.size ? pb_buf_peek(&self->b, off, 1) : NULL;
         to[i] = at ? (char)*at : 0;
     }
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     return out;
 }
 
@@ -64,7 +64,7 @@ buffer_subscript(BufferObject *self, PyObject *key)
     Py_ssize_t n =
         PySlice_AdjustIndices((Py_ssize_t)self->b.root.size, &start, &stop, step);
     if (step == 1 || n <= 1) {
-        return buffer_read(self, (uint64_t)start, (uint64_t)n);
+        return transfer_read(&self->b, (uint64_t)start, (uint64_t)n);
     }
     return read_strided(self, start, step, n);
 }
@@ -98,7 +98,7 @@ get_pool(BufferObject *self, void *closure)
 static PyObject *
 get_frozen(BufferObject *self, void *closure)
 {
-    return PyBool_FromLong(self->b.frozen);
+    return PyBool_FromLong(self->b.root.frozen);
 }
 
 PyGetSetDef buffer_getset[] = {
@@ -138,9 +138,9 @@ buffer_extents(BufferObject *self, PyObject *Py_UNUSED(ignored))
     uint64_t off = 0, start, end;
     PyObject *list = PyList_New(0);
     while (list) {
-        buffer_lock(self);
+        buffer_lock(&self->b);
         bool found = pb_buf_next_data(&self->b, off, &start, &end);
-        buffer_unlock(self);
+        buffer_unlock(&self->b);
         if (!found) {
             break;
         }
@@ -176,10 +176,10 @@ PyObject *
 buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_usage use;
-    buffer_lock(self);
+    buffer_lock(&self->b);
     pb_buf_usage(&self->b, &use);
     const pb_root root = self->b.root;
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     const uint64_t values[] = {
         root.size,   use.pages,   use.nodes, pages_spanned(&root) - use.pages,
         use.shared,  root.levels, root.bias, (use.pages + use.nodes) << PB_PAGE_SHIFT,
@@ -275,12 +275,12 @@ buffer_walk(BufferObject *self, PyObject *arg)
     if (arg_offset(arg, "offset", &off) < 0) {
         return NULL;
     }
-    buffer_lock(self);
+    buffer_lock(&self->b);
     if (off < self->b.root.size) {
         n = pb_tree_walk(self->b.pool, &self->b.root,
                          (self->b.root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     const char *stop = n == 0 ? "past the end" : steps[n - 1].frame ? "page" : "hole";
     return walk_object(state_of((PyObject *)self), off, stop, steps, n);
 }
@@ -297,9 +297,9 @@ PyObject *
 buffer_check(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_fault fault;
-    buffer_lock(self);
+    buffer_lock(&self->b);
     bool good = pb_buf_check(&self->b, &fault);
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     if (!good) {
         raise_fault(state_of((PyObject *)self), &fault);
         return NULL;

@@ -2,7 +2,7 @@
  *
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "binding.h"
-#include "lock.h"
+#include "transfer.h"
 
 /* ---- life ---- */
 
@@ -101,23 +101,6 @@ convert_levels(PyObject *obj, make_args *out)
 }
 
 static int
-buffer_fill(BufferObject *self, PyObject *data)
-{
-    Py_buffer view;
-    if (data == NULL) {
-        return 0;
-    }
-    if (arg_bytes(data, &view) < 0) {
-        return -1;
-    }
-    int result = buffer_extend(self, view.buf, (uint64_t)view.len);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
-    return result;
-}
-
-static int
 buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"data", "pool", "max_levels", NULL};
@@ -133,12 +116,12 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     PoolObject *old = pool_object(&self->b);
     PoolObject *now = made.pool ? made.pool : old;
     Py_INCREF(now);
-    buffer_lock(self);
+    buffer_lock(&self->b);
     pb_buf_fini(&self->b);
     pb_buf_init(&self->b, &now->pool, made.max_levels);
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     Py_DECREF(old);
-    return buffer_fill(self, data);
+    return data ? transfer_extend_object(&self->b, data) : 0;
 }
 
 /* PageBuffer(data), without a tuple and a second call. */
@@ -171,7 +154,7 @@ buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
         return result;
     }
     PyObject *self = buffer_tp_new((PyTypeObject *)type, NULL, NULL);
-    if (self && nargs && buffer_fill((BufferObject *)self, args[0]) < 0) {
+    if (self && nargs && transfer_extend_object(&((BufferObject *)self)->b, args[0]) < 0) {
         Py_CLEAR(self);
     }
     return self;
@@ -185,65 +168,6 @@ buffer_type_ready(PyTypeObject *type)
 }
 
 /* ---- in ---- */
-
-/* After a refusal: grow the pool where that helps (1: try again), else raise (-1).  No
- * lock is held: growing runs Python code. */
-static int
-recover(BufferObject *self, pb_status st, uint64_t off, uint64_t n)
-{
-    if (st == PB_NEED_PAGES) {
-        return pool_grow(pool_object(&self->b)) < 0 ? -1 : 1;
-    }
-    raise_status(self, st, off, n);
-    return -1;
-}
-
-static pb_status
-write_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
-{
-    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
-        return pb_buf_write(&self->b, off, src, n);
-    }
-    pb_status st = pb_buf_prepare(&self->b, off, n);
-    if (st == PB_OK) {
-        copy_in_lock_held(self, off, src, n);
-        pb_buf_remember_tail(&self->b);
-    }
-    return st;
-}
-
-static pb_status
-extend_lock_held(BufferObject *self, const void *src, uint64_t n)
-{
-    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
-        return pb_buf_extend(&self->b, src, n);
-    }
-    return write_lock_held(self, self->b.root.size, src, n);
-}
-
-static int
-buffer_write(BufferObject *self, uint64_t off, const void *src, uint64_t n)
-{
-    pb_status st = PB_OK;
-    do {
-        buffer_lock(self);
-        st = n ? write_lock_held(self, off, src, n) : PB_OK;
-        buffer_unlock(self);
-    } while (PB_UNLIKELY(st != PB_OK) && recover(self, st, off, n) > 0);
-    return st == PB_OK ? 0 : -1;
-}
-
-int
-buffer_extend(BufferObject *self, const void *src, uint64_t n)
-{
-    pb_status st = PB_OK;
-    do {
-        buffer_lock(self);
-        st = n ? extend_lock_held(self, src, n) : PB_OK;
-        buffer_unlock(self);
-    } while (PB_UNLIKELY(st != PB_OK) && recover(self, st, self->b.root.size, n) > 0);
-    return st == PB_OK ? 0 : -1;
-}
 
 PyDoc_STRVAR(write_doc,
              "write($self, offset, data, /)\n--\n\n"
@@ -269,7 +193,7 @@ buffer_write_method(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     /* I3: the integer to return is had before the first byte changes */
     PyObject *result = PyLong_FromSsize_t(view.len);
-    if (result && buffer_write(self, off, view.buf, (uint64_t)view.len) < 0) {
+    if (result && transfer_write(&self->b, off, view.buf, (uint64_t)view.len) < 0) {
         Py_CLEAR(result);
     }
     if (view.obj) {
@@ -292,7 +216,8 @@ PyDoc_STRVAR(extend_doc,
 static PyObject *
 buffer_extend_method(BufferObject *self, PyObject *data)
 {
-    if (buffer_fill(self, data) < 0) {
+    if (!transfer_extend_fast(&self->b, data) &&
+        transfer_extend_object(&self->b, data) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -301,7 +226,11 @@ buffer_extend_method(BufferObject *self, PyObject *data)
 static PyObject *
 buffer_inplace_concat(BufferObject *self, PyObject *data)
 {
-    return buffer_fill(self, data) < 0 ? NULL : Py_NewRef(self);
+    if (!transfer_extend_fast(&self->b, data) &&
+        transfer_extend_object(&self->b, data) < 0) {
+        return NULL;
+    }
+    return Py_NewRef(self);
 }
 
 PyDoc_STRVAR(append_doc,
@@ -325,62 +254,13 @@ buffer_append(BufferObject *self, PyObject *arg)
         return NULL;
     }
     uint8_t byte = (uint8_t)value;
-    if (buffer_extend(self, &byte, 1) < 0) {
+    if (transfer_extend(&self->b, &byte, 1) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
 }
 
 /* ---- out ---- */
-
-static inline uint64_t
-clip_lock_held(const BufferObject *self, uint64_t off, uint64_t n)
-{
-    uint64_t size = self->b.root.size;
-    return off >= size ? 0 : pb_min(n, size - off);
-}
-
-/* A bytes object for n bytes; MemoryError where no object can be so large. */
-static PyObject *
-new_bytes(uint64_t n)
-{
-    if (n > (uint64_t)PY_SSIZE_T_MAX) {
-        return PyErr_NoMemory();
-    }
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
-}
-
-/* The object is made outside the lock, so the length may change under it: then anew. */
-PyObject *
-buffer_read(BufferObject *self, uint64_t off, uint64_t n)
-{
-    buffer_lock(self);
-    uint64_t len = clip_lock_held(self, off, n);
-    const uint8_t *at = len ? pb_buf_peek(&self->b, off, len) : NULL;
-    if (PB_LIKELY(at != NULL)) { /* in one page */
-        PyObject *out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len);
-        buffer_unlock(self);
-        return out;
-    }
-    for (;;) {
-        buffer_unlock(self);
-        PyObject *out = new_bytes(len);
-        if (out == NULL) {
-            return NULL;
-        }
-        buffer_lock(self);
-        uint64_t now = clip_lock_held(self, off, n);
-        if (now == len) {
-            copy_out_lock_held(self, off, PyBytes_AS_STRING(out), len);
-            buffer_unlock(self);
-            return out;
-        }
-        buffer_unlock(self);
-        Py_DECREF(out);
-        buffer_lock(self);
-        len = clip_lock_held(self, off, n);
-    }
-}
 
 PyDoc_STRVAR(read_doc,
              "read($self, offset, size=-1, /)\n--\n\n"
@@ -399,7 +279,7 @@ buffer_read_method(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         (nargs > 1 && arg_size(args[1], &n) < 0)) {
         return NULL;
     }
-    return buffer_read(self, off, n);
+    return transfer_read(&self->b, off, n);
 }
 
 PyDoc_STRVAR(readinto_doc,
@@ -421,15 +301,11 @@ buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyObject_GetBuffer(args[1], &view, PyBUF_WRITABLE) < 0) {
         return NULL;
     }
-    buffer_lock(self);
-    uint64_t len = clip_lock_held(self, off, (uint64_t)view.len);
-    buffer_unlock(self);
+    uint64_t size = transfer_size(&self->b);
+    uint64_t len = off >= size ? 0 : pb_min((uint64_t)view.len, size - off);
     PyObject *result = PyLong_FromUnsignedLongLong(len); /* I3: had before any byte moves */
     if (result) {
-        buffer_lock(self);
-        uint64_t now = clip_lock_held(self, off, len);
-        copy_out_lock_held(self, off, view.buf, now);
-        buffer_unlock(self);
+        uint64_t now = transfer_read_into(&self->b, off, view.buf, len);
         if (now != len) { /* cut meanwhile, by another thread */
             Py_SETREF(result, PyLong_FromUnsignedLongLong(now));
         }
@@ -448,37 +324,10 @@ PyDoc_STRVAR(tobytes_doc,
 static PyObject *
 buffer_tobytes(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return buffer_read(self, 0, UINT64_MAX);
+    return transfer_read(&self->b, 0, UINT64_MAX);
 }
 
 /* ---- off the front ---- */
-
-/* 1. the bytes object  2. what dropping needs  3. copy and drop: cannot fail. */
-static PyObject *
-take_slow(BufferObject *self, uint64_t n)
-{
-    PyObject *out = new_bytes(n);
-    pb_status st = PB_OK;
-    while (out) {
-        buffer_lock(self);
-        if (n > self->b.root.size) { /* cut meanwhile, by another thread */
-            buffer_unlock(self);
-            PyErr_SetString(PyExc_IndexError, "the buffer was cut during take_bytes");
-            Py_CLEAR(out);
-            break;
-        }
-        copy_out_lock_held(self, 0, PyBytes_AS_STRING(out), n);
-        st = pb_buf_drop_front(&self->b, n);
-        buffer_unlock(self);
-        if (st == PB_OK) {
-            break;
-        }
-        if (recover(self, st, 0, n) < 0) {
-            Py_CLEAR(out);
-        }
-    }
-    return out;
-}
 
 static int
 arg_take(BufferObject *self, PyObject *arg, uint64_t *out)
@@ -490,7 +339,7 @@ arg_take(BufferObject *self, PyObject *arg, uint64_t *out)
             return -1;
         }
     }
-    uint64_t size = self->b.root.size;
+    uint64_t size = transfer_size(&self->b);
     if (arg == Py_None) {
         *out = size;
     }
@@ -523,18 +372,7 @@ buffer_take(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         arg_take(self, nargs ? args[0] : Py_None, &n) < 0) {
         return NULL;
     }
-    buffer_lock(self);
-    if (PB_LIKELY(n < self->b.ready && n < self->b.root.size)) {
-        PyObject *out =
-            PyBytes_FromStringAndSize((const char *)self->b.head, (Py_ssize_t)n);
-        if (out) {
-            (void)pb_buf_take_ready(&self->b, n);
-        }
-        buffer_unlock(self);
-        return out;
-    }
-    buffer_unlock(self);
-    return take_slow(self, n);
+    return transfer_take(&self->b, n);
 }
 
 /* ---- away ---- */
@@ -552,22 +390,13 @@ static PyObject *
 buffer_truncate(BufferObject *self, PyObject *arg)
 {
     uint64_t size;
-    pb_status st;
     if (arg_offset(arg, "size", &size) < 0) {
         return NULL;
     }
     PyObject *result = PyLong_FromUnsignedLongLong(size);
-    do {
-        if (result == NULL) {
-            return NULL;
-        }
-        buffer_lock(self);
-        st = pb_buf_truncate(&self->b, size);
-        buffer_unlock(self);
-        if (st != PB_OK && recover(self, st, 0, size) < 0) {
-            Py_CLEAR(result);
-        }
-    } while (st != PB_OK);
+    if (result && transfer_truncate(&self->b, size) < 0) {
+        Py_CLEAR(result);
+    }
     return result;
 }
 
@@ -585,19 +414,10 @@ static PyObject *
 buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t off, n;
-    pb_status st;
     if (check_nargs("punch", nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
-        arg_offset(args[1], "size", &n) < 0) {
+        arg_offset(args[1], "size", &n) < 0 || transfer_punch(&self->b, off, n) < 0) {
         return NULL;
     }
-    do {
-        buffer_lock(self);
-        st = pb_buf_punch(&self->b, off, n);
-        buffer_unlock(self);
-        if (st != PB_OK && recover(self, st, off, n) < 0) {
-            return NULL;
-        }
-    } while (st != PB_OK);
     Py_RETURN_NONE;
 }
 
@@ -613,9 +433,9 @@ PyDoc_STRVAR(clear_doc,
 static PyObject *
 buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
-    buffer_lock(self);
+    buffer_lock(&self->b);
     pb_buf_clear(&self->b);
-    buffer_unlock(self);
+    buffer_unlock(&self->b);
     Py_RETURN_NONE;
 }
 

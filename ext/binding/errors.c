@@ -57,10 +57,9 @@ raise_limit(module_state *state, const pb_pool *pool)
 }
 
 void
-raise_status(const BufferObject *self, pb_status st, uint64_t off, uint64_t n)
+raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
 {
-    const pb_buf *b = &self->b;
-    module_state *state = state_of((PyObject *)self);
+    module_state *state = state_of_buf(b);
     switch (st) {
     case PB_CAPACITY:
         PyErr_Format(state->capacity_error,
@@ -71,6 +70,11 @@ raise_status(const BufferObject *self, pb_status st, uint64_t off, uint64_t n)
         break;
     case PB_LIMIT:
         raise_limit(state, b->pool);
+        break;
+    case PB_RANGE:
+        PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
+                     (unsigned long long)n, (unsigned long long)off,
+                     (unsigned long long)b->root.size);
         break;
     case PB_PINNED:
         PyErr_SetString(PyExc_BufferError, "live views forbid this change");
@@ -88,14 +92,14 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
     return result;
 }
 
-/* The PageBuffer around a pb_buf, None for none. */
+/* The object around a pb_buf, None for none. */
 static PyObject *
 owner_of(const pb_fault *fault)
 {
     if (fault->owner == NULL) {
         Py_RETURN_NONE;
     }
-    return Py_NewRef((char *)fault->owner - offsetof(BufferObject, b));
+    return Py_NewRef(holder_of(fault->owner));
 }
 
 void

@@ -4,15 +4,15 @@
 #ifdef Py_GIL_DISABLED
 
 void
-copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
-    pb_buf_copy_in(&self->b, off, src, n);
+    pb_buf_copy_in(b, off, src, n);
 }
 
 void
-copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n)
+copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
-    pb_buf_copy_out(&self->b, off, dst, n);
+    pb_buf_copy_out(b, off, dst, n);
 }
 
 #else
@@ -36,63 +36,63 @@ free_gate(module_state *state)
 /* Give up the GIL for a large copy: others then wait at the gate.  NULL: the copy is
  * small, or no gate is free, and the GIL stays. */
 static copy_gate *
-leave_gil(BufferObject *self, uint64_t n, PyThreadState **saved)
+leave_gil(pb_buf *b, uint64_t n, PyThreadState **saved)
 {
-    copy_gate *gate = n < COPY_WITHOUT_GIL ? NULL : free_gate(state_of((PyObject *)self));
+    copy_gate *gate = n < COPY_WITHOUT_GIL ? NULL : free_gate(state_of_buf(b));
     if (gate) {
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
-        gate->buffer = self;
-        self->b.lock = 1;
+        gate->buffer = b;
+        b->root.lock = 1;
         *saved = PyEval_SaveThread();
     }
     return gate;
 }
 
 static void
-enter_gil(BufferObject *self, copy_gate *gate, PyThreadState *saved)
+enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
 {
     if (gate) {
         PyEval_RestoreThread(saved);
-        self->b.lock = 0;
+        b->root.lock = 0;
         gate->buffer = NULL;
         PyThread_release_lock(gate->lock);
     }
 }
 
 void
-copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n)
+copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(self, n, &saved);
-    pb_buf_copy_in(&self->b, off, src, n);
-    enter_gil(self, gate, saved);
+    copy_gate *gate = leave_gil(b, n, &saved);
+    pb_buf_copy_in(b, off, src, n);
+    enter_gil(b, gate, saved);
 }
 
 void
-copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n)
+copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(self, n, &saved);
-    pb_buf_copy_out(&self->b, off, dst, n);
-    enter_gil(self, gate, saved);
+    copy_gate *gate = leave_gil(b, n, &saved);
+    pb_buf_copy_out(b, off, dst, n);
+    enter_gil(b, gate, saved);
 }
 
 static copy_gate *
-gate_of(module_state *state, const BufferObject *self)
+gate_of(module_state *state, const pb_buf *b)
 {
     copy_gate *gate = state->gates;
-    while (gate->buffer != self) {
+    while (gate->buffer != b) {
         gate++;
     }
     return gate;
 }
 
 void
-buffer_lock_wait(BufferObject *self)
+buffer_lock_wait(pb_buf *b)
 {
-    module_state *state = state_of((PyObject *)self);
-    while (self->b.lock) {
-        copy_gate *gate = gate_of(state, self);
+    module_state *state = state_of_buf(b);
+    while (b->root.lock) {
+        copy_gate *gate = gate_of(state, b);
         gate->waiting++;
         Py_BEGIN_ALLOW_THREADS
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);

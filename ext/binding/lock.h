@@ -14,43 +14,43 @@
 #ifdef Py_GIL_DISABLED
 
 static inline void
-buffer_lock(BufferObject *self)
+buffer_lock(pb_buf *b)
 {
-    PyMutex_Lock((PyMutex *)&self->b.lock);
+    PyMutex_Lock((PyMutex *)&b->root.lock);
 }
 
 static inline void
-buffer_unlock(BufferObject *self)
+buffer_unlock(pb_buf *b)
 {
-    PyMutex_Unlock((PyMutex *)&self->b.lock);
+    PyMutex_Unlock((PyMutex *)&b->root.lock);
 }
 
 #else
 
 /* Wait until nobody copies.  Gives up the GIL. */
 void
-buffer_lock_wait(BufferObject *self);
+buffer_lock_wait(pb_buf *b);
 
 static inline void
-buffer_lock(BufferObject *self)
+buffer_lock(pb_buf *b)
 {
-    if (PB_UNLIKELY(self->b.lock)) {
-        buffer_lock_wait(self);
+    if (PB_UNLIKELY(b->root.lock)) {
+        buffer_lock_wait(b);
     }
 }
 
 static inline void
-buffer_unlock(BufferObject *self)
+buffer_unlock(pb_buf *b)
 {
-    (void)self;
+    (void)b;
 }
 
 #endif
 
 /* Copies of payload with the lock held, without the GIL where they are large. */
 void
-copy_in_lock_held(BufferObject *self, uint64_t off, const void *src, uint64_t n);
+copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 void
-copy_out_lock_held(BufferObject *self, uint64_t off, void *dst, uint64_t n);
+copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 #endif

@@ -13,15 +13,18 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->regions = PyList_New(0);
     if (self->regions == NULL) {
         Py_CLEAR(self);
+        return NULL;
     }
+    /* The collector must not empty it: in a cycle of pool and buffer the regions would be
+     * unmapped before the buffer has given its frames back. */
+    PyObject_GC_UnTrack(self->regions);
     return (PyObject *)self;
 }
 
 static int
 pool_traverse(PoolObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->regions);
+    Py_VISIT(Py_TYPE(self)); /* not the regions: see pool_new */
     return 0;
 }
 
@@ -177,7 +180,7 @@ pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *list = PyList_New(0);
     for (const pb_buf *b = self->pool.bufs; list && b; b = b->next) {
-        PyObject *obj = (PyObject *)((char *)b - offsetof(BufferObject, b));
+        PyObject *obj = holder_of(b);
         /* one that is being deallocated must not be brought back */
         if (Py_REFCNT(obj) > 0 && PyList_Append(list, obj) < 0) {
             Py_CLEAR(list);

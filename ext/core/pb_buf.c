@@ -13,8 +13,8 @@ static inline void
 forget(pb_buf *b)
 {
     b->seen = b->mine = NULL;
-    b->tail = b->head = NULL;
-    b->room = b->ready = 0;
+    b->tail = b->front = NULL;
+    b->root.room = 0;
 }
 
 /* The entry of a page in the remembered leaf, or NULL. */
@@ -72,24 +72,19 @@ pb_buf_remember_tail(pb_buf *b)
 {
     uint64_t end = b->root.bias + b->root.size;
     uint32_t used = (uint32_t)(end & PB_PAGE_MASK);
-    b->room = 0;
+    b->root.room = 0;
     pb_entry *at = used ? look_up_owned(b, page_of(end)) : NULL;
     if (at) {
         b->tail = page_address(b, pb_entry_load(at)) + used;
-        b->room = (uint16_t)(PB_PAGE_SIZE - used);
+        b->root.room = (uint16_t)(PB_PAGE_SIZE - used);
     }
 }
 
 static void
-remember_head(pb_buf *b)
+remember_front(pb_buf *b)
 {
     pb_entry *at = look_up(b, page_of(b->root.bias));
-    uint32_t used = (uint32_t)(b->root.bias & PB_PAGE_MASK);
-    b->ready = 0;
-    if (at && *at != PB_HOLE) {
-        b->head = page_address(b, pb_entry_load(at)) + used;
-        b->ready = (uint16_t)(PB_PAGE_SIZE - used);
-    }
+    b->front = at && *at != PB_HOLE ? page_address(b, pb_entry_load(at)) : NULL;
 }
 
 /* ---- life ---- */
@@ -160,13 +155,21 @@ zero_around(uint8_t *at, const span *s, uint64_t page)
     pb_zero(at + to, PB_PAGE_SIZE - to);
 }
 
+/* The frame that the next one had best follow.  A buffer that is consumed from the front
+ * takes what it has just freed, warm: so it runs round in the same frames. */
+static inline pb_frame
+frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t i)
+{
+    return i && b->root.bias == 0 ? pb_entry_frame(pb_entry_load(&leaf->entry[i - 1])) : 0;
+}
+
 /* Fill a stretch of holes in a leaf with frames, neighbours where there are any. */
 static void
 fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
 {
     while (n) {
         uint64_t i = page - leaf->first;
-        pb_frame after = i ? pb_entry_frame(pb_entry_load(&leaf->entry[i - 1])) : 0;
+        pb_frame after = frame_before(b, leaf, i);
         uint32_t got;
         bool zero;
         pb_frame frame = pb_pool_take_run(b->pool, after, (uint32_t)n, &got, &zero);
@@ -254,7 +257,7 @@ cover(pb_buf *b, uint64_t size)
 {
     if (size > b->root.size) {
         b->root.size = size;
-        b->room = 0;
+        b->root.room = 0;
     }
 }
 
@@ -285,7 +288,7 @@ pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
         return st;
     }
     if (need && (off != b->root.size || b->root.shared)) {
-        forget(b); /* frames may change under head and tail, nodes under the leaves */
+        forget(b); /* frames may change under front and tail, nodes under the leaves */
     }
     own_pages(b, &s);
     cover(b, off + n);
@@ -435,12 +438,11 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
     if (all) {
         pb_buf_clear(b);
     }
-    else if (last > first) {
-        pb_tree_settle(b->pool, root);
-        remember_head(b);
-    }
     else {
-        remember_head(b);
+        if (last > first) {
+            pb_tree_settle(b->pool, root);
+        }
+        remember_front(b);
     }
     return PB_OK;
 }
@@ -543,7 +545,7 @@ pb_buf_truncate(pb_buf *b, uint64_t size)
         pb_status st = raise_to(b, end);
         if (st == PB_OK && size != root->size) {
             root->size = size;
-            b->room = 0;
+            b->root.room = 0;
         }
         return st;
     }

@@ -2,8 +2,7 @@
  *
  * A buffer is a root and what is remembered of it (a software TLB):
  *    tail, room    where the next byte goes, and how many fit in that page
- *    head, ready   where the first byte lies, and how many can be taken from that page
- *                  before it is used up
+ *    front         the page that the first byte lies in
  *    seen, mine    the leaf node last read from / last written to (and owned, I2)
  * Whatever changes the shape of the tree forgets what it may have moved.
  *
@@ -17,13 +16,13 @@
 
 typedef struct pb_buf {
     pb_pool *pool;
-    pb_root root;
+    uint8_t *tail;
+    pb_root root; /* root.room: how many bytes fit at the tail; root.lock and root.frozen
+                   * are the binding's */
     pb_entry *seen, *mine;
     uint64_t seen_first, mine_first; /* page of their first entry */
-    uint8_t *tail, *head;
-    uint16_t room, ready;
-    uint8_t lock;   /* the binding's: a mutex, or "somebody copies without the GIL" */
-    uint8_t frozen; /* the binding's: a snapshot */
+    uint8_t *front;
+    struct pb_pin *pins;
     struct pb_buf *next, *prev; /* of the same pool */
 } pb_buf;
 
@@ -63,12 +62,12 @@ pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
 static inline pb_status
 pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
 {
-    if (PB_UNLIKELY(n > b->room)) {
+    if (PB_UNLIKELY(n > b->root.room)) {
         return pb_buf_extend_slow(b, src, n);
     }
     pb_copy(b->tail, src, n);
     b->tail += n;
-    b->room = (uint16_t)(b->room - n);
+    b->root.room = (uint16_t)(b->root.room - n);
     b->root.size += n;
     return PB_OK;
 }
@@ -92,19 +91,22 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
 pb_status
 pb_buf_drop_front(pb_buf *b, uint64_t n);
 
-/* The first byte, when n bytes can be taken from its page without using it up. */
+/* Where the first byte lies, when n bytes can be taken from its page without using it
+ * up; else NULL. */
 static inline const uint8_t *
+pb_buf_ready(const pb_buf *b, uint64_t n)
+{
+    uint64_t used = b->root.bias & PB_PAGE_MASK;
+    bool ready = b->front && n < PB_PAGE_SIZE - used && n < b->root.size;
+    return PB_LIKELY(ready) ? b->front + used : NULL;
+}
+
+/* Take n bytes that pb_buf_ready found ready. */
+static inline void
 pb_buf_take_ready(pb_buf *b, uint64_t n)
 {
-    if (PB_UNLIKELY(n >= b->ready || n >= b->root.size)) {
-        return NULL;
-    }
-    const uint8_t *at = b->head;
-    b->head += n;
-    b->ready = (uint16_t)(b->ready - n);
     b->root.bias += n;
     b->root.size -= n;
-    return at;
 }
 
 /* ---- away ---- */

@@ -121,6 +121,15 @@ check_tail(const checker *c)
     return true;
 }
 
+static const uint8_t *
+page_at(const pb_buf *b, uint64_t page)
+{
+    pb_leaf leaf;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+    return e == PB_HOLE ? NULL : (const uint8_t *)pb_node_of(b->pool, e);
+}
+
 /* What is remembered is what a walk finds. */
 static bool
 check_memory(const checker *c)
@@ -134,22 +143,13 @@ check_memory(const checker *c)
             return broken(c, "a stale leaf is remembered", 0, b->seen_first);
         }
     }
-    if (b->room) {
-        uint64_t end = r->bias + r->size;
-        pb_tree_leaf(b->pool, r, end >> PB_PAGE_SHIFT, &leaf);
-        pb_entry e = leaf.entry ? leaf.entry[(end >> PB_PAGE_SHIFT) - leaf.first] : 0;
-        if (e == PB_HOLE || b->tail != (uint8_t *)pb_node_of(b->pool, pb_entry_load(&e)) +
-                                           (end & PB_PAGE_MASK)) {
-            return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
-        }
+    uint64_t end = r->bias + r->size;
+    if (r->room &&
+        b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
+        return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
     }
-    if (b->ready) {
-        pb_tree_leaf(b->pool, r, r->bias >> PB_PAGE_SHIFT, &leaf);
-        pb_entry e = leaf.entry ? leaf.entry[(r->bias >> PB_PAGE_SHIFT) - leaf.first] : 0;
-        if (e == PB_HOLE || b->head != (uint8_t *)pb_node_of(b->pool, pb_entry_load(&e)) +
-                                           (r->bias & PB_PAGE_MASK)) {
-            return broken(c, "a stale head is remembered", 0, r->bias >> PB_PAGE_SHIFT);
-        }
+    if (b->front && b->front != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
+        return broken(c, "a stale front is remembered", 0, r->bias >> PB_PAGE_SHIFT);
     }
     return true;
 }

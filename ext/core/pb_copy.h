@@ -5,10 +5,36 @@
 
 #include "pb_base.h"
 
+/* Sixteen bytes at a time, the last ones overlapping: for sizes where the call of memcpy
+ * costs more than the copy.  16 <= n <= 64. */
+static inline void
+pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    struct block {
+        uint64_t half[2];
+    } first, last, second, third;
+    memcpy(&first, src, 16);
+    memcpy(&last, src + n - 16, 16);
+    if (n > 32) {
+        memcpy(&second, src + 16, 16);
+        memcpy(&third, src + n - 32, 16);
+        memcpy(dst + 16, &second, 16);
+        memcpy(dst + n - 32, &third, 16);
+    }
+    memcpy(dst, &first, 16);
+    memcpy(dst + n - 16, &last, 16);
+}
+
+/* Move n bytes between places that do not overlap. */
 static inline void
 pb_copy(void *dst, const void *src, size_t n)
 {
-    memcpy(dst, src, n);
+    if (n - 16 <= 64 - 16) {
+        pb_copy_16_to_64(dst, src, n);
+    }
+    else {
+        memcpy(dst, src, n);
+    }
 }
 
 static inline void

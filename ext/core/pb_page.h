@@ -81,6 +81,12 @@ typedef struct {
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS */
     uint8_t max_levels; /* the capacity: reach of so many levels */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
+    /* five bytes that would be padding serve the holder (pb_buf.h), so that a tiny
+     * buffer fits its object */
+    uint8_t lock;
+    uint16_t room;
+    uint8_t frozen;
+    uint8_t spare;
     uint64_t bias;      /* tree position of offset 0; below the span of a root slot */
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;

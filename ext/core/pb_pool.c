@@ -284,8 +284,8 @@ take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, boo
     /* 1. the neighbour, freed before;  2. the neighbour, never used */
     bool listed = inside && bit_get(r->free_map, bit);
     bool bump = inside && !listed && first == r->lo && r->lo < r->hi;
-    if (!listed && !bump && pool->free_head) { /* 3. the warmest */
-        first = warm_start(pool, want);
+    if (!listed && !bump && pool->free_head) { /* 3. the warmest, or a run around it */
+        first = after ? warm_start(pool, want) : pool->free_head;
         r = &pool->region[pb_region_of(first)];
         bit = bit_index(r, first);
         listed = true;

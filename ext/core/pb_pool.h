@@ -168,8 +168,8 @@ void
 pb_pool_unpromise(pb_pool *pool, uint64_t n);
 
 /* Take up to `want` promised frames with consecutive numbers, after frame `after`
- * where that is free.  Returns the first; *got >= 1; *zero: all known to be zeros.
- * Each has count 1 and kind PB_KIND_DATA. */
+ * where that is free; after == 0: from the most recently freed one on.  Returns the
+ * first; *got >= 1; *zero: all known to be zeros.  Each has count 1, PB_KIND_DATA. */
 pb_frame
 pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero);
 

@@ -1,0 +1,72 @@
+/* transfer.h: bytes between Python and a tree: lock, one core call, unlock, and when the
+ * pool is short, have it grown and try again.
+ *
+ * Every object of ours that owns a tree begins like a Holder, so that the object around
+ * a pb_buf is found by an offset.  Functions return -1 or NULL with an exception set and
+ * nothing changed (I3). */
+#ifndef PAGEBUF_TRANSFER_H
+#define PAGEBUF_TRANSFER_H
+
+#include "lock.h"
+
+/* After a refusal: grow the pool where that helps (1: try again), else raise (-1).  No
+ * lock is held: growing runs Python code.  [off, off + n) is what was asked for. */
+int
+transfer_recover(pb_buf *b, pb_status st, uint64_t off, uint64_t n);
+
+int
+transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+int
+transfer_extend(pb_buf *b, const void *src, uint64_t n);
+
+/* Append the bytes of any bytes-like object. */
+int
+transfer_extend_object(pb_buf *b, PyObject *data);
+
+/* Bytes [off, off + n), clipped to the end; a new bytes object. */
+PyObject *
+transfer_read(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Copy [off, off + n), clipped to the end, to dst; returns how many were there. */
+uint64_t
+transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+/* Take n bytes off the front as a bytes object; IndexError when there are fewer. */
+PyObject *
+transfer_take(pb_buf *b, uint64_t n);
+
+int
+transfer_truncate(pb_buf *b, uint64_t size);
+int
+transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
+int
+transfer_drop_front(pb_buf *b, uint64_t n);
+
+/* The common case of an append, whole: exact bytes that fit the remembered tail page. */
+static inline bool
+transfer_extend_fast(pb_buf *b, PyObject *data)
+{
+    if (PB_UNLIKELY(!PyBytes_CheckExact(data))) {
+        return false;
+    }
+    uint64_t n = (uint64_t)PyBytes_GET_SIZE(data);
+    buffer_lock(b);
+    bool fits = PB_LIKELY(n <= b->root.room);
+    if (fits) {
+        (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
+    }
+    buffer_unlock(b);
+    return fits;
+}
+
+/* A length that is read under the lock. */
+static inline uint64_t
+transfer_size(pb_buf *b)
+{
+    buffer_lock(b);
+    uint64_t size = b->root.size;
+    buffer_unlock(b);
+    return size;
+}
+
+#endif
