@@ -497,25 +497,37 @@ pair_scribble(pair *p, uint64_t off, uint64_t n, uint64_t seed)
     free(src);
 }
 
+/* The same tree in a buffer built afresh, which remembers nothing of it. */
+static inline void
+adopt_tree(pb_buf *b, pb_pool *pool, const pb_root *tree)
+{
+    pb_buf_init(b, pool, tree->max_levels);
+    b->root.size = tree->size;
+    b->root.bias = tree->bias;
+    b->root.levels = tree->levels;
+    b->root.shared = 1;
+    memcpy(b->root.slot, tree->slot, sizeof tree->slot);
+}
+
 /* Copy-on-write as a snapshot will do it: a second root with the same four entries. */
 static inline void
 pair_share(pair *to, pair *from)
 {
     pb_pool *pool = from->b.pool;
-    pair_init(to, from->mem, from->m.max_levels);
-    to->b.root = from->b.root;
+    pb_root tree = from->b.root;
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        pb_frame frame = pb_entry_frame(pb_entry_load(&to->b.root.slot[i]));
+        pb_frame frame = pb_entry_frame(pb_entry_load(&tree.slot[i]));
         if (frame) {
             pb_lock_take(&pool->lock);
             pb_frame_ref(pool, frame);
             pb_lock_drop(&pool->lock);
         }
     }
-    to->b.root.shared = from->b.root.shared = 1;
-    from->b.seen = from->b.mine = NULL; /* what is remembered may be written no more */
-    from->b.tail = from->b.head = NULL;
-    from->b.room = from->b.ready = 0;
+    memset(from->b.root.slot, 0, sizeof tree.slot);
+    pb_buf_fini(&from->b);
+    adopt_tree(&from->b, pool, &tree);
+    to->mem = from->mem;
+    adopt_tree(&to->b, pool, &tree);
     model_copy(&to->m, &from->m);
 }
 

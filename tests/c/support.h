@@ -211,18 +211,22 @@ memory_block(memory *m, size_t align, size_t size, int byte)
     return at;
 }
 
-/* One region more.  Tables come full of garbage: nobody promised that they are zero. */
-static inline bool
-memory_grow(memory *m)
+/* A region of so many frames.  Tables come full of garbage: nobody promised zeros. */
+static inline void
+memory_grow_by(memory *m, uint32_t frames)
 {
-    uint32_t frames = pb_pool_next_region(&m->pool);
-    if (m->piece && m->piece < frames) {
-        frames = m->piece;
-    }
     void *base = memory_block(m, PB_PAGE_SIZE, (size_t)frames << PB_PAGE_SHIFT,
                               m->fresh_zero ? 0 : GARBAGE);
     void *table = memory_block(m, 64, pb_pool_table_bytes(frames), GARBAGE);
     CHECK_OK(pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, false));
+}
+
+/* The next region, as large as it may be or as the piece says. */
+static inline bool
+memory_grow(memory *m)
+{
+    uint32_t frames = pb_pool_next_region(&m->pool);
+    memory_grow_by(m, m->piece && m->piece < frames ? m->piece : frames);
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* Pages and entries: the words of pb_page.h and pb_base.h, and what levels reach. */
+#include "pb_copy.h"
 #include "support.h"
 
 static void
@@ -125,6 +126,28 @@ test_bits(void)
     CHECK_EQ(pb_min(3, 4) + pb_max(3, 4) + pb_min(4, 3) + pb_max(4, 3), 14);
 }
 
+/* I9: the one copy routine moves each byte of its range and none beside it. */
+static void
+test_copy_of_every_small_size(void)
+{
+    uint8_t src[300], dst[300], want[300];
+    chance c = chance_of(2);
+    fill(&c, src, sizeof src);
+    for (size_t n = 0; n <= 200; n++) {
+        for (size_t shift = 0; shift < 17; shift += 8) {
+            memset(dst, 0, sizeof dst);
+            memset(want, 0, sizeof want);
+            memcpy(want + 20 + shift, src + 3, n);
+            pb_copy(dst + 20 + shift, src + 3, n);
+            NOTE("%zu bytes", n);
+            CHECK_BYTES(dst, want, sizeof want);
+            pb_zero(dst + 20 + shift, n);
+            memset(want, 0, sizeof want);
+            CHECK_BYTES(dst, want, sizeof want);
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -136,5 +159,6 @@ main(void)
     RUN(test_indices_take_a_page_number_apart);
     RUN(test_checked_addition);
     RUN(test_bits);
+    RUN(test_copy_of_every_small_size);
     return finish();
 }
