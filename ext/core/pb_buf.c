@@ -76,7 +76,9 @@ pb_buf_remember_tail(pb_buf *b)
     pb_entry *at = used ? look_up_owned(b, page_of(end)) : NULL;
     if (at) {
         b->tail = page_address(b, pb_entry_load(at)) + used;
-        b->root.room = (uint16_t)(PB_PAGE_SIZE - used);
+        /* the page may reach further than the capacity, where a bias has shifted it */
+        uint64_t most = pb_buf_capacity(b) - b->root.size;
+        b->root.room = (uint16_t)pb_min(PB_PAGE_SIZE - used, most);
     }
 }
 
