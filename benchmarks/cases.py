@@ -31,7 +31,7 @@ class Case(ABC):
     """One kind of work at one size, done by each participant in turn."""
 
     timed_by_child = False
-    """Whether each run starts a process, which needs no warming up."""
+    """Whether each run starts a process: the probe is checked, and nothing needs warming up."""
 
     def __init__(self, section: "Section", size: int) -> None:
         self.section = section
@@ -85,14 +85,19 @@ class Section:
     """Stages at which a run measures memory, and their headings."""
     family: ClassVar[str] = GROWABLE
     """The peers that our ratio is measured against, where no floor says otherwise."""
-    prefixes: ClassVar[bool] = True
-    """Whether slow participants may get a prefix."""
+    probe: ClassVar[int | None] = 6
+    """Slow participants get a prefix, found from a run of 1/2**probe; None: nobody does."""
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         self.scale = scale
         self.data = data
         self.participants: Sequence[Participant] = ()
         self.cases: Sequence[Case] = ()
+
+    @property
+    def budget(self) -> int:
+        """Nanoseconds of a run that nobody need shorten."""
+        return self.scale.budget
 
     def open(self) -> None:
         """Makes what the cases share."""

@@ -60,7 +60,7 @@ class WriteCase(AccessCase):
 class Access(AccessSection):
     """What reads and writes share: the stores, and a model of what they must hold."""
 
-    prefixes = False
+    probe = None
     case: type[AccessCase]
 
     def __init__(self, scale: Scale, data: bytes) -> None:

@@ -4,6 +4,7 @@ The input comes as an open file descriptor, so that the child makes nothing but 
 """
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -67,8 +68,7 @@ class ChildError(RuntimeError):
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    size = os.fstat(order["fd"]).st_size
-    data = os.pread(order["fd"], size, 0)
+    data = mmap.mmap(order["fd"], 0, prot=mmap.PROT_READ)  # its slices are bytes
     job = getattr(import_module(JOBS[order["job"]]), order["job"])
     try:
         answer = job(data, **order["arguments"])

@@ -8,7 +8,6 @@ show.  A new participant is a subclass in `peers.py` or `rings.py` and an entry 
 
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from benchmarks.loops import Op, run
@@ -34,8 +33,6 @@ class Participant:
     family = GROWABLE
     requires: tuple[str, ...] = ()
     """Modules it imports."""
-    package = ""
-    """Where the version comes from; none for what Python itself has."""
     note = ""
 
     def missing(self) -> str:
@@ -46,12 +43,6 @@ class Participant:
             except ImportError as error:
                 return f"not importable here: {error.name or module}"
         return ""
-
-    def version(self) -> str:
-        try:
-            return version(self.package) if self.package else ""
-        except PackageNotFoundError:
-            return ""
 
     def forget(self) -> None:
         """Drops whatever is kept between rounds."""

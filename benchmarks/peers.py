@@ -23,7 +23,6 @@ class PageBuf(Participant):
     name = "pagebuf"
     family = OURS
     requires = ("pagebuf",)
-    package = "pagebuf"
 
     def __init__(self) -> None:
         self._pool: Any = None
@@ -260,7 +259,6 @@ class ArrowStream(Participant):
 
     name = "pyarrow stream"
     requires = ("pyarrow",)
-    package = "pyarrow"
 
     def growing(self) -> tuple[Store, Op]:
         store = import_module("pyarrow").BufferOutputStream()
@@ -279,7 +277,6 @@ class Memcpy(Participant):
     name = "memcpy by piece"
     family = REFERENCE
     requires = ("numpy",)
-    package = "numpy"
 
     def __init__(self) -> None:
         self._room: Any = None

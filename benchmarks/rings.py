@@ -175,7 +175,6 @@ class PicoRing(Ring):
 
     name = "picoring"
     requires = ("picoring",)
-    package = "picoring"
 
     def ring(self, capacity: int) -> Any:
         return import_module("picoring").PicoRingByte(capacity + 1)
@@ -217,7 +216,6 @@ class BoostRing(Ring):
 
     name = "ringbuf"
     requires = ("ringbuf",)
-    package = "ringbuf"
 
     def ring(self, capacity: int) -> Any:
         return import_module("ringbuf").RingBuffer("B", capacity)
@@ -264,7 +262,6 @@ class NumpyRingbuffer(ElementRing):
     """`numpy_ringbuffer.RingBuffer`."""
 
     name = "numpy-ringbuffer"
-    package = "numpy-ringbuffer"
     module = "numpy_ringbuffer"
     note = "pieces as elements of one size"
 
@@ -273,7 +270,6 @@ class DvgRingbuffer(ElementRing):
     """`dvg_ringbuffer.RingBuffer`."""
 
     name = "dvg-ringbuffer"
-    package = "dvg-ringbuffer"
     module = "dvg_ringbuffer"
     note = "pieces as elements of one size"
 
@@ -283,7 +279,6 @@ class PyringBuffer(Ring):
 
     name = "pyring-buffer"
     requires = ("pyring_buffer",)
-    package = "pyring-buffer"
 
     def ring(self, capacity: int) -> Any:
         return import_module("pyring_buffer").RingBuffer(capacity)

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from benchmarks.cases import Case, Section
+from benchmarks.cases import Case, Run, Section
 from benchmarks.child import ChildError
 from benchmarks.participants import Cannot, Participant
 from benchmarks.results import (
@@ -17,31 +17,41 @@ from benchmarks.results import (
     Tick,
 )
 
-PROBE_SHIFT = 6
 MOST_SHIFT = 10
 
 
-def choose_shift(case: Case, who: Participant) -> int:
-    """How much of the input `who` gets: all of it, or the largest 1/2**n within the budget."""
-    if not case.section.prefixes:
-        return 0
-    probe = case.run(who, PROBE_SHIFT, check=False)
-    whole = probe.ns << PROBE_SHIFT
+def fitting(case: Case, probe: Run) -> int:
+    """How much of the input is within the budget: all of it, or the largest 1/2**n."""
+    assert case.section.probe is not None
+    whole = probe.ns << case.section.probe
     shift = 0
-    while whole >> shift > 2 * case.scale.budget and shift < MOST_SHIFT:
+    while whole >> shift > case.section.budget and shift < MOST_SHIFT:
         shift += 1
     return shift
 
 
+def prepare(case: Case, who: Participant) -> tuple[int, bool]:
+    """Warms `who` up: its share of the input, and whether its output was right."""
+    probe = case.section.probe
+    if probe is None:
+        return 0, case.run(who, 0, check=True).good
+    if case.timed_by_child:
+        run = case.run(who, probe, check=True)
+        return fitting(case, run), run.good
+    runs = [case.run(who, probe, check=False) for _ in range(2)]
+    shift = fitting(case, min(runs, key=lambda run: run.ns))
+    return shift, case.run(who, shift, check=True).good
+
+
 def admit(case: Case, who: Participant) -> Row:
-    """Warms `who` up and checks its output; the row says whether it may be timed."""
+    """The row of a participant, not timed yet; it says whether it may be."""
     row = Row(who.name, who.family)
     if reason := who.missing():
         row.state, row.reason = MISSING, reason
         return row
     try:
-        row.shift = choose_shift(case, who)
-        if not case.run(who, row.shift, check=True).good:
+        row.shift, good = prepare(case, who)
+        if not good:
             row.state, row.reason = WRONG, "its output is not what was put in"
     except Cannot as error:
         row.state, row.reason = CANNOT, str(error)

@@ -41,7 +41,8 @@ class Scale:
     rounds: int
     long_rounds: int
     budget: int
-    """Nanoseconds after which a slow participant gets a prefix of the input."""
+    """Nanoseconds of a run after which a slow participant gets a prefix of the input."""
+    long_budget: int
     tar_limit: int | None
     big: int
     """Bytes of the long growth."""
@@ -69,7 +70,8 @@ FULL = Scale(
     name="full",
     rounds=9,
     long_rounds=5,
-    budget=60_000_000,
+    budget=100_000_000,
+    long_budget=600_000_000,
     tar_limit=None,
     big=512 * MIB,
     store=256 * MIB,
@@ -85,7 +87,8 @@ QUICK = Scale(
     name="quick",
     rounds=3,
     long_rounds=1,
-    budget=3_000_000,
+    budget=5_000_000,
+    long_budget=50_000_000,
     tar_limit=4 * MIB,
     big=16 * MIB,
     store=8 * MIB,
