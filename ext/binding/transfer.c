@@ -13,8 +13,8 @@ transfer_recover(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
 
 /* ---- in ---- */
 
-static pb_status
-write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+pb_status
+transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_buf_write(b, off, src, n);
@@ -33,7 +33,7 @@ extend_lock_held(pb_buf *b, const void *src, uint64_t n)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_buf_extend(b, src, n);
     }
-    return write_lock_held(b, b->root.size, src, n);
+    return transfer_write_lock_held(b, b->root.size, src, n);
 }
 
 int
@@ -42,7 +42,7 @@ transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     pb_status st = PB_OK;
     do {
         buffer_lock(b);
-        st = n ? write_lock_held(b, off, src, n) : PB_OK;
+        st = n ? transfer_write_lock_held(b, off, src, n) : PB_OK;
         buffer_unlock(b);
     } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, off, n) > 0);
     return st == PB_OK ? 0 : -1;

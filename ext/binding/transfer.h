@@ -16,6 +16,11 @@ transfer_recover(pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
 int
 transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+/* One attempt at it, n > 0; where it is refused, transfer_recover is next. */
+pb_status
+transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
 int
 transfer_extend(pb_buf *b, const void *src, uint64_t n);
 
