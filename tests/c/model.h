@@ -505,7 +505,7 @@ adopt_tree(pb_buf *b, pb_pool *pool, const pb_root *tree)
     b->root.size = tree->size;
     b->root.bias = tree->bias;
     b->root.levels = tree->levels;
-    b->root.shared = 1;
+    b->root.shared = tree->size > 0; /* an empty tree shares nothing */
     memcpy(b->root.slot, tree->slot, sizeof tree->slot);
 }
 

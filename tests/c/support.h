@@ -3,7 +3,7 @@
  *
  * A program is a list of RUN(test) between nothing and `return finish();`.  The first
  * check that fails ends its test: it prints file, line, what was expected, and the NOTE
- * that was set last. */
+ * (and what it was DOING) that was set last. */
 #ifndef PB_TEST_SUPPORT_H
 #define PB_TEST_SUPPORT_H
 
@@ -19,7 +19,8 @@
 
 static struct {
     const char *test;
-    char note[200];   /* what the test was doing */
+    char note[120];   /* where the test is */
+    char doing[120];  /* and in the middle of what */
     const char *file; /* who called a helper that checks */
     int line;
     unsigned passed, failed;
@@ -37,7 +38,8 @@ fail_at(const char *file, int line, const char *format, ...)
     if (run_.file) {
         printf("\n    called from %s:%d", run_.file, run_.line);
     }
-    printf("%s%s\n", run_.note[0] ? "\n    " : "", run_.note);
+    printf("%s%s%s%s\n", run_.note[0] ? "\n    " : "", run_.note, run_.doing[0] ? ": " : "",
+           run_.doing);
     longjmp(run_.out, 1);
 }
 
@@ -91,7 +93,9 @@ check_status_at(const char *file, int line, const char *what, pb_status got, pb_
     check_bytes_at(__FILE__, __LINE__, #got, (got), (want), (n))
 #define CHECK_STATUS(call, want) check_status_at(__FILE__, __LINE__, #call, (call), (want))
 #define CHECK_OK(call) CHECK_STATUS(call, PB_OK)
-#define NOTE(...) ((void)snprintf(run_.note, sizeof run_.note, __VA_ARGS__))
+#define NOTE(...) \
+    ((void)snprintf(run_.note, sizeof run_.note, __VA_ARGS__), run_.doing[0] = 0)
+#define DOING(...) ((void)snprintf(run_.doing, sizeof run_.doing, __VA_ARGS__))
 
 /* Before a helper that checks: so that a failure tells which call of it. */
 #define HERE() ((void)(run_.file = __FILE__, run_.line = __LINE__))
@@ -100,7 +104,7 @@ static inline void
 run_test(const char *name, void (*test)(void))
 {
     run_.test = name;
-    run_.note[0] = 0;
+    run_.note[0] = run_.doing[0] = 0;
     run_.file = NULL;
     if (setjmp(run_.out) == 0) {
         test();

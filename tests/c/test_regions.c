@@ -237,7 +237,8 @@ mapped_init(mapped *m, bool discard_zeroes)
     m->rows = pb_pool_table_bytes(PB_REGION0_FRAMES);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     m->per_page = page > PB_PAGE_SIZE ? (uint32_t)(page / PB_PAGE_SIZE) : 1;
-    m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    m->base =
+        mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(m->base != MAP_FAILED);
     m->table = malloc(m->rows);
     CHECK_OK(pb_pool_add_region(&m->pool, m->base, m->table, PB_REGION0_FRAMES, true,
@@ -358,7 +359,7 @@ test_zero_of_a_run_means_all_of_it(void)
     mapped_free(&m, lo ? lo : 1, hi);
     pb_pool_trim(&m.pool);
     CHECK_EQ(mapped_take(&m, lo, 8, &got, &zero), lo + 1);
-    CHECK_EQ(zero, lo != 0); /* a region of one system page has none to give back */
+    CHECK_EQ(zero, lo != 0);         /* a region of one system page has none to give back */
     mapped_free(&m, lo + 4, lo + 5); /* in use again, so known no more */
     for (uint32_t want = 1; want < 8; want++) {
         CHECK_EQ(mapped_take(&m, lo + 3, want, &got, &zero), lo + 4);

@@ -253,7 +253,8 @@ static void
 change_at_random(pair *p, chance *c)
 {
     unsigned levels = p->b.root.levels;
-    uint64_t pages = pb_reach(levels) >> PB_PAGE_SHIFT, most = PB_FANOUT > 64 ? 40 : 3 * PB_FANOUT;
+    uint64_t pages = pb_reach(levels) >> PB_PAGE_SHIFT,
+             most = PB_FANOUT > 64 ? 40 : 3 * PB_FANOUT;
     uint64_t first = some_page(c, levels), last;
     if (one_in(c, 2) && p->m.sheets < 200) {
         last = pb_min(first + below(c, most), pages - 1);
