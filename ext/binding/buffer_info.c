@@ -80,7 +80,7 @@ get_nbytes(BufferObject *self, void *closure)
 static PyObject *
 get_levels(BufferObject *self, void *closure)
 {
-    return PyLong_FromLong(self->b.root.levels);
+    return PyLong_FromLong((long)pb_buf_levels(&self->b));
 }
 
 static PyObject *
@@ -116,7 +116,7 @@ buffer_repr(BufferObject *self)
 {
     return PyUnicode_FromFormat("<%s size=%llu levels=%d at %p>", Py_TYPE(self)->tp_name,
                                 (unsigned long long)self->b.root.size,
-                                (int)self->b.root.levels, self);
+                                (int)pb_buf_levels(&self->b), self);
 }
 
 /* ---- extents ---- */
@@ -164,26 +164,19 @@ const char buffer_stats_doc[] =
     ">>> PageBuffer(bytes(100)).stats().pages\n"
     "1\n";
 
-/* Pages that a dense buffer of this size would have. */
-static uint64_t
-pages_spanned(const pb_root *root)
-{
-    uint64_t head = root->bias & PB_PAGE_MASK;
-    return root->size ? (head + root->size + PB_PAGE_MASK) >> PB_PAGE_SHIFT : 0;
-}
-
 PyObject *
 buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_usage use;
     buffer_lock(&self->b);
     pb_buf_usage(&self->b, &use);
-    const pb_root root = self->b.root;
-    buffer_unlock(&self->b);
     const uint64_t values[] = {
-        root.size,   use.pages,   use.nodes, pages_spanned(&root) - use.pages,
-        use.shared,  root.levels, root.bias, (use.pages + use.nodes) << PB_PAGE_SHIFT,
+        self->b.root.size,          use.pages,
+        use.nodes,                  use.holes,
+        use.shared,                 pb_buf_levels(&self->b),
+        pb_buf_bias(&self->b),      (use.pages + use.nodes) << PB_PAGE_SHIFT,
     };
+    buffer_unlock(&self->b);
     PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->buffer_stats_type);
     for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
         PyObject *value = PyLong_FromUnsignedLongLong(values[i]);
@@ -276,12 +269,17 @@ buffer_walk(BufferObject *self, PyObject *arg)
         return NULL;
     }
     buffer_lock(&self->b);
-    if (off < self->b.root.size) {
+    bool tiny = pb_buf_is_inline(&self->b);
+    bool inside = off < self->b.root.size;
+    if (inside && !tiny) {
         n = pb_tree_walk(self->b.pool, &self->b.root,
                          (self->b.root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
     buffer_unlock(&self->b);
-    const char *stop = n == 0 ? "past the end" : steps[n - 1].frame ? "page" : "hole";
+    const char *stop = !inside               ? "past the end"
+                       : tiny                ? "inline"
+                       : steps[n - 1].frame ? "page"
+                                             : "hole";
     return walk_object(state_of((PyObject *)self), off, stop, steps, n);
 }
 

@@ -72,7 +72,7 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "PAGE_SIZE", (long)PB_PAGE_SIZE) < 0 ||
         PyModule_AddIntConstant(module, "FANOUT", (long)PB_FANOUT) < 0 ||
         PyModule_AddIntConstant(module, "MAX_LEVELS", PB_MAX_LEVELS) < 0 ||
-        PyModule_AddIntConstant(module, "INLINE_SIZE", 0) < 0) {
+        PyModule_AddIntConstant(module, "INLINE_SIZE", PB_INLINE) < 0) {
         return -1;
     }
     return buffer_type_ready(state->buffer_type);

@@ -150,14 +150,12 @@ static PyObject *
 pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
     const pb_pool *p = &self->pool;
-    uint64_t shared, pinned;
-    pb_pool_survey(p, &shared, &pinned);
     long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
     const long long values[] = {
         (long long)PB_PAGE_SIZE,       (long long)p->total,
         (long long)p->held,            (long long)(p->listed + p->virgin),
-        (long long)p->nodes,           (long long)pinned,
-        (long long)shared,             (long long)p->promised,
+        (long long)p->nodes,           (long long)pb_pool_pinned(p),
+        (long long)pb_pool_shared(p),             (long long)p->promised,
         (long long)p->high_water,      (long long)p->regions,
         (long long)p->table_bytes,     limit,
     };

@@ -39,7 +39,7 @@ static PyStructSequence_Desc buffer_desc = {
 static PyStructSequence_Field walk_fields[] = {
     {"offset", "the offset asked for"},
     {"found", "whether there is a page"},
-    {"stop", "\"page\", or why the walk stopped: \"hole\", \"past the end\""},
+    {"stop", "\"page\", or why the walk stopped: \"hole\", \"past the end\", \"inline\""},
     {"steps", "a WalkStep for each level walked"},
     {NULL, NULL},
 };

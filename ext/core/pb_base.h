@@ -28,6 +28,16 @@
     ((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) / PB_NODE_BITS + 1)
 #define PB_REACH ((uint64_t)1 << PB_REACH_BITS)
 
+/* Bytes that live inside the object, without a page: they overlay what only a tree
+ * needs (pb_buf.h).  None on the tiny builds, whose pages are smaller than that. */
+#ifndef PB_INLINE
+#if PB_PAGE_SHIFT >= 8
+#define PB_INLINE 104
+#else
+#define PB_INLINE 0
+#endif
+#endif
+
 _Static_assert(PB_PAGE_SHIFT >= 4 && PB_PAGE_SHIFT <= 15, "page shift");
 _Static_assert((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) % PB_NODE_BITS == 0,
                "the highest level reaches 2^59 exactly");

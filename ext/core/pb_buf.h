@@ -6,6 +6,14 @@
  *    seen, mine    the leaf node last read from / last written to (and owned, I2)
  * Whatever changes the shape of the tree forgets what it may have moved.
  *
+ * A tiny buffer has no tree: root.levels is 0 and its bytes lie in the object itself,
+ * over everything from root.bias on.
+ *
+ *    +------+------+-------------------+---------------------------------------------+
+ *    | pool | tail | size levels .. room | bias slot[4] seen mine .. book next prev  |
+ *    +------+------+-------------------+---------------------------------------------+
+ *                                       ^ PB_INLINE bytes, zeros past the size (I4)
+ *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
 #ifndef PB_BUF_H
@@ -13,6 +21,8 @@
 
 #include "pb_copy.h"
 #include "pb_tree.h"
+
+struct pb_book; /* the live pins: pb_view.h */
 
 typedef struct pb_buf {
     pb_pool *pool;
@@ -22,17 +32,49 @@ typedef struct pb_buf {
     pb_entry *seen, *mine;
     uint64_t seen_first, mine_first; /* page of their first entry */
     uint8_t *front;
-    struct pb_pin *pins;
-    struct pb_buf *next, *prev; /* of the same pool */
+    struct pb_book *book;       /* NULL: there never was a live view */
+    struct pb_buf *next, *prev; /* trees of the same pool */
 } pb_buf;
+
+#define PB_INLINE_AT (offsetof(pb_buf, root) + offsetof(pb_root, bias))
+_Static_assert(PB_INLINE <= sizeof(pb_buf) - PB_INLINE_AT, "inline bytes overlay the tree");
+
+static inline bool
+pb_buf_is_inline(const pb_buf *b)
+{
+    return PB_INLINE && b->root.levels == 0;
+}
+
+static inline uint8_t *
+pb_buf_inline(const pb_buf *b)
+{
+    return (uint8_t *)(uintptr_t)b + PB_INLINE_AT;
+}
+
+/* Height and bias as a caller sees them: a tiny buffer is a tree of one level. */
+static inline unsigned
+pb_buf_levels(const pb_buf *b)
+{
+    return b->root.levels ? b->root.levels : 1;
+}
+
+static inline uint64_t
+pb_buf_bias(const pb_buf *b)
+{
+    return pb_buf_is_inline(b) ? 0 : b->root.bias;
+}
 
 /* An empty buffer on a pool, which must outlive it.  Cannot fail. */
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
 
-/* Give everything back.  Cannot fail. */
+/* Give everything back.  Cannot fail.  Views live on; the book is the caller's to free. */
 void
 pb_buf_fini(pb_buf *b);
+
+/* Move tiny contents to a page: what is to be viewed or shared must be in a tree. */
+pb_status
+pb_buf_spill(pb_buf *b);
 
 static inline uint64_t
 pb_buf_capacity(const pb_buf *b)
@@ -78,12 +120,17 @@ pb_buf_remember_tail(pb_buf *b);
 
 /* ---- out ---- */
 
+/* One contiguous stretch of [off, off + n), a range inside the buffer: how long it is,
+ * and where it lies (NULL: a hole). */
+uint64_t
+pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address);
+
 /* Copy [off, off + n) to dst; the range lies inside the buffer. */
 void
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
-/* The address of byte `off` when [off, off + n) lies in one page that is there, else
- * NULL.  Remembers the leaf. */
+/* The address of byte `off` when [off, off + n) lies in one page that is there (or
+ * inline), else NULL.  Remembers the leaf. */
 const uint8_t *
 pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
 
@@ -96,6 +143,9 @@ pb_buf_drop_front(pb_buf *b, uint64_t n);
 static inline const uint8_t *
 pb_buf_ready(const pb_buf *b, uint64_t n)
 {
+    if (pb_buf_is_inline(b)) {
+        return NULL;
+    }
     uint64_t used = b->root.bias & PB_PAGE_MASK;
     bool ready = b->front && n < PB_PAGE_SIZE - used && n < b->root.size;
     return PB_LIKELY(ready) ? b->front + used : NULL;
@@ -119,6 +169,7 @@ pb_buf_truncate(pb_buf *b, uint64_t size);
 pb_status
 pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n);
 
+/* Drop everything.  Cannot fail. */
 void
 pb_buf_clear(pb_buf *b);
 
@@ -130,11 +181,18 @@ bool
 pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end);
 
 typedef struct {
-    uint64_t pages, nodes, shared;
+    uint64_t pages, nodes; /* frames that the tree names */
+    uint64_t holes;        /* pages of the size that are absent */
+    uint64_t shared;       /* frames that another tree names too */
+    uint64_t pinned;       /* pages under live views */
 } pb_usage;
 
-/* Frames that the tree names.  O(pages). */
+/* O(pages). */
 void
 pb_buf_usage(const pb_buf *b, pb_usage *use);
+
+/* Frames of a pool under live views.  O(views). */
+uint64_t
+pb_pool_pinned(const pb_pool *pool);
 
 #endif

@@ -1,5 +1,6 @@
 /* pb_check.c: the rules, read back from the structures. */
 #include "pb_check.h"
+#include "pb_view.h"
 
 typedef struct {
     const pb_buf *b;
@@ -102,7 +103,7 @@ check_tail(const checker *c)
     const pb_buf *b = c->b;
     uint64_t end = b->root.bias + b->root.size;
     pb_leaf leaf;
-    if ((end & PB_PAGE_MASK) == 0) {
+    if ((end & PB_PAGE_MASK) == 0 || (b->book && b->book->tail_dirty)) {
         return true;
     }
     pb_tree_leaf(b->pool, &b->root, end >> PB_PAGE_SHIFT, &leaf);
@@ -113,7 +114,7 @@ check_tail(const checker *c)
     pb_frame frame = pb_entry_frame(pb_entry_load(&e));
     const uint8_t *at = pb_frame_address(b->pool, frame);
     for (size_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
-        if (at[i] != 0 && pb_frame_row(b->pool, frame)->held.pins == 0) {
+        if (at[i] != 0) {
             return broken(c, "I4: a byte past the end is not zero", frame,
                           end >> PB_PAGE_SHIFT);
         }
@@ -154,11 +155,64 @@ check_memory(const checker *c)
     return true;
 }
 
+static bool
+check_inline(const checker *c)
+{
+    const pb_buf *b = c->b;
+    if (b->root.size > PB_INLINE) {
+        return broken(c, "inline bytes past their room", 0, 0);
+    }
+    if (b->tail != pb_buf_inline(b) + b->root.size ||
+        b->root.room != PB_INLINE - b->root.size) {
+        return broken(c, "a stale tail is remembered", 0, 0);
+    }
+    for (const uint8_t *at = b->tail; at != pb_buf_inline(b) + PB_INLINE; at++) {
+        if (*at != 0) {
+            return broken(c, "I4: an inline byte past the end is not zero", 0, 0);
+        }
+    }
+    return true;
+}
+
+/* I7, I11: what is live of a pin is its run, page for page, with one reference each. */
+static bool
+check_pin(const checker *c, const pb_pin *pin)
+{
+    const pb_buf *b = c->b;
+    pb_leaf leaf;
+    for (uint64_t page = pin->page; page < pin->page + pin->live; page++) {
+        pb_tree_leaf(b->pool, &b->root, page, &leaf);
+        pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+        pb_frame frame = pb_entry_frame(e);
+        if (frame < pin->frame || frame - pin->frame >= pin->count) {
+            return broken(c, "I7: a live view has lost a page of its buffer", frame, page);
+        }
+        if (pb_frame_count(b->pool, frame) != 1) {
+            return broken(c, "I11: a live-pinned frame has two references", frame, page);
+        }
+    }
+    return true;
+}
+
+static bool
+check_book(const checker *c)
+{
+    for (const pb_pin *pin = c->b->book ? c->b->book->pins : NULL; pin; pin = pin->next) {
+        if (!check_pin(c, pin)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool
 pb_buf_check(const pb_buf *b, pb_fault *fault)
 {
     const pb_root *r = &b->root;
     checker c = {.b = b, .fault = fault};
+    if (pb_buf_is_inline(b)) {
+        return check_inline(&c);
+    }
     if (!check_shape(&c)) {
         return false;
     }
@@ -171,7 +225,7 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
             return false;
         }
     }
-    return check_tail(&c) && check_memory(&c);
+    return check_tail(&c) && check_memory(&c) && check_book(&c);
 }
 
 /* ---- the pool ---- */

@@ -78,7 +78,7 @@ pb_entry_same(pb_entry a, pb_entry b)
  * size and bias are bytes; bias + size never exceeds the reach of `levels`. */
 typedef struct {
     uint64_t size;
-    uint8_t levels;     /* 1 .. PB_MAX_LEVELS */
+    uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
     uint8_t max_levels; /* the capacity: reach of so many levels */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
     /* five bytes that would be padding serve the holder (pb_buf.h), so that a tiny

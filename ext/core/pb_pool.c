@@ -508,18 +508,15 @@ pb_frame_is_free(const pb_pool *pool, pb_frame frame)
     return (frame >= r->lo && frame < r->hi) || bit_get(r->free_map, bit_index(r, frame));
 }
 
-void
-pb_pool_survey(const pb_pool *pool, uint64_t *shared, uint64_t *pinned)
+uint64_t
+pb_pool_shared(const pb_pool *pool)
 {
-    *shared = *pinned = 0;
+    uint64_t shared = 0;
     for (unsigned k = PB_REGION0_BITS - 1; pool->regions && k <= pool->newest; k++) {
         const pb_region *r = &pool->region[k];
         for (pb_frame f = r->first ? r->first : 1; f < r->first + r->count; f++) {
-            if (!pb_frame_is_free(pool, f)) {
-                const pb_row *row = pb_frame_row(pool, f);
-                *shared += row->held.count > 1;
-                *pinned += row->held.pins != 0;
-            }
+            shared += !pb_frame_is_free(pool, f) && pb_frame_count(pool, f) > 1;
         }
     }
+    return shared;
 }

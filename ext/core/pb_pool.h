@@ -212,8 +212,8 @@ pb_frame_valid(const pb_pool *pool, pb_frame frame);
 bool
 pb_frame_is_free(const pb_pool *pool, pb_frame frame);
 
-/* Frames with more than one reference / under a live pin.  O(total). */
-void
-pb_pool_survey(const pb_pool *pool, uint64_t *shared, uint64_t *pinned);
+/* Frames with more than one reference.  O(total). */
+uint64_t
+pb_pool_shared(const pb_pool *pool);
 
 #endif

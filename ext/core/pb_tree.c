@@ -28,6 +28,26 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
     leaf->end = leaf->first + ((uint64_t)1 << pb_span_bits(h));
 }
 
+bool
+pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf)
+{
+    pb_entry *at = (pb_entry *)&root->slot[pb_root_index(page, root->levels)];
+    *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS};
+    for (unsigned h = root->levels - 1u; h > 0; h--) {
+        pb_entry e = pb_entry_load(at);
+        if (e == PB_HOLE || pb_frame_count(pool, pb_entry_frame(e)) > 1) {
+            return false;
+        }
+        leaf->entry = pb_node_of(pool, e);
+        at = leaf->entry + pb_child_index(page, h - 1);
+    }
+    if (root->levels > 1) {
+        leaf->first = page & ~(uint64_t)(PB_FANOUT - 1);
+        leaf->end = leaf->first + PB_FANOUT;
+    }
+    return true;
+}
+
 unsigned
 pb_tree_walk(const pb_pool *pool, const pb_root *root, uint64_t page, pb_step *steps)
 {

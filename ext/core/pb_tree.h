@@ -24,6 +24,10 @@ pb_node_of(const pb_pool *pool, pb_entry e)
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
+/* The same, but false unless the leaf is there and its path is this tree's alone (I2). */
+bool
+pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
+
 /* Frames it takes to own the pages [first, last]: those that are holes or shared, and
  * the nodes on the way.  The tree reaches them.  O(pages present). */
 uint64_t

@@ -1,0 +1,65 @@
+/* pb_buf_impl.h: what the files behind pb_buf.h and pb_view.h share. */
+#ifndef PB_BUF_IMPL_H
+#define PB_BUF_IMPL_H
+
+#include "pb_buf.h"
+#include "pb_view.h"
+
+static inline uint64_t
+page_of(uint64_t pos)
+{
+    return pos >> PB_PAGE_SHIFT;
+}
+
+static inline uint8_t *
+page_address(const pb_buf *b, pb_entry e)
+{
+    return pb_frame_address(b->pool, pb_entry_frame(e));
+}
+
+/* The shape changes: nothing of the tree is remembered. */
+static inline void
+forget(pb_buf *b)
+{
+    b->seen = b->mine = NULL;
+    b->tail = b->front = NULL;
+    b->root.room = 0;
+    if (b->book) {
+        b->book->run_count = 0;
+    }
+}
+
+/* Leave levels and root slots behind; live views keep their place in the tree. */
+void
+pb_buf_settle(pb_buf *b);
+
+/* Undo pb_buf_spill after what it was done for has failed. */
+void
+pb_buf_unspill(pb_buf *b);
+
+/* The page in the tree, or NULL for a hole. */
+uint8_t *
+pb_buf_page(const pb_buf *b, uint64_t page);
+
+/* Levels for positions up to `end`. */
+pb_status
+pb_buf_raise_to(pb_buf *b, uint64_t end);
+
+/* Does [off, off + n) fit the capacity (I8)?  *end is its end as a tree position. */
+bool
+pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end);
+
+/* The buffer is at least `size` long.  I4: where a live view may have written past the
+ * old end, that is zeroed first. */
+void
+pb_buf_cover(pb_buf *b, uint64_t size);
+
+/* Zero what a live view may have written past the end, as far as the page goes. */
+void
+pb_buf_clean_tail(pb_buf *b);
+
+/* How many entries from `at` on name consecutive frames at consecutive addresses. */
+uint64_t
+pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most);
+
+#endif
