@@ -88,7 +88,7 @@ def _all() -> Iterator[object]:
 
 
 @pytest.mark.benchmark(timer=CLOCK, disable_gc=True)
-@pytest.mark.parametrize(("kind", "number", "name"), _all())
+@pytest.mark.parametrize(("kind", "number", "name"), list(_all()))
 def test_case(
     benchmark: BenchmarkFixture, stage: Stage, kind: type[Section], number: int, name: str
 ) -> None:

@@ -64,6 +64,7 @@ class GrowthCase(Case):
         if check:
             expected = self._expected.get(shift, lambda: self.expected(pieces))
             good = digest(who.contents(store)) == expected
+        who.discard(store)
         return Run(ns, sum(map(len, pieces)), good)
 
 
@@ -101,17 +102,13 @@ class LongGrowth(Section):
     title = "Growth to {big}, warm"
     note = "memcpy = numpy.copyto of the same pieces into memory touched before"
     cell = "rate"
-    probe = 3
+    probe = None
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
         peers = [who for who in growable() if not isinstance(who, Spooled)]
         self.participants = [*peers, MmapKept(), Memcpy(), MemcpyOnce()]
         self.cases = [LongGrowthCase(self, size) for size in (64 * KIB, MIB)]
-
-    @property
-    def budget(self) -> int:
-        return self.scale.long_budget
 
 
 class ColdGrowthCase(LongGrowthCase):

@@ -38,7 +38,7 @@ def _compiled(
     head: str, before: str, result: str, after: str, names: tuple[str, ...]
 ) -> Callable[..., None]:
     body = "\n".join(text for text in (before, result, after) if text) or "pass"
-    source = f"def loop(_work, {', '.join(names)}):\n    for {head} in _work:\n"
+    source = f"def loop({', '.join(('_work', *names))}):\n    for {head} in _work:\n"
     source += indent(body, "        ")
     space: dict[str, Any] = {}
     exec(compile(source, f"<{body}>", "exec"), space)

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from benchmarks.cases_sparse import scatter, sparse_participants, sparse_work
-from benchmarks.loops import quiet, results, run
+from benchmarks.loops import Op, quiet, results, run
 from benchmarks.participants import Cannot, Participant
 from benchmarks.peers import ByteArray, Spooled, growable
 from benchmarks.rings import queues
@@ -43,7 +43,8 @@ class Meter:
     """Memory beyond what the process had when the meter was made."""
 
     def __init__(self) -> None:
-        resident()  # the first reading allocates; the second does not
+        run("nothing", Op(), [])  # what is made once, by the first loop and the first reading
+        resident()
         gc.collect()
         self._base = resident()
         reset_peak()

@@ -61,6 +61,9 @@ class Participant:
         """All bytes of a store, in chunks."""
         raise Cannot("can't be read back")
 
+    def discard(self, store: Store) -> None:
+        """Called with a store that is about to be dropped, for those that must be closed."""
+
     def unmapped(self, store: Store) -> int:
         """Bytes that `store` holds outside the process's resident memory."""
         return 0

@@ -253,6 +253,9 @@ class Spooled(Participant):
         while chunk := store.read(MIB):
             yield chunk
 
+    def discard(self, store: Store) -> None:
+        store.close()
+
 
 class ArrowStream(Participant):
     """`pyarrow.BufferOutputStream`."""

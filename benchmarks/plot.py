@@ -83,11 +83,11 @@ def _lines(section: SectionResult) -> dict[str, list[tuple[float, Row]]]:
     """Participant -> (size, row) of the cases with one piece size."""
     found: dict[str, list[tuple[float, Row]]] = {}
     for case in section.cases:
-        if case.label == "mixture":
+        if not case.size:
             continue
         for row in case.rows:
             if row.timed:
-                found.setdefault(row.name, []).append((case.bytes_per_call, row))
+                found.setdefault(row.name, []).append((case.size, row))
     return found
 
 
@@ -109,12 +109,11 @@ def ladder(axes: Axes, section: SectionResult, title: str, *, references: bool =
             markersize=6 if ours else 4,
             zorder=5 if ours else 3,
         )
-    sizes = [case.bytes_per_call for case in section.cases if case.label != "mixture"]
-    _log_axes(axes, sizes)
+    _log_axes(axes, [case.size for case in section.cases if case.size])
     axes.set_title(title)
 
 
-def _log_axes(axes: Axes, sizes: list[float]) -> None:
+def _log_axes(axes: Axes, sizes: list[int]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sizes))
@@ -123,6 +122,7 @@ def _log_axes(axes: Axes, sizes: list[float]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(time_label))
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False, axis="x")
+    axes.set_xlabel("size of a piece")
     axes.set_ylabel("time of one call")
 
 

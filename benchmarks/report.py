@@ -115,8 +115,7 @@ def section_grid(section: SectionResult) -> Grid:
     grid.rows.append(["ratio: best peer / pagebuf", *verdicts])
     if verdicts != others:
         grid.rows.append(["ratio to any peer at all", *others])
-    if section.note:
-        grid.notes.append(section.note)
+    grid.notes.extend(section.notes)
     if any(row.shift for case in section.cases for row in case.rows if row.timed):
         grid.notes.append(PREFIX_NOTE)
     if REFERENCE in _names(section).values():

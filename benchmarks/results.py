@@ -72,6 +72,8 @@ class CaseResult:
 
     id: str
     label: str
+    size: int
+    """Of a piece, as it was asked for; 0 for pieces of many sizes."""
     bytes_per_call: float
     rounds: int
     rows: list[Row]
@@ -114,7 +116,7 @@ class SectionResult:
 
     name: str
     title: str
-    note: str
+    notes: list[str]
     cell: str
     family: str
     """Of the peers that count where no floor says otherwise."""

@@ -84,7 +84,12 @@ def run_case(case: Case, tick: Tick) -> CaseResult:
             rows[who.name] = admit(case, who)
         time_rounds(case, rows, tick)
         return CaseResult(
-            case.id, case.label, case.bytes_per_call, case.rounds, list(rows.values())
+            case.id,
+            case.label,
+            case.size,
+            case.bytes_per_call,
+            case.rounds,
+            list(rows.values()),
         )
     finally:
         case.close()
@@ -106,10 +111,12 @@ def run_section(section: Section, tick: Tick) -> SectionResult:
         section.finish(wrong)
     finally:
         section.close()
+    notes = [section.note] if section.note else []
+    notes += [f"{who.name}: {who.note}" for who in section.participants if who.note]
     return SectionResult(
         section.name,
         section.scale.fill(section.title),
-        section.note,
+        notes,
         section.cell,
         section.family,
         dict(section.memory),
