@@ -31,7 +31,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="NAME",
-        help=f"only tables whose names begin so; there are {', '.join(names)}",
+        help=f"only these tables, or those whose names begin so; there are {', '.join(names)}",
     )
     parser.add_argument("--out", type=Path, help="where JSON, Markdown and plots go")
     return parser.parse_args(arguments)

@@ -132,10 +132,17 @@ def _headroom(axes: Axes) -> None:
     axes.set_ylim(low, high * (high / low) ** (1 / 3))
 
 
+def _bar_colour(name: str) -> str:
+    """Ours, a reference (in brackets), or a peer."""
+    if name.startswith("pagebuf"):
+        return OUR_COLOUR
+    return "#e4e7eb" if name.startswith("(") else "#aeb8c4"
+
+
 def bars(axes: Axes, values: list[tuple[str, float]], title: str, unit: str) -> None:
     """Horizontal bars, ours first, each with its value."""
     names = [name for name, _ in values]
-    colours = [OUR_COLOUR if name.startswith("pagebuf") else "#b6bfc9" for name in names]
+    colours = [_bar_colour(name) for name in names]
     drawn = axes.barh(names, [value for _, value in values], color=colours, height=0.7)
     axes.bar_label(drawn, [f"{value:.3g} {unit}" for _, value in values], padding=3, fontsize=8.5)
     axes.invert_yaxis()
@@ -166,13 +173,18 @@ def sections(report: Report, folder: Path, stem: str) -> None:
                 ladder(axes, section, section.title, references=True)
                 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5)
             else:
-                bars(axes, _rates(section), f"{section.title}, GB/s", "")
+                last = section.cases[-1].label
+                bars(axes, _rates(section), f"{section.title}; {last} pieces, GB/s", "")
             _save(figure, folder / f"{stem}-{section.name}")
 
 
 def _rates(section: SectionResult) -> list[tuple[str, float]]:
     """GB/s of the section's last case."""
-    return [(row.name, 1 / row.median) for row in section.cases[-1].rows if row.timed]
+    return [
+        (f"({row.name})" if row.family == REFERENCE else row.name, 1 / row.median)
+        for row in section.cases[-1].rows
+        if row.timed
+    ]
 
 
 def _held_after_burst(section: SectionResult) -> list[tuple[str, float]]:

@@ -14,10 +14,13 @@ MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES]
 
 
 def named(only: list[str]) -> tuple[list[type[Section]], list[type[Measure]]]:
-    """Those whose names begin with one of `only`; all if there is none."""
+    """Those of these names, or whose names begin so where nothing has just this name; all if
+    `only` is empty."""
+    exact = {one.name for one in (*SECTIONS, *MEASURES)}
 
     def asked(name: str) -> bool:
-        return not only or any(name.startswith(word) for word in only)
+        matches = (name == word or (word not in exact and name.startswith(word)) for word in only)
+        return not only or any(matches)
 
     sections = [section for section in SECTIONS if asked(section.name)]
     measures_ = [measure for measure in MEASURES if asked(measure.name)]
