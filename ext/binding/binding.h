@@ -26,6 +26,12 @@ typedef struct {
 typedef struct {
     PyTypeObject *pool_type;
     PyTypeObject *buffer_type;
+    PyTypeObject *file_type;
+    PyTypeObject *bytesio_type;
+    PyTypeObject *run_type; /* view_run.c */
+    PyTypeObject *live_type;
+    PyTypeObject *stable_type;
+    PyObject *zeros;
     PyTypeObject *pool_stats_type;
     PyTypeObject *buffer_stats_type;
     PyTypeObject *walk_type;
@@ -132,9 +138,43 @@ PyObject *
 buffer_walk(BufferObject *self, PyObject *arg);
 PyObject *
 buffer_check(BufferObject *self, PyObject *ignored);
+
+/* ---- buffer_share.c ---- */
+
+PyObject *
+buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_snapshot(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_clone(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_copy(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_deepcopy(BufferObject *self, PyObject *memo);
+PyObject *
+buffer_restore(BufferObject *self, PyObject *arg);
+PyObject *
+buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_reduce(BufferObject *self, PyObject *args);
+extern const char buffer_view_doc, buffer_views_doc, buffer_snapshot_doc, buffer_clone_doc, buffer_copy_doc, buffer_deepcopy_doc, buffer_restore_doc, buffer_as_array_doc, buffer_reduce_doc;
+
 extern const char buffer_extents_doc[], buffer_stats_doc[], buffer_walk_doc[],
     buffer_check_doc[];
 extern PyGetSetDef buffer_getset[];
+
+/* ---- file_type.c, bytesio_type.c ---- */
+
+extern PyType_Spec file_spec, bytesio_spec;
+
+void
+bytesio_type_ready(PyTypeObject *type);
+
+PyObject *
+buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+extern const char buffer_open_doc[];
 
 /* ---- structs.c ---- */
 

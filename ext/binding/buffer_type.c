@@ -3,6 +3,7 @@
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "binding.h"
 #include "transfer.h"
+#include "view.h"
 
 /* ---- life ---- */
 
@@ -50,7 +51,7 @@ buffer_dealloc(BufferObject *self)
     }
     if (self->b.pool) {
         PoolObject *pool = pool_object(&self->b);
-        pb_buf_fini(&self->b);
+        holder_fini(&self->b);
         Py_DECREF(pool);
     }
     type->tp_free(self);
@@ -117,8 +118,10 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     PoolObject *now = made.pool ? made.pool : old;
     Py_INCREF(now);
     buffer_lock(&self->b);
-    pb_buf_fini(&self->b);
+    uint8_t holds = self->b.root.holds; /* exports that are out know this object */
+    holder_fini(&self->b);
     pb_buf_init(&self->b, &now->pool, made.max_levels);
+    self->b.root.holds = holds;
     buffer_unlock(&self->b);
     Py_DECREF(old);
     return data ? transfer_extend_object(&self->b, data) : 0;
@@ -434,8 +437,15 @@ static PyObject *
 buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     buffer_lock(&self->b);
-    pb_buf_clear(&self->b);
+    bool frozen = self->b.root.frozen;
+    if (!frozen) {
+        pb_buf_clear(&self->b);
+    }
     buffer_unlock(&self->b);
+    if (frozen) {
+        raise_status(&self->b, PB_FROZEN, 0, 0);
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
@@ -464,6 +474,16 @@ static PyMethodDef buffer_methods[] = {
     METHOD("truncate", buffer_truncate, METH_O, truncate_doc),
     METHOD("punch", buffer_punch, METH_FASTCALL, punch_doc),
     METHOD("clear", buffer_clear, METH_NOARGS, clear_doc),
+    METHOD("open", buffer_open, METH_FASTCALL, buffer_open_doc),
+    METHOD("view", buffer_view, METH_VARARGS | METH_KEYWORDS, buffer_view_doc),
+    METHOD("views", buffer_views, METH_VARARGS | METH_KEYWORDS, buffer_views_doc),
+    METHOD("snapshot", buffer_snapshot, METH_NOARGS, buffer_snapshot_doc),
+    METHOD("clone", buffer_clone, METH_NOARGS, buffer_clone_doc),
+    METHOD("__copy__", buffer_copy, METH_NOARGS, buffer_copy_doc),
+    METHOD("__deepcopy__", buffer_deepcopy, METH_O, buffer_deepcopy_doc),
+    METHOD("restore", buffer_restore, METH_O, buffer_restore_doc),
+    METHOD("as_array", buffer_as_array, METH_VARARGS | METH_KEYWORDS, buffer_as_array_doc),
+    METHOD("__reduce_ex__", buffer_reduce, METH_VARARGS, buffer_reduce_doc),
     METHOD("extents", buffer_extents, METH_NOARGS, buffer_extents_doc),
     METHOD("stats", buffer_stats, METH_NOARGS, buffer_stats_doc),
     METHOD("walk", buffer_walk, METH_O, buffer_walk_doc),
@@ -503,6 +523,8 @@ static PyType_Slot buffer_slots[] = {
     {Py_tp_getset, buffer_getset},
     {Py_tp_repr, buffer_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_bf_getbuffer, holder_getbuffer},
+    {Py_bf_releasebuffer, holder_releasebuffer},
     {Py_sq_length, buffer_length},
     {Py_sq_item, buffer_item},
     {Py_sq_inplace_concat, buffer_inplace_concat},

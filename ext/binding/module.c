@@ -1,5 +1,7 @@
 /* module.c: pagebuf._core, its state and how it comes to life. */
 #include "binding.h"
+#include "view.h"
+#include "stream.h"
 
 module_state *
 state_of(PyObject *self)
@@ -61,6 +63,39 @@ add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return *type ? PyModule_AddType(module, *type) : -1;
 }
 
+/* A file: derived from what io's own are derived from, and known to the abstract class. */
+static int
+add_file_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    int result = -1;
+    PyObject *registered = NULL;
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *abstract = io ? PyObject_GetAttrString(io, "BufferedIOBase") : NULL;
+    PyObject *base = abstract ? PyObject_GetAttrString(abstract, "__base__") : NULL;
+    if (base == NULL) {
+        goto done;
+    }
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base);
+    registered = *type ? PyObject_CallMethod(abstract, "register", "O", *type) : NULL;
+    if (registered) {
+        result = PyModule_AddType(module, *type);
+    }
+done:
+    Py_XDECREF(registered);
+    Py_XDECREF(base);
+    Py_XDECREF(abstract);
+    Py_XDECREF(io);
+    return result;
+}
+
+/* A type that only the library makes objects of. */
+static int
+make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *type ? 0 : -1;
+}
+
 static int
 module_exec(PyObject *module)
 {
@@ -69,12 +104,20 @@ module_exec(PyObject *module)
     if (state->str_grow == NULL || errors_add(module) < 0 || structs_add(module) < 0 ||
         add_type(module, &pool_spec, &state->pool_type) < 0 ||
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
+        make_type(module, &run_spec, &state->run_type) < 0 ||
+        make_type(module, &live_spec, &state->live_type) < 0 ||
+        make_type(module, &stable_spec, &state->stable_type) < 0 ||
+        add_file_type(module, &file_spec, &state->file_type) < 0 ||
+        add_file_type(module, &bytesio_spec, &state->bytesio_type) < 0 ||
+        PyModule_AddIntConstant(module, "SEEK_DATA", STREAM_SEEK_DATA) < 0 ||
+        PyModule_AddIntConstant(module, "SEEK_HOLE", STREAM_SEEK_HOLE) < 0 ||
         PyModule_AddIntConstant(module, "PAGE_SIZE", (long)PB_PAGE_SIZE) < 0 ||
         PyModule_AddIntConstant(module, "FANOUT", (long)PB_FANOUT) < 0 ||
         PyModule_AddIntConstant(module, "MAX_LEVELS", PB_MAX_LEVELS) < 0 ||
         PyModule_AddIntConstant(module, "INLINE_SIZE", PB_INLINE) < 0) {
         return -1;
     }
+    bytesio_type_ready(state->bytesio_type);
     return buffer_type_ready(state->buffer_type);
 }
 
@@ -84,6 +127,12 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     module_state *state = state_of_module(module);
     Py_VISIT(state->pool_type);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->run_type);
+    Py_VISIT(state->live_type);
+    Py_VISIT(state->stable_type);
+    Py_VISIT(state->zeros);
+    Py_VISIT(state->file_type);
+    Py_VISIT(state->bytesio_type);
     Py_VISIT(state->pool_stats_type);
     Py_VISIT(state->buffer_stats_type);
     Py_VISIT(state->walk_type);
@@ -102,6 +151,12 @@ module_clear(PyObject *module)
     module_state *state = state_of_module(module);
     Py_CLEAR(state->pool_type);
     Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->run_type);
+    Py_CLEAR(state->live_type);
+    Py_CLEAR(state->stable_type);
+    Py_CLEAR(state->zeros);
+    Py_CLEAR(state->file_type);
+    Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->pool_stats_type);
     Py_CLEAR(state->buffer_stats_type);
     Py_CLEAR(state->walk_type);

@@ -1,0 +1,310 @@
+/* stream_methods.h: the methods that PageFile and BytesIO have in common, made for one
+ * of them.  Whoever includes this (once, in a .c file) defines
+ *
+ *    FACE             the object's type; it has a member `s`, the stream
+ *    FACE_BUF(self)   its tree
+ *    FACE_NAME        the name in doctests
+ *    FACE_HOLES       whether seek takes Linux's numbers of SEEK_DATA and SEEK_HOLE
+ *
+ * So each method reaches the tree without asking which kind of file it serves. */
+#define METHOD(name, function, flags, doc) \
+    {name, (PyCFunction)(void (*)(void))(function), flags, doc}
+
+#define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
+
+/* Doctests open a file over some bytes in the way that suits both kinds. */
+#ifndef FACE_OPEN
+#define FACE_OPEN(bytes) FACE_NAME "(" bytes ")"
+#endif
+
+/* ---- out ---- */
+
+PyDoc_STRVAR(read_doc,
+             "read($self, size=-1, /)\n--\n\n"
+             "The next ``size`` bytes; None or a negative size reads to the end.\n\n"
+             "Short at the end, empty there and past it.  O(size).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'hello'") "\n"
+             ">>> f.read(2), f.read(), f.read()\n"
+             "(b'he', b'llo', b'')\n");
+
+static PyObject *
+face_read(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
+        Py_ssize_t size = PyLong_AsSsize_t(args[0]);
+        if (PB_LIKELY(size >= 0 && self->s.readable)) {
+            return stream_read(FACE_BUF(self), &self->s, (uint64_t)size);
+        }
+        PyErr_Clear(); /* said again below, in io's words */
+    }
+    if (stream_arg_size("read", args, nargs, &n) < 0 ||
+        stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return stream_read(FACE_BUF(self), &self->s, n);
+}
+
+PyDoc_STRVAR(read1_doc,
+             "read1($self, size=-1, /)\n--\n\n"
+             "As read: every byte is at hand.  O(size).");
+
+PyDoc_STRVAR(readline_doc,
+             "readline($self, size=-1, /)\n--\n\n"
+             "The bytes up to and with the next newline, at most ``size`` of them.\n\n"
+             "Empty at the end.  O(bytes returned).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'one\\ntwo'") "\n"
+             ">>> f.readline(), f.readline(2), f.readline(), f.readline()\n"
+             "(b'one\\n', b'tw', b'o', b'')\n");
+
+static PyObject *
+face_readline(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t limit = UINT64_MAX;
+    if (nargs && stream_arg_size("readline", args, nargs, &limit) < 0) {
+        return NULL;
+    }
+    if (stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return stream_readline(FACE_BUF(self), &self->s, limit);
+}
+
+static PyObject *
+face_next(FACE *self)
+{
+    if (stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return stream_next(FACE_BUF(self), &self->s);
+}
+
+PyDoc_STRVAR(readlines_doc,
+             "readlines($self, hint=None, /)\n--\n\n"
+             "The lines from here on, as a list.  With a hint no more are read once they\n"
+             "have so many bytes.  O(bytes returned).\n\n" EXAMPLE
+             ">>> " FACE_OPEN("b'one\\ntwo'") ".readlines()\n"
+             "[b'one\\n', b'two']\n");
+
+static PyObject *
+face_readlines(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (check_nargs("readlines", nargs, 0, 1) < 0 || stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return stream_readlines(FACE_BUF(self), &self->s, nargs ? args[0] : Py_None);
+}
+
+PyDoc_STRVAR(readinto_doc,
+             "readinto($self, buffer, /)\n--\n\n"
+             "Copy the next bytes into ``buffer``, writable and C-contiguous; returns how\n"
+             "many.  0 at the end.  O(bytes copied).\n\n" EXAMPLE
+             ">>> into = bytearray(3)\n"
+             ">>> " FACE_OPEN("b'hello'") ".readinto(into), into\n"
+             "(3, bytearray(b'hel'))\n");
+
+static PyObject *
+face_readinto(FACE *self, PyObject *dst)
+{
+    return stream_check_readable(&self->s) < 0
+               ? NULL
+               : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto");
+}
+
+PyDoc_STRVAR(readinto1_doc, "readinto1($self, buffer, /)\n--\n\nAs readinto.");
+
+static PyObject *
+face_readinto1(FACE *self, PyObject *dst)
+{
+    return stream_check_readable(&self->s) < 0
+               ? NULL
+               : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto1");
+}
+
+PyDoc_STRVAR(peek_doc,
+             "peek($self, size=1, /)\n--\n\n"
+             "What read(size) would return; the position stays.  O(size).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'hello'") "\n"
+             ">>> f.peek(2), f.read()\n"
+             "(b'he', b'hello')\n");
+
+static PyObject *
+face_peek(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (stream_arg_size("peek", args, nargs, &n) < 0 ||
+        stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return stream_peek(FACE_BUF(self), &self->s, nargs ? n : 1);
+}
+
+PyDoc_STRVAR(read_at_doc,
+             "read_at($self, nbytes, offset, /)\n--\n\n"
+             "The ``nbytes`` bytes at ``offset``, short at the end; the position stays.\n\n"
+             "O(nbytes).\n\n" EXAMPLE
+             ">>> " FACE_OPEN("b'hello'") ".read_at(3, 1)\n"
+             "b'ell'\n");
+
+static PyObject *
+face_read_at(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n, off;
+    if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
+        arg_offset(args[1], "offset", &off) < 0 || stream_check_open(&self->s) < 0 ||
+        stream_check_readable(&self->s) < 0) {
+        return NULL;
+    }
+    return transfer_read(FACE_BUF(self), off, n);
+}
+
+/* ---- in ---- */
+
+PyDoc_STRVAR(write_doc,
+             "write($self, data, /)\n--\n\n"
+             "Store the bytes of ``data`` at the position; returns how many.\n\n"
+             "What lies between the end and a position past it becomes zeros.  Raises\n"
+             "PoolLimitError or MemoryError when pages are short; then nothing has\n"
+             "changed.  O(len(data)).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'hello'") "\n"
+             ">>> f.seek(1), f.write(b'ipp'), f.seek(0), f.read()\n"
+             "(1, 3, 0, b'hippo')\n");
+
+static PyObject *
+face_write(FACE *self, PyObject *data)
+{
+    return stream_write(FACE_BUF(self), &self->s, data);
+}
+
+PyDoc_STRVAR(writelines_doc,
+             "writelines($self, lines, /)\n--\n\n"
+             "Write each item of an iterable.  Those before one that is refused stay\n"
+             "written.  O(bytes).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("") "\n"
+             ">>> f.writelines([b'a', b'b'])\n"
+             ">>> f.tell()\n"
+             "2\n");
+
+static PyObject *
+face_writelines(FACE *self, PyObject *lines)
+{
+    return stream_writelines(FACE_BUF(self), &self->s, lines);
+}
+
+/* ---- the position and the length ---- */
+
+PyDoc_STRVAR(seek_doc,
+             "seek($self, offset, whence=0, /)\n--\n\n"
+             "Move the position; returns the new one.\n\n"
+             "``offset`` counts from the start (whence 0), the position (1) or the end (2);\n"
+             "it may lie past the end.  With pagebuf.SEEK_DATA or pagebuf.SEEK_HOLE the\n"
+             "position goes to the first byte at or behind ``offset`` that has a page, or\n"
+             "that has none (the end counts as one); OSError with ENXIO when there is no\n"
+             "such byte.  O(1), O(pages) with these two.\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'hello'") "\n"
+             ">>> f.seek(-2, 2), f.read()\n"
+             "(3, b'lo')\n");
+
+static PyObject *
+face_seek(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return stream_seek(FACE_BUF(self), &self->s, args, nargs, FACE_HOLES);
+}
+
+PyDoc_STRVAR(tell_doc,
+             "tell($self, /)\n--\n\n"
+             "The position.  O(1).\n\n" EXAMPLE
+             ">>> f = " FACE_OPEN("b'hello'") "\n"
+             ">>> f.read(2), f.tell()\n"
+             "(b'he', 2)\n");
+
+static PyObject *
+face_tell(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    return stream_tell(FACE_BUF(self), &self->s);
+}
+
+static PyObject *
+face_truncate(FACE *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return stream_truncate(FACE_BUF(self), &self->s, args, nargs);
+}
+
+/* ---- what kind of file ---- */
+
+static PyObject *
+bool_when_open(FACE *self, bool value)
+{
+    return stream_check_open(&self->s) < 0 ? NULL : PyBool_FromLong(value);
+}
+
+PyDoc_STRVAR(readable_doc, "readable($self, /)\n--\n\nWhether it may be read.");
+
+static PyObject *
+face_readable(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    return bool_when_open(self, self->s.readable);
+}
+
+PyDoc_STRVAR(writable_doc, "writable($self, /)\n--\n\nWhether it may be written.");
+
+static PyObject *
+face_writable(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    return bool_when_open(self, self->s.writable);
+}
+
+PyDoc_STRVAR(seekable_doc, "seekable($self, /)\n--\n\nTrue.");
+
+static PyObject *
+face_seekable(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    return bool_when_open(self, true);
+}
+
+PyDoc_STRVAR(isatty_doc, "isatty($self, /)\n--\n\nFalse.");
+
+static PyObject *
+face_isatty(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    return bool_when_open(self, false);
+}
+
+PyDoc_STRVAR(flush_doc, "flush($self, /)\n--\n\nDoes nothing: every byte is in place.");
+
+static PyObject *
+face_flush(FACE *self, PyObject *Py_UNUSED(ignored))
+{
+    if (stream_check_open(&self->s) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+face_closed(FACE *self, void *closure)
+{
+    return PyBool_FromLong(self->s.closed);
+}
+
+#define FACE_CLOSED {"closed", (getter)face_closed, NULL, "Whether it is closed.", NULL}
+
+/* All of them but truncate, whose meaning differs. */
+#define FACE_METHODS                                                       \
+    METHOD("read", face_read, METH_FASTCALL, read_doc),                    \
+        METHOD("read1", face_read, METH_FASTCALL, read1_doc),              \
+        METHOD("readline", face_readline, METH_FASTCALL, readline_doc),    \
+        METHOD("readlines", face_readlines, METH_FASTCALL, readlines_doc), \
+        METHOD("readinto", face_readinto, METH_O, readinto_doc),           \
+        METHOD("readinto1", face_readinto1, METH_O, readinto1_doc),        \
+        METHOD("peek", face_peek, METH_FASTCALL, peek_doc),                \
+        METHOD("read_at", face_read_at, METH_FASTCALL, read_at_doc),       \
+        METHOD("write", face_write, METH_O, write_doc),                    \
+        METHOD("writelines", face_writelines, METH_O, writelines_doc),     \
+        METHOD("seek", face_seek, METH_FASTCALL, seek_doc),                \
+        METHOD("tell", face_tell, METH_NOARGS, tell_doc),                  \
+        METHOD("readable", face_readable, METH_NOARGS, readable_doc),      \
+        METHOD("writable", face_writable, METH_NOARGS, writable_doc),      \
+        METHOD("seekable", face_seekable, METH_NOARGS, seekable_doc),      \
+        METHOD("isatty", face_isatty, METH_NOARGS, isatty_doc),            \
+        METHOD("flush", face_flush, METH_NOARGS, flush_doc)
