@@ -159,7 +159,9 @@ PyObject *
 buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
 buffer_reduce(BufferObject *self, PyObject *args);
-extern const char buffer_view_doc, buffer_views_doc, buffer_snapshot_doc, buffer_clone_doc, buffer_copy_doc, buffer_deepcopy_doc, buffer_restore_doc, buffer_as_array_doc, buffer_reduce_doc;
+extern const char buffer_view_doc[], buffer_views_doc[], buffer_snapshot_doc[],
+    buffer_clone_doc[], buffer_copy_doc[], buffer_deepcopy_doc[], buffer_restore_doc[],
+    buffer_as_array_doc[], buffer_reduce_doc[];
 
 extern const char buffer_extents_doc[], buffer_stats_doc[], buffer_walk_doc[],
     buffer_check_doc[];

@@ -76,6 +76,9 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
                      (unsigned long long)n, (unsigned long long)off,
                      (unsigned long long)b->root.size);
         break;
+    case PB_FROZEN:
+        PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");
+        break;
     case PB_PINNED:
         PyErr_SetString(PyExc_BufferError, "live views forbid this change");
         break;
@@ -96,7 +99,7 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
 static PyObject *
 owner_of(const pb_fault *fault)
 {
-    if (fault->owner == NULL) {
+    if (fault->owner == NULL || fault->owner->root.frozen == PB_FROZEN_INTERNAL) {
         Py_RETURN_NONE;
     }
     return Py_NewRef(holder_of(fault->owner));

@@ -47,6 +47,32 @@ buffer_unlock(pb_buf *b)
 
 #endif
 
+/* Two buffers, which may be one: in the order of their addresses. */
+static inline void
+buffer_lock_two(pb_buf *a, pb_buf *b)
+{
+    pb_buf *first = a < b ? a : b, *second = a < b ? b : a;
+    buffer_lock(first);
+    if (second != first) {
+        buffer_lock(second);
+    }
+#ifndef Py_GIL_DISABLED
+    while (first->root.lock || second->root.lock) { /* waiting for one gave up the GIL */
+        buffer_lock(first);
+        buffer_lock(second);
+    }
+#endif
+}
+
+static inline void
+buffer_unlock_two(pb_buf *a, pb_buf *b)
+{
+    buffer_unlock(a);
+    if (a != b) {
+        buffer_unlock(b);
+    }
+}
+
 /* Copies of payload with the lock held, without the GIL where they are large. */
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);

@@ -180,7 +180,7 @@ pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
     for (const pb_buf *b = self->pool.bufs; list && b; b = b->next) {
         PyObject *obj = holder_of(b);
         /* one that is being deallocated must not be brought back */
-        if (Py_REFCNT(obj) > 0 && PyList_Append(list, obj) < 0) {
+        if (b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(obj) > 0 && PyList_Append(list, obj) < 0) {
             Py_CLEAR(list);
         }
     }

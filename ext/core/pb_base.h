@@ -50,6 +50,7 @@ typedef enum {
     PB_CAPACITY,   /* past what max_levels reaches */
     PB_RANGE,      /* an offset out of range */
     PB_PINNED,     /* live views forbid */
+    PB_FROZEN,     /* a snapshot never changes */
     PB_CORRUPT,    /* a structure is damaged; the pool keeps where */
 } pb_status;
 

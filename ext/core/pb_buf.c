@@ -67,6 +67,10 @@ look_up_owned(pb_buf *b, uint64_t page)
 void
 pb_buf_remember_tail(pb_buf *b)
 {
+    if (PB_UNLIKELY(b->root.frozen)) {
+        b->root.room = 0; /* so that every change comes by pb_buf_prepare */
+        return;
+    }
     if (pb_buf_is_inline(b)) {
         b->tail = pb_buf_inline(b) + b->root.size;
         b->root.room = (uint16_t)(PB_INLINE - b->root.size);
@@ -406,6 +410,9 @@ pb_status
 pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t end;
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
     if (!pb_buf_fits(b, off, n, &end)) {
         return PB_CAPACITY;
     }
@@ -527,7 +534,7 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 static uint8_t *
 writable_now(pb_buf *b, uint64_t off, uint64_t n)
 {
-    if (off >= b->root.size || n > b->root.size - off) {
+    if (off >= b->root.size || n > b->root.size - off || b->root.frozen) {
         return NULL;
     }
     if (pb_buf_is_inline(b)) {

@@ -27,8 +27,8 @@ struct pb_book; /* the live pins: pb_view.h */
 typedef struct pb_buf {
     pb_pool *pool;
     uint8_t *tail;
-    pb_root root; /* root.room: how many bytes fit at the tail; root.lock and root.frozen
-                   * are the binding's */
+    pb_root root; /* root.room: how many bytes fit at the tail; root.lock is the binding's;
+                   * root.frozen: a snapshot, which never changes; root.holds: pb_view.h */
     pb_entry *seen, *mine;
     uint64_t seen_first, mine_first; /* page of their first entry */
     uint8_t *front;

@@ -162,11 +162,12 @@ check_inline(const checker *c)
     if (b->root.size > PB_INLINE) {
         return broken(c, "inline bytes past their room", 0, 0);
     }
-    if (b->tail != pb_buf_inline(b) + b->root.size ||
-        b->root.room != PB_INLINE - b->root.size) {
+    if (!b->root.frozen && (b->tail != pb_buf_inline(b) + b->root.size ||
+                            b->root.room != PB_INLINE - b->root.size)) {
         return broken(c, "a stale tail is remembered", 0, 0);
     }
-    for (const uint8_t *at = b->tail; at != pb_buf_inline(b) + PB_INLINE; at++) {
+    const uint8_t *past = pb_buf_inline(b) + PB_INLINE;
+    for (const uint8_t *at = pb_buf_inline(b) + b->root.size; at < past; at++) {
         if (*at != 0) {
             return broken(c, "I4: an inline byte past the end is not zero", 0, 0);
         }

@@ -61,6 +61,9 @@ pb_status
 pb_buf_drop_front(pb_buf *b, uint64_t n)
 {
     pb_root *root = &b->root;
+    if (root->frozen) {
+        return PB_FROZEN;
+    }
     if (n == root->size) {
         pb_buf_clear(b);
         return PB_OK;
@@ -203,6 +206,9 @@ pb_status
 pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
 {
     pb_root *root = &b->root;
+    if (root->frozen) {
+        return PB_FROZEN;
+    }
     if (off >= root->size || n == 0) {
         return PB_OK;
     }
@@ -281,6 +287,9 @@ shorten_tree(pb_buf *b, uint64_t size)
 pb_status
 pb_buf_truncate(pb_buf *b, uint64_t size)
 {
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
     if (size > b->root.size) {
         return lengthen(b, size);
     }

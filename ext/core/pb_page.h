@@ -76,17 +76,20 @@ pb_entry_same(pb_entry a, pb_entry b)
 
 /* Everything a tree is, apart from the object that holds it.
  * size and bias are bytes; bias + size never exceeds the reach of `levels`. */
+#define PB_FROZEN_SNAPSHOT 1 /* values of root.frozen: a snapshot, */
+#define PB_FROZEN_INTERNAL 2 /* a hold inside the library, around which is no holder */
+
 typedef struct {
     uint64_t size;
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
     uint8_t max_levels; /* the capacity: reach of so many levels */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
-    /* five bytes that would be padding serve the holder (pb_buf.h), so that a tiny
-     * buffer fits its object */
+    /* bytes that would be padding serve the holder (pb_buf.h), so that a tiny buffer fits
+     * its object */
     uint8_t lock;
     uint16_t room;
     uint8_t frozen;
-    uint8_t spare;
+    uint8_t holds;
     uint64_t bias;      /* tree position of offset 0; below the span of a root slot */
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;

@@ -44,6 +44,13 @@ pb_book_pins(const pb_book *book, uint64_t page)
 }
 
 bool
+pb_buf_viewed(const pb_buf *b)
+{
+    uint64_t first, past;
+    return !pb_buf_is_inline(b) && b->book && pb_book_next(b->book, 0, &first, &past);
+}
+
+bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off)
 {
     uint64_t first, past;
@@ -298,6 +305,10 @@ pb_buf_unpin(pb_pool *pool, pb_pin *pin)
 
 /* ---- trees that share ---- */
 
+/* Values of root.shared other than 0. */
+#define SHARED_FOR_GOOD 1
+#define SHARED_BY_HOLDS 2 /* and by nothing else */
+
 static void
 share_root(pb_buf *to, pb_buf *from)
 {
@@ -314,7 +325,7 @@ share_root(pb_buf *to, pb_buf *from)
     to->root.bias = from->root.bias;
     to->root.levels = from->root.levels;
     memcpy(to->root.slot, from->root.slot, sizeof to->root.slot);
-    to->root.shared = from->root.shared = 1;
+    to->root.shared = from->root.shared = SHARED_FOR_GOOD;
     forget(to);
     from->mine = NULL;
     from->root.room = 0; /* the tail page is shared now, and so are remembered runs */
@@ -369,4 +380,81 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         pb_buf_clean_tail(to);
     }
     return PB_OK;
+}
+
+pb_status
+pb_buf_hold(pb_buf *to, pb_buf *from)
+{
+    uint8_t before = from->root.shared;
+    pb_status st = pb_buf_share(to, from);
+    if (st != PB_OK || pb_buf_is_inline(from)) {
+        return st;
+    }
+    if (before != SHARED_FOR_GOOD && from->root.holds < UINT8_MAX) {
+        from->root.shared = SHARED_BY_HOLDS;
+    }
+    if (from->root.holds < UINT8_MAX) { /* a count that got there stays */
+        from->root.holds++;
+    }
+    return PB_OK;
+}
+
+void
+pb_buf_unhold(pb_buf *to, pb_buf *from)
+{
+    bool counted = !pb_buf_is_inline(to);
+    pb_buf_fini(to);
+    if (counted && from->root.holds < UINT8_MAX && --from->root.holds == 0 &&
+        from->root.shared == SHARED_BY_HOLDS) {
+        from->root.shared = 0;
+        pb_buf_remember_tail(from);
+    }
+}
+
+/* Let `b` hold what `from` holds, and `from` nothing.  Cannot fail. */
+static void
+adopt(pb_buf *b, pb_buf *from)
+{
+    pb_buf_clear(b);
+    if (pb_buf_is_inline(from)) {
+        memcpy(pb_buf_inline(b), pb_buf_inline(from), PB_INLINE);
+        b->root.size = from->root.size;
+        pb_buf_remember_tail(b);
+        return;
+    }
+    (void)pb_buf_spill(b); /* empty: takes no page */
+    b->root.size = from->root.size;
+    b->root.bias = from->root.bias;
+    b->root.levels = from->root.levels;
+    b->root.shared = SHARED_FOR_GOOD;
+    memcpy(b->root.slot, from->root.slot, sizeof b->root.slot);
+    memset(from->root.slot, 0, sizeof from->root.slot);
+    forget(b);
+    forget(from);
+}
+
+/* 1. share (may fail)  2. a buffer with a book stays a tree (may fail)  3. adopt */
+pb_status
+pb_buf_restore(pb_buf *b, pb_buf *from)
+{
+    pb_buf copy;
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (pb_buf_viewed(b)) {
+        return PB_PINNED;
+    }
+    if (from->root.size > pb_buf_capacity(b)) {
+        return PB_CAPACITY;
+    }
+    pb_buf_init(&copy, b->pool, PB_MAX_LEVELS);
+    pb_status st = pb_buf_share(&copy, from);
+    if (st == PB_OK && !pb_buf_is_inline(b) && b->book) {
+        st = pb_buf_spill(&copy);
+    }
+    if (st == PB_OK) {
+        adopt(b, &copy);
+    }
+    pb_buf_fini(&copy);
+    return st;
 }

@@ -51,6 +51,10 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 void
 pb_buf_unpin(pb_pool *pool, pb_pin *pin);
 
+/* Has the buffer any live view? */
+bool
+pb_buf_viewed(const pb_buf *b);
+
 /* Does a live view lie at or behind `off`?  Then nothing behind it may be shifted. */
 bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off);
@@ -84,6 +88,18 @@ pb_book_close(pb_buf *b);
  * changed. */
 pb_status
 pb_buf_share(pb_buf *to, pb_buf *from);
+
+/* A stable hold: `to` shares what `from` holds until pb_buf_unhold.  When the last hold is
+ * gone and nothing else was shared meanwhile, writes to `from` need no look at counts
+ * again.  `from` may not go before. */
+pb_status
+pb_buf_hold(pb_buf *to, pb_buf *from);
+void
+pb_buf_unhold(pb_buf *to, pb_buf *from);
+
+/* Let `b`, which has no live views, hold what `from` holds, too.  Both are of one pool. */
+pb_status
+pb_buf_restore(pb_buf *b, pb_buf *from);
 
 /* Is [off, off + n) one run of pages (or inline)?  Its address, else NULL. */
 uint8_t *

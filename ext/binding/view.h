@@ -1,0 +1,44 @@
+/* view.h: memory that is handed out: live views, stable views, the buffer protocol. */
+#ifndef PAGEBUF_VIEW_H
+#define PAGEBUF_VIEW_H
+
+#include "transfer.h"
+#include "pb_view.h"
+
+extern PyType_Spec run_spec, live_spec, stable_spec;
+
+/* Give back what a holder's buffer holds, when the object goes or begins anew. */
+void
+holder_fini(pb_buf *b);
+
+/* A live view of [off, off + n), inside the size: a writable memoryview. */
+PyObject *
+view_live(pb_buf *b, uint64_t off, uint64_t n);
+
+/* A stable view of the same: a read-only memoryview, contiguous.  A copy where the pages
+ * are scattered. */
+PyObject *
+view_stable(pb_buf *b, uint64_t off, uint64_t n);
+
+/* One memoryview per run, holes as slices of zeros: a list.  Live ones have no holes. */
+PyObject *
+views_stable(pb_buf *b, uint64_t off, uint64_t n);
+PyObject *
+views_live(pb_buf *b, uint64_t off, uint64_t n);
+
+/* The buffer protocol of an object that is a Holder.  Read-only requests of the plain
+ * kind are stable, all others are live. */
+int
+holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
+void
+holder_releasebuffer(PyObject *self, Py_buffer *view);
+
+/* Pin [off, off + n), growing the pool as needed.  -1 with an exception. */
+int
+view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
+
+/* The pin is given back, under the lock of its buffer's pool. */
+void
+view_unpin(PoolObject *pool, pb_pin *pin);
+
+#endif

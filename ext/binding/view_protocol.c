@@ -1,0 +1,182 @@
+/* view_protocol.c: pins on behalf of views, and the buffer protocol on a holder.
+ *
+ * A request to write, and a full request as memoryview() makes it, gets the live view of
+ * everything.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that do
+ * not change under it, and leaves the tree alone. */
+#include "view.h"
+
+void
+holder_fini(pb_buf *b)
+{
+    pb_book *book = pb_buf_is_inline(b) ? NULL : b->book;
+    pb_buf_fini(b);
+    PyMem_Free(book);
+}
+
+/* ---- pins ---- */
+
+static pb_status
+pin_lock_held(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, pb_book **book,
+              uint8_t **address)
+{
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (off > b->root.size || n > b->root.size - off) {
+        return PB_RANGE; /* cut meanwhile, by another thread */
+    }
+    if (pb_buf_is_inline(b) || b->book == NULL) {
+        pb_status st = pb_buf_open_book(b, *book);
+        if (st != PB_OK) {
+            return st;
+        }
+        *book = NULL; /* it is the buffer's now */
+    }
+    return pb_buf_pin(b, off, n, pin, address);
+}
+
+int
+view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
+{
+    bool has_book = !pb_buf_is_inline(b) && b->book;
+    pb_book *book = has_book ? NULL : PyMem_Calloc(1, sizeof *book);
+    pb_status st;
+    if (!has_book && book == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    do {
+        buffer_lock(b);
+        st = pin_lock_held(b, off, n, pin, &book, address);
+        buffer_unlock(b);
+    } while (st != PB_OK && transfer_recover(b, st, off, n) > 0);
+    PyMem_Free(book);
+    return st == PB_OK ? 0 : -1;
+}
+
+void
+view_unpin(PoolObject *pool, pb_pin *pin)
+{
+    if (pin->count) {
+        pb_buf_unpin(&pool->pool, pin);
+    }
+}
+
+/* ---- the buffer protocol ---- */
+
+/* Up to so many bytes a plain request gets a copy: cheaper than sharing the tree. */
+#define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
+
+/* What an export keeps, in view->internal. */
+typedef struct {
+    PyObject *copy; /* a bytes object, or */
+    bool held;      /* a hold on the tree, or */
+    bool pinned;    /* a live pin */
+    bool writable;
+    pb_pin pin;
+    pb_buf hold;
+} export;
+
+static int
+export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    *n = transfer_size(b);
+    *address = (uint8_t *)"";
+    e->writable = true;
+    if (*n == 0) {
+        return 0;
+    }
+    if (view_pin(b, 0, *n, &e->pin, address) < 0) {
+        return -1;
+    }
+    e->pinned = true;
+    return 0;
+}
+
+static int
+export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    e->copy = transfer_read(b, 0, UINT64_MAX);
+    if (e->copy == NULL) {
+        return -1;
+    }
+    *address = (uint8_t *)PyBytes_AS_STRING(e->copy);
+    *n = (uint64_t)PyBytes_GET_SIZE(e->copy);
+    return 0;
+}
+
+static int
+export_hold(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    pb_status st;
+    pb_buf_init(&e->hold, b->pool, PB_MAX_LEVELS);
+    e->hold.root.frozen = PB_FROZEN_INTERNAL;
+    do {
+        buffer_lock(b);
+        st = pb_buf_hold(&e->hold, b);
+        buffer_unlock(b);
+    } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
+    if (st != PB_OK) {
+        pb_buf_fini(&e->hold);
+        return -1;
+    }
+    e->held = true;
+    *n = e->hold.root.size;
+    *address = *n ? pb_buf_one_run(&e->hold, 0, *n) : NULL;
+    return *address ? 0 : export_copy(&e->hold, e, address, n);
+}
+
+static void
+export_free(pb_buf *b, export *e)
+{
+    Py_XDECREF(e->copy);
+    if (e->pinned) {
+        buffer_lock(b);
+        view_unpin(pool_object(b), &e->pin);
+        buffer_unlock(b);
+    }
+    if (e->held) {
+        buffer_lock(b);
+        pb_buf_unhold(&e->hold, b);
+        buffer_unlock(b);
+    }
+    PyMem_Free(e);
+}
+
+static int
+export_fill(pb_buf *b, export *e, int flags, uint8_t **address, uint64_t *n)
+{
+    bool live = (flags & PyBUF_WRITABLE) || (flags & PyBUF_INDIRECT) == PyBUF_INDIRECT;
+    if (live && !b->root.frozen) {
+        return export_live(b, e, address, n);
+    }
+    return transfer_size(b) <= COPY_PLAIN ? export_copy(b, e, address, n)
+                                          : export_hold(b, e, address, n);
+}
+
+int
+holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    pb_buf *b = &((Holder *)self)->b;
+    uint8_t *address;
+    uint64_t n;
+    export *e = PyMem_Calloc(1, sizeof *e);
+    if (e == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (export_fill(b, e, flags, &address, &n) == 0 &&
+        PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
+        view->internal = e;
+        return 0;
+    }
+    view->obj = NULL;
+    export_free(b, e);
+    return -1;
+}
+
+void
+holder_releasebuffer(PyObject *self, Py_buffer *view)
+{
+    export_free(&((Holder *)self)->b, view->internal);
+}

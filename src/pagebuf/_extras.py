@@ -1,0 +1,71 @@
+"""Methods of `PageBuffer` that are better said in Python: pickling and NumPy arrays."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from pagebuf._core import PageBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy
+    from numpy.typing import DTypeLike, NDArray
+
+    Run = tuple[int, pickle.PickleBuffer | bytes]
+
+
+def as_array(
+    buf: PageBuffer, dtype: DTypeLike = "u1", offset: int = 0, count: int = -1
+) -> NDArray[Any]:
+    """A NumPy array over the live view of ``count`` items from ``offset`` on."""
+    import numpy
+
+    kind: numpy.dtype[Any] = numpy.dtype(dtype)
+    size = None if count < 0 else count * kind.itemsize
+    if size is None:  # as many items as there are whole ones
+        rest = max(0, len(buf) - offset)
+        size = rest - rest % kind.itemsize
+    return numpy.frombuffer(buf.view(offset, size), kind)
+
+
+def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:
+    for offset, size in buf.extents():
+        for view in buf.views(offset, size):
+            yield offset, view
+            offset += len(view)
+
+
+def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
+    """What pickle stores: the size, the levels and the runs; holes are left out."""
+    snap = buf.snapshot()
+    runs: list[Run]
+    if protocol >= 5:
+        runs = [(offset, pickle.PickleBuffer(view)) for offset, view in _runs(snap)]
+    else:
+        runs = [(offset, bytes(view)) for offset, view in _runs(snap)]
+    levels = next(n for n in range(1, 64) if snap.capacity <= _reach(n))
+    return (rebuild, (type(buf), len(snap), levels, buf.frozen, runs), _state_of(buf))
+
+
+def _reach(levels: int) -> int:
+    from pagebuf._core import FANOUT, PAGE_SIZE
+
+    return 4 * FANOUT ** (levels - 1) * PAGE_SIZE
+
+
+def _state_of(buf: PageBuffer) -> dict[str, object] | None:
+    return getattr(buf, "__dict__", None) or None
+
+
+def rebuild(
+    cls: type[PageBuffer], size: int, levels: int, frozen: bool, runs: list[Run]
+) -> PageBuffer:
+    """The buffer that `reduce_ex` took apart, on the default pool."""
+    buf = cls.__new__(cls)
+    PageBuffer.__init__(buf, max_levels=levels)
+    for offset, data in runs:
+        buf.write(offset, data)
+    buf.truncate(size)
+    return buf.snapshot() if frozen else buf
