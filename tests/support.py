@@ -4,7 +4,11 @@ pages that a plain model keeps, and snapshots of everything a refused call must 
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import random
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +16,9 @@ import pagebuf
 import pytest
 
 from tests.helpers import FANOUT, PAGE, around, reach
+
+INLINE: int = pagebuf.INLINE_SIZE
+FEW: int = INLINE + 3  # a few bytes, yet too many for the object itself: they take a page
 
 # A prime period, so that no two pages within a GiB look alike on the shipped build.
 _PERIOD = 262_147
@@ -65,12 +72,13 @@ class PageMap:
     """Which pages a buffer must have: the plain half of the model that knows no bytes.
 
     Pages are numbered by position from the first byte ever written; `base` is the position
-    of offset 0, so that taking bytes off the front moves nothing here."""
+    of offset 0, so that taking bytes off the front moves nothing here.  A tiny buffer has no
+    page: its bytes lie in the object, until it outgrows that."""
 
     def __init__(self) -> None:
         self.size = 0
         self.base = 0
-        self.levels = 1
+        self.inline = INLINE > 0
         self.pages: set[int] = set()
         self.unsure: set[int] = set()
 
@@ -82,16 +90,27 @@ class PageMap:
 
     def write(self, offset: int, size: int) -> None:
         if size:
+            self._reach(offset + size)
             start = self.base + offset
-            self.pages.update(range(start // PAGE, (start + size - 1) // PAGE + 1))
+            if not self.inline:
+                self.pages.update(range(start // PAGE, (start + size - 1) // PAGE + 1))
             self.size = max(self.size, offset + size)
 
+    def _reach(self, end: int) -> None:
+        """Outgrow the object: what it held moves to a page."""
+        if self.inline and end > INLINE:
+            self.inline = False
+            if self.size:
+                self.pages.add(0)
+
     def truncate(self, size: int) -> None:
+        self._reach(size)
         self.size = size
         self._drop_outside()
 
     def take(self, count: int) -> None:
-        self.base += count
+        if not self.inline:
+            self.base += count
         self.size -= count
         self._drop_outside()
 
@@ -119,11 +138,15 @@ class PageMap:
     def _drop_outside(self) -> None:
         if not self.size:
             self.pages.clear()
+            self.inline = INLINE > 0
+            self.base = 0
             return
         first, stop = self.base // PAGE, -(-(self.base + self.size) // PAGE)
         self.pages = set(self._within(first, stop))
 
     def extents(self) -> list[tuple[int, int]]:
+        if self.inline:
+            return [(0, self.size)] if self.size else []
         found: list[tuple[int, int]] = []
         for page in sorted(self.pages):
             start = max(0, page * PAGE - self.base)
@@ -134,14 +157,12 @@ class PageMap:
         return found
 
     def agree(self, buf: Any) -> None:
-        """Take over from the buffer what the contract leaves open: whether a page went that
-        was punched up to an end of the buffer, and where an empty buffer starts."""
+        """Take over from the buffer what is left open: whether a page went that was punched
+        up to an end of the buffer."""
         if self.unsure:
             real = {page for start, size in buf.extents() for page in self._numbers(start, size)}
             self.pages -= self.unsure - real
             self.unsure.clear()
-        if not self.size:
-            self.base = buf.stats().bias
 
     def _numbers(self, start: int, size: int) -> range:
         at = self.base + start
@@ -163,9 +184,14 @@ class PageMap:
         assert st.levels == levels_for(st.bias + st.size), "a level too many or too few"
         assert (st.pages, st.nodes) == self.frames(st.bias, st.levels)
         slots = -(-(st.bias + st.size) // PAGE) - st.bias // PAGE if st.size else 0
-        assert st.holes == slots - st.pages
+        assert st.holes == (0 if self.inline else slots - st.pages)
         assert st.resident == (st.pages + st.nodes) * PAGE
         assert st.shared == 0
+
+
+def is_inline(buf: Any) -> bool:
+    """Do its bytes lie in the object itself?  Then it draws nothing from the pool."""
+    return INLINE > 0 and (not buf or buf.walk(0).stop == "inline")
 
 
 def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
@@ -180,10 +206,18 @@ def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
     assert st.page_size == PAGE
     if st.limit >= 0:
         assert st.high_water <= st.limit
-    listed = pool.buffers()
-    assert {id(buf) for buf in listed} == {id(buf) for buf in bufs}
-    assert len(listed) == len(bufs)
+    assert_listed(pool, bufs)
     pool.check()
+
+
+def assert_listed(pool: Any, bufs: Iterable[Any]) -> None:
+    """The pool names the buffers that draw from it, the largest first."""
+    listed = pool.buffers()
+    drawing = [buf for buf in bufs if not is_inline(buf)]
+    assert {id(buf) for buf in listed} >= {id(buf) for buf in drawing}
+    assert {id(buf) for buf in listed} <= {id(buf) for buf in bufs}
+    resident = [buf.stats().resident for buf in listed]
+    assert resident == sorted(resident, reverse=True)
 
 
 def contents(buf: Any) -> list[tuple[int, bytes]]:
@@ -244,11 +278,29 @@ def filled(pool: Any, size: int, salt: int = 0, **options: Any) -> Any:
     return buf
 
 
+def run_script(source: str, *args: str, timeout: float = 60) -> str:
+    """What a script prints that runs in a fresh process, on the same build; it must succeed."""
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source), *args],
+        capture_output=True,
+        check=False,
+        cwd=pathlib.Path(__file__).parents[1],
+        text=True,
+        timeout=timeout,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
 # ---- tree shapes: what a sweep over calls wants to meet ----
 
 
 def _one_page(pool: Any) -> Any:
     return filled(pool, PAGE // 2 + 1)
+
+
+def _tiny(pool: Any) -> Any:
+    return filled(pool, 3)
 
 
 def _full_root(pool: Any) -> Any:
@@ -284,6 +336,7 @@ def _tall(pool: Any) -> Any:
 SHAPES = {
     "empty": lambda pool: pagebuf.PageBuffer(pool=pool),
     "hole only": lambda pool: _stretched(pool, reach(1) + 1),
+    "tiny": _tiny,
     "one page": _one_page,
     "full root": _full_root,
     "two levels": _two_levels,

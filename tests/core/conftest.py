@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def frozen_heap() -> Iterator[None]:
     """What pytest and the plugins hold is never garbage; looking through it a thousand
     times would take longer than the tests."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers import FANOUT, PAGE, reach
 from tests.support import (
+    FEW,
     SHAPES,
     assert_pool,
     filled,
@@ -67,7 +68,7 @@ def test_bad_pools_are_refused():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_is_accounted_for(pool, shape):
-    other = filled(pool, 3)
+    other = filled(pool, FEW)
     buf = SHAPES[shape](pool)
     assert_pool(pool, [buf, other])
     del buf
@@ -76,7 +77,7 @@ def test_every_shape_is_accounted_for(pool, shape):
 
 
 def test_counts_of_a_dense_buffer(pool):
-    for size in (0, 1, PAGE, reach(1), reach(1) + 1, reach(2), reach(2) + 1):
+    for size in (0, FEW, PAGE, reach(1), reach(1) + 1, reach(2), reach(2) + 1):
         buf = filled(pool, size)
         pages = -(-size // PAGE)
         st = pool.stats()
@@ -91,7 +92,7 @@ def test_high_water_is_the_most_ever_held(pool):
     top = pool.stats().held
     assert pool.stats().high_water == top
     buf.clear()
-    buf.extend(b"x")
+    buf.extend(pattern(0, FEW))
     assert (pool.stats().high_water, pool.stats().held) == (top, 1)
     again = filled(pool, 20 * PAGE)
     assert pool.stats().high_water == pool.stats().held
@@ -118,15 +119,28 @@ def test_the_last_frame_freed_is_the_first_reused(pool):
 
 
 def test_buffers_are_listed_largest_first(pool):
-    sizes = [3 * PAGE, 0, 2 * PAGE, reach(1) + 1, PAGE]
+    sizes = [3 * PAGE, 6 * PAGE, 2 * PAGE, reach(1) + 1, PAGE]
     bufs = [filled(pool, size) for size in sizes]
     listed = pool.buffers()
     assert [len(buf) for buf in listed] == sorted(sizes, reverse=True)
     assert {id(buf) for buf in listed} == {id(buf) for buf in bufs}
-    bufs[2].extend(pattern(0, reach(1) + 9 * PAGE))
+    bufs[2].extend(pattern(0, reach(1) + 30 * PAGE))
     assert pool.buffers()[0] is bufs[2]
     del bufs[2], listed
     assert len(pool.buffers()) == 4
+
+
+def test_tiny_buffers_cost_no_frame(pool):
+    """Up to `INLINE_SIZE` bytes lie in the object itself; one more, and they move to a page."""
+    bufs = [filled(pool, pagebuf.INLINE_SIZE, salt) for salt in range(3)]
+    assert pool.stats().held == 0
+    bufs[1].append(7)
+    assert pool.stats().held == 1
+    assert bufs[1].tobytes() == pattern(0, pagebuf.INLINE_SIZE, 1) + b"\x07"
+    assert [bufs[n].tobytes() for n in (0, 2)] == [
+        pattern(0, pagebuf.INLINE_SIZE, n) for n in (0, 2)
+    ]
+    assert_pool(pool, bufs)
 
 
 def test_a_list_of_buffers_keeps_them_alive(pool):
@@ -219,7 +233,7 @@ def test_a_limit_is_exact(frames):
         buf.extend(pattern(pages * PAGE, PAGE))
         pages += 1
     with refused(pagebuf.PoolLimitError, buf):
-        buf.extend(b"x")
+        buf.extend(pattern(0, FEW))
     assert buf.tobytes() == pattern(0, pages * PAGE)
     assert pool.stats().high_water <= frames
     assert_pool(pool, [buf])
@@ -228,7 +242,7 @@ def test_a_limit_is_exact(frames):
 @pytest.mark.parametrize("size", [PAGE + 1, 3 * PAGE, reach(1) + 1])
 def test_a_refusal_by_the_limit_changes_nothing(size):
     pool = pagebuf.PagePool(limit=2 * PAGE)
-    buf, other = filled(pool, PAGE - 1), filled(pool, 3)
+    buf, other = filled(pool, PAGE - 1), filled(pool, FEW)
     for call in (
         lambda: buf.extend(pattern(0, size)),
         lambda: buf.write(0, pattern(0, size + PAGE, salt=1)),
@@ -263,11 +277,11 @@ def test_what_is_freed_may_be_used_again_under_a_limit():
         giving.clear()
         taking.write(0, pattern(turn, 4 * PAGE))
         with refused(pagebuf.PoolLimitError, giving, taking):
-            giving.append(1)
+            giving.extend(pattern(0, FEW))
         assert taking.tobytes() == pattern(turn, 4 * PAGE)
         if turn % 3 == 0:
             taking.punch(PAGE, PAGE)
-            giving.append(turn)
+            giving.extend(pattern(turn, FEW))
             assert pool.stats().held == 4
     assert_pool(pool, bufs)
 
@@ -314,7 +328,7 @@ def test_a_limit_below_a_page_holds_nothing():
         assert pool.stats().limit == 0
         buf = pagebuf.PageBuffer(pool=pool)
         with unchanged(buf), pytest.raises(pagebuf.PoolLimitError):
-            buf.append(1)
+            buf.extend(pattern(0, FEW))
         buf.truncate(reach(pagebuf.MAX_LEVELS))
         assert buf.read(1 << 40, 3) == bytes(3)
         assert pool.stats().held == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import operator
 
 import pagebuf
 import pytest
@@ -86,14 +85,6 @@ def test_index_objects_are_asked(pool):
     buf, data = filled(pool, PAGE + 3), pattern(0, PAGE + 3)
     assert buf[Two()] == data[2]
     assert buf[Two() : PAGE : Two()] == data[2:PAGE:2]
-
-
-def test_no_assignment_of_items_yet(pool):
-    buf = filled(pool, PAGE)
-    with refused(TypeError, buf):
-        operator.setitem(buf, 0, 1)
-    with refused(TypeError, buf):
-        operator.delitem(buf, slice(0, 1))
 
 
 def test_a_buffer_cannot_be_hashed_yet_is_true_when_it_has_bytes(pool):

@@ -8,7 +8,17 @@ import pagebuf
 import pytest
 
 from tests.helpers import FANOUT, PAGE, reach
-from tests.support import ALL_LEVELS, DENSE_SIZES, SHAPES, filled, pattern, refused, unchanged
+from tests.support import (
+    ALL_LEVELS,
+    DENSE_SIZES,
+    INLINE,
+    SHAPES,
+    filled,
+    is_inline,
+    pattern,
+    refused,
+    unchanged,
+)
 
 POINTER = 8
 
@@ -38,7 +48,7 @@ def assert_steps(buf, walk):
         assert step.address % PAGE == 0
 
 
-@pytest.mark.parametrize("size", [size for size in DENSE_SIZES if size])
+@pytest.mark.parametrize("size", [size for size in DENSE_SIZES if size > INLINE])
 def test_walk_to_a_byte_finds_its_page(pool, size):
     buf = filled(pool, size)
     for at in sorted({0, PAGE - 1, PAGE, size // 2, size - 1}):
@@ -97,6 +107,8 @@ def test_walk_past_the_end(pool, size):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_walk_changes_nothing_and_agrees_with_extents(pool, shape):
     buf = SHAPES[shape](pool)
+    if is_inline(buf):
+        return  # see test_walk_within_the_object
     inside = [(start, start + size) for start, size in buf.extents()]
     at = {0, 1, PAGE, reach(1), reach(2) - 1, len(buf) - 1, len(buf) // 2}
     at |= {edge + d for extent in inside for edge in extent for d in (-1, 0, 1)}
@@ -108,6 +120,19 @@ def test_walk_changes_nothing_and_agrees_with_extents(pool, shape):
             assert walk.found == any(a <= offset < b for a, b in inside)
             assert walk.stop == ("page" if walk.found else "hole")
             assert_steps(buf, walk)
+
+
+@pytest.mark.skipif(not INLINE, reason="nothing lies inline on the tiny builds")
+def test_walk_within_the_object(pool):
+    """Bytes that lie in the object have no page: the walk says so."""
+    buf = filled(pool, INLINE)
+    with unchanged(buf):
+        for at in (0, INLINE - 1):
+            walk = buf.walk(at)
+            assert (walk.found, walk.stop, walk.steps) == (False, "inline", ())
+        assert buf.walk(INLINE).stop == "past the end"
+    buf.append(1)
+    assert buf.walk(0).stop == "page"
 
 
 def test_frames_of_different_places_differ(pool):

@@ -1,0 +1,337 @@
+"""Buffers and pools as Python objects: subclasses, weak references, garbage, odd births."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import sys
+import weakref
+
+import pagebuf
+import pytest
+
+from tests.helpers import PAGE, reach
+from tests.support import SHAPES, assert_pool, filled, pattern, refused, unchanged
+
+
+class Named(pagebuf.PageBuffer):
+    """A subclass with attributes and a constructor of its own."""
+
+    def __init__(self, name, data=b"", **options):
+        super().__init__(data, **options)
+        self.name = name
+
+
+class Slotted(pagebuf.PageBuffer):
+    __slots__ = ("name",)
+
+
+def test_repr(pool):
+    buf = filled(pool, reach(1) + 1)
+    assert repr(buf) == f"<pagebuf.PageBuffer size={reach(1) + 1} levels=2 at {hex(id(buf))}>"
+    assert "Named" in repr(Named("x", pool=pool))
+
+
+def test_attributes(pool):
+    buf = filled(pool, PAGE + 1)
+    assert buf.pool is pool
+    assert buf.frozen is False
+    assert buf.nbytes == PAGE + 1
+    st = buf.stats()
+    assert all(type(count) is int for count in st)
+    names = "size pages nodes holes shared levels bias resident".split()
+    assert [getattr(st, name) for name in names] == list(st)
+
+
+def test_truth_and_iteration_of_length(pool):
+    assert not filled(pool, 0)
+    assert filled(pool, 1)
+    assert len(filled(pool, PAGE)) == PAGE
+
+
+@pytest.mark.parametrize("make", [lambda pool: Named("x", b"abc", pool=pool)], ids=["named"])
+def test_subclass_with_a_dict(pool, make):
+    buf = make(pool)
+    buf.colour = "red"
+    buf.extend(pattern(3, PAGE))
+    assert (buf.name, buf.colour, buf.tobytes()) == ("x", "red", b"abc" + pattern(3, PAGE))
+    same = buf
+    buf += b"!"
+    assert buf is same
+    assert pool.buffers() == [buf]
+    assert_pool(pool, [buf])
+
+
+def test_subclass_with_slots(pool):
+    buf = Slotted(b"abc", pool=pool)
+    buf.name = "x"
+    assert (buf.name, buf[:]) == ("x", b"abc")
+
+
+def test_overridden_methods_are_called(pool):
+    class Shouting(pagebuf.PageBuffer):
+        def extend(self, data):
+            super().extend(bytes(data).upper())
+
+    buf = Shouting(b"abc", pool=pool)
+    buf.extend(b"def")
+    assert buf.tobytes() == b"abcDEF"
+
+
+def test_subclass_of_the_pool():
+    class Labelled(pagebuf.PagePool):
+        def __init__(self, label):
+            super().__init__(limit=3 * PAGE)
+            self.label = label
+
+    pool = Labelled("mine")
+    buf = filled(pool, 3 * PAGE)
+    assert buf.pool.label == "mine"
+    with refused(pagebuf.PoolLimitError, buf):
+        buf.append(1)
+    assert_pool(pool, [buf])
+
+
+def test_weak_references(pool):
+    gone = []
+    buf = filled(pool, PAGE)
+    ref = weakref.ref(buf, gone.append)
+    proxy = weakref.proxy(buf)
+    assert ref() is buf
+    assert proxy.read(0) == pattern(0, PAGE)
+    del buf
+    assert (ref(), gone, pool.stats().held) == (None, [ref], 0)
+    other = pagebuf.PagePool()
+    ref = weakref.ref(other)
+    del other
+    assert ref() is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_last_reference_gives_the_frames_back(pool, shape):
+    buf = SHAPES[shape](pool)
+    assert pool.stats().held == buf.stats().pages + buf.stats().nodes
+    del buf
+    assert (pool.stats().held, pool.stats().nodes, pool.buffers()) == (0, 0, [])
+    pool.check()
+
+
+def test_a_buffer_in_a_garbage_cycle(pool):
+    buf = Named("loop", pattern(0, 3 * PAGE), pool=pool)
+    buf.me = buf
+    ref = weakref.ref(buf)
+    del buf
+    assert pool.stats().held == 3
+    gc.collect()
+    assert ref() is None
+    assert pool.stats().held == 0
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_pool_and_buffers_in_one_garbage_cycle(order):
+    """The collector may take them in any order: the regions go last."""
+
+    class Pool(pagebuf.PagePool):
+        pass
+
+    pool = Pool()
+    bufs = [Named(str(n), pattern(0, reach(1) + PAGE, n), pool=pool) for n in range(3)]
+    refs = [weakref.ref(thing) for thing in (pool, *bufs)]
+    pool.bufs = bufs
+    for buf in bufs:
+        buf.all = [pool, *bufs]
+        if order & 1:
+            buf.all.reverse()
+    if order & 2:
+        gc.collect(0)
+        gc.collect(1)
+    del pool, bufs, buf
+    gc.collect()
+    assert [ref() for ref in refs] == [None] * 4
+
+
+def test_an_error_kept_with_its_traceback():
+    """It holds the frame, and that holds pool and buffer: one big cycle."""
+
+    def fail():
+        pool = pagebuf.PagePool(limit=2 * PAGE)
+        buf = filled(pool, 2 * PAGE)
+        try:
+            buf.append(1)
+        except MemoryError as error:
+            kept = error
+        return weakref.ref(buf), kept is not None
+
+    ref, failed = fail()
+    assert failed
+    gc.collect()
+    assert ref() is None
+
+
+def test_the_collector_sees_the_pool_of_a_buffer():
+    """A buffer that the pool itself names is garbage when nobody else names either."""
+
+    class Pool(pagebuf.PagePool):
+        pass
+
+    pool = Pool()
+    pool.buf = pagebuf.PageBuffer(pattern(0, PAGE), pool=pool)
+    ref = weakref.ref(pool)
+    del pool
+    gc.collect()
+    assert ref() is None
+
+
+def test_a_finaliser_that_uses_the_buffer(pool):
+    said = []
+
+    class Last(pagebuf.PageBuffer):
+        def __del__(self):
+            self.extend(b"!")
+            said.append(self.tobytes())
+
+    buf = Last(pattern(0, PAGE), pool=pool)
+    del buf
+    assert said == [pattern(0, PAGE) + b"!"]
+    assert pool.stats().held == 0
+    buf = Last(b"loop", pool=pool)
+    buf.me = buf
+    del buf
+    gc.collect()
+    assert said[1:] == [b"loop!"]
+    assert pool.stats().held == 0
+
+
+def test_a_finaliser_that_brings_the_buffer_back(pool):
+    saved = []
+
+    class Undead(pagebuf.PageBuffer):
+        def __del__(self):
+            saved.append(self)
+
+    buf = Undead(pattern(0, 3 * PAGE), pool=pool)
+    del buf
+    assert saved[0].tobytes() == pattern(0, 3 * PAGE)
+    assert pool.buffers() == saved
+    saved[0].extend(b"more")
+    assert_pool(pool, saved)
+    saved.clear()
+    assert pool.stats().held == 0
+
+
+def test_a_buffer_that_was_never_initialised(pool):
+    """`__new__` alone makes an empty buffer on the default pool, not a crash."""
+    del pool
+    for cls in (pagebuf.PageBuffer, Named, Slotted):
+        buf = cls.__new__(cls)
+        assert (len(buf), buf.tobytes(), buf.extents(), buf.levels) == (0, b"", [], 1)
+        assert buf.pool is pagebuf.default_pool()
+        buf.check()
+        buf.extend(pattern(0, PAGE + 1))
+        buf.write(3 * PAGE, b"x")
+        assert buf.take_bytes(PAGE) == pattern(0, PAGE)
+        assert "size" in repr(buf)
+        buf.clear()
+
+
+def test_a_pool_that_was_never_initialised():
+    pool = pagebuf.PagePool.__new__(pagebuf.PagePool)
+    try:
+        st = pool.stats()
+    except (AttributeError, ValueError, RuntimeError):
+        return
+    assert st.held == 0
+    pool.check()
+    buf = pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pool)
+    assert buf.tobytes() == pattern(0, 3 * PAGE)
+
+
+def test_a_constructor_that_skips_its_base(pool):
+    class Lazy(pagebuf.PageBuffer):
+        def __init__(self, *args, **kwargs):
+            pass
+
+    buf = Lazy(b"ignored", pool=pool)
+    assert len(buf) == 0
+    buf.extend(b"abc")
+    assert buf.tobytes() == b"abc"
+
+
+def test_init_again_begins_anew(pool):
+    buf = filled(pool, reach(1) + PAGE)
+    buf.__init__(b"abc", pool=pool)
+    assert buf.tobytes() == b"abc"
+    assert_pool(pool, [buf])
+    other = pagebuf.PagePool()
+    buf.__init__(pattern(0, 3 * PAGE), pool=other, max_levels=1)
+    assert (buf.pool is other, buf.capacity, pool.stats().held) == (True, reach(1), 0)
+    assert_pool(pool, [])
+    assert_pool(other, [buf])
+    buf.__init__()
+    assert len(buf) == 0
+    assert other.stats().held == 0
+
+
+def test_init_again_with_bad_input_changes_nothing(pool):
+    buf = filled(pool, PAGE + 1)
+    for call in (
+        lambda: buf.__init__("text", pool=pool),
+        lambda: buf.__init__(5),
+        lambda: buf.__init__(b"x", pool=5),
+        lambda: buf.__init__(b"x", max_levels="1"),
+    ):
+        with refused(TypeError, buf):
+            call()
+    with refused(ValueError, buf):
+        buf.__init__(b"x", max_levels=0)
+    with refused(pagebuf.CapacityError, buf):
+        buf.__init__(bytes(reach(1) + 1), max_levels=1)
+
+
+def test_the_limit_of_a_pool_in_use_stays(pool):
+    """Calling the constructor of a pool again does not lose its buffers."""
+    buf = filled(pool, 3 * PAGE)
+    try:
+        pool.__init__()
+    except (TypeError, RuntimeError, ValueError):
+        pass
+    assert buf.tobytes() == pattern(0, 3 * PAGE)
+    assert_pool(pool, [buf])
+
+
+def test_no_copy_that_lost_its_bytes(pool):
+    """Copies and pickles come later: until then a clear refusal, not an empty copy."""
+    for buf in (filled(pool, PAGE + 1), Named("x", pattern(0, PAGE + 1), pool=pool)):
+        for make in (copy.copy, copy.deepcopy, lambda b: pickle.loads(pickle.dumps(b))):
+            with unchanged(buf):
+                try:
+                    twin = make(buf)
+                except TypeError:
+                    continue
+                assert twin.tobytes() == buf.tobytes()
+
+
+def test_an_empty_buffer_is_small(pool):
+    assert sys.getsizeof(pagebuf.PageBuffer(pool=pool)) <= 512
+
+
+def test_comparison_is_identity_or_bytes(pool):
+    """Comparison by bytes comes later; one and the same object is equal to itself."""
+    buf, other = filled(pool, 3), filled(pool, 4)
+    assert buf == buf  # noqa: PLR0124
+    assert buf != other
+    assert buf != b"abcd"
+
+
+def test_subscript_of_dead_subclass_module(pool):
+    """A heap type that goes away with its last instance."""
+    cls = type("Brief", (pagebuf.PageBuffer,), {})
+    ref = weakref.ref(cls)
+    buf = cls(pattern(0, PAGE), pool=pool)
+    del cls
+    gc.collect()
+    assert type(buf).__name__ == "Brief"
+    del buf
+    gc.collect()
+    assert ref() is None

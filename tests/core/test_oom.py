@@ -1,0 +1,320 @@
+"""Out of memory at every point of every call: each byte, the length, the levels and the
+pool's counts are as before (I3), nothing leaks, and the object works on.
+
+Two ways to run out: Python's allocators fail at the n-th request (`_testcapi.set_nomemory`),
+n = 1, 2, ... until the call succeeds, once or from there on; and the pool's limit refuses,
+from no frame more up to as many as the call needs."""
+
+from __future__ import annotations
+
+import gc
+
+import pagebuf
+import pytest
+
+from tests.helpers import PAGE, reach
+from tests.support import (
+    FEW,
+    SHAPES,
+    assert_pool,
+    buffer_state,
+    contents,
+    filled,
+    pattern,
+    pool_counts,
+    pool_state,
+    refused,
+)
+
+try:
+    import _testcapi
+except ImportError:
+    _testcapi = None
+
+needs_testcapi = pytest.mark.skipif(
+    _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
+)
+pytestmark = pytest.mark.filterwarnings("error")
+
+MOST_POINTS = 300  # far more than any call has
+# `pool.buffers()` is left out: it is Python, and CPython 3.11 to 3.13 itself leaks or crashes when
+# memory runs out in the middle of `sorted` with a key.
+FAR = reach(2) + 2 * PAGE + 1
+SHORT, LONG = pattern(0, FEW, salt=1), pattern(0, 3 * PAGE + 1, salt=2)
+TARGET = bytearray(2 * PAGE + 1)
+
+LOOKING = {
+    "read": lambda buf: buf.read(1, 2 * PAGE),
+    "read far": lambda buf: buf.read(FAR, 5),
+    "readinto": lambda buf: buf.readinto(1, TARGET),
+    "index": lambda buf: buf[len(buf) >> 1] if len(buf) else None,
+    "slice": lambda buf: buf[1 : 2 * PAGE],
+    "slice step": lambda buf: buf[1 : 2 * PAGE : 3],
+    "slice back": lambda buf: buf[2 * PAGE : 1 : -1],
+    "len": len,
+    "levels": lambda buf: (buf.levels, buf.capacity, buf.nbytes, buf.pool, buf.frozen),
+    "extents": lambda buf: buf.extents(),
+    "stats": lambda buf: buf.stats(),
+    "walk": lambda buf: buf.walk(1),
+    "walk far": lambda buf: buf.walk(reach(2) - 1),
+    "check": lambda buf: buf.check(),
+    "repr": repr,
+    "pool stats": lambda buf: buf.pool.stats(),
+    "pool check": lambda buf: buf.pool.check(),
+    "pool trim": lambda buf: buf.pool.trim() is None,
+}
+CHANGING = {
+    "write": lambda buf: buf.write(PAGE - 1, SHORT),
+    "write long": lambda buf: buf.write(PAGE - 1, LONG),
+    "write past": lambda buf: buf.write(reach(1) + PAGE + 5, LONG),
+    "write far": lambda buf: buf.write(FAR, LONG),
+    "write farther": lambda buf: buf.write(reach(pagebuf.MAX_LEVELS) - 9 * PAGE, SHORT),
+    "extend": lambda buf: buf.extend(SHORT),
+    "extend long": lambda buf: buf.extend(LONG),
+    "+=": lambda buf: buf.__iadd__(LONG) is None,
+    "append": lambda buf: buf.append(7),
+    "truncate": lambda buf: buf.truncate(PAGE + 1),
+    "truncate up": lambda buf: buf.truncate(FAR),
+    "truncate farther": lambda buf: buf.truncate(reach(pagebuf.MAX_LEVELS) - 9 * PAGE),
+    "truncate to 0": lambda buf: buf.truncate(0),
+    "clear": lambda buf: buf.clear(),
+    "punch": lambda buf: buf.punch(1, 2 * PAGE),
+    "punch far": lambda buf: buf.punch(reach(1) - PAGE, reach(2)),
+    "take": lambda buf: buf.take_bytes(min(len(buf), PAGE + 1)),
+    "take 0": lambda buf: buf.take_bytes(0),
+    "init": lambda buf: buf.__init__(LONG, pool=buf.pool),
+}
+FULL_ONLY = {"tall"}  # these shapes cannot grow by more bytes
+
+
+def fitting(shape, call):
+    return not (shape in FULL_ONLY and (call in {"+=", "append"} or call.startswith("extend")))
+
+
+CASES = [
+    (shape, call) for shape in SHAPES for call in [*LOOKING, *CHANGING] if fitting(shape, call)
+]
+
+
+def attempt(call, buf, first, last):
+    """The call, with the requests for memory from the first to the last one failing.
+    True when it came through."""
+    try:
+        _testcapi.set_nomemory(first, last)
+        call(buf)
+    except MemoryError:
+        return False
+    finally:
+        _testcapi.remove_mem_hooks()
+    return True
+
+
+def sweep(call, make, counts):
+    """Let every request fail, from each on and each alone.  Yields the buffers of the calls
+    that came through; the last thing yielded is how many points there were."""
+    buf = make()
+    before = buffer_state(buf), counts(buf.pool)
+    points = next(n for n in range(MOST_POINTS) if fails_cleanly(call, buf, n + 1, 0, counts, before))
+    yield buf
+    for point in range(1, points + 10):  # a way around the failed request may ask for more
+        buf = make()
+        before = buffer_state(buf), counts(buf.pool)
+        if fails_cleanly(call, buf, point, point + 1, counts, before):
+            yield buf
+    yield points
+
+
+def fails_cleanly(call, buf, first, last, counts, before):
+    """True when the call came through; when it did not, nothing has changed."""
+    if attempt(call, buf, first, last):
+        return True
+    assert (buffer_state(buf), counts(buf.pool)) == before, f"requests {first}:{last} failed"
+    buf.check()
+    buf.pool.check()
+    return False
+
+
+def warm_pool():
+    """Enough free frames for any call: no region comes in."""
+    pool = pagebuf.PagePool()
+    hog = filled(pool, 90 * PAGE)
+    hog.clear()
+    return pool
+
+
+def check_sweep(shape, call, new_pool, counts):
+    """The number of points at which the call can fail."""
+    twin = SHAPES[shape](new_pool())
+    call(twin)
+    gc.collect(0)
+    gc.disable()
+    try:
+        *done, points = sweep(call, lambda: SHAPES[shape](new_pool()), counts)
+    finally:
+        gc.enable()
+    for buf in done:
+        assert (len(buf), contents(buf)) == (len(twin), contents(twin))
+        assert tuple(buf.stats()) == tuple(twin.stats())
+        assert_pool(buf.pool, [buf])
+    pools = [buf.pool for buf in done]
+    del buf, done
+    assert {pool.stats().held for pool in pools} == {0}
+    return points
+
+
+@needs_testcapi
+@pytest.mark.parametrize(("shape", "call"), CASES)
+def test_no_memory_for_python(shape, call):
+    """The frames are there; the objects of Python are not."""
+    points = check_sweep(shape, {**LOOKING, **CHANGING}[call], warm_pool, pool_state)
+    if call == "clear":
+        assert points == 0, "clear cannot fail (I3)"
+
+
+GROWING = [name for name in CHANGING if name.startswith(("write", "extend", "+=", "init"))]
+
+
+@needs_testcapi
+@pytest.mark.parametrize("call", GROWING)
+@pytest.mark.parametrize("shape", ["empty", "hole only"])
+def test_no_memory_for_the_first_region(shape, call):
+    """The pool is fresh, so that its first region is made in the middle of the call."""
+    assert check_sweep(shape, CHANGING[call], pagebuf.PagePool, pool_counts) > 2
+
+
+def nearly_full_pool(hogs):
+    """A pool with few free frames."""
+    pool = pagebuf.PagePool()
+    hog = filled(pool, FEW)
+    while pool.stats().free > 40:
+        hog.extend(bytes(PAGE))
+    hogs.append(hog)
+    return pool
+
+
+@needs_testcapi
+@pytest.mark.parametrize("at", [0, PAGE + 1, PAGE + 3, reach(2)])
+def test_no_memory_for_a_further_region(at):
+    data, hogs = pattern(0, 50 * PAGE, salt=4), []
+    model = bytearray(pattern(0, PAGE + 3))
+    model.extend(bytes(max(0, at - len(model))))
+    model[at : at + len(data)] = data
+    gc.collect(0)
+    gc.disable()
+    try:
+        *done, points = sweep(
+            lambda buf: buf.write(at, data),
+            lambda: filled(nearly_full_pool(hogs), PAGE + 3),
+            pool_counts,
+        )
+    finally:
+        gc.enable()
+    assert points > 2
+    for buf in done:
+        assert buf.tobytes() == model
+        assert_pool(buf.pool, [buf, *(hog for hog in hogs if hog.pool is buf.pool)])
+
+
+@needs_testcapi
+@pytest.mark.parametrize("size", [0, 1, PAGE, reach(1) + 1])
+@pytest.mark.parametrize("options", [{}, {"max_levels": 3}], ids=["plain", "keywords"])
+@pytest.mark.parametrize("persistent", [False, True], ids=["once", "from there on"])
+def test_no_memory_for_a_new_buffer(size, options, persistent):
+    pool, data = warm_pool(), pattern(0, size)
+    before, made = pool_state(pool), []
+    gc.collect(0)
+    gc.disable()
+    try:
+        for point in range(1, MOST_POINTS):
+            last = 0 if persistent else point + 1
+            make = lambda _: made.append(pagebuf.PageBuffer(data, pool=pool, **options))  # noqa: E731
+            if attempt(make, None, point, last):
+                break
+            assert pool_state(pool) == before
+            assert pool.buffers() == made == []
+            pool.check()
+    finally:
+        gc.enable()
+    assert point > 1
+    assert made[0].tobytes() == data
+    assert_pool(pool, made)
+
+
+@needs_testcapi
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_buffer_goes_without_memory(shape):
+    """Giving the last reference up needs no memory (I3)."""
+    pool = warm_pool()
+    box = [SHAPES[shape](pool)]
+    assert attempt(list.clear, box, 1, 0)
+    assert (pool.stats().held, pool.buffers()) == (0, [])
+    pool.check()
+
+
+@needs_testcapi
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape not in FULL_ONLY])
+def test_a_long_story_without_memory(shape):
+    """All calls one after the other on one buffer, each swept, the state carried on."""
+    pool = warm_pool()
+    buf, twin = SHAPES[shape](pool), SHAPES[shape](pagebuf.PagePool())
+    story = ["extend long", "take", "write past", "punch", "append", "truncate", "extend"]
+    gc.collect(0)
+    gc.disable()
+    try:
+        for name in story:
+            before = buffer_state(buf), pool_state(pool)
+            for point in range(1, MOST_POINTS):
+                if attempt(CHANGING[name], buf, point, point + 1):
+                    break
+                assert (buffer_state(buf), pool_state(pool)) == before
+            CHANGING[name](twin)
+            assert contents(buf) == contents(twin)
+            assert_pool(pool, [buf])
+    finally:
+        gc.enable()
+
+
+# ---- the pool's limit ----
+
+
+def frames_of(shape, call):
+    """Frames held by the shape, the most while it was made, and what the call needs more."""
+    pool = pagebuf.PagePool()
+    buf = SHAPES[shape](pool)
+    st = pool.stats()
+    call(buf)
+    return st.held, st.high_water, pool.stats().held - st.held
+
+
+def limited(shape, held, peak, more):
+    """The shape in a pool where `more` frames are left; the rest is held by small buffers."""
+    pool = pagebuf.PagePool(limit=(peak + more) * PAGE)
+    buf = SHAPES[shape](pool)
+    return buf, [filled(pool, FEW, n) for n in range(peak - held)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "call"), [case for case in CASES if case[1] in CHANGING and case[1] != "init"]
+)
+def test_the_limit_refuses_at_every_count(shape, call):
+    """From no frame more to as many as needed: refused below, and not one frame too early."""
+    change = CHANGING[call]
+    held, peak, need = frames_of(shape, change)
+    for more in range(max(0, need) + 1):
+        buf, others = limited(shape, held, peak, more)
+        if more < need:
+            with refused(pagebuf.PoolLimitError, buf, *others):
+                change(buf)
+        else:
+            change(buf)
+            assert buf.pool.stats().held == peak + need
+        assert_pool(buf.pool, [buf, *others])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_gives_up_frames_is_never_refused(shape):
+    held, peak, _ = frames_of(shape, lambda buf: None)
+    for name in ("truncate to 0", "clear", "punch", "punch far", "take 0", "take"):
+        buf, others = limited(shape, held, peak, 0)
+        CHANGING[name](buf)
+        assert_pool(buf.pool, [buf, *others])
