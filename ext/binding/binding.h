@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *pool_type;
     PyTypeObject *buffer_type;
+    PyTypeObject *queue_type;
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;
     PyTypeObject *run_type; /* view_run.c */
@@ -42,6 +43,7 @@ typedef struct {
     PyObject *pool_factory; /* pagebuf.PagePool */
     PyObject *default_pool; /* made when first asked for */
     PyObject *str_grow;     /* "_grow" */
+    PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
 } module_state;
 
@@ -177,6 +179,10 @@ bytesio_type_ready(PyTypeObject *type);
 PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 extern const char buffer_open_doc[];
+
+/* ---- queue_type.c ---- */
+
+extern PyType_Spec queue_spec;
 
 /* ---- structs.c ---- */
 

@@ -3,6 +3,19 @@
 
 #ifdef Py_GIL_DISABLED
 
+copy_gate *
+buffer_leave_gil(pb_buf *b, PyThreadState **saved)
+{
+    *saved = PyEval_SaveThread();
+    return NULL;
+}
+
+void
+buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
+{
+    PyEval_RestoreThread(saved);
+}
+
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
@@ -33,12 +46,10 @@ free_gate(module_state *state)
     return NULL;
 }
 
-/* Give up the GIL for a large copy: others then wait at the gate.  NULL: the copy is
- * small, or no gate is free, and the GIL stays. */
-static copy_gate *
-leave_gil(pb_buf *b, uint64_t n, PyThreadState **saved)
+copy_gate *
+buffer_leave_gil(pb_buf *b, PyThreadState **saved)
 {
-    copy_gate *gate = n < COPY_WITHOUT_GIL ? NULL : free_gate(state_of_buf(b));
+    copy_gate *gate = free_gate(state_of_buf(b));
     if (gate) {
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
         gate->buffer = b;
@@ -48,8 +59,8 @@ leave_gil(pb_buf *b, uint64_t n, PyThreadState **saved)
     return gate;
 }
 
-static void
-enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
+void
+buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
 {
     if (gate) {
         PyEval_RestoreThread(saved);
@@ -59,13 +70,20 @@ enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
     }
 }
 
+/* A small copy is over sooner than the GIL is given up. */
+static copy_gate *
+leave_gil(pb_buf *b, uint64_t n, PyThreadState **saved)
+{
+    return n < COPY_WITHOUT_GIL ? NULL : buffer_leave_gil(b, saved);
+}
+
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     PyThreadState *saved = NULL;
     copy_gate *gate = leave_gil(b, n, &saved);
     pb_buf_copy_in(b, off, src, n);
-    enter_gil(b, gate, saved);
+    buffer_enter_gil(b, gate, saved);
 }
 
 void
@@ -74,7 +92,7 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
     PyThreadState *saved = NULL;
     copy_gate *gate = leave_gil(b, n, &saved);
     pb_buf_copy_out(b, off, dst, n);
-    enter_gil(b, gate, saved);
+    buffer_enter_gil(b, gate, saved);
 }
 
 static copy_gate *

@@ -73,6 +73,13 @@ buffer_unlock_two(pb_buf *a, pb_buf *b)
     }
 }
 
+/* Give up the GIL while the lock is held: others wait for it at a gate, the GIL theirs.
+ * For copies and system calls that do not wait.  When no gate is free the GIL stays. */
+copy_gate *
+buffer_leave_gil(pb_buf *b, PyThreadState **saved);
+void
+buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved);
+
 /* Copies of payload with the lock held, without the GIL where they are large. */
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);

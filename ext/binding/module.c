@@ -104,6 +104,7 @@ module_exec(PyObject *module)
     if (state->str_grow == NULL || errors_add(module) < 0 || structs_add(module) < 0 ||
         add_type(module, &pool_spec, &state->pool_type) < 0 ||
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
+        add_type(module, &queue_spec, &state->queue_type) < 0 ||
         make_type(module, &run_spec, &state->run_type) < 0 ||
         make_type(module, &live_spec, &state->live_type) < 0 ||
         make_type(module, &stable_spec, &state->stable_type) < 0 ||
@@ -127,6 +128,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     module_state *state = state_of_module(module);
     Py_VISIT(state->pool_type);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->queue_type);
     Py_VISIT(state->run_type);
     Py_VISIT(state->live_type);
     Py_VISIT(state->stable_type);
@@ -142,6 +144,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->corruption_error);
     Py_VISIT(state->pool_factory);
     Py_VISIT(state->default_pool);
+    Py_VISIT(state->socket_type);
     return 0;
 }
 
@@ -151,6 +154,7 @@ module_clear(PyObject *module)
     module_state *state = state_of_module(module);
     Py_CLEAR(state->pool_type);
     Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->queue_type);
     Py_CLEAR(state->run_type);
     Py_CLEAR(state->live_type);
     Py_CLEAR(state->stable_type);
@@ -167,6 +171,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->pool_factory);
     Py_CLEAR(state->default_pool);
     Py_CLEAR(state->str_grow);
+    Py_CLEAR(state->socket_type);
     return 0;
 }
 

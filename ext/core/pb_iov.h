@@ -23,15 +23,10 @@ struct iovec {
 _Static_assert(IOV_MAX >= PB_IOV_MOST, "vectored calls take so many pieces");
 #endif
 
-/* The address of byte `off`, and how many of [off, off + n) lie there within its page;
- * NULL for a hole.  n > 0 bytes are there. */
-uint8_t *
-pb_piece_at(pb_buf *b, uint64_t off, uint64_t n, uint64_t *len);
-
 /* List [off, off + n), pages at neighbouring addresses as one piece, up to `most` pieces
  * or the first hole.  Returns how many; *bytes is their sum. */
 unsigned
-pb_iov_list(pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
+pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
             uint64_t *bytes);
 
 #endif

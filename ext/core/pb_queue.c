@@ -2,7 +2,6 @@
 #include "pb_queue.h"
 
 #include "pb_find.h"
-#include "pb_iov.h"
 
 /* ---- out ---- */
 
@@ -11,8 +10,10 @@
 pb_status
 pb_queue_secure_drop(pb_buf *b, uint64_t *promised)
 {
-    *promised = b->root.shared ? b->root.levels : 0;
-    return pb_pool_promise(b->pool, *promised);
+    uint64_t most = b->root.shared ? b->root.levels : 0;
+    pb_status st = pb_pool_promise(b->pool, most);
+    *promised = st == PB_OK ? most : 0;
+    return st;
 }
 
 pb_status
@@ -63,11 +64,12 @@ keep_reserved(pb_buf *b, pb_queue *q, uint64_t n)
 
 /* I4: nobody may see what was in these frames before. */
 static void
-zero_range(pb_buf *b, uint64_t off, uint64_t n)
+zero_range(const pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t len;
     for (; n; off += len, n -= len) {
-        uint8_t *at = pb_piece_at(b, off, n, &len);
+        uint8_t *at;
+        len = pb_buf_stretch(b, off, n, &at);
         pb_zero(at, len);
     }
 }
@@ -85,11 +87,26 @@ pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero)
         return st;
     }
     q->reserved = n;
+    q->serial++;
     q->fast = 0;
     if (zero) {
         zero_range(b, len, n);
     }
     return PB_OK;
+}
+
+pb_status
+pb_queue_cancel(pb_buf *b, pb_queue *q)
+{
+    return keep_reserved(b, q, 0);
+}
+
+void
+pb_queue_clear(pb_buf *b, pb_queue *q)
+{
+    q->out += pb_queue_len(b, q);
+    pb_buf_clear(b);
+    close_reservation(b, q);
 }
 
 /* How many of the oldest bytes are too many when n more are in. */
@@ -140,11 +157,12 @@ pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push)
 }
 
 static void
-copy_across(pb_buf *b, uint64_t to, pb_buf *from, uint64_t n)
+copy_across(pb_buf *b, uint64_t to, const pb_buf *from, uint64_t n)
 {
     uint64_t len;
     for (uint64_t off = 0; off < n; off += len) {
-        const uint8_t *at = pb_piece_at(from, off, n - off, &len);
+        uint8_t *at;
+        len = pb_buf_stretch(from, off, n - off, &at);
         pb_buf_copy_in(b, to + off, at, len);
     }
 }
@@ -153,31 +171,28 @@ copy_across(pb_buf *b, uint64_t to, pb_buf *from, uint64_t n)
  * 3. copy  4. let it in and drop it there. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
-                uint64_t push)
+                uint64_t push, pb_buf **short_of)
 {
     uint64_t here = 0, there = 0;
+    *short_of = b;
     pb_status st = pb_queue_reserve(b, q, n, false);
+    if (st == PB_OK) {
+        st = pb_queue_secure_drop(b, &here);
+    }
+    if (st == PB_OK) {
+        *short_of = from;
+        st = pb_queue_secure_drop(from, &there);
+    }
     if (st != PB_OK) {
+        pb_pool_unpromise(b->pool, here);
+        (void)keep_reserved(b, q, 0); /* cannot fail: these pages are this tree's alone */
         return st;
-    }
-    st = pb_queue_secure_drop(from, &there);
-    if (st != PB_OK) {
-        goto give_up;
-    }
-    st = pb_queue_secure_drop(b, &here);
-    if (st != PB_OK) {
-        pb_pool_unpromise(from->pool, there);
-        goto give_up;
     }
     copy_across(b, pb_queue_len(b, q), from, n);
     close_reservation(b, q);
     pb_pool_unpromise(from->pool, there);
     (void)pb_queue_drop(from, from_q, n); /* cannot fail: secured */
     return push_out(b, q, push, here);
-
-give_up:
-    (void)keep_reserved(b, q, 0); /* cannot fail: these pages are this tree's alone */
-    return st;
 }
 
 /* ---- looking ---- */
@@ -190,7 +205,11 @@ find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
     const uint8_t *last = at + len - n; /* where it may begin at the latest */
     while (at <= last) {
         at = memchr(at, sep[0], (size_t)(last - at) + 1);
-        if (at == NULL || memcmp(at, sep, n) == 0) {
+        uint64_t same = 1;
+        while (at && same < n && at[same] == sep[same]) {
+            same++;
+        }
+        if (at == NULL || same == n) {
             return at;
         }
         at++;

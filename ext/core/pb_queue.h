@@ -32,6 +32,7 @@ typedef struct {
     uint64_t pushed;   /* pushed out of the front by newer bytes */
     uint64_t refused;  /* turned away */
     uint64_t searched; /* no separator begins before this stream position */
+    uint64_t serial;   /* reservations so far: tells one from another */
     pb_overflow overflow;
 } pb_queue;
 
@@ -83,20 +84,25 @@ pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero);
 pb_status
 pb_queue_commit(pb_buf *b, pb_queue *q, uint64_t n);
 
+/* Give a reservation up. */
+pb_status
+pb_queue_cancel(pb_buf *b, pb_queue *q);
+
 /* Append n admitted bytes, n > 0, and push out `push`. */
 pb_status
 pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push);
 
-/* Move the first n bytes of `from` to the end of `b`, pushing out `push` there. */
+/* Move the first n bytes of another queue to the end of this one, n > 0, and push out
+ * `push` here.  Both are locked.  *short_of: whose pool a refusal is about. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
-                uint64_t push);
+                uint64_t push, pb_buf **short_of);
 
 /* The common put: it fits the remembered tail page, and nothing forbids it. */
 static inline bool
 pb_queue_put_fast(pb_buf *b, const pb_queue *q, const void *src, uint64_t n)
 {
-    bool fits = PB_LIKELY(n <= b->root.room && b->root.size + n <= q->fast);
+    bool fits = PB_LIKELY(n - 1 < b->root.room && b->root.size + n <= q->fast);
     if (fits) {
         (void)pb_buf_extend(b, src, n);
     }
@@ -108,6 +114,10 @@ pb_queue_put_fast(pb_buf *b, const pb_queue *q, const void *src, uint64_t n)
 /* Take n bytes off the front; there are as many. */
 pb_status
 pb_queue_drop(pb_buf *b, pb_queue *q, uint64_t n);
+
+/* Take everything, give up a reservation.  Cannot fail. */
+void
+pb_queue_clear(pb_buf *b, pb_queue *q);
 
 /* Frames spoken for, so that a later drop of any number of bytes cannot fail for want
  * of them; to be given back right before it (pb_pool_unpromise). */
