@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import machine, plot, report, sections
-from benchmarks.participants import OURS
 from benchmarks.peers import PageBuf
 from benchmarks.results import OK, Report
 from benchmarks.runner import run_section, steps
@@ -112,7 +111,7 @@ def failures(result: Report) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if reason := PageBuf().missing():
-        print(f"{OURS}: pagebuf is {reason}; build it first (make build)", file=sys.stderr)
+        print(f"pagebuf: {reason}; build it first (make build)", file=sys.stderr)
         return 2
     console = Console()
     console = console if console.width >= 120 else Console(width=120)
