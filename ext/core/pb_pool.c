@@ -105,6 +105,7 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames,
         return PB_RANGE;
     }
     pb_region *r = &pool->region[k];
+    pb_lock_take(&pool->lock); /* a run that ends before this region looks into it */
     r->first = k < PB_REGION0_BITS ? 0 : (pb_frame)1 << k;
     r->base = base;
     r->table = table;
@@ -117,7 +118,6 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames,
     r->advised = r->lo;
     r->fresh_zero = fresh_zero;
     r->discard_zeroes = discard_zeroes;
-    pb_lock_take(&pool->lock);
     pool->addr[k] = (uintptr_t)base - ((uintptr_t)r->first << PB_PAGE_SHIFT);
     pool->rows[k] = (uintptr_t)table - (uintptr_t)r->first * sizeof(pb_row);
     pool->virgin += r->hi - r->lo;
