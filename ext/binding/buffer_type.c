@@ -101,6 +101,24 @@ convert_levels(PyObject *obj, make_args *out)
     return 0;
 }
 
+/* Take over what `fresh` holds, and its pool.  Cannot fail. */
+static void
+begin_anew(BufferObject *self, BufferObject *fresh)
+{
+    PoolObject *old = pool_object(&self->b);
+    pb_buf *from = &fresh->b;
+    Py_INCREF(pool_object(from));
+    buffer_lock(&self->b);
+    uint8_t holds = self->b.root.holds; /* exports that are out know this object */
+    holder_fini(&self->b);
+    pb_buf_init(&self->b, from->pool, from->root.max_levels);
+    pb_buf_adopt(&self->b, from);
+    self->b.root.holds = holds;
+    buffer_unlock(&self->b);
+    Py_DECREF(old);
+}
+
+/* A second call begins anew, as bytearray does; one that raises has changed nothing. */
 static int
 buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -113,18 +131,22 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         convert_levels(levels, &made) < 0) {
         return -1;
     }
-    /* a second call begins anew, as bytearray does */
-    PoolObject *old = pool_object(&self->b);
-    PoolObject *now = made.pool ? made.pool : old;
-    Py_INCREF(now);
-    buffer_lock(&self->b);
-    uint8_t holds = self->b.root.holds; /* exports that are out know this object */
-    holder_fini(&self->b);
-    pb_buf_init(&self->b, &now->pool, made.max_levels);
-    self->b.root.holds = holds;
-    buffer_unlock(&self->b);
-    Py_DECREF(old);
-    return data ? transfer_extend_object(&self->b, data) : 0;
+    PoolObject *now = made.pool ? made.pool : pool_object(&self->b);
+    BufferObject *fresh = buffer_new(state_of((PyObject *)self)->buffer_type, now,
+                                     made.max_levels);
+    int result = fresh ? 0 : -1;
+    if (result == 0 && self->b.root.frozen) {
+        raise_status(&self->b, PB_FROZEN, 0, 0);
+        result = -1;
+    }
+    if (result == 0 && data) {
+        result = transfer_extend_object(&fresh->b, data);
+    }
+    if (result == 0) {
+        begin_anew(self, fresh);
+    }
+    Py_XDECREF(fresh);
+    return result;
 }
 
 /* PageBuffer(data), without a tuple and a second call. */

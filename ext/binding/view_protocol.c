@@ -73,6 +73,7 @@ typedef struct {
     bool held;      /* a hold on the tree, or */
     bool pinned;    /* a live pin */
     bool writable;
+    PoolObject *pool; /* __init__ may give the object another one */
     pb_pin pin;
     pb_buf hold;
 } export;
@@ -132,7 +133,7 @@ export_free(pb_buf *b, export *e)
     Py_XDECREF(e->copy);
     if (e->pinned) {
         buffer_lock(b);
-        view_unpin(pool_object(b), &e->pin);
+        view_unpin(e->pool, &e->pin);
         buffer_unlock(b);
     }
     if (e->held) {
@@ -140,6 +141,7 @@ export_free(pb_buf *b, export *e)
         pb_buf_unhold(&e->hold, b);
         buffer_unlock(b);
     }
+    Py_DECREF(e->pool);
     PyMem_Free(e);
 }
 
@@ -165,6 +167,7 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
         PyErr_NoMemory();
         return -1;
     }
+    e->pool = (PoolObject *)Py_NewRef(pool_object(b));
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
         view->internal = e;

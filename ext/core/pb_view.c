@@ -411,26 +411,26 @@ pb_buf_unhold(pb_buf *to, pb_buf *from)
     }
 }
 
-/* Let `b` hold what `from` holds, and `from` nothing.  Cannot fail. */
-static void
-adopt(pb_buf *b, pb_buf *from)
+void
+pb_buf_adopt(pb_buf *b, pb_buf *from)
 {
     pb_buf_clear(b);
     if (pb_buf_is_inline(from)) {
         memcpy(pb_buf_inline(b), pb_buf_inline(from), PB_INLINE);
         b->root.size = from->root.size;
         pb_buf_remember_tail(b);
+        pb_buf_clear(from);
         return;
     }
     (void)pb_buf_spill(b); /* empty: takes no page */
     b->root.size = from->root.size;
     b->root.bias = from->root.bias;
     b->root.levels = from->root.levels;
-    b->root.shared = SHARED_FOR_GOOD;
+    b->root.shared = from->root.shared;
     memcpy(b->root.slot, from->root.slot, sizeof b->root.slot);
     memset(from->root.slot, 0, sizeof from->root.slot);
     forget(b);
-    forget(from);
+    pb_buf_clear(from);
 }
 
 /* 1. share (may fail)  2. a buffer with a book stays a tree (may fail)  3. adopt */
@@ -453,7 +453,7 @@ pb_buf_restore(pb_buf *b, pb_buf *from)
         st = pb_buf_spill(&copy);
     }
     if (st == PB_OK) {
-        adopt(b, &copy);
+        pb_buf_adopt(b, &copy);
     }
     pb_buf_fini(&copy);
     return st;

@@ -101,6 +101,11 @@ pb_buf_unhold(pb_buf *to, pb_buf *from);
 pb_status
 pb_buf_restore(pb_buf *b, pb_buf *from);
 
+/* Let `b` hold what `from`, of the same pool, holds, and `from` nothing.  Where `b` has a
+ * book `from` is a tree.  Cannot fail. */
+void
+pb_buf_adopt(pb_buf *b, pb_buf *from);
+
 /* Is [off, off + n) one run of pages (or inline)?  Its address, else NULL. */
 uint8_t *
 pb_buf_one_run(const pb_buf *b, uint64_t off, uint64_t n);

@@ -1,9 +1,10 @@
 from collections.abc import Callable, Iterable
 from io import BufferedIOBase
-from typing import BinaryIO, Final, Literal, SupportsIndex, final, overload
+from typing import Any, BinaryIO, Final, Literal, Self, SupportsIndex, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer, structseq
-from typing_extensions import Self
+from numpy.typing import DTypeLike, NDArray
+from typing_extensions import disjoint_base
 
 from pagebuf.pool import PagePool
 
@@ -24,6 +25,20 @@ class CorruptionError(RuntimeError):
 
 @final
 class PoolStats(structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int]):
+    __match_args__: Final = (
+        "page_size",
+        "total",
+        "held",
+        "free",
+        "nodes",
+        "pinned",
+        "shared",
+        "reserved",
+        "high_water",
+        "regions",
+        "table_bytes",
+        "limit",
+    )
     @property
     def page_size(self) -> int: ...
     @property
@@ -51,6 +66,16 @@ class PoolStats(structseq[int], tuple[int, int, int, int, int, int, int, int, in
 
 @final
 class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int]):
+    __match_args__: Final = (
+        "size",
+        "pages",
+        "nodes",
+        "holes",
+        "shared",
+        "levels",
+        "bias",
+        "resident",
+    )
     @property
     def size(self) -> int: ...
     @property
@@ -70,10 +95,11 @@ class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int])
 
 @final
 class WalkStep(structseq[int], tuple[int, int, int, int, int]):
+    __match_args__: Final = ("level", "index", "entry", "frame", "address")
     @property
     def level(self) -> int: ...
     @property
-    def index(self) -> int: ...
+    def index(self) -> int: ...  # type: ignore[override]  # hides tuple.index, as asked for
     @property
     def entry(self) -> int: ...
     @property
@@ -83,15 +109,17 @@ class WalkStep(structseq[int], tuple[int, int, int, int, int]):
 
 @final
 class Walk(structseq[object], tuple[int, bool, str, tuple[WalkStep, ...]]):
+    __match_args__: Final = ("offset", "found", "stop", "steps")
     @property
     def offset(self) -> int: ...
     @property
     def found(self) -> bool: ...
     @property
-    def stop(self) -> Literal["page", "hole", "past the end"]: ...
+    def stop(self) -> Literal["page", "hole", "past the end", "inline"]: ...
     @property
     def steps(self) -> tuple[WalkStep, ...]: ...
 
+@disjoint_base
 class Pool:
     def _add_region(
         self,
@@ -109,6 +137,7 @@ class Pool:
     def trim(self) -> int: ...
     def check(self) -> None: ...
 
+@disjoint_base
 class PageBuffer:
     def __init__(
         self,
@@ -133,6 +162,26 @@ class PageBuffer:
     def stats(self) -> BufferStats: ...
     def walk(self, offset: SupportsIndex, /) -> Walk: ...
     def check(self) -> None: ...
+    def view(
+        self, offset: SupportsIndex = 0, size: SupportsIndex | None = None, *, writable: bool = True
+    ) -> memoryview: ...
+    def views(
+        self,
+        offset: SupportsIndex = 0,
+        size: SupportsIndex | None = None,
+        *,
+        writable: bool = False,
+    ) -> list[memoryview]: ...
+    def snapshot(self) -> PageBuffer: ...
+    def clone(self) -> PageBuffer: ...
+    def restore(self, snapshot: PageBuffer, /) -> None: ...
+    def as_array(
+        self, dtype: DTypeLike = "u1", offset: int = 0, count: int = -1
+    ) -> NDArray[Any]: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object, /) -> Self: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
     @property
     def nbytes(self) -> int: ...
     @property
