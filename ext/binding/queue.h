@@ -74,6 +74,21 @@ PyObject *
 queue_readline(QueueObject *self, PyObject *ignored);
 extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
 
+/* ---- queue_reserve.c ---- */
+
+PyObject *
+queue_reserve(QueueObject *self, PyObject *arg);
+PyObject *
+queue_commit(QueueObject *self, PyObject *arg);
+PyObject *
+queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_buffer_updated(QueueObject *self, PyObject *arg);
+PyObject *
+queue_views(QueueObject *self, PyObject *ignored);
+extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
+    queue_buffer_updated_doc[], queue_views_doc[];
+
 /* ---- queue_splice.c ---- */
 
 PyObject *

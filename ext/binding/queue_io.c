@@ -92,15 +92,6 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- in ---- */
 
-/* How many bytes may come: as many as max_bytes leaves room for. */
-static uint64_t
-recv_room(const QueueObject *self, uint64_t n)
-{
-    const pb_queue *q = &self->q;
-    uint64_t len = q->overflow == PB_DROP_OLDEST ? 0 : pb_queue_len(&self->b, q);
-    return pb_min(n, q->max_bytes - pb_min(q->max_bytes, len));
-}
-
 /* 1. reserve, and speak for what pushing out may take  2. receive  3. let in what came. */
 static attempt
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
@@ -132,7 +123,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
     attempt got = {.st = PB_OK};
     buffer_lock(&self->b);
-    n = recv_room(self, n);
+    n = pb_min(n, pb_queue_room(&self->b, &self->q));
     got.full = n == 0;
     while (n) {
         got = recv_lock_held(self, target, n);
@@ -255,7 +246,9 @@ give_up_room(QueueObject *self, uint64_t serial)
 static int
 recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
 {
-    n = recv_room(self, pb_min(n, OBJECT_MOST));
+    buffer_lock(&self->b);
+    n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->b, &self->q));
+    buffer_unlock(&self->b);
     if (n == 0) {
         queue_raise_full(self, 1);
         return -1;

@@ -1,5 +1,6 @@
 /* queue_type.c: ByteQueue, from its making to bytes in and bytes out. */
 #include "queue.h"
+#include "view.h"
 
 /* ---- life ---- */
 
@@ -41,7 +42,7 @@ queue_dealloc(QueueObject *self)
     }
     if (self->b.pool) {
         PoolObject *pool = pool_object(&self->b);
-        pb_buf_fini(&self->b);
+        holder_fini(&self->b);
         Py_DECREF(pool);
     }
     Py_XDECREF(self->sep);
@@ -128,7 +129,7 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     PoolObject *now = made.pool ? (PoolObject *)made.pool : old;
     Py_INCREF(now);
     buffer_lock(&self->b);
-    pb_buf_fini(&self->b);
+    holder_fini(&self->b);
     pb_buf_init(&self->b, &now->pool, PB_MAX_LEVELS);
     pb_queue_init(&self->q, made.max_bytes, made.overflow);
     buffer_unlock(&self->b);
@@ -516,6 +517,11 @@ static PyMethodDef queue_methods[] = {
     METHOD("readexactly", queue_readexactly, METH_O, queue_readexactly_doc),
     METHOD("readuntil", queue_readuntil, METH_O, queue_readuntil_doc),
     METHOD("readline", queue_readline, METH_NOARGS, queue_readline_doc),
+    METHOD("reserve", queue_reserve, METH_O, queue_reserve_doc),
+    METHOD("commit", queue_commit, METH_O, queue_commit_doc),
+    METHOD("get_buffer", queue_get_buffer, METH_FASTCALL, queue_get_buffer_doc),
+    METHOD("buffer_updated", queue_buffer_updated, METH_O, queue_buffer_updated_doc),
+    METHOD("views", queue_views, METH_NOARGS, queue_views_doc),
     METHOD("splice_from", queue_splice_from, METH_FASTCALL, queue_splice_doc),
     METHOD("send_to", queue_send_to, METH_FASTCALL, queue_send_doc),
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),

@@ -74,25 +74,46 @@ zero_range(const pb_buf *b, uint64_t off, uint64_t n)
     }
 }
 
+static void
+open_reservation(pb_queue *q, uint64_t n)
+{
+    q->reserved = n;
+    q->serial++;
+    q->fast = 0;
+}
+
 pb_status
 pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero)
 {
     pb_status st = keep_reserved(b, q, 0);
-    if (st != PB_OK) {
-        return st;
-    }
     uint64_t len = b->root.size;
-    st = pb_buf_prepare(b, len, n);
-    if (st != PB_OK) {
-        return st;
+    if (st == PB_OK) {
+        st = pb_buf_prepare(b, len, n);
     }
-    q->reserved = n;
-    q->serial++;
-    q->fast = 0;
-    if (zero) {
-        zero_range(b, len, n);
+    if (st == PB_OK) {
+        open_reservation(q, n);
+        if (zero) {
+            zero_range(b, len, n);
+        }
     }
-    return PB_OK;
+    return st;
+}
+
+pb_status
+pb_queue_reserve_hole(pb_buf *b, pb_queue *q, uint64_t n)
+{
+    pb_status st = keep_reserved(b, q, 0);
+    uint64_t end;
+    if (st == PB_OK && pb_add_overflows(b->root.size, n, &end)) {
+        st = PB_CAPACITY;
+    }
+    if (st == PB_OK) {
+        st = pb_buf_truncate(b, end);
+    }
+    if (st == PB_OK) {
+        open_reservation(q, n);
+    }
+    return st;
 }
 
 pb_status

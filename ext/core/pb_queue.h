@@ -73,11 +73,23 @@ pb_queue_admits(const pb_buf *b, const pb_queue *q, uint64_t n, uint64_t *push)
     return n <= room || (q->overflow == PB_DROP_OLDEST && n <= q->max_bytes);
 }
 
+/* How many bytes may come in from elsewhere: what is there need not be turned away. */
+static inline uint64_t
+pb_queue_room(const pb_buf *b, const pb_queue *q)
+{
+    uint64_t len = q->overflow == PB_DROP_OLDEST ? 0 : pb_queue_len(b, q);
+    return q->max_bytes - pb_min(q->max_bytes, len);
+}
+
 /* Make the tree n bytes longer, memory that is this tree's alone, to be filled by
  * pb_buf_copy_in or by hand.  An older reservation is given up.  n > 0.  The bytes are
  * whatever they were: zeros only if `zero`. */
 pb_status
 pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero);
+
+/* The same without pages: a hole, for a live view that will make pages of it. */
+pb_status
+pb_queue_reserve_hole(pb_buf *b, pb_queue *q, uint64_t n);
 
 /* Let the first n reserved bytes in, give up the others; push out as many of the oldest
  * as are too many then, where that is the policy. */
@@ -124,10 +136,14 @@ pb_queue_clear(pb_buf *b, pb_queue *q);
 pb_status
 pb_queue_secure_drop(pb_buf *b, uint64_t *promised);
 
-/* Where the first n bytes lie when taking them is a matter of two sums; else NULL. */
+/* Where the first n bytes lie when taking them cannot fail and is quickly done: they lie
+ * inline, or in the first page and do not use it up.  Else NULL. */
 static inline const uint8_t *
 pb_queue_ready(const pb_buf *b, const pb_queue *q, uint64_t n)
 {
+    if (pb_buf_is_inline(b)) {
+        return n <= b->root.size - q->reserved ? pb_buf_inline(b) : NULL;
+    }
     const uint8_t *at = pb_buf_ready(b, n);
     return PB_LIKELY(n < b->root.size - q->reserved) ? at : NULL;
 }
@@ -135,7 +151,12 @@ pb_queue_ready(const pb_buf *b, const pb_queue *q, uint64_t n)
 static inline void
 pb_queue_take_ready(pb_buf *b, pb_queue *q, uint64_t n)
 {
-    pb_buf_take_ready(b, n);
+    if (pb_buf_is_inline(b)) {
+        (void)pb_buf_drop_front(b, n); /* cannot fail: no pages */
+    }
+    else {
+        pb_buf_take_ready(b, n);
+    }
     q->out += n;
 }
 

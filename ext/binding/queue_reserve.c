@@ -1,0 +1,264 @@
+/* queue_reserve.c: memory at the end of a queue, handed out to be filled.
+ *
+ * The view is a live one (I7): filling it is all there is to do, no byte is copied when
+ * it is committed. */
+#include "queue.h"
+#include "view.h"
+
+/* asyncio asks for buffers that are worth a system call. */
+#define OFFER_LEAST ((uint64_t)1 << 14)
+#define OFFER_MOST ((uint64_t)1 << 18)
+#define HINT_MOST ((uint64_t)1 << 20)
+
+/* Where a reservation lies, to see whether it still does. */
+typedef struct {
+    uint64_t serial, front, off;
+} place;
+
+static place
+place_lock_held(const QueueObject *self)
+{
+    return (place){self->q.serial, pb_queue_front(&self->q),
+                   pb_queue_len(&self->b, &self->q)};
+}
+
+static bool
+same_place(QueueObject *self, const place *p)
+{
+    buffer_lock(&self->b);
+    place now = place_lock_held(self);
+    buffer_unlock(&self->b);
+    return now.serial == p->serial && now.front == p->front && now.off == p->off;
+}
+
+static int
+reserve_hole(QueueObject *self, uint64_t n, place *p)
+{
+    pb_status st;
+    do {
+        buffer_lock(&self->b);
+        st = pb_queue_reserve_hole(&self->b, &self->q, n);
+        *p = place_lock_held(self);
+        buffer_unlock(&self->b);
+    } while (st != PB_OK && transfer_recover(&self->b, st, p->off, n) > 0);
+    return st == PB_OK ? 0 : -1;
+}
+
+static void
+give_up(QueueObject *self)
+{
+    buffer_lock(&self->b);
+    (void)pb_queue_cancel(&self->b, &self->q); /* its pages are this tree's alone */
+    buffer_unlock(&self->b);
+}
+
+/* A writable memoryview of n bytes, one run behind the last byte.  Making it may run
+ * Python code (the pool grows), which may change the queue: then anew. */
+static PyObject *
+reserve_view(QueueObject *self, uint64_t n)
+{
+    for (;;) {
+        place p;
+        if (reserve_hole(self, n, &p) < 0) {
+            return NULL;
+        }
+        PyObject *view = view_live(&self->b, p.off, n);
+        if (view && same_place(self, &p)) {
+            return view;
+        }
+        bool moved = !same_place(self, &p);
+        Py_XDECREF(view);
+        if (!moved) {
+            give_up(self);
+            return NULL;
+        }
+        PyErr_Clear();
+    }
+}
+
+/* Bytes that may be reserved of n, with what max_bytes leaves room for; 0 with an
+ * exception. */
+static uint64_t
+clip_to_room(QueueObject *self, uint64_t n)
+{
+    buffer_lock(&self->b);
+    uint64_t room = pb_queue_room(&self->b, &self->q);
+    buffer_unlock(&self->b);
+    if (room == 0) {
+        queue_raise_full(self, n);
+    }
+    return pb_min(n, room);
+}
+
+const char queue_reserve_doc[] =
+    "reserve($self, n, /)\n--\n\n"
+    "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
+    "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
+    "reservation, clear(), and any put give up the one before; the view then still is\n"
+    "memory, but of nobody.  While an older view of the last page is alive, BufferError is\n"
+    "raised where the pages would have to move.  O(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.reserve(8)\n"
+    ">>> view[:5] = b'hello'\n"
+    ">>> queue.commit(5)\n"
+    ">>> queue.get()\n"
+    "b'hello'\n";
+
+PyObject *
+queue_reserve(QueueObject *self, PyObject *arg)
+{
+    uint64_t n;
+    if (arg_offset(arg, "n", &n) < 0) {
+        return NULL;
+    }
+    if (n && clip_to_room(self, n) < n) {
+        if (!PyErr_Occurred()) {
+            queue_raise_full(self, n);
+        }
+        return NULL;
+    }
+    if (n == 0) {
+        PyErr_SetString(PyExc_ValueError, "a reservation of no bytes");
+        return NULL;
+    }
+    return reserve_view(self, n);
+}
+
+/* ---- commit ---- */
+
+/* PB_RANGE: nothing is reserved, or not so much; *reserved says which. */
+static pb_status
+commit_lock_held(QueueObject *self, uint64_t n, uint64_t *reserved)
+{
+    *reserved = self->q.reserved;
+    if (n > *reserved || *reserved == 0) {
+        return PB_RANGE;
+    }
+    return pb_queue_commit(&self->b, &self->q, n);
+}
+
+static int
+commit(QueueObject *self, uint64_t n, uint64_t *reserved)
+{
+    pb_status st;
+    do {
+        buffer_lock(&self->b);
+        st = commit_lock_held(self, n, reserved);
+        buffer_unlock(&self->b);
+    } while (st != PB_OK && st != PB_RANGE && transfer_recover(&self->b, st, 0, n) > 0);
+    if (st == PB_RANGE && *reserved == 0) {
+        PyErr_SetString(PyExc_BufferError,
+                        "nothing is reserved: there was no reservation, or a put gave it up");
+    }
+    else if (st == PB_RANGE) {
+        PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
+                     (unsigned long long)n, (unsigned long long)*reserved);
+    }
+    return st == PB_OK ? 0 : -1;
+}
+
+const char queue_commit_doc[] =
+    "commit($self, n, /)\n--\n\n"
+    "Let the first ``n`` reserved bytes into the queue; the others are given up.\n\n"
+    "Raises BufferError when nothing is reserved (any more), ValueError when ``n`` is more\n"
+    "than that.  O(pages given up).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.reserve(8)\n"
+    ">>> queue.put(b'x')\n"
+    "True\n"
+    ">>> queue.commit(8)\n"
+    "Traceback (most recent call last):\n"
+    "    ...\n"
+    "BufferError: nothing is reserved: there was no reservation, or a put gave it up\n";
+
+PyObject *
+queue_commit(QueueObject *self, PyObject *arg)
+{
+    uint64_t n, reserved;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- asyncio.BufferedProtocol ---- */
+
+const char queue_get_buffer_doc[] =
+    "get_buffer($self, sizehint=-1, /)\n--\n\n"
+    "A reservation as asyncio.BufferedProtocol asks for it: at least 16 KiB, more while\n"
+    "what comes fills it.\n\n"
+    "With ``max_bytes`` no more than there is room for.  O(size).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.get_buffer(-1)\n"
+    ">>> len(view) >= 16384\n"
+    "True\n"
+    ">>> view[:5] = b'hello'\n"
+    ">>> queue.buffer_updated(5)\n"
+    ">>> queue.get()\n"
+    "b'hello'\n";
+
+PyObject *
+queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (queue_arg_size("get_buffer", args, nargs, &n) < 0) {
+        return NULL;
+    }
+    n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
+    n = pb_max(n, pb_max(OFFER_LEAST, self->offer));
+    n = clip_to_room(self, n);
+    return n ? reserve_view(self, n) : NULL;
+}
+
+const char queue_buffer_updated_doc[] =
+    "buffer_updated($self, n, /)\n--\n\n"
+    "Let the first ``n`` bytes of the last get_buffer() in: commit(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.get_buffer()\n"
+    ">>> queue.buffer_updated(3)\n"
+    ">>> len(queue)\n"
+    "3\n";
+
+/* The next offer: twice as much when this one was filled, half when most stayed empty. */
+static uint32_t
+next_offer(uint64_t reserved, uint64_t n)
+{
+    uint64_t offer = n == reserved ? 2 * reserved : n < reserved / 4 ? reserved / 2 : reserved;
+    return (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
+}
+
+PyObject *
+queue_buffer_updated(QueueObject *self, PyObject *arg)
+{
+    uint64_t n, reserved;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+        return NULL;
+    }
+    self->offer = next_offer(reserved, n);
+    Py_RETURN_NONE;
+}
+
+/* ---- views of what is there ---- */
+
+const char queue_views_doc[] =
+    "views($self, /)\n--\n\n"
+    "What is in the queue as a list of read-only memoryviews, one per run of pages.\n\n"
+    "They show the bytes of this moment, without a copy, whatever happens to the queue:\n"
+    "an iovec list for sendmsg() or writev(), and then consume().  O(pages).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'hello')\n"
+    "True\n"
+    ">>> [bytes(view) for view in queue.views()]\n"
+    "[b'hello']\n";
+
+PyObject *
+queue_views(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t n = queue_size(self);
+    return n ? views_stable(&self->b, 0, n) : PyList_New(0);
+}
