@@ -12,9 +12,9 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import FANOUT, PAGE, around, reach
 
 INLINE: int = pagebuf.INLINE_SIZE
@@ -37,9 +37,7 @@ def pattern(offset: int, size: int, salt: int = 0) -> bytes:
 
 # Levels whose whole reach a quick test may fill with bytes.
 DENSE_LEVELS = [
-    levels
-    for levels in range(1, pagebuf.MAX_LEVELS + 1)
-    if levels <= 2 or reach(levels) <= 1 << 14
+    levels for levels in range(1, pagebuf.MAX_LEVELS + 1) if levels <= 2 or reach(levels) <= 1 << 14
 ]
 ALL_LEVELS = range(1, pagebuf.MAX_LEVELS + 1)
 DENSE_SIZES = around(0, PAGE, *map(reach, DENSE_LEVELS))

@@ -6,9 +6,9 @@ import array
 import ctypes
 import mmap
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import SHAPES, filled, pattern, refused
 
@@ -54,7 +54,22 @@ def backwards():
     return memoryview(bytearray(pattern(0, 2 * PAGE)))[::-1]
 
 
-NOT_BYTES = ["text", "", 5, 0, True, None, 1.5, object(), [1, 2], (1,), {1: 2}, range(3), {1}, bytes]
+NOT_BYTES = [
+    "text",
+    "",
+    5,
+    0,
+    True,
+    None,
+    1.5,
+    object(),
+    [1, 2],
+    (1,),
+    {1: 2},
+    range(3),
+    {1},
+    bytes,
+]
 
 
 @pytest.mark.parametrize("call", SOURCES)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import sys
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import PageMap, assert_pool, filled, pattern, unchanged
 
@@ -96,14 +96,14 @@ def test_numbers_that_change_the_buffer(pool, call, action):
 
 @pytest.mark.parametrize("call", NUMBERS)
 def test_numbers_that_raise(pool, call):
-    class Wrong(Exception):
+    class WrongError(Exception):
         pass
 
     def act():
-        raise Wrong
+        raise WrongError
 
     buf = filled(pool, SIZE)
-    with unchanged(buf), pytest.raises(Wrong) as info:
+    with unchanged(buf), pytest.raises(WrongError) as info:
         NUMBERS[call](buf, lambda value: Sly(value, act))
     del info
 
@@ -210,14 +210,14 @@ def test_targets_that_change_the_buffer(pool, action):
 @needs_buffer
 @pytest.mark.parametrize("call", SOURCES)
 def test_sources_that_raise(pool, call):
-    class Wrong(Exception):
+    class WrongError(Exception):
         pass
 
     def act():
-        raise Wrong
+        raise WrongError
 
     buf = filled(pool, SIZE)
-    with unchanged(buf), pytest.raises(Wrong) as info:
+    with unchanged(buf), pytest.raises(WrongError) as info:
         SOURCES[call](buf, SlySource(b"x" * PAGE, on_get=act))
     del info
 

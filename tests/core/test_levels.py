@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import FANOUT, PAGE, reach
 from tests.support import (
     ALL_LEVELS,
@@ -27,7 +27,7 @@ def test_the_shape_of_the_build():
     assert reach(1) == 4 * PAGE
     assert reach(TOP) == 1 << 59
     assert {4096: 6, 64: 18, 16: 54}[PAGE] == TOP
-    assert 0 <= pagebuf.INLINE_SIZE <= PAGE // 16 or PAGE < 4096 and pagebuf.INLINE_SIZE == 0
+    assert 0 <= pagebuf.INLINE_SIZE <= PAGE // 16 or (PAGE < 4096 and pagebuf.INLINE_SIZE == 0)
 
 
 @pytest.mark.skipif(PAGE != 4096, reason="the figures of the shipped page size")

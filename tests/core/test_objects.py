@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import pickle
 import sys
 import weakref
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
-from tests.support import SHAPES, assert_pool, filled, pattern, refused, unchanged
+from tests.support import SHAPES, assert_pool, filled, pattern, refused
 
 
 class Named(pagebuf.PageBuffer):
@@ -40,7 +41,7 @@ def test_attributes(pool):
     assert buf.nbytes == PAGE + 1
     st = buf.stats()
     assert all(type(count) is int for count in st)
-    names = "size pages nodes holes shared levels bias resident".split()
+    names = ["size", "pages", "nodes", "holes", "shared", "levels", "bias", "resident"]
     assert [getattr(st, name) for name in names] == list(st)
 
 
@@ -292,10 +293,8 @@ def test_init_again_with_bad_input_changes_nothing(pool):
 def test_the_limit_of_a_pool_in_use_stays(pool):
     """Calling the constructor of a pool again does not lose its buffers."""
     buf = filled(pool, 3 * PAGE)
-    try:
+    with contextlib.suppress(TypeError, RuntimeError, ValueError):
         pool.__init__()
-    except (TypeError, RuntimeError, ValueError):
-        pass
     assert buf.tobytes() == pattern(0, 3 * PAGE)
     assert_pool(pool, [buf])
 
@@ -315,7 +314,7 @@ def test_an_empty_buffer_is_small(pool):
 def test_comparison_is_identity_or_bytes(pool):
     """Comparison by bytes comes later; one and the same object is equal to itself."""
     buf, other = filled(pool, 3), filled(pool, 4)
-    assert buf == buf  # noqa: PLR0124
+    assert buf == buf
     assert buf != other
     assert buf != b"abcd"
 

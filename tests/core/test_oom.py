@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gc
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import (
     FEW,
@@ -114,7 +114,9 @@ def sweep(call, make, counts):
     that came through; the last thing yielded is how many points there were."""
     buf = make()
     before = buffer_state(buf), counts(buf.pool)
-    points = next(n for n in range(MOST_POINTS) if fails_cleanly(call, buf, n + 1, 0, counts, before))
+    points = next(
+        n for n in range(MOST_POINTS) if fails_cleanly(call, buf, n + 1, 0, counts, before)
+    )
     yield buf
     for point in range(1, points + 10):  # a way around the failed request may ask for more
         buf = make()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import FANOUT, PAGE, reach
 from tests.support import (
     FEW,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import FEW, SHAPES, assert_pool, filled, pattern, refused, run_script
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import FANOUT, PAGE, around, reach
 from tests.support import (
     ALL_LEVELS,

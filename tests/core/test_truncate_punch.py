@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import (
     DENSE_SIZES,

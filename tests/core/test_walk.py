@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 
-import pagebuf
 import pytest
 
+import pagebuf
 from tests.helpers import FANOUT, PAGE, reach
 from tests.support import (
     ALL_LEVELS,
@@ -151,7 +152,8 @@ def test_adjacent_frames_for_sequential_growth(pool):
     for page in range(32):
         buf.extend(pattern(page * PAGE, PAGE))
     pages = [buf.walk(page * PAGE).steps[-1] for page in range(32)]
-    steps = [(b.frame - a.frame, b.address - a.address) for a, b in zip(pages, pages[1:], strict=False)]
+    pairs = itertools.pairwise(pages)
+    steps = [(b.frame - a.frame, b.address - a.address) for a, b in pairs]
     assert steps.count((1, PAGE)) >= 28, "data pages of a growing buffer lie side by side"
 
 

@@ -1,0 +1,69 @@
+"""Nothing stays behind: no frame, no block of memory, no reference, no object."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.leaks.scenarios import SCENARIOS
+from tests.support import run_script
+
+RUN = """
+    import sys
+    from tests.leaks import scenarios
+    work = scenarios.SCENARIOS[sys.argv[1]]
+    print(*scenarios.grown(work))
+    scenarios.POOL.check()
+"""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_leak(scenario):
+    """Rounds that leak one thing each show 11 or more; a stray cache entry does not count."""
+    held, blocks, references, objects = map(int, run_script(RUN, scenario).split())
+    assert held == 0
+    assert blocks <= 8
+    assert references <= 8
+    assert objects <= 3
+
+
+AT_EXIT = """
+    import pagebuf, sys
+    from tests.support import filled, pattern
+    from tests.helpers import PAGE
+
+    class Named(pagebuf.PageBuffer):
+        def __del__(self):
+            self.extend(b"late")
+            self.tobytes()
+
+    pool = pagebuf.PagePool()
+    keep = Named(pattern(0, 3 * PAGE), pool=pool)
+    keep.me = keep
+    sys.keep = filled(pool, PAGE)
+    sys.pool = pagebuf.default_pool()
+    builtins = __builtins__
+    builtins.buffer = Named(pattern(0, PAGE))
+    print("done")
+"""
+
+
+def test_buffers_alive_at_exit():
+    assert run_script(AT_EXIT) == "done\n"
+
+
+TWICE = """
+    import importlib, sys
+    from tests.support import pattern
+    for turn in range(3):
+        import pagebuf
+        buf = pagebuf.PageBuffer(pattern(0, 5 * pagebuf.PAGE_SIZE))
+        assert buf.tobytes() == pattern(0, 5 * pagebuf.PAGE_SIZE)
+        for name in [name for name in sys.modules if name.split(".")[0] == "pagebuf"]:
+            del sys.modules[name]
+    print("done")
+"""
+
+
+def test_imported_again_while_buffers_live():
+    """Multi-phase init: a second module has its own state and types."""
+    assert run_script(TWICE) == "done\n"
