@@ -61,12 +61,17 @@ state_of(PyObject *self);
 
 /* ---- objects ---- */
 
-/* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports. */
+#define SPARE_FILES 16
+
+/* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports;
+ * `spare` is memory of BytesIO objects that are gone. */
 typedef struct {
     PyObject_HEAD
     pb_pool pool;
     PyObject *regions; /* list of memoryview */
     PyObject *weakrefs;
+    unsigned spares;
+    PyObject *spare[SPARE_FILES];
 } PoolObject;
 
 /* Every object that owns a tree begins like this.  b.pool lies inside a PoolObject that
@@ -175,6 +180,10 @@ extern PyType_Spec file_spec, bytesio_spec;
 
 void
 bytesio_type_ready(PyTypeObject *type);
+
+/* Free the memory that was kept for new files, when the pool goes. */
+void
+bytesio_drop_spares(PoolObject *pool);
 
 PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);

@@ -3,6 +3,7 @@
  * States: open; open with exports (no call may change it); closed (the tree is empty and
  * the stream remembers nothing). */
 #include "stream.h"
+#include "view.h"
 
 typedef struct {
     PyObject_HEAD
@@ -15,6 +16,37 @@ typedef struct {
 _Static_assert(sizeof(BytesIOObject) <= 200,
                "50 000 of them in the memory of io.BytesIO's");
 
+/* ---- spares: memory of files of the exact type that are gone, kept by their pool with
+ * an empty inline buffer in it ---- */
+
+static BytesIOObject *
+take_spare(PoolObject *pool, PyTypeObject *type)
+{
+    return (BytesIOObject *)PyObject_Init(pool->spare[--pool->spares], type);
+}
+
+static bool
+keep_spare(PoolObject *pool, BytesIOObject *self)
+{
+#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
+    return false;
+#else
+    bool keeps = pb_buf_is_inline(&self->b) && pool->spares < SPARE_FILES;
+    if (keeps) {
+        pool->spare[pool->spares++] = (PyObject *)self;
+    }
+    return keeps;
+#endif
+}
+
+void
+bytesio_drop_spares(PoolObject *pool)
+{
+    while (pool->spares) {
+        PyObject_GC_Del(pool->spare[--pool->spares]);
+    }
+}
+
 /* ---- life ---- */
 
 static inline void
@@ -24,8 +56,31 @@ bytesio_begin(BytesIOObject *self)
     stream_forget(&self->s);
 }
 
+/* An object of the exact type. */
 static BytesIOObject *
-bytesio_alloc(PyTypeObject *type, module_state *state)
+bytesio_make(PyTypeObject *type, module_state *state)
+{
+    PoolObject *pool = pool_default(state);
+    BytesIOObject *self;
+    if (PB_LIKELY(pool && pool->spares)) {
+        self = take_spare(pool, type);
+    }
+    else {
+        self = pool ? PyObject_GC_New(BytesIOObject, type) : NULL;
+        if (self == NULL) {
+            Py_XDECREF(pool);
+            return NULL;
+        }
+        pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
+        self->dict = self->weakrefs = NULL;
+    }
+    bytesio_begin(self);
+    PyObject_GC_Track(self);
+    return self;
+}
+
+static PyObject *
+make_derived(PyTypeObject *type, module_state *state)
 {
     PoolObject *pool = pool_default(state);
     BytesIOObject *self = pool ? (BytesIOObject *)type->tp_alloc(type, 0) : NULL;
@@ -35,7 +90,7 @@ bytesio_alloc(PyTypeObject *type, module_state *state)
     }
     pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
     bytesio_begin(self);
-    return self;
+    return (PyObject *)self;
 }
 
 /* Arguments are for __init__, which a subclass may define as it likes. */
@@ -43,7 +98,12 @@ static PyObject *
 bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
-    return module ? (PyObject *)bytesio_alloc(type, state_of_module(module)) : NULL;
+    if (module == NULL) {
+        return NULL;
+    }
+    module_state *state = state_of_module(module);
+    return type == state->bytesio_type ? (PyObject *)bytesio_make(type, state)
+                                       : make_derived(type, state);
 }
 
 static int
@@ -73,12 +133,14 @@ bytesio_dealloc(BytesIOObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     Py_CLEAR(self->dict);
-    if (self->b.pool) {
-        PoolObject *pool = pool_object(&self->b);
-        pb_buf_fini(&self->b);
-        Py_DECREF(pool);
+    PoolObject *pool = pool_object(&self->b);
+    bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
+    pb_buf_clear(&self->b);
+    if (!exact || !keep_spare(pool, self)) {
+        holder_fini(&self->b);
+        type->tp_free(self);
     }
-    type->tp_free(self);
+    Py_DECREF(pool);
     Py_DECREF(type);
 }
 
@@ -187,8 +249,9 @@ bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObjec
         }
     }
     module_state *state = PyType_GetModuleState((PyTypeObject *)type);
-    BytesIOObject *self = bytesio_alloc((PyTypeObject *)type, state);
-    if (self && initial && set_initial(self, initial) < 0) {
+    BytesIOObject *self = bytesio_make((PyTypeObject *)type, state);
+    if (self && initial && !transfer_extend_fast(&self->b, initial) &&
+        set_initial(self, initial) < 0) {
         Py_CLEAR(self);
     }
     return (PyObject *)self;

@@ -37,6 +37,7 @@ pool_dealloc(PoolObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
+    bytesio_drop_spares(self);
     Py_XDECREF(self->regions);
     type->tp_free(self);
     Py_DECREF(type);

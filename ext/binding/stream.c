@@ -25,8 +25,8 @@ stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint6
 
 /* ---- checks ---- */
 
-static int
-raise_closed(void)
+int
+stream_refuse_closed(void)
 {
     PyErr_SetString(PyExc_ValueError, "I/O operation on closed file.");
     return -1;
@@ -46,24 +46,16 @@ raise_unsupported(const char *what)
 }
 
 int
-stream_check_open(const stream *s)
+stream_refuse_read(const stream *s)
 {
-    return PB_UNLIKELY(s->closed) ? raise_closed() : 0;
-}
-
-int
-stream_check_readable(const stream *s)
-{
-    return PB_LIKELY(s->readable) ? 0
-           : s->closed            ? raise_closed()
-                                  : raise_unsupported("not readable");
+    return s->closed ? stream_refuse_closed() : raise_unsupported("not readable");
 }
 
 int
 stream_check_change(const stream *s)
 {
     if (PB_UNLIKELY(s->closed)) {
-        return raise_closed();
+        return stream_refuse_closed();
     }
     if (PB_UNLIKELY(s->exports)) {
         PyErr_SetString(PyExc_BufferError,
@@ -89,19 +81,46 @@ ahead_lock_held(const pb_buf *b, const stream *s, uint64_t n)
     return s->pos >= size ? 0 : pb_min(n, size - s->pos);
 }
 
-/* The address of the next n bytes when they lie in one page, which is then remembered.
- * 0 < n <= ahead. */
-static const uint8_t *
+/* How far a window reaches where the file is read on: adjacent frames are common, and
+ * lines that cross pages are too.  A jump remembers one page, which is quicker. */
+#define WINDOW_SPAN (16 * (uint64_t)PB_PAGE_SIZE)
+
+static inline bool
+reads_on(const stream *s)
+{
+    return s->pos - s->lo <= s->len + (uint64_t)PB_PAGE_SIZE;
+}
+
+/* The window of the page under the position, with what follows it in memory. */
+static void
+remember_lock_held(pb_buf *b, stream *s)
+{
+    uint64_t in_page = s->pos & PB_PAGE_MASK, lo = s->pos - in_page;
+    uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
+    uint8_t *at;
+    if (reads_on(s)) {
+        len = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, WINDOW_SPAN), &at);
+    }
+    else {
+        at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
+        at = at ? at - in_page : NULL;
+    }
+    if (at) {
+        s->lo = lo;
+        s->at = at;
+        s->len = (uint32_t)len;
+    }
+}
+
+/* The address of the next n bytes, 0 < n <= ahead, when they are found in one piece. */
+static inline uint8_t *
 look_lock_held(pb_buf *b, stream *s, uint64_t n)
 {
-    const uint8_t *at = pb_buf_peek(b, s->pos, n);
-    if (at && s->alone) {
-        uint64_t in_page = s->pos & PB_PAGE_MASK;
-        s->lo = s->pos - in_page;
-        s->at = (uint8_t *)(uintptr_t)at - in_page;
-        s->len = (uint32_t)pb_min(PB_PAGE_SIZE, b->root.size - s->lo);
+    if (!s->alone) {
+        return (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, n);
     }
-    return at;
+    remember_lock_held(b, s);
+    return stream_window(s, n);
 }
 
 /* ---- out ---- */
@@ -130,7 +149,7 @@ read_pages(pb_buf *b, stream *s, uint64_t n)
         }
         Py_DECREF(out);
         if (!open) {
-            raise_closed();
+            stream_refuse_closed();
             return NULL;
         }
     }
@@ -186,6 +205,16 @@ stream_readline_slow(pb_buf *b, stream *s, uint64_t limit)
     return at ? out : read_pages(b, s, n);
 }
 
+PyObject *
+stream_next_slow(pb_buf *b, stream *s)
+{
+    PyObject *line = stream_readline_slow(b, s, UINT64_MAX);
+    if (line && PyBytes_GET_SIZE(line) == 0) {
+        Py_CLEAR(line);
+    }
+    return line;
+}
+
 static int
 arg_hint(PyObject *hint, uint64_t *out)
 {
@@ -227,6 +256,28 @@ stream_readlines(pb_buf *b, stream *s, PyObject *hint)
     return lines;
 }
 
+/* All n bytes, from one piece of memory; NULL with *done false where there is none. */
+static PyObject *
+read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
+{
+    PyObject *result = PyLong_FromUnsignedLongLong(n);
+    buffer_lock(b);
+    const uint8_t *at = stream_window(s, n);
+    if (at == NULL && !s->closed && n && ahead_lock_held(b, s, n) == n) {
+        at = look_lock_held(b, s, n);
+    }
+    *done = result == NULL || at != NULL;
+    if (result && at) {
+        memmove(dst, at, n); /* it may be a view of this very file */
+        s->pos += n;
+    }
+    buffer_unlock(b);
+    if (!*done) {
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 /* Copy up to n bytes to dst; returns the count as an object, had before a byte moves. */
 static PyObject *
 read_into(pb_buf *b, stream *s, void *dst, uint64_t n)
@@ -251,7 +302,7 @@ read_into(pb_buf *b, stream *s, void *dst, uint64_t n)
         }
         Py_DECREF(result);
         if (!open) {
-            raise_closed();
+            stream_refuse_closed();
             return NULL;
         }
     }
@@ -267,7 +318,11 @@ stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name)
                      Py_TYPE(dst)->tp_name);
         return NULL;
     }
-    PyObject *result = read_into(b, s, view.buf, (uint64_t)view.len);
+    bool done;
+    PyObject *result = read_into_fast(b, s, view.buf, (uint64_t)view.len, &done);
+    if (!done) {
+        result = read_into(b, s, view.buf, (uint64_t)view.len);
+    }
     PyBuffer_Release(&view);
     return result;
 }
@@ -286,20 +341,34 @@ stream_peek(pb_buf *b, stream *s, uint64_t n)
 
 /* ---- in ---- */
 
+/* Over bytes that are there, in pages that no other tree names. */
+static bool
+overwrite_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
+{
+    if (!s->alone || b->root.shared || ahead_lock_held(b, s, n) < n) {
+        return false;
+    }
+    uint8_t *at = look_lock_held(b, s, n);
+    if (at) {
+        pb_copy(at, src, n);
+        s->pos += n;
+    }
+    return at != NULL;
+}
+
 static pb_status
 write_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
+    if (overwrite_lock_held(b, s, src, n)) {
+        return PB_OK;
+    }
     uint64_t pos = s->append ? b->root.size : s->pos;
     if (b->root.shared || pb_buf_is_inline(b)) {
         stream_forget(s); /* its pages may be others afterwards */
     }
     pb_status st = transfer_write_lock_held(b, pos, src, n);
     if (st == PB_OK) {
-        s->pos = pos;
-        if (s->alone && !b->root.shared) {
-            (void)look_lock_held(b, s, n);
-        }
-        s->pos += n;
+        s->pos = pos + n;
     }
     return st;
 }
@@ -488,18 +557,6 @@ stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, 
         buffer_unlock(b);
     }
     return result;
-}
-
-PyObject *
-stream_tell(pb_buf *b, stream *s)
-{
-    if (stream_check_open(s) < 0) {
-        return NULL;
-    }
-    buffer_lock(b);
-    uint64_t pos = s->pos;
-    buffer_unlock(b);
-    return PyLong_FromUnsignedLongLong(pos);
 }
 
 /* ---- the length ---- */

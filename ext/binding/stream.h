@@ -49,13 +49,25 @@ stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint6
 /* ---- checks: -1 with an exception ---- */
 
 int
-stream_check_open(const stream *s);
+stream_refuse_closed(void);
+
+static inline int
+stream_check_open(const stream *s)
+{
+    return PB_LIKELY(!s->closed) ? 0 : stream_refuse_closed();
+}
 
 /* Open, no exports, writable. */
 int
 stream_check_change(const stream *s);
 int
-stream_check_readable(const stream *s);
+stream_refuse_read(const stream *s);
+
+static inline int
+stream_check_readable(const stream *s)
+{
+    return PB_LIKELY(s->readable) ? 0 : stream_refuse_read(s);
+}
 
 /* ---- out ---- */
 
@@ -63,6 +75,8 @@ PyObject *
 stream_read_slow(pb_buf *b, stream *s, uint64_t n);
 PyObject *
 stream_readline_slow(pb_buf *b, stream *s, uint64_t limit);
+PyObject *
+stream_next_slow(pb_buf *b, stream *s);
 PyObject *
 stream_readlines(pb_buf *b, stream *s, PyObject *hint);
 
@@ -86,8 +100,6 @@ stream_writelines(pb_buf *b, stream *s, PyObject *lines);
 /* seek(offset, whence=0); `holes`: 3 and 4 are SEEK_DATA and SEEK_HOLE as well. */
 PyObject *
 stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes);
-PyObject *
-stream_tell(pb_buf *b, stream *s);
 PyObject *
 stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
@@ -122,34 +134,40 @@ stream_read(pb_buf *b, stream *s, uint64_t n)
     return PB_LIKELY(at != NULL) ? out : stream_read_slow(b, s, n);
 }
 
-/* A line, its newline included, at most `limit` bytes; empty at the end. */
+/* A line that ends in the window, its newline included; NULL with *found false where
+ * none does. */
+static inline PyObject *
+stream_line_in_window(pb_buf *b, stream *s, bool *found)
+{
+    PyObject *out = NULL;
+    buffer_lock(b);
+    uint64_t from = s->pos - s->lo;
+    const uint8_t *at = s->at + from;
+    const uint8_t *end = PB_LIKELY(from < s->len) ? memchr(at, '\n', s->len - from) : NULL;
+    *found = end != NULL;
+    if (PB_LIKELY(end != NULL)) {
+        out = stream_bytes_lock_held(s, at, (uint64_t)(end + 1 - at));
+    }
+    buffer_unlock(b);
+    return out;
+}
+
+/* A line, at most `limit` bytes of it; empty at the end. */
 static inline PyObject *
 stream_readline(pb_buf *b, stream *s, uint64_t limit)
 {
-    PyObject *out = NULL;
-    uint64_t n = 0;
-    buffer_lock(b);
-    uint64_t from = s->pos - s->lo;
-    if (PB_LIKELY(from < s->len)) {
-        const uint8_t *at = s->at + from;
-        uint64_t most = pb_min(limit, s->len - from);
-        const uint8_t *end = memchr(at, '\n', most);
-        n = end ? (uint64_t)(end + 1 - at) : most == limit ? limit : 0;
-        out = n ? stream_bytes_lock_held(s, at, n) : NULL;
-    }
-    buffer_unlock(b);
-    return PB_LIKELY(n != 0) ? out : stream_readline_slow(b, s, limit);
+    bool found = false;
+    PyObject *line = limit == UINT64_MAX ? stream_line_in_window(b, s, &found) : NULL;
+    return PB_LIKELY(found) ? line : stream_readline_slow(b, s, limit);
 }
 
 /* The next line, or NULL without an exception at the end. */
 static inline PyObject *
 stream_next(pb_buf *b, stream *s)
 {
-    PyObject *line = stream_readline(b, s, UINT64_MAX);
-    if (PB_UNLIKELY(line && PyBytes_GET_SIZE(line) == 0)) {
-        Py_CLEAR(line);
-    }
-    return line;
+    bool found;
+    PyObject *line = stream_line_in_window(b, s, &found);
+    return PB_LIKELY(found) ? line : stream_next_slow(b, s);
 }
 
 /* Store n bytes where the remembered tail or the window does.  Pages that another tree
@@ -211,6 +229,18 @@ stream_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool 
         PyErr_Clear(); /* stream_seek_slow says what is wrong */
     }
     return stream_seek_slow(b, s, args, nargs, holes);
+}
+
+static inline PyObject *
+stream_tell(pb_buf *b, stream *s)
+{
+    if (stream_check_open(s) < 0) {
+        return NULL;
+    }
+    buffer_lock(b);
+    uint64_t pos = s->pos;
+    buffer_unlock(b);
+    return PyLong_FromSsize_t((Py_ssize_t)pos);
 }
 
 #endif
