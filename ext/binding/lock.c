@@ -1,5 +1,6 @@
 /* lock.c: large copies without the GIL, and waiting for them. */
 #include "lock.h"
+#include "pb_view.h"
 
 #ifdef Py_GIL_DISABLED
 
@@ -121,3 +122,38 @@ buffer_lock_wait(pb_buf *b)
 }
 
 #endif
+
+/* ---- reads beside everything ---- */
+
+/* A hold is worth its while for a large copy, and cheap where no live view makes it copy
+ * pages (I11). */
+static bool
+hold_for_copy(pb_buf *hold, pb_buf *b, uint64_t n)
+{
+    if (n < COPY_WITHOUT_GIL || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
+        return false;
+    }
+    pb_buf_init(hold, b->pool, PB_MAX_LEVELS);
+    hold->root.frozen = PB_FROZEN_INTERNAL;
+    if (pb_buf_hold(hold, b) != PB_OK) {
+        pb_buf_fini(hold);
+        return false;
+    }
+    return true;
+}
+
+void
+copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
+{
+    pb_buf hold;
+    if (!hold_for_copy(&hold, b, n)) {
+        copy_out_lock_held(b, off, dst, n);
+        return;
+    }
+    buffer_unlock(b);
+    Py_BEGIN_ALLOW_THREADS
+    pb_buf_copy_out(&hold, off, dst, n);
+    Py_END_ALLOW_THREADS
+    buffer_lock(b);
+    pb_buf_unhold(&hold, b);
+}

@@ -86,4 +86,10 @@ copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 void
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
+/* As copy_out_lock_held, but a large copy is made from a stable hold, the lock dropped:
+ * beside other reads and beside writes, never torn.  The lock is held again on return;
+ * meanwhile others may have changed the buffer. */
+void
+copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
 #endif

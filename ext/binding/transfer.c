@@ -108,7 +108,7 @@ read_pages(pb_buf *b, uint64_t off, uint64_t n)
         buffer_lock(b);
         bool same = clip_lock_held(b, off, n) == len;
         if (same) {
-            copy_out_lock_held(b, off, PyBytes_AS_STRING(out), len);
+            copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
         }
         buffer_unlock(b);
         if (same) {
@@ -135,7 +135,7 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     buffer_lock(b);
     uint64_t len = clip_lock_held(b, off, n);
-    copy_out_lock_held(b, off, dst, len);
+    copy_out_beside(b, off, dst, len);
     buffer_unlock(b);
     return len;
 }
