@@ -29,6 +29,7 @@ typedef struct {
     PyTypeObject *queue_type;
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;
+    PyTypeObject *bytesio_export_type;
     PyTypeObject *run_type; /* view_run.c */
     PyTypeObject *live_type;
     PyTypeObject *stable_type;
@@ -176,7 +177,7 @@ extern PyGetSetDef buffer_getset[];
 
 /* ---- file_type.c, bytesio_type.c ---- */
 
-extern PyType_Spec file_spec, bytesio_spec;
+extern PyType_Spec file_spec, bytesio_spec, bytesio_export_spec;
 
 void
 bytesio_type_ready(PyTypeObject *type);

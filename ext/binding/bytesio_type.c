@@ -276,6 +276,119 @@ bytesio_getvalue(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
     return stream_check_open(&self->s) < 0 ? NULL : transfer_read(&self->b, 0, UINT64_MAX);
 }
 
+/* ---- getbuffer: memoryview -> Export -> file ---- */
+
+typedef struct {
+    PyObject_HEAD
+    BytesIOObject *file;
+} ExportObject;
+
+/* Count the export first: the file then stays as it is while the pool grows. */
+static int
+export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
+{
+    BytesIOObject *file = self->file;
+    pb_pin *pin = PyMem_Calloc(1, sizeof *pin);
+    uint64_t size = transfer_size(&file->b);
+    uint8_t *address = (uint8_t *)"";
+    view->obj = NULL;
+    if (pin == NULL || file->s.exports == STREAM_EXPORTS_MAX) {
+        PyMem_Free(pin);
+        PyErr_NoMemory();
+        return -1;
+    }
+    file->s.exports++;
+    stream_forget(&file->s); /* scattered pages are gathered */
+    if ((size == 0 || view_pin(&file->b, 0, size, pin, &address) == 0) &&
+        PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) ==
+            0) {
+        view->internal = pin;
+        return 0;
+    }
+    view_unpin(pool_object(&file->b), pin);
+    file->s.exports--;
+    PyMem_Free(pin);
+    return -1;
+}
+
+static void
+export_releasebuffer(ExportObject *self, Py_buffer *view)
+{
+    BytesIOObject *file = self->file;
+    buffer_lock(&file->b);
+    view_unpin(pool_object(&file->b), view->internal);
+    file->s.exports--;
+    stream_forget(&file->s);
+    buffer_unlock(&file->b);
+    PyMem_Free(view->internal);
+}
+
+static int
+export_traverse(ExportObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->file);
+    return 0;
+}
+
+static void
+export_dealloc(ExportObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->file);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot export_slots[] = {
+    {Py_tp_doc, "What a memoryview from BytesIO.getbuffer holds."},
+    {Py_tp_traverse, export_traverse},
+    {Py_tp_dealloc, export_dealloc},
+    {Py_bf_getbuffer, export_getbuffer},
+    {Py_bf_releasebuffer, export_releasebuffer},
+    {0, NULL},
+};
+
+PyType_Spec bytesio_export_spec = {
+    .name = "pagebuf._core._FileExport",
+    .basicsize = sizeof(ExportObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = export_slots,
+};
+
+PyDoc_STRVAR(getbuffer_doc,
+             "getbuffer($self, /)\n--\n\n"
+             "All bytes as one writable memoryview; file and view see each other's writes.\n\n"
+             "While it is alive, calls that would change the file raise BufferError.\n"
+             "Scattered pages are gathered into one run once: O(1) where they are one\n"
+             "already, else O(size).\n\n"
+             ">>> from pagebuf import BytesIO\n"
+             ">>> f = BytesIO(b'hello')\n"
+             ">>> with f.getbuffer() as view:\n"
+             "...     view[0] = ord('J')\n"
+             ">>> f.getvalue()\n"
+             "b'Jello'\n");
+
+static PyObject *
+bytesio_getbuffer(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    if (stream_check_open(&self->s) < 0) {
+        return NULL;
+    }
+    PyTypeObject *type = state_of_buf(&self->b)->bytesio_export_type;
+    ExportObject *export = PyObject_GC_New(ExportObject, type);
+    if (export == NULL) {
+        return NULL;
+    }
+    export->file = (BytesIOObject *)Py_NewRef(self);
+    PyObject_GC_Track(export);
+    PyObject *view = PyMemoryView_FromObject((PyObject *)export);
+    Py_DECREF(export);
+    return view;
+}
+
 PyDoc_STRVAR(close_doc,
              "close($self, /)\n--\n\n"
              "Drop the bytes; every call but close raises ValueError from now on.\n\n"
@@ -444,6 +557,7 @@ static PyMethodDef bytesio_methods[] = {
     FACE_METHODS,
     METHOD("truncate", face_truncate, METH_FASTCALL, truncate_doc),
     METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
+    METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, getbuffer_doc),
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
     METHOD("stats", buffer_stats, METH_NOARGS, buffer_stats_doc),
     METHOD("check", buffer_check, METH_NOARGS, buffer_check_doc),

@@ -106,6 +106,7 @@ module_exec(PyObject *module)
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
         add_type(module, &queue_spec, &state->queue_type) < 0 ||
         make_type(module, &run_spec, &state->run_type) < 0 ||
+        make_type(module, &bytesio_export_spec, &state->bytesio_export_type) < 0 ||
         make_type(module, &live_spec, &state->live_type) < 0 ||
         make_type(module, &stable_spec, &state->stable_type) < 0 ||
         add_file_type(module, &file_spec, &state->file_type) < 0 ||
@@ -135,6 +136,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->zeros);
     Py_VISIT(state->file_type);
     Py_VISIT(state->bytesio_type);
+    Py_VISIT(state->bytesio_export_type);
     Py_VISIT(state->pool_stats_type);
     Py_VISIT(state->buffer_stats_type);
     Py_VISIT(state->walk_type);
@@ -161,6 +163,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->zeros);
     Py_CLEAR(state->file_type);
     Py_CLEAR(state->bytesio_type);
+    Py_CLEAR(state->bytesio_export_type);
     Py_CLEAR(state->pool_stats_type);
     Py_CLEAR(state->buffer_stats_type);
     Py_CLEAR(state->walk_type);

@@ -1,5 +1,6 @@
 /* stream.c: reading, writing and moving a cursor, where no remembered page does. */
 #include "stream.h"
+#include "view.h"
 
 #include <errno.h>
 
@@ -328,6 +329,24 @@ stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name)
 }
 
 PyObject *
+stream_read_buffer(pb_buf *b, stream *s, uint64_t n)
+{
+    if (stream_check_open(s) < 0) {
+        return NULL;
+    }
+    buffer_lock(b);
+    uint64_t pos = s->pos, len = ahead_lock_held(b, s, n);
+    buffer_unlock(b);
+    PyObject *view = view_stable(b, pos, len);
+    if (view) {
+        buffer_lock(b);
+        s->pos = pos + len;
+        buffer_unlock(b);
+    }
+    return view;
+}
+
+PyObject *
 stream_peek(pb_buf *b, stream *s, uint64_t n)
 {
     if (stream_check_open(s) < 0) {
@@ -366,7 +385,9 @@ write_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
     if (b->root.shared || pb_buf_is_inline(b)) {
         stream_forget(s); /* its pages may be others afterwards */
     }
-    pb_status st = transfer_write_lock_held(b, pos, src, n);
+    pb_status st = pos == b->root.size && n < COPY_WITHOUT_GIL
+                       ? pb_buf_extend(b, src, n)
+                       : transfer_write_lock_held(b, pos, src, n);
     if (st == PB_OK) {
         s->pos = pos + n;
     }

@@ -84,6 +84,10 @@ stream_readlines(pb_buf *b, stream *s, PyObject *hint);
 PyObject *
 stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name);
 
+/* The next n bytes as a stable view, where they lie in one run; else of a copy. */
+PyObject *
+stream_read_buffer(pb_buf *b, stream *s, uint64_t n);
+
 /* The next n bytes; the position stays. */
 PyObject *
 stream_peek(pb_buf *b, stream *s, uint64_t n);
