@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *pool_type;
     PyTypeObject *buffer_type;
+    PyTypeObject *buffer_iter_type;
     PyTypeObject *queue_type;
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;

@@ -2,7 +2,7 @@
  *
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "binding.h"
-#include "transfer.h"
+#include "container.h"
 #include "view.h"
 
 /* ---- life ---- */
@@ -132,15 +132,15 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         return -1;
     }
     PoolObject *now = made.pool ? made.pool : pool_object(&self->b);
-    BufferObject *fresh = buffer_new(state_of((PyObject *)self)->buffer_type, now,
-                                     made.max_levels);
+    BufferObject *fresh =
+        buffer_new(state_of((PyObject *)self)->buffer_type, now, made.max_levels);
     int result = fresh ? 0 : -1;
     if (result == 0 && self->b.root.frozen) {
         raise_status(&self->b, PB_FROZEN, 0, 0);
         result = -1;
     }
     if (result == 0 && data) {
-        result = transfer_extend_object(&fresh->b, data);
+        result = source_extend(&fresh->b, data);
     }
     if (result == 0) {
         begin_anew(self, fresh);
@@ -179,7 +179,7 @@ buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
         return result;
     }
     PyObject *self = buffer_tp_new((PyTypeObject *)type, NULL, NULL);
-    if (self && nargs && transfer_extend_object(&((BufferObject *)self)->b, args[0]) < 0) {
+    if (self && nargs && source_extend(&((BufferObject *)self)->b, args[0]) < 0) {
         Py_CLEAR(self);
     }
     return self;
@@ -225,64 +225,6 @@ buffer_write_method(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyBuffer_Release(&view);
     }
     return result;
-}
-
-PyDoc_STRVAR(extend_doc,
-             "extend($self, data, /)\n--\n\n"
-             "Append the bytes of ``data``, any C-contiguous bytes-like object.\n\n"
-             "O(len(data)); no byte that is there moves.\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'ab')\n"
-             ">>> buf.extend(b'cd')\n"
-             ">>> buf += memoryview(b'ef')\n"
-             ">>> buf.tobytes()\n"
-             "b'abcdef'\n");
-
-static PyObject *
-buffer_extend_method(BufferObject *self, PyObject *data)
-{
-    if (!transfer_extend_fast(&self->b, data) &&
-        transfer_extend_object(&self->b, data) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-buffer_inplace_concat(BufferObject *self, PyObject *data)
-{
-    if (!transfer_extend_fast(&self->b, data) &&
-        transfer_extend_object(&self->b, data) < 0) {
-        return NULL;
-    }
-    return Py_NewRef(self);
-}
-
-PyDoc_STRVAR(append_doc,
-             "append($self, byte, /)\n--\n\n"
-             "Append one byte, an int from 0 to 255.  O(1).\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer()\n"
-             ">>> buf.append(65)\n"
-             ">>> buf[0]\n"
-             "65\n");
-
-static PyObject *
-buffer_append(BufferObject *self, PyObject *arg)
-{
-    Py_ssize_t value = PyNumber_AsSsize_t(arg, NULL);
-    if (value == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    if (value < 0 || value > 255) {
-        PyErr_SetString(PyExc_ValueError, "byte must be in range(0, 256)");
-        return NULL;
-    }
-    uint8_t byte = (uint8_t)value;
-    if (transfer_extend(&self->b, &byte, 1) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
 }
 
 /* ---- out ---- */
@@ -486,8 +428,21 @@ PyDoc_STRVAR(bytes_doc, "__bytes__($self, /)\n--\n\nAll bytes, as one bytes obje
 
 static PyMethodDef buffer_methods[] = {
     METHOD("write", buffer_write_method, METH_FASTCALL, write_doc),
-    METHOD("extend", buffer_extend_method, METH_O, extend_doc),
-    METHOD("append", buffer_append, METH_O, append_doc),
+    METHOD("extend", buffer_extend_method, METH_O, buffer_extend_doc),
+    METHOD("append", buffer_append, METH_O, buffer_append_doc),
+    METHOD("insert", buffer_insert, METH_FASTCALL, buffer_insert_doc),
+    METHOD("pop", buffer_pop, METH_FASTCALL, buffer_pop_doc),
+    METHOD("remove", buffer_remove, METH_O, buffer_remove_doc),
+    METHOD("copy", buffer_clone, METH_NOARGS, buffer_list_copy_doc),
+    METHOD("reverse", buffer_reverse, METH_NOARGS, buffer_reverse_doc),
+    METHOD("resize", buffer_resize, METH_O, buffer_resize_doc),
+    METHOD("find", buffer_find, METH_FASTCALL, buffer_find_doc),
+    METHOD("rfind", buffer_rfind, METH_FASTCALL, buffer_rfind_doc),
+    METHOD("index", buffer_index, METH_FASTCALL, buffer_index_doc),
+    METHOD("rindex", buffer_rindex, METH_FASTCALL, buffer_rindex_doc),
+    METHOD("count", buffer_count, METH_FASTCALL, buffer_count_doc),
+    METHOD("startswith", buffer_startswith, METH_FASTCALL, buffer_startswith_doc),
+    METHOD("endswith", buffer_endswith, METH_FASTCALL, buffer_endswith_doc),
     METHOD("read", buffer_read_method, METH_FASTCALL, read_doc),
     METHOD("readinto", buffer_readinto, METH_FASTCALL, readinto_doc),
     METHOD("tobytes", buffer_tobytes, METH_NOARGS, tobytes_doc),
@@ -549,9 +504,14 @@ static PyType_Slot buffer_slots[] = {
     {Py_bf_releasebuffer, holder_releasebuffer},
     {Py_sq_length, buffer_length},
     {Py_sq_item, buffer_item},
+    {Py_sq_ass_item, buffer_ass_item},
+    {Py_sq_contains, buffer_contains},
     {Py_sq_inplace_concat, buffer_inplace_concat},
     {Py_mp_length, buffer_length},
     {Py_mp_subscript, buffer_subscript},
+    {Py_mp_ass_subscript, buffer_ass_subscript},
+    {Py_tp_iter, buffer_iter},
+    {Py_tp_richcompare, buffer_richcompare},
     {0, NULL},
 };
 

@@ -1,5 +1,6 @@
 /* module.c: pagebuf._core, its state and how it comes to life. */
 #include "binding.h"
+#include "container.h"
 #include "view.h"
 #include "stream.h"
 
@@ -56,11 +57,18 @@ static PyMethodDef module_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* A type that only the library makes objects of. */
+static int
+make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *type ? 0 : -1;
+}
+
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 {
-    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    return *type ? PyModule_AddType(module, *type) : -1;
+    return make_type(module, spec, type) < 0 ? -1 : PyModule_AddType(module, *type);
 }
 
 /* A file: derived from what io's own are derived from, and known to the abstract class. */
@@ -88,14 +96,6 @@ done:
     return result;
 }
 
-/* A type that only the library makes objects of. */
-static int
-make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
-{
-    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    return *type ? 0 : -1;
-}
-
 static int
 module_exec(PyObject *module)
 {
@@ -104,6 +104,7 @@ module_exec(PyObject *module)
     if (state->str_grow == NULL || errors_add(module) < 0 || structs_add(module) < 0 ||
         add_type(module, &pool_spec, &state->pool_type) < 0 ||
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
+        make_type(module, &buffer_iter_spec, &state->buffer_iter_type) < 0 ||
         add_type(module, &queue_spec, &state->queue_type) < 0 ||
         make_type(module, &run_spec, &state->run_type) < 0 ||
         make_type(module, &bytesio_export_spec, &state->bytesio_export_type) < 0 ||
@@ -129,6 +130,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     module_state *state = state_of_module(module);
     Py_VISIT(state->pool_type);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->buffer_iter_type);
     Py_VISIT(state->queue_type);
     Py_VISIT(state->run_type);
     Py_VISIT(state->live_type);
@@ -156,6 +158,7 @@ module_clear(PyObject *module)
     module_state *state = state_of_module(module);
     Py_CLEAR(state->pool_type);
     Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->buffer_iter_type);
     Py_CLEAR(state->queue_type);
     Py_CLEAR(state->run_type);
     Py_CLEAR(state->live_type);

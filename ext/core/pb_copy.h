@@ -37,6 +37,13 @@ pb_copy(void *dst, const void *src, size_t n)
     }
 }
 
+/* Move n bytes between places that may overlap. */
+static inline void
+pb_move(void *dst, const void *src, size_t n)
+{
+    memmove(dst, src, n);
+}
+
 static inline void
 pb_zero(void *dst, size_t n)
 {

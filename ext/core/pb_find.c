@@ -51,19 +51,13 @@ zeros_behind(const sought *s)
 
 /* ---- in pieces ---- */
 
-/* How far around a byte a piece reaches: looking up must not cost more than reading. */
-#define PIECE (16 * (uint64_t)PB_PAGE_SIZE)
-
 static void
 fetch_piece(pb_text *text, uint64_t off)
 {
-    const pb_buf *b = text->source;
-    uint64_t end = pb_min(b->root.size, off + PIECE);
-    pb_run ahead = pb_run_first(b, off, end);
-    pb_run behind = pb_run_last(b, off < PIECE ? 0 : off - PIECE, off + 1);
-    text->at = behind.at;
-    text->start = behind.start;
-    text->end = ahead.start + ahead.n;
+    pb_run run = pb_run_around(text->source, off);
+    text->at = run.at;
+    text->start = run.start;
+    text->end = run.start + run.n;
 }
 
 static uint64_t

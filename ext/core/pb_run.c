@@ -102,3 +102,16 @@ pb_run_last(const pb_buf *b, uint64_t off, uint64_t end)
     }
     return run_of(b, &p, pos, end, p.last);
 }
+
+/* How far a piece reaches to either side: looking it up must not cost more than going
+ * through it. */
+#define AROUND (16 * (uint64_t)PB_PAGE_SIZE)
+
+pb_run
+pb_run_around(const pb_buf *b, uint64_t off)
+{
+    pb_run run = pb_run_last(b, off < AROUND ? 0 : off - AROUND, off + 1);
+    pb_run ahead = pb_run_first(b, off, pb_min(b->root.size, off + AROUND));
+    run.n = ahead.start + ahead.n - run.start;
+    return run;
+}

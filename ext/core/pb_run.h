@@ -21,4 +21,9 @@ pb_run_first(const pb_buf *b, uint64_t off, uint64_t end);
 pb_run
 pb_run_last(const pb_buf *b, uint64_t off, uint64_t end);
 
+/* The bytes around `off` that lie in one piece with it, a few pages to either side;
+ * off < size.  For those who go from byte to byte. */
+pb_run
+pb_run_around(const pb_buf *b, uint64_t off);
+
 #endif

@@ -7,6 +7,8 @@
 b'world'
 """
 
+from collections.abc import MutableSequence
+
 from pagebuf._core import (
     FANOUT,
     INLINE_SIZE,
@@ -60,3 +62,4 @@ def _default_pool() -> PagePool:
 
 
 _set_pool_factory(_default_pool)
+MutableSequence.register(PageBuffer)  # collections.abc.Buffer asks for __buffer__ by itself

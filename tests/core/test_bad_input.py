@@ -54,22 +54,9 @@ def backwards():
     return memoryview(bytearray(pattern(0, 2 * PAGE)))[::-1]
 
 
-NOT_BYTES = [
-    "text",
-    "",
-    5,
-    0,
-    True,
-    None,
-    1.5,
-    object(),
-    [1, 2],
-    (1,),
-    {1: 2},
-    range(3),
-    {1},
-    bytes,
-]
+NOT_BYTES = ["text", "", 5, 0, True, None, 1.5, object(), bytes]
+ITERABLES = [[1, 2], (1,), {1: 2}, range(3), {1}, iter([1, 2])]
+TAKES_ITERABLES = {"extend"}
 
 
 @pytest.mark.parametrize("call", SOURCES)
@@ -78,8 +65,14 @@ def test_sources_that_are_no_bytes(pool, call, bad):
     buf = filled(pool, PAGE + 1)
     with refused(TypeError, buf):
         SOURCES[call](buf, bad)
+
+
+@pytest.mark.parametrize("call", sorted(SOURCES.keys() - TAKES_ITERABLES))
+@pytest.mark.parametrize("bad", ITERABLES, ids=lambda bad: type(bad).__name__)
+def test_iterables_where_bytes_are_wanted(pool, call, bad):
+    buf = filled(pool, PAGE + 1)
     with refused(TypeError, buf):
-        SOURCES[call](buf, iter([1, 2]))
+        SOURCES[call](buf, bad)
 
 
 @pytest.mark.parametrize("bad", NOT_BYTES, ids=repr)
