@@ -5,6 +5,7 @@
 #ifndef PB_TEST_MODEL_H
 #define PB_TEST_MODEL_H
 
+#include "pb_view.h"
 #include "support.h"
 
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
 typedef struct {
     uint64_t size, bias;
     unsigned levels, max_levels;
+    bool tiny;     /* in the object itself; sheet 0 keeps the bytes, but is no page */
     sheet **sheet; /* sorted by number */
     size_t sheets, room;
 } model;
@@ -22,7 +24,7 @@ typedef struct {
 static inline void
 model_init(model *m, unsigned max_levels)
 {
-    *m = (model){.levels = 1, .max_levels = max_levels};
+    *m = (model){.levels = 1, .max_levels = max_levels, .tiny = PB_INLINE > 0};
 }
 
 static inline void
@@ -33,6 +35,7 @@ model_clear(model *m)
     }
     m->size = m->bias = 0;
     m->levels = 1;
+    m->tiny = PB_INLINE > 0;
 }
 
 static inline void
@@ -112,6 +115,7 @@ model_copy(model *to, const model *from)
     to->size = from->size;
     to->bias = from->bias;
     to->levels = from->levels;
+    to->tiny = from->tiny;
 }
 
 /* ---- the shape ---- */
@@ -188,12 +192,25 @@ model_nodes(const model *m)
     return n;
 }
 
+/* Tiny contents move to a page, if there are any. */
+static inline void
+model_spill(model *m)
+{
+    if (m->tiny && m->size) {
+        model_make_sheet(m, 0);
+    }
+    m->tiny = false;
+}
+
 /* ---- the calls ---- */
 
 /* src == NULL: the pages are made, their bytes stay (pb_buf_prepare). */
 static inline void
 model_write(model *m, uint64_t off, const uint8_t *src, uint64_t n)
 {
+    if (off + n > PB_INLINE) {
+        model_spill(m);
+    }
     model_raise(m, off + n);
     for (uint64_t pos = m->bias + off, end = pos + n; pos < end;) {
         uint64_t in = pos & PB_PAGE_MASK, len = pb_min(PB_PAGE_SIZE - in, end - pos);
@@ -242,13 +259,16 @@ static inline void
 model_truncate(model *m, uint64_t size)
 {
     if (size >= m->size) {
+        if (size > PB_INLINE) {
+            model_spill(m);
+        }
         model_raise(m, size);
         m->size = size;
         return;
     }
     model_wipe(m, size, m->size - size);
     m->size = size;
-    if (size) {
+    if (size && !m->tiny) {
         model_remove(m, page_number(m->bias + size - 1) + 1, UINT64_MAX);
     }
     model_settle(m);
@@ -263,6 +283,9 @@ model_punch(model *m, uint64_t off, uint64_t n)
     }
     n = pb_min(n, m->size - off);
     model_wipe(m, off, n);
+    if (m->tiny) {
+        return;
+    }
     uint64_t first = page_number(m->bias + off + (off ? PB_PAGE_MASK : 0));
     uint64_t past = page_number(m->bias + off + n);
     if (off + n == m->size) {
@@ -274,6 +297,13 @@ model_punch(model *m, uint64_t off, uint64_t n)
 static inline void
 model_drop_front(model *m, uint64_t n)
 {
+    if (m->tiny && n < m->size && m->size <= PB_PAGE_SIZE) {
+        uint8_t *bytes = model_make_sheet(m, 0)->bytes;
+        m->size -= n;
+        memmove(bytes, bytes + n, m->size);
+        memset(bytes + m->size, 0, n);
+        return;
+    }
     m->bias += n;
     m->size -= n;
     model_remove(m, 0, page_number(m->bias));
@@ -288,6 +318,11 @@ model_next_data(const model *m, uint64_t off, uint64_t *start, uint64_t *end)
 {
     if (off >= m->size) {
         return false;
+    }
+    if (m->tiny) {
+        *start = off;
+        *end = m->size;
+        return true;
     }
     size_t i = model_find(m, page_number(m->bias + off));
     if (i == m->sheets) {
@@ -362,7 +397,7 @@ agree_on_bytes(const pb_buf *b, const model *m)
 static inline void
 check_mine(const pb_buf *b)
 {
-    if (b->mine == NULL) {
+    if (pb_buf_is_inline(b) || b->mine == NULL) {
         return;
     }
     pb_step steps[PB_MAX_LEVELS + 1];
@@ -385,11 +420,12 @@ agree(const pb_buf *b, const model *m)
     }
     CHECK_POOL(b->pool);
     CHECK_EQ(b->root.size, m->size);
-    CHECK_EQ(b->root.levels, m->levels);
-    CHECK_EQ(b->root.bias, m->bias);
+    CHECK_EQ(pb_buf_levels(b), m->levels);
+    CHECK_EQ(pb_buf_bias(b), m->bias);
+    CHECK_EQ(pb_buf_is_inline(b), m->tiny);
     pb_usage use;
     pb_buf_usage(b, &use);
-    CHECK_EQ(use.pages, m->sheets);
+    CHECK_EQ(use.pages, m->tiny ? 0 : m->sheets);
     CHECK_EQ(use.nodes, model_nodes(m));
     check_mine(b);
     agree_on_extents(b, m);
@@ -486,6 +522,15 @@ pair_clear(pair *p)
     model_clear(&p->m);
 }
 
+static inline void
+pair_spill(pair *p)
+{
+    pb_status st;
+    GROWING(p->mem, st, pb_buf_spill(&p->b));
+    CHECK_OK(st);
+    model_spill(&p->m);
+}
+
 /* Bytes of a known pattern at [off, off + n). */
 static inline void
 pair_scribble(pair *p, uint64_t off, uint64_t n, uint64_t seed)
@@ -497,37 +542,14 @@ pair_scribble(pair *p, uint64_t off, uint64_t n, uint64_t seed)
     free(src);
 }
 
-/* The same tree in a buffer built afresh, which remembers nothing of it. */
-static inline void
-adopt_tree(pb_buf *b, pb_pool *pool, const pb_root *tree)
-{
-    pb_buf_init(b, pool, tree->max_levels);
-    b->root.size = tree->size;
-    b->root.bias = tree->bias;
-    b->root.levels = tree->levels;
-    b->root.shared = tree->size > 0; /* an empty tree shares nothing */
-    memcpy(b->root.slot, tree->slot, sizeof tree->slot);
-}
-
-/* Copy-on-write as a snapshot will do it: a second root with the same four entries. */
+/* A second tree with the same four entries. */
 static inline void
 pair_share(pair *to, pair *from)
 {
-    pb_pool *pool = from->b.pool;
-    pb_root tree = from->b.root;
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        pb_frame frame = pb_entry_frame(pb_entry_load(&tree.slot[i]));
-        if (frame) {
-            pb_lock_take(&pool->lock);
-            pb_frame_ref(pool, frame);
-            pb_lock_drop(&pool->lock);
-        }
-    }
-    memset(from->b.root.slot, 0, sizeof tree.slot);
-    pb_buf_fini(&from->b);
-    adopt_tree(&from->b, pool, &tree);
-    to->mem = from->mem;
-    adopt_tree(&to->b, pool, &tree);
+    pb_status st;
+    pair_init(to, from->mem, from->m.max_levels);
+    GROWING(from->mem, st, pb_buf_share(&to->b, &from->b));
+    CHECK_OK(st);
     model_copy(&to->m, &from->m);
 }
 

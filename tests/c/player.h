@@ -127,7 +127,7 @@ step_prepare(player *y)
     fill(&y->c, y->bytes, n);
     pb_buf_copy_in(&y->p.b, off, y->bytes, n);
     model_write(&y->p.m, off, y->bytes, n);
-    if (off == old) {
+    if (y->p.m.size != old) {
         pb_buf_remember_tail(&y->p.b);
     }
 }
@@ -202,7 +202,8 @@ look(player *y)
         const uint8_t *at = pb_buf_peek(&y->p.b, off, n);
         uint64_t pos = m->bias + off;
         bool one_page = page_number(pos) == page_number(pos + n - 1);
-        CHECK_EQ(at != NULL, one_page && model_sheet(m, page_number(pos)) != NULL);
+        bool there = one_page && model_sheet(m, page_number(pos)) != NULL;
+        CHECK_EQ(at != NULL, m->tiny || there);
         if (at) {
             model_read(m, off, y->bytes, n);
             CHECK_BYTES(at, y->bytes, n);

@@ -79,9 +79,7 @@ test_a_large_region_skips_numbers(void)
     AGREE(&p.b, &p.m);
     pair_fini(&p);
     CHECK_EMPTY(&mem.pool);
-    uint64_t shared, pinned;
-    pb_pool_survey(&mem.pool, &shared, &pinned);
-    CHECK_EQ(shared + pinned, 0);
+    CHECK_EQ(pb_pool_shared(&mem.pool) + pb_pool_pinned(&mem.pool), 0);
     memory_fini(&mem);
 }
 

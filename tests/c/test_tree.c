@@ -140,6 +140,7 @@ static void
 tree_init(pair *p, memory *mem, unsigned levels)
 {
     pair_init(p, mem, PB_MAX_LEVELS);
+    pair_spill(p);
     p->b.root.levels = (uint8_t)levels;
     p->m.levels = levels;
     p->b.root.size = p->m.size = pb_reach(levels);
@@ -469,6 +470,7 @@ test_release(void)
     pb_tree_release(&mem.pool, &p.b.root);
     CHECK_EQ(p.b.root.size + p.b.root.bias, 0);
     CHECK_EQ(p.b.root.levels, 1);
+    CHECK_EQ(p.b.root.shared, 0);
     CHECK_EMPTY(&mem.pool);
     model_clear(&p.m);
     pair_fini(&p);
