@@ -123,7 +123,8 @@ transfer_read(pb_buf *b, uint64_t off, uint64_t n)
 {
     buffer_lock(b);
     uint64_t len = clip_lock_held(b, off, n);
-    const uint8_t *at = len ? pb_buf_peek(b, off, len) : NULL;
+    bool small = len && len < COPY_WITHOUT_GIL;
+    const uint8_t *at = small ? pb_buf_peek(b, off, len) : NULL;
     PyObject *out =
         at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len) : NULL;
     buffer_unlock(b);

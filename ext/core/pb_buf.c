@@ -320,6 +320,13 @@ own_pages(pb_buf *b, const span *s)
     }
 }
 
+void
+pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n)
+{
+    span s = span_of(pos, n);
+    own_pages(b, &s);
+}
+
 pb_status
 pb_buf_raise_to(pb_buf *b, uint64_t end)
 {
@@ -401,7 +408,9 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end)
     if (need && (off != b->root.size || b->root.shared)) {
         forget(b); /* frames may change under front and tail, nodes under the leaves */
     }
+    uint64_t taken = pb_pool_taken(b->pool);
     own_pages(b, &s);
+    pb_pool_give_rest(b->pool, need, taken);
     pb_buf_cover(b, off + n);
     return PB_OK;
 }
@@ -452,8 +461,10 @@ static uint64_t
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
 {
     uint64_t page = page_of(pos), last = page_of(end - 1);
-    pb_leaf leaf;
-    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    pb_leaf leaf = {b->seen, b->seen_first, b->seen_first + PB_FANOUT};
+    if (recall(b->seen, b->seen_first, page) == NULL) {
+        pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    }
     uint64_t most = pb_min(last + 1, leaf.end) - page;
     *address = NULL;
     if (leaf.entry) {
@@ -513,6 +524,20 @@ pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
     }
 }
 
+/* Does entry `at` of a page begin a run that holds n bytes from `in_page` on, as far as
+ * the leaf goes? */
+static inline bool
+run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, uint64_t n)
+{
+    uint64_t pages = page_of(in_page + n - 1) + 1;
+    if (PB_LIKELY(pages == 1)) {
+        return true;
+    }
+    uint64_t left = b->root.levels > 1 ? PB_FANOUT - (page & (PB_FANOUT - 1))
+                                       : PB_ROOT_SLOTS - page;
+    return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
+}
+
 const uint8_t *
 pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -521,11 +546,9 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    if (in_page + n > PB_PAGE_SIZE) {
-        return NULL;
-    }
     pb_entry *at = look_up(b, page_of(pos));
-    return at && *at != PB_HOLE ? page_address(b, pb_entry_load(at)) + in_page : NULL;
+    bool there = at && *at != PB_HOLE && run_holds(b, at, page_of(pos), in_page, n);
+    return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
 }
 
 /* ---- in: write and extend ---- */
@@ -542,11 +565,12 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    if (in_page + n > PB_PAGE_SIZE) {
+    pb_entry *at = look_up_owned(b, page_of(pos));
+    if (at == NULL || (b->root.shared && in_page + n > PB_PAGE_SIZE) ||
+        !run_holds(b, at, page_of(pos), in_page, n)) {
         return NULL;
     }
-    pb_entry *at = look_up_owned(b, page_of(pos));
-    return at ? page_address(b, pb_entry_load(at)) + in_page : NULL;
+    return page_address(b, pb_entry_load(at)) + in_page;
 }
 
 pb_status
@@ -568,10 +592,59 @@ pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     return st;
 }
 
+/* The entry where an append of up to a page needs its one new page: a hole in the
+ * remembered leaf.  NULL when the case is not so plain. */
+static inline pb_entry *
+next_entry(pb_buf *b, uint64_t n)
+{
+    uint64_t end = b->root.bias + b->root.size;
+    uint64_t left = (0 - end) & PB_PAGE_MASK; /* of the tail page */
+    bool plain = b->root.room == left && n > left && n - left <= PB_PAGE_SIZE &&
+                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->book &&
+                 b->root.size + n <= pb_buf_capacity(b);
+    pb_entry *at = plain ? recall(b->seen, b->seen_first, page_of(end + left)) : NULL;
+    return at && *at == PB_HOLE ? at : NULL;
+}
+
+/* Append to the tail page and to one new page.  false: not so plain, or no frame at hand;
+ * nothing has changed. */
+static bool
+append_page(pb_buf *b, const uint8_t *src, uint64_t n)
+{
+    pb_entry *at = next_entry(b, n);
+    if (at == NULL) {
+        return false;
+    }
+    bool has_before = b->root.bias == 0 && at != b->seen;
+    bool zero;
+    pb_frame frame = pb_pool_take_one(
+        b->pool, has_before ? pb_entry_frame(pb_entry_load(at - 1)) : 0, &zero);
+    if (frame == 0) {
+        return false;
+    }
+    uint64_t left = b->root.room, rest = n - left;
+    uint8_t *page = pb_frame_address(b->pool, frame);
+    pb_entry_store(at, pb_entry_of(frame));
+    if (left) {
+        pb_copy(b->tail, src, left);
+    }
+    pb_copy(page, src + left, rest);
+    if (!zero) { /* I4 */
+        pb_zero(page + rest, PB_PAGE_SIZE - rest);
+    }
+    b->root.size += n;
+    b->tail = page + rest;
+    b->root.room = (uint16_t)pb_min(PB_PAGE_SIZE - rest, pb_buf_capacity(b) - b->root.size);
+    return true;
+}
+
 pb_status
 pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
 {
     uint64_t off = b->root.size;
+    if (append_page(b, src, n)) {
+        return PB_OK;
+    }
     pb_status st = pb_buf_prepare(b, off, n);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);

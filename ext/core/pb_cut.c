@@ -33,6 +33,40 @@ remember_front(pb_buf *b)
     b->front = pb_buf_page(b, page_of(b->root.bias));
 }
 
+/* Would pb_buf_settle find nothing to do?  The bias in the first root slot, and more than
+ * four children in use. */
+static inline bool
+is_settled(unsigned levels, uint64_t bias, uint64_t size)
+{
+    unsigned bits = PB_PAGE_SHIFT + pb_span_bits(levels - 2); /* of a child */
+    return bias < pb_slot_span(levels) &&
+           ((bias + size - 1) >> bits) - (bias >> bits) >= PB_ROOT_SLOTS;
+}
+
+/* The plain case of a FIFO: one page is left behind, in the remembered leaf, the next one
+ * is there, and nothing else changes.  false: not so plain, nothing has changed. */
+static bool
+drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
+{
+    if (b->seen == NULL || page - b->seen_first >= PB_FANOUT - 1 || b->root.shared ||
+        b->book) {
+        return false;
+    }
+    pb_entry *at = b->seen + (page - b->seen_first);
+    uint64_t bias = b->root.bias + n, size = b->root.size - n;
+    if (at[0] == PB_HOLE || at[1] == PB_HOLE ||
+        !is_settled(b->root.levels, bias, size)) {
+        return false;
+    }
+    pb_frame frame = pb_entry_frame(pb_entry_load(at));
+    pb_entry_store(at, PB_HOLE);
+    pb_frame_unref(b->pool, frame);
+    b->root.bias = bias;
+    b->root.size = size;
+    b->front = page_address(b, pb_entry_load(at + 1));
+    return true;
+}
+
 /* Drop the pages before the new front, then move there. */
 static pb_status
 drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
@@ -50,7 +84,9 @@ drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
     if (b->root.shared) { /* the tail's node may be copied, its page is not */
         b->root.room = 0;
     }
+    uint64_t taken = pb_pool_taken(b->pool);
     pb_tree_drop(b->pool, &b->root, first, last);
+    pb_pool_give_rest(b->pool, need, taken);
     b->root.bias += n;
     b->root.size -= n;
     pb_buf_settle(b);
@@ -73,6 +109,9 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
         return PB_OK;
     }
     uint64_t first = page_of(root->bias), past = page_of(root->bias + n);
+    if (past == first + 1 && drop_one_page(b, n, first)) {
+        return PB_OK;
+    }
     if (past > first) {
         pb_status st = drop_front_pages(b, n, first, past - 1);
         if (st != PB_OK) {
@@ -133,11 +172,10 @@ need_to_wipe(const pb_buf *b, const wiping *w)
     return need;
 }
 
-/* Own an edge page and clear its part of the range.  Returns the frames that took. */
-static uint64_t
+/* Own an edge page and clear its part of the range. */
+static void
 wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
 {
-    uint64_t used = pb_tree_need(b->pool, &b->root, page, page);
     uint64_t start = page << PB_PAGE_SHIFT;
     pb_leaf leaf;
     pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
@@ -145,7 +183,6 @@ wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
     pb_tree_own_page(b->pool, &b->root, at, false);
     uint64_t from = pb_max(w->pos, start), to = pb_min(w->end, start + PB_PAGE_SIZE);
     pb_zero(page_address(b, pb_entry_load(at)) + (from - start), to - from);
-    return used;
 }
 
 /* Drop the whole pages of the range, but clear those under live views in place (I7). */
@@ -174,12 +211,12 @@ static void
 wipe_promised(pb_buf *b, const wiping *w, uint64_t need)
 {
     forget(b);
-    need -= need_to_drop(b, w);
+    uint64_t taken = pb_pool_taken(b->pool);
     wipe_pages(b, w);
     for (unsigned i = 0; i < w->edges; i++) {
-        need -= wipe_edge(b, w, w->edge[i]);
+        wipe_edge(b, w, w->edge[i]);
     }
-    pb_pool_unpromise(b->pool, need);
+    pb_pool_give_rest(b->pool, need, taken);
 }
 
 /* Make [pos, end) zeros: pages wholly inside are dropped, edges are cleared.

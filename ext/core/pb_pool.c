@@ -164,6 +164,39 @@ pb_pool_unpromise(pb_pool *pool, uint64_t n)
     pb_lock_drop(&pool->lock);
 }
 
+#if PB_LOCKS
+static _Thread_local uint64_t taken_here; /* of all pools */
+#endif
+
+uint64_t
+pb_pool_taken(const pb_pool *pool)
+{
+#if PB_LOCKS
+    return taken_here;
+#else
+    return pool->taken;
+#endif
+}
+
+static inline void
+note_taken(pb_pool *pool, uint32_t n)
+{
+#if PB_LOCKS
+    taken_here += n;
+#else
+    pool->taken += n;
+#endif
+}
+
+void
+pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before)
+{
+    uint64_t rest = n - (pb_pool_taken(pool) - taken_before);
+    if (PB_UNLIKELY(rest)) {
+        pb_pool_unpromise(pool, rest);
+    }
+}
+
 /* ---- the free list: most recently freed first ---- */
 
 static void
@@ -212,6 +245,7 @@ static void
 count_taken(pb_pool *pool, uint32_t n)
 {
     pool->promised -= n;
+    note_taken(pool, n);
     pool->held += n;
     if (pool->held > pool->high_water) {
         pool->high_water = pool->held;
@@ -312,6 +346,19 @@ pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
     pb_frame first = take_run_locked(pool, after, want, got, zero);
     pb_lock_drop(&pool->lock);
     return first;
+}
+
+pb_frame
+pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero)
+{
+    uint32_t got;
+    pb_frame frame = 0;
+    pb_lock_take(&pool->lock);
+    if (promise_locked(pool, 1) == PB_OK) {
+        frame = take_run_locked(pool, after, 1, &got, zero);
+    }
+    pb_lock_drop(&pool->lock);
+    return frame;
 }
 
 pb_frame

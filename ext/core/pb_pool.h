@@ -80,6 +80,7 @@ typedef struct {
     uint64_t promised; /* of listed + virgin: spoken for (I3) */
     uint64_t held, nodes, detached, high_water;
     uint64_t limit;      /* frames */
+    uint64_t taken;      /* frames handed out so far: see pb_pool_taken */
     uint64_t asked;      /* frames that the last promise asked for */
     uint64_t short_by;   /* after PB_NEED_PAGES: how many more are needed */
     uint64_t table_bytes;
@@ -167,11 +168,23 @@ pb_pool_promise(pb_pool *pool, uint64_t n);
 void
 pb_pool_unpromise(pb_pool *pool, uint64_t n);
 
+/* What a change needs is counted before it, where a frame that one tree names twice counts
+ * twice; once the first of them has its copy, the second needs none.  So note what this
+ * thread has taken so far, and afterwards give back what is left of n promised frames. */
+uint64_t
+pb_pool_taken(const pb_pool *pool);
+void
+pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before);
+
 /* Take up to `want` promised frames with consecutive numbers, after frame `after`
  * where that is free; after == 0: from the most recently freed one on.  Returns the
  * first; *got >= 1; *zero: all known to be zeros.  Each has count 1, PB_KIND_DATA. */
 pb_frame
 pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero);
+
+/* Speak for one frame and take it, as pb_pool_take_run does; 0 when there is none. */
+pb_frame
+pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero);
 
 /* Take one promised frame for a node.  Its bytes are not cleared. */
 pb_frame
