@@ -445,6 +445,9 @@ check_state(BytesIOObject *self, PyObject *state)
                      Py_TYPE(self)->tp_name, Py_TYPE(state)->tp_name);
         return -1;
     }
+    if (stream_check_change(&self->s) < 0) {
+        return -1;
+    }
     PyObject *position = PyTuple_GET_ITEM(state, 1), *dict = PyTuple_GET_ITEM(state, 2);
     if (!PyLong_Check(position)) {
         PyErr_Format(PyExc_TypeError, "second item of state must be an integer, not %.200s",
@@ -456,7 +459,7 @@ check_state(BytesIOObject *self, PyObject *state)
                      Py_TYPE(dict)->tp_name);
         return -1;
     }
-    return stream_check_change(&self->s);
+    return 0;
 }
 
 /* The attributes with those of a state added, a new reference; NULL: none, or an

@@ -6,22 +6,31 @@
 
 /* ---- arguments ---- */
 
+/* An int or None, in the words of io: -1 with an exception, 0 for None. */
+static int
+arg_optional(PyObject *arg, Py_ssize_t *out)
+{
+    if (arg == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(arg)) {
+        PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'",
+                     Py_TYPE(arg)->tp_name);
+        return -1;
+    }
+    *out = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
+    return *out == -1 && PyErr_Occurred() ? -1 : 1;
+}
+
 int
 stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out)
 {
-    *out = UINT64_MAX;
-    if (check_nargs(name, nargs, 0, 1) < 0) {
+    Py_ssize_t size = -1;
+    if (check_nargs(name, nargs, 0, 1) < 0 || (nargs && arg_optional(args[0], &size) < 0)) {
         return -1;
     }
-    if (nargs == 0) {
-        return 0;
-    }
-    if (args[0] != Py_None && !PyIndex_Check(args[0])) {
-        PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'",
-                     Py_TYPE(args[0])->tp_name);
-        return -1;
-    }
-    return arg_size(args[0], out);
+    *out = size < 0 ? UINT64_MAX : (uint64_t)size;
+    return 0;
 }
 
 /* ---- checks ---- */
@@ -582,29 +591,6 @@ stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, 
 
 /* ---- the length ---- */
 
-/* None and no argument: the position. */
-static int
-arg_truncate(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t *out)
-{
-    *out = -1;
-    if (check_nargs("truncate", nargs, 0, 1) < 0) {
-        return -1;
-    }
-    if (nargs == 0 || args[0] == Py_None) {
-        return 0;
-    }
-    if (!PyIndex_Check(args[0])) {
-        PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'",
-                     Py_TYPE(args[0])->tp_name);
-        return -1;
-    }
-    *out = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
-    if (*out == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    return *out < 0 ? -2 : 0;
-}
-
 static int
 cut(pb_buf *b, stream *s, uint64_t size)
 {
@@ -617,22 +603,23 @@ cut(pb_buf *b, stream *s, uint64_t size)
     return changes ? transfer_truncate(b, size) : 0;
 }
 
+/* None and no argument: the position. */
 PyObject *
 stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    Py_ssize_t asked;
-    if (s->extends && stream_check_open(s) < 0) {
+    Py_ssize_t asked = 0;
+    int given = 0;
+    if ((s->extends && stream_check_open(s) < 0) ||
+        check_nargs("truncate", nargs, 0, 1) < 0 ||
+        (nargs && (given = arg_optional(args[0], &asked)) < 0) ||
+        stream_check_change(s) < 0) {
         return NULL;
     }
-    int parsed = arg_truncate(args, nargs, &asked);
-    if (parsed == -1 || stream_check_change(s) < 0) {
-        return NULL;
-    }
-    if (parsed == -2) {
+    if (asked < 0) {
         PyErr_Format(PyExc_ValueError, "negative size value %zd", asked);
         return NULL;
     }
-    uint64_t size = asked < 0 ? s->pos : (uint64_t)asked;
+    uint64_t size = given ? (uint64_t)asked : s->pos;
     PyObject *result = PyLong_FromUnsignedLongLong(size);
     if (result && cut(b, s, size) < 0) {
         Py_CLEAR(result);

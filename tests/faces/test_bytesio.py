@@ -1,0 +1,529 @@
+"""pagebuf.BytesIO: io.BytesIO's results and messages, and what it promises beyond."""
+
+from __future__ import annotations
+
+import array
+import copy
+import gc
+import io
+import itertools
+import os
+import pickle
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pagebuf
+from pagebuf import BytesIO
+from tests.helpers import PAGE, around, reach
+from tests.support import pattern
+
+SIZES = around(0, pagebuf.INLINE_SIZE, PAGE, 3 * PAGE, reach(1))
+
+
+class IntLike:
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+# ---- beside io.BytesIO, to the letter ----
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "read": lambda f: f.read(),
+    "read 0": lambda f: f.read(0),
+    "read None": lambda f: f.read(None),
+    "read index": lambda f: f.read(IntLike(3)),
+    "read str": lambda f: f.read("3"),
+    "read float": lambda f: f.read(3.0),
+    "read huge": lambda f: f.read(2**70),
+    "read1": lambda f: f.read1(4),
+    "readline": lambda f: f.readline(),
+    "readline None": lambda f: f.readline(None),
+    "readline bound": lambda f: f.readline(2),
+    "readline float": lambda f: f.readline(1.0),
+    "readlines": lambda f: f.readlines(),
+    "readlines hint": lambda f: f.readlines(5),
+    "readlines str": lambda f: f.readlines("5"),
+    "readlines index": lambda f: f.readlines(IntLike(5)),
+    "readinto": lambda f: f.readinto(bytearray(3)),
+    "readinto bytes": lambda f: f.readinto(b"abc"),
+    "readinto str": lambda f: f.readinto("abc"),
+    "next": lambda f: next(f),
+    "iter": lambda f: iter(f) is f,
+    "write": lambda f: f.write(b"xyz"),
+    "write nothing": lambda f: f.write(b""),
+    "write view": lambda f: f.write(memoryview(b"abcd")[1:3]),
+    "write strided": lambda f: f.write(memoryview(b"abcdef")[::2]),
+    "write str": lambda f: f.write("x"),
+    "write None": lambda f: f.write(None),
+    "write int": lambda f: f.write(5),
+    "writelines": lambda f: f.writelines([b"a", bytearray(b"b")]),
+    "writelines None": lambda f: f.writelines(None),
+    "writelines bad": lambda f: f.writelines([b"first", 2]),
+    "seek": lambda f: f.seek(2),
+    "seek far": lambda f: f.seek(sys.maxsize),
+    "seek too far": lambda f: f.seek(sys.maxsize + 1),
+    "seek too far on": lambda f: (f.seek(sys.maxsize), f.seek(1, 1)),
+    "seek back": lambda f: f.seek(-100, 1),
+    "seek end": lambda f: f.seek(-3, 2),
+    "seek negative": lambda f: f.seek(-1),
+    "seek float": lambda f: f.seek(1.0),
+    "seek whence": lambda f: f.seek(1, 3),
+    "seek whence -1": lambda f: f.seek(1, -1),
+    "seek whence str": lambda f: f.seek(1, "a"),
+    "seek data": lambda f: f.seek(0, os.SEEK_DATA),
+    "tell": lambda f: f.tell(),
+    "truncate": lambda f: f.truncate(),
+    "truncate 3": lambda f: f.truncate(IntLike(3)),
+    "truncate 99": lambda f: f.truncate(99),
+    "truncate negative": lambda f: f.truncate(-1),
+    "truncate str": lambda f: f.truncate("1"),
+    "getvalue": lambda f: f.getvalue(),
+    "getbuffer": lambda f: bytes(f.getbuffer()),
+    "flags": lambda f: (f.readable(), f.writable(), f.seekable(), f.isatty(), f.closed),
+    "flush": lambda f: f.flush(),
+    "close": lambda f: f.close(),
+    "detach": lambda f: f.detach(),
+    "fileno": lambda f: f.fileno(),
+    "enter": lambda f: f.__enter__() is f,
+    "exit": lambda f: f.__exit__(None, None, None),
+    "state": lambda f: f.__getstate__(),
+    "setstate": lambda f: f.__setstate__((b"new", 1, None)),
+    "setstate tuple": lambda f: f.__setstate__((b"new", 1)),
+    "setstate position": lambda f: f.__setstate__((b"new", -1, None)),
+    "setstate position float": lambda f: f.__setstate__((b"new", 1.0, None)),
+    "setstate dict": lambda f: f.__setstate__((b"new", 1, 5)),
+    "setstate no tuple": lambda f: f.__setstate__(5),
+    "reduce 1": lambda f: f.__reduce_ex__(1),
+    "keyword": lambda f: type(f)(initial_bytes=b"abc").getvalue(),
+    "keyword bad": lambda f: type(f)(initial=b"abc"),
+    "two arguments": lambda f: type(f)(b"abc", b"def"),
+    "of str": lambda f: type(f)("abc"),
+    "of list": lambda f: type(f)([1]),
+    "init bytes": lambda f: f.__init__(b"abc"),
+    "init array": lambda f: f.__init__(array.array("i", [1, 2])),
+    "init nothing": lambda f: f.__init__(),
+}
+# Words that come from the parser of arguments, not from io.BytesIO.
+OWN_WORDS = {"keyword bad", "reduce 1", "setstate no tuple", "setstate tuple"}
+
+
+def closed(file: Any) -> None:
+    file.close()
+
+
+def past(file: Any) -> None:
+    file.seek(50)
+
+
+def middle(file: Any) -> None:
+    file.read(6)
+
+
+STATES: dict[str, Callable[[Any], Any]] = {
+    "open": lambda f: None,
+    "middle": middle,
+    "past": past,
+    "closed": closed,
+    "exported": lambda f: f.getbuffer(),
+}
+
+
+def outcome(call: Callable[[Any], Any], file: Any, words: bool) -> Any:
+    try:
+        return call(file)
+    except Exception as error:
+        kinds = [kind for kind in type(error).__mro__ if not kind.__module__.startswith("pageb")]
+        return kinds[0], str(error) if words else ""
+
+
+def condition(file: Any) -> Any:
+    return "closed" if file.closed else (file.getvalue(), file.tell())
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("call", CALLS)
+def test_as_io_bytesio(call: str, state: str) -> None:
+    both = BytesIO(b"one\ntwo\nthree"), io.BytesIO(b"one\ntwo\nthree")
+    kept = [STATES[state](file) for file in both]
+    before = condition(both[0])
+    ours, theirs = (outcome(CALLS[call], file, call not in OWN_WORDS) for file in both)
+    assert ours == theirs
+    if call.startswith(("init", "setstate")) and isinstance(ours, tuple):
+        assert condition(both[0]) == before  # io.BytesIO may have lost its bytes
+    else:
+        assert condition(both[0]) == condition(both[1])
+    del kept
+
+
+def test_write_past_what_can_be_addressed() -> None:
+    f = BytesIO(b"abc")
+    f.seek(sys.maxsize)
+    with pytest.raises(OverflowError):
+        f.write(b"x")
+    assert (f.getvalue(), f.tell()) == (b"abc", sys.maxsize)
+
+
+def test_kinds() -> None:
+    f = BytesIO()
+    assert isinstance(f, io.BufferedIOBase)
+    assert isinstance(f, io.IOBase)
+    assert issubclass(BytesIO, io.BufferedIOBase)
+    assert BytesIO.__module__ == "pagebuf"
+    assert set(dir(io.BytesIO)) <= set(dir(BytesIO))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_piece(size: int) -> None:
+    """Reads, lines and writes of all lengths around the edges of pages."""
+    data = pattern(0, size).replace(b"\x07", b"\n")
+    for step in {1, 3, 16, PAGE - 1, PAGE, PAGE + 1, size or 1}:
+        f = BytesIO(data)
+        assert list(iter(lambda f=f, step=step: f.read(step), b"")) == [
+            data[at : at + step] for at in range(0, size, step)
+        ]
+        f = BytesIO()
+        for at in range(0, size, step):
+            f.write(data[at : at + step])
+        assert f.getvalue() == data
+        f.seek(0)
+        assert list(f) == io.BytesIO(data).readlines()
+        f.seek(0)
+        for at in range(0, size, step):  # over what is there
+            assert f.write(data[at : at + step][::-1]) == len(data[at : at + step])
+        assert f.getvalue() == b"".join(data[at : at + step][::-1] for at in range(0, size, step))
+
+
+@pytest.mark.parametrize("hole", [1, PAGE - 1, PAGE, 5 * PAGE, reach(2)])
+def test_write_past_the_end_pads_with_zeros(hole: int) -> None:
+    f = BytesIO(b"abc")
+    f.truncate(1)
+    f.seek(1 + hole)
+    f.write(b"x")
+    assert f.getvalue() == b"a" + bytes(hole) + b"x"
+    f.seek(0)
+    assert f.readline() == b"a" + bytes(hole) + b"x"
+
+
+def test_items_of_many_bytes() -> None:
+    f = BytesIO(bytes(range(10)))
+    into = array.array("i", [0, 0])
+    assert f.readinto(into) == 8
+    assert into.tobytes() == bytes(range(8))
+    assert f.write(into) == 8
+    assert f.getvalue() == bytes(range(8)) + into.tobytes()
+
+
+# ---- further than io.BytesIO ----
+
+
+def test_peek_and_read_at() -> None:
+    f = BytesIO(b"hello world")
+    assert (f.peek(), f.peek(5), f.peek(0), f.tell()) == (b"h", b"hello", b"", 0)
+    assert (f.peek(-1), f.peek(None)) == (b"hello world",) * 2
+    assert (f.read_at(5, 6), f.read_at(99, 8), f.read_at(5, 99)) == (b"world", b"rld", b"")
+    assert f.tell() == 0
+    for call in (lambda: f.read_at(-1, 0), lambda: f.read_at(0, -1)):
+        with pytest.raises(ValueError):
+            call()
+    f.close()
+    for call in (f.peek, lambda: f.read_at(1, 1), f.read_buffer):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+
+
+def test_holes() -> None:
+    f = BytesIO()
+    f.seek(8 * PAGE)
+    f.write(b"x")
+    assert f.seek(0, pagebuf.SEEK_HOLE) == 0
+    assert f.seek(0, pagebuf.SEEK_DATA) == 8 * PAGE
+    assert f.read() == b"x"
+    assert f.seek(8 * PAGE, pagebuf.SEEK_HOLE) == 8 * PAGE + 1
+    with pytest.raises(OSError) as caught:
+        f.seek(8 * PAGE + 1, pagebuf.SEEK_DATA)
+    assert caught.value.errno == 6  # ENXIO
+
+
+def address(view: memoryview) -> int:
+    numpy = pytest.importorskip("numpy", reason="tells the address of a memoryview")
+    return int(numpy.frombuffer(view, numpy.uint8).__array_interface__["data"][0])
+
+
+@pytest.mark.parametrize("size", [1, PAGE, 3 * PAGE + 1])
+def test_read_buffer_keeps_its_bytes(size: int) -> None:
+    data = pattern(0, size)
+    f = BytesIO(data)
+    f.read(1)
+    view = f.read_buffer()
+    assert view.readonly
+    assert f.tell() == size
+    f.seek(0)
+    f.write(b"\0" * (2 * size))
+    assert view == data[1:]
+    assert f.getvalue() == bytes(2 * size)
+    f.seek(0)
+    again = f.read_buffer(size)
+    f.close()
+    assert (view, again) == (data[1:], bytes(size))
+
+
+def test_read_buffer_copies_nothing() -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    with f.getbuffer() as view:  # in one run from here on
+        start = address(view)
+    first, second = f.read_buffer(PAGE + 1), f.read_buffer(PAGE)
+    assert (address(first), address(second)) == (start, start + PAGE + 1)
+
+
+# ---- getbuffer ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_getbuffer_is_live_and_forbids_changes(size: int) -> None:
+    f = BytesIO(pattern(0, size))
+    f.read(1)
+    first, second = f.getbuffer(), f.getbuffer()
+    assert not first.readonly
+    assert first == second == pattern(0, size)
+    if size:
+        first[size - 1] = 0
+        assert f.getvalue()[-1] == second[-1] == 0
+    changes = [
+        lambda: f.write(b""),
+        lambda: f.truncate(0),
+        f.close,
+        lambda: f.__init__(b"x"),
+        lambda: f.__setstate__((b"", 0, None)),
+        lambda: f.writelines([b"x"]),
+    ]
+    before = f.getvalue(), f.tell()
+    for view in (first, second):
+        for change in changes:
+            with pytest.raises(BufferError):
+                change()
+        assert (f.getvalue(), f.tell()) == before
+        view.release()
+    assert f.write(b"more") == 4
+
+
+def test_getbuffer_gathers_scattered_pages() -> None:
+    f, other = BytesIO(), BytesIO()
+    for at in range(0, 20 * PAGE, PAGE):
+        f.write(pattern(at, PAGE))
+        other.write(pattern(at, PAGE))
+    f.seek(30 * PAGE)
+    f.write(b"end")
+    view = f.getbuffer()
+    assert view == pattern(0, 20 * PAGE) + bytes(10 * PAGE) + b"end"
+    f.seek(0)
+    assert f.read(PAGE + 1) == pattern(0, PAGE + 1)
+    view[0] = 0
+    assert f.read_at(1, 0) == b"\0"
+    other.close()
+
+
+def test_readinto_a_view_of_itself() -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    with f.getbuffer() as view:
+        f.seek(5)
+        assert f.readinto(view) == 3 * PAGE - 5
+        assert view == pattern(5, 3 * PAGE - 5) + pattern(3 * PAGE - 5, 5)
+
+
+def test_a_view_keeps_its_file() -> None:
+    view = BytesIO(pattern(0, 2 * PAGE)).getbuffer()
+    gc.collect()
+    assert view == pattern(0, 2 * PAGE)
+
+
+def test_a_view_in_a_cycle() -> None:
+    f = BytesIO(b"abc")
+    f.view = f.getbuffer()
+    seen = weakref.ref(f)
+    del f
+    gc.collect()
+    assert seen() is None
+
+
+# ---- I3: nothing changed ----
+
+
+@pytest.fixture
+def no_frames() -> Any:
+    """The default pool may not take one frame more, inside the block."""
+    pool = pagebuf.default_pool()
+
+    class Block:
+        def __enter__(self) -> None:
+            pool._set_limit(pool.stats().held)
+
+        def __exit__(self, *_: object) -> None:
+            pool._set_limit(-1)
+
+    return Block()
+
+
+LARGE = pattern(0, 9 * PAGE, salt=1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f: f.write(LARGE),
+        lambda f: (f.seek(50 * PAGE), f.write(b"x")),
+        lambda f: f.__init__(LARGE),
+        lambda f: f.__setstate__((LARGE, 3, {"a": 1})),
+        lambda f: f.writelines([LARGE]),
+    ],
+)
+@pytest.mark.parametrize("shared", [False, True])
+def test_refused_by_the_pool(call: Any, shared: bool, no_frames: Any) -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    view = f.read_buffer(PAGE) if shared else b""
+    with no_frames, pytest.raises(MemoryError):
+        call(f)
+    assert f.getvalue() == pattern(0, 3 * PAGE)
+    assert not hasattr(f, "a")
+    assert view == pattern(0, PAGE)[: len(view)]
+    f.__init__(LARGE)
+    assert f.getvalue() == LARGE
+
+
+def test_cut_of_shared_pages_is_refused_whole(no_frames: Any) -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    view = f.read_buffer()
+    f.seek(0)
+    with no_frames:
+        try:
+            f.truncate(PAGE + 1)
+        except MemoryError:
+            assert f.getvalue() == view
+        else:
+            assert f.getvalue() == pattern(0, PAGE + 1)
+    assert view == pattern(0, 3 * PAGE)
+
+
+# ---- the object ----
+
+
+class Other(BytesIO):
+    """Its __init__ takes other arguments, so that pickling must not call it."""
+
+    def __init__(self, first: bytes, second: int) -> None:
+        super().__init__(first)
+        self.second = second
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickle(protocol: int) -> None:
+    f = Other(pattern(0, 2 * PAGE), 7)
+    f.seek(5)
+    for twin in (pickle.loads(pickle.dumps(f, protocol)), copy.copy(f), copy.deepcopy(f)):
+        assert type(twin) is Other
+        assert (twin.getvalue(), twin.tell(), twin.second) == (f.getvalue(), 5, 7)
+        twin.write(b"x")
+    assert f.tell() == 5
+    f.close()
+    with pytest.raises(ValueError, match="closed"):
+        pickle.dumps(f, protocol)
+
+
+def test_attributes_weak_references_and_size() -> None:
+    f = BytesIO(b"abc")
+    f.name = "n"
+    assert f.__dict__ == {"name": "n"}
+    seen = weakref.ref(f)
+    assert object.__sizeof__(f) <= 200
+    assert sys.getsizeof(BytesIO(bytes(9 * PAGE))) >= 9 * PAGE
+    del f
+    assert seen() is None
+    fresh = BytesIO()
+    assert (fresh.__dict__, fresh.getvalue(), fresh.tell()) == ({}, b"", 0)
+
+
+def test_memory_of_files_comes_back() -> None:
+    """Files that went leave nothing in those that use their memory again."""
+    for size in (0, 1, 90, PAGE, 3 * PAGE):
+        files = [BytesIO(pattern(0, size)) for _ in range(40)]
+        for f in files[::2]:
+            f.extra = f  # in a cycle
+            f.seek(1)
+        for f in files[::3]:
+            f.close()
+        del files, f
+        gc.collect()
+        for f in [BytesIO() for _ in range(60)]:
+            assert (f.closed, f.tell(), f.getvalue(), f.__dict__) == (False, 0, b"", {})
+            assert f.write(b"ab") == 2
+            assert f.getvalue() == b"ab"
+
+
+def test_finalizer_of_a_subclass_closes() -> None:
+    calls = []
+
+    class Closing(BytesIO):
+        def close(self) -> None:
+            calls.append(self.getvalue())
+            super().close()
+
+    Closing(b"abc")
+    assert calls == [b"abc"]
+
+
+def test_without_init() -> None:
+    f = BytesIO.__new__(BytesIO, "anything", at=1)
+    assert (f.getvalue(), f.write(b"x"), f.getvalue()) == (b"", 1, b"x")
+
+
+def test_text_over_it() -> None:
+    f = BytesIO()
+    text = io.TextIOWrapper(f, "utf-8", newline="")
+    text.write("häß\n" * PAGE)
+    text.flush()
+    text.seek(0)
+    assert text.read() == "häß\n" * PAGE
+    assert text.detach() is f
+    assert io.BufferedReader(BytesIO(LARGE)).read() == LARGE
+
+
+def test_in_the_list_of_the_pool() -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    assert any(buf is f for buf in pagebuf.default_pool().buffers())
+    f.check()
+    pagebuf.default_pool().check()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_destruction_orders(order: tuple[int, ...]) -> None:
+    f = BytesIO(pattern(0, 3 * PAGE))
+    things: list[Any] = [f, f.getbuffer(), f.read_buffer(PAGE), iter(f)]
+    things[1] = things[1].cast("B", (3 * PAGE,))
+    del f
+    for i in order:
+        things[i] = None
+    gc.collect(0)
+    pagebuf.default_pool().check()
+
+
+def test_threads_share_the_position() -> None:
+    f = BytesIO(b"".join(i.to_bytes(8, "big") for i in range(4000)))
+    got: list[list[bytes]] = [[] for _ in range(4)]
+
+    def read(mine: list[bytes]) -> None:
+        while piece := f.read(8):
+            mine.append(piece)
+
+    threads = [threading.Thread(target=read, args=(mine,)) for mine in got]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(itertools.chain(*got)) == [i.to_bytes(8, "big") for i in range(4000)]
