@@ -5,6 +5,7 @@ finds afterwards, or raises; it never uses what it read before."""
 from __future__ import annotations
 
 import sys
+import weakref
 
 import pytest
 
@@ -294,6 +295,26 @@ def test_a_region_that_changes_the_buffer(call, action):
     if len(buf) < 1 << 26:
         assert buf.tobytes() == model.tobytes()
     assert_pool(pool, [buf])
+
+
+def test_a_region_that_costs_the_pool_its_last_reference():
+    """The buffer moves to another pool while the old one makes a region for it.  The harm
+    shows under the sanitizers (`make sanitize`)."""
+    pool, other = BusyPool(), pagebuf.PagePool()
+    buf = filled(pool, SIZE)
+    data, gone = _outgrow(buf), weakref.ref(pool)
+    del pool
+
+    def act():
+        BusyPool.act = staticmethod(lambda: None)
+        buf.__init__(b"", pool=other)
+
+    BusyPool.act = staticmethod(act)
+    buf.extend(data)
+    assert buf.pool is other
+    assert buf.tobytes() == data
+    assert gone() is None
+    assert_pool(other, [buf])
 
 
 def test_a_region_taken_by_somebody_else():
