@@ -487,6 +487,19 @@ arg_int(PyObject *obj, int *out)
     return 0;
 }
 
+/* The system's numbers of SEEK_DATA and SEEK_HOLE, where it has them. */
+static int
+own_whence(int whence)
+{
+#if defined(SEEK_DATA) && defined(SEEK_HOLE)
+    return whence == SEEK_DATA   ? STREAM_SEEK_DATA
+           : whence == SEEK_HOLE ? STREAM_SEEK_HOLE
+                                 : whence;
+#else
+    return whence;
+#endif
+}
+
 static int
 parse_seek(PyObject *const *args, Py_ssize_t nargs, bool holes, seek_args *out)
 {
@@ -501,8 +514,8 @@ parse_seek(PyObject *const *args, Py_ssize_t nargs, bool holes, seek_args *out)
         (nargs > 1 && arg_int(args[1], &out->whence) < 0)) {
         return -1;
     }
-    if (holes && (out->whence == 3 || out->whence == 4)) {
-        out->whence += STREAM_SEEK_DATA - 3;
+    if (holes) {
+        out->whence = own_whence(out->whence);
     }
     return 0;
 }

@@ -28,7 +28,7 @@ typedef struct {
 
 #define STREAM_EXPORTS_MAX (((uint32_t)1 << 26) - 1)
 
-/* `whence` of seek.  3 and 4 are what Linux calls them, but io.BytesIO refuses these. */
+/* `whence` of seek.  The system's numbers (3 and 4 on Linux) io.BytesIO has to refuse. */
 #define STREAM_SEEK_DATA 19
 #define STREAM_SEEK_HOLE 20
 
@@ -101,7 +101,7 @@ stream_writelines(pb_buf *b, stream *s, PyObject *lines);
 
 /* ---- the position and the length ---- */
 
-/* seek(offset, whence=0); `holes`: 3 and 4 are SEEK_DATA and SEEK_HOLE as well. */
+/* seek(offset, whence=0); `holes`: the system's SEEK_DATA and SEEK_HOLE do as well. */
 PyObject *
 stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes);
 PyObject *

@@ -4,7 +4,7 @@
  *    FACE             the object's type; it has a member `s`, the stream
  *    FACE_BUF(self)   its tree
  *    FACE_NAME        the name in doctests
- *    FACE_HOLES       whether seek takes Linux's numbers of SEEK_DATA and SEEK_HOLE
+ *    FACE_HOLES       whether seek takes the system's SEEK_DATA and SEEK_HOLE
  *
  * So each method reaches the tree without asking which kind of file it serves. */
 #define METHOD(name, function, flags, doc) \

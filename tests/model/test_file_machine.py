@@ -4,6 +4,7 @@ position and the same bytes, with views exported in between and several files on
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from typing import Any
 
@@ -311,7 +312,10 @@ class PageFileMachine(FileCalls):
         file, extents = self.files[which], self.buf.extents()
         data = next((max(offset, at) for at, size in extents if at + size > offset), None)
         inside = [at + size for at, size in extents if at <= offset < at + size]
-        for whence, want in [(3, data), (4, inside[0] if inside else offset)]:
+        for whence, want in [
+            (os.SEEK_DATA, data),
+            (os.SEEK_HOLE, inside[0] if inside else offset),
+        ]:
             if offset >= len(self.buf) or want is None:
                 assert outcome(lambda whence=whence: file.seek(offset, whence)) is OSError
             else:
