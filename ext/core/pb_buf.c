@@ -223,19 +223,21 @@ pb_buf_unspill(pb_buf *b)
 typedef struct {
     uint64_t pos, end; /* bytes */
     uint64_t first, last;
+    bool keep; /* the bytes are to stay; else they will be overwritten */
 } span;
 
 static inline span
-span_of(uint64_t pos, uint64_t n)
+span_of(uint64_t pos, uint64_t n, bool keep)
 {
-    return (span){pos, pos + n, page_of(pos), page_of(pos + n - 1)};
+    return (span){pos, pos + n, page_of(pos), page_of(pos + n - 1), keep};
 }
 
 /* Does the caller overwrite the whole page? */
 static inline bool
 overwrites(const span *s, uint64_t page)
 {
-    return (page << PB_PAGE_SHIFT) >= s->pos && ((page + 1) << PB_PAGE_SHIFT) <= s->end;
+    return !s->keep && (page << PB_PAGE_SHIFT) >= s->pos &&
+           ((page + 1) << PB_PAGE_SHIFT) <= s->end;
 }
 
 /* I4: what the caller does not overwrite of a page handed out is zero. */
@@ -243,7 +245,7 @@ static void
 zero_around(uint8_t *at, const span *s, uint64_t page)
 {
     uint64_t start = page << PB_PAGE_SHIFT;
-    uint64_t from = pb_max(s->pos, start) - start;
+    uint64_t from = s->keep ? PB_PAGE_SIZE : pb_max(s->pos, start) - start;
     uint64_t to = pb_min(s->end - start, PB_PAGE_SIZE);
     pb_zero(at, from);
     pb_zero(at + to, PB_PAGE_SIZE - to);
@@ -323,7 +325,7 @@ own_pages(pb_buf *b, const span *s)
 void
 pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n)
 {
-    span s = span_of(pos, n);
+    span s = span_of(pos, n, false);
     own_pages(b, &s);
 }
 
@@ -386,11 +388,10 @@ pb_buf_cover(pb_buf *b, uint64_t size)
 /* 1. levels  2. speak for the frames  3. link them.  When 2 fails the levels of 1 are
  * given up again. */
 static pb_status
-prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end)
+prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 {
-    span s = span_of(b->root.bias + off, n);
-    if (s.first == s.last && end <= pb_reach(b->root.levels) &&
-        look_up_owned(b, s.first)) {
+    span s = span_of(b->root.bias + off, n, keep);
+    if (s.first == s.last && end <= pb_reach(b->root.levels) && look_up_owned(b, s.first)) {
         pb_buf_cover(b, off + n);
         return PB_OK;
     }
@@ -415,8 +416,8 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end)
     return PB_OK;
 }
 
-pb_status
-pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
+static pb_status
+prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
 {
     uint64_t end;
     if (b->root.frozen) {
@@ -426,7 +427,7 @@ pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
         return PB_CAPACITY;
     }
     if (!pb_buf_is_inline(b)) {
-        return prepare_tree(b, off, n, end);
+        return prepare_tree(b, off, n, end, keep);
     }
     if (end <= PB_INLINE) {
         pb_buf_cover(b, end);
@@ -434,12 +435,24 @@ pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
     }
     pb_status st = pb_buf_spill(b);
     if (st == PB_OK) {
-        st = prepare_tree(b, off, n, end);
+        st = prepare_tree(b, off, n, end, keep);
         if (st != PB_OK) {
             pb_buf_unspill(b);
         }
     }
     return st;
+}
+
+pb_status
+pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
+{
+    return prepare(b, off, n, false);
+}
+
+pb_status
+pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n)
+{
+    return prepare(b, off, n, true);
 }
 
 /* ---- copies ---- */
@@ -533,8 +546,8 @@ run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, 
     if (PB_LIKELY(pages == 1)) {
         return true;
     }
-    uint64_t left = b->root.levels > 1 ? PB_FANOUT - (page & (PB_FANOUT - 1))
-                                       : PB_ROOT_SLOTS - page;
+    uint64_t left =
+        b->root.levels > 1 ? PB_FANOUT - (page & (PB_FANOUT - 1)) : PB_ROOT_SLOTS - page;
     return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
 }
 

@@ -90,6 +90,11 @@ pb_buf_capacity(const pb_buf *b)
 pb_status
 pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n);
 
+/* The same for those who do not overwrite all of it, or read it first: every byte of
+ * [off, off + n) stays as it was, zero where there was none. */
+pb_status
+pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n);
+
 /* Store n prepared bytes.  Touches neither pool nor shape. */
 void
 pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);

@@ -75,10 +75,11 @@ move(pb_buf *b, uint64_t dst, uint64_t src, uint64_t n)
 
 /* ---- replace ---- */
 
+/* What is moved is read after it was made writable: it must be kept. */
 static pb_status
 prepare(pb_buf *b, uint64_t off, uint64_t n)
 {
-    return n ? pb_buf_prepare(b, off, n) : PB_OK;
+    return n ? pb_buf_prepare_kept(b, off, n) : PB_OK;
 }
 
 /* What lies behind moves up by what is more. */
@@ -134,7 +135,7 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
     uint64_t tail = b->root.size - (off + old);
     bool front = off == 0 && n == 0; /* views follow their frames */
     if (n == old) {
-        pb_status st = prepare(b, off, n);
+        pb_status st = n ? pb_buf_prepare(b, off, n) : PB_OK;
         if (st == PB_OK) {
             pb_buf_copy_in(b, off, src, n);
         }
@@ -160,7 +161,7 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     const uint8_t *from = src;
     uint64_t past = s->start + (s->n - 1) * (uint64_t)s->step; /* the last, modulo 2^64 */
     uint64_t low = pb_min(s->start, past), high = pb_max(s->start, past);
-    pb_status st = pb_buf_prepare(b, low, high - low + 1);
+    pb_status st = prepare(b, low, high - low + 1);
     if (st == PB_OK) {
         window to = {.b = b};
         uint64_t off = s->start;
@@ -189,7 +190,7 @@ pb_buf_delete_stride(pb_buf *b, const pb_stride *stride)
     if (pb_buf_pinned_behind(b, s.start)) {
         return PB_PINNED;
     }
-    pb_status st = pb_buf_prepare(b, s.start, size - s.start);
+    pb_status st = prepare(b, s.start, size - s.start);
     if (st != PB_OK) {
         return st;
     }
