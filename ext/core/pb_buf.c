@@ -55,7 +55,8 @@ static inline pb_entry *
 look_up_owned(pb_buf *b, uint64_t page)
 {
     if (PB_LIKELY(!b->root.shared)) {
-        pb_entry *at = look_up(b, page);
+        pb_entry *at = recall(b->mine, b->mine_first, page);
+        at = at ? at : look_up(b, page);
         return at && *at != PB_HOLE ? at : NULL;
     }
     pb_entry *at = look_up_mine(b, page);
@@ -605,8 +606,8 @@ pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     return st;
 }
 
-/* The entry where an append of up to a page needs its one new page: a hole in the
- * remembered leaf.  NULL when the case is not so plain. */
+/* The entry where an append of up to a page needs its one new page: a hole in the leaf
+ * last written to.  NULL when the case is not so plain. */
 static inline pb_entry *
 next_entry(pb_buf *b, uint64_t n)
 {
@@ -615,7 +616,7 @@ next_entry(pb_buf *b, uint64_t n)
     bool plain = b->root.room == left && n > left && n - left <= PB_PAGE_SIZE &&
                  !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->book &&
                  b->root.size + n <= pb_buf_capacity(b);
-    pb_entry *at = plain ? recall(b->seen, b->seen_first, page_of(end + left)) : NULL;
+    pb_entry *at = plain ? recall(b->mine, b->mine_first, page_of(end + left)) : NULL;
     return at && *at == PB_HOLE ? at : NULL;
 }
 
@@ -628,7 +629,7 @@ append_page(pb_buf *b, const uint8_t *src, uint64_t n)
     if (at == NULL) {
         return false;
     }
-    bool has_before = b->root.bias == 0 && at != b->seen;
+    bool has_before = b->root.bias == 0 && at != b->mine;
     bool zero;
     pb_frame frame = pb_pool_take_one(
         b->pool, has_before ? pb_entry_frame(pb_entry_load(at - 1)) : 0, &zero);

@@ -25,6 +25,10 @@ pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
     memcpy(dst + n - 16, &last, 16);
 }
 
+/* The same for any size. */
+void
+pb_copy_far(void *dst, const void *src, size_t n);
+
 /* Move n bytes between places that do not overlap. */
 static inline void
 pb_copy(void *dst, const void *src, size_t n)
@@ -33,9 +37,13 @@ pb_copy(void *dst, const void *src, size_t n)
         pb_copy_16_to_64(dst, src, n);
     }
     else {
-        memcpy(dst, src, n);
+        pb_copy_far(dst, src, n);
     }
 }
+
+/* The same for any size. */
+void
+pb_copy_far(void *dst, const void *src, size_t n);
 
 /* Move n bytes between places that may overlap. */
 static inline void
@@ -44,10 +52,8 @@ pb_move(void *dst, const void *src, size_t n)
     memmove(dst, src, n);
 }
 
-static inline void
-pb_zero(void *dst, size_t n)
-{
-    memset(dst, 0, n);
-}
+/* Clear n bytes. */
+void
+pb_zero(void *dst, size_t n);
 
 #endif

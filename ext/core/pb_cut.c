@@ -30,7 +30,15 @@ drop_front_inline(pb_buf *b, uint64_t n)
 static void
 remember_front(pb_buf *b)
 {
-    b->front = pb_buf_page(b, page_of(b->root.bias));
+    uint64_t page = page_of(b->root.bias);
+    pb_leaf leaf;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+    b->front = e == PB_HOLE ? NULL : page_address(b, e);
+    if (leaf.entry && b->root.levels > 1) {
+        b->seen = leaf.entry;
+        b->seen_first = leaf.first;
+    }
 }
 
 /* Would pb_buf_settle find nothing to do?  The bias in the first root slot, and more than
