@@ -47,8 +47,7 @@ queue_take_fast(QueueObject *self, uint64_t n)
 {
     buffer_lock(&self->b);
     const uint8_t *at = pb_queue_ready(&self->b, &self->q, n);
-    PyObject *out =
-        at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
+    PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
     if (PB_LIKELY(out != NULL)) {
         pb_queue_take_ready(&self->b, &self->q, n);
     }

@@ -181,8 +181,7 @@ send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     uint64_t from = pb_queue_front(&self->q);
     buffer_unlock(&self->b);
     PyObject *data = queue_take(self, pb_min(n, OBJECT_MOST), 0, false);
-    PyObject *result =
-        data ? PyObject_CallMethod(obj, "send", "O", data) : NULL;
+    PyObject *result = data ? PyObject_CallMethod(obj, "send", "O", data) : NULL;
     Py_XDECREF(data);
     if (result == NULL) {
         return -1;
@@ -255,12 +254,12 @@ recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     }
     PyObject *space = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
     uint64_t serial = space ? reserve_room(self, n) : 0;
-    PyObject *result =
-        serial ? PyObject_CallMethod(obj, "recv_into", "O", space) : NULL;
+    PyObject *result = serial ? PyObject_CallMethod(obj, "recv_into", "O", space) : NULL;
     int failed = result ? arg_offset(result, "what recv_into() returns", done) : -1;
     Py_XDECREF(result);
     if (failed == 0 && *done > (uint64_t)PyByteArray_GET_SIZE(space)) {
-        PyErr_SetString(PyExc_ValueError, "recv_into() returned more than there is room for");
+        PyErr_SetString(PyExc_ValueError,
+                        "recv_into() returned more than there is room for");
         failed = -1;
     }
     if (failed == 0) {
@@ -280,8 +279,7 @@ io_args(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t pres
         uint64_t *n)
 {
     *n = preset;
-    return check_nargs(name, nargs, 1, 2) < 0 ||
-                   (nargs > 1 && arg_size(args[1], n) < 0)
+    return check_nargs(name, nargs, 1, 2) < 0 || (nargs > 1 && arg_size(args[1], n) < 0)
                ? -1
                : 0;
 }

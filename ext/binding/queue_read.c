@@ -89,8 +89,7 @@ read_until(QueueObject *self, PyObject *sep)
         old = remember_sep_lock_held(self, sep);
     }
     uint64_t end = search_lock_held(self, sep);
-    const uint8_t *at =
-        end == UINT64_MAX ? NULL : pb_queue_ready(&self->b, &self->q, end);
+    const uint8_t *at = end == UINT64_MAX ? NULL : pb_queue_ready(&self->b, &self->q, end);
     if (PB_LIKELY(at != NULL)) {
         out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)end);
         if (PB_LIKELY(out != NULL)) {
@@ -113,7 +112,8 @@ separator_of(PyObject *obj)
     if (arg_bytes(obj, &view) < 0) {
         return NULL;
     }
-    PyObject *sep = view.obj ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(obj);
+    PyObject *sep =
+        view.obj ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(obj);
     if (view.obj) {
         PyBuffer_Release(&view);
     }

@@ -94,9 +94,10 @@ const char queue_reserve_doc[] =
     "reserve($self, n, /)\n--\n\n"
     "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
     "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
-    "reservation, clear(), and any put give up the one before; the view then still is\n"
-    "memory, but of nobody.  While an older view of the last page is alive, BufferError is\n"
-    "raised where the pages would have to move.  O(n).\n\n"
+    "reservation, clear(), and any put give up the one before; its view is to be let go\n"
+    "then: it still is memory, and where newer bytes came to lie in it, theirs.  While an\n"
+    "older view of the last page is alive, BufferError is raised where the pages would have\n"
+    "to move.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> view = queue.reserve(8)\n"
@@ -148,8 +149,9 @@ commit(QueueObject *self, uint64_t n, uint64_t *reserved)
         buffer_unlock(&self->b);
     } while (st != PB_OK && st != PB_RANGE && transfer_recover(&self->b, st, 0, n) > 0);
     if (st == PB_RANGE && *reserved == 0) {
-        PyErr_SetString(PyExc_BufferError,
-                        "nothing is reserved: there was no reservation, or a put gave it up");
+        PyErr_SetString(
+            PyExc_BufferError,
+            "nothing is reserved: there was no reservation, or a put gave it up");
     }
     else if (st == PB_RANGE) {
         PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
@@ -227,7 +229,9 @@ const char queue_buffer_updated_doc[] =
 static uint32_t
 next_offer(uint64_t reserved, uint64_t n)
 {
-    uint64_t offer = n == reserved ? 2 * reserved : n < reserved / 4 ? reserved / 2 : reserved;
+    uint64_t offer = n == reserved      ? 2 * reserved
+                     : n < reserved / 4 ? reserved / 2
+                                        : reserved;
     return (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
 }
 

@@ -54,12 +54,17 @@ convert_timeout(PyObject *sock, io_target *target)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* A file descriptor: what the kernel knows of it. */
+/* A file descriptor: what the kernel knows of it.  One that is not open for this would be
+ * waited for in vain. */
 static int
-describe_fd(io_target *target)
+describe_fd(io_target *target, bool sending)
 {
     struct stat st;
     int flags = fcntl(target->fd, F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) == (sending ? O_RDONLY : O_WRONLY)) {
+        errno = EBADF;
+        flags = -1;
+    }
     if (flags < 0 || fstat(target->fd, &st) < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
@@ -116,7 +121,7 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target)
         return 0;
     }
     target->fd = PyObject_AsFileDescriptor(obj);
-    return target->fd < 0 ? -1 : describe_fd(target);
+    return target->fd < 0 ? -1 : describe_fd(target, sending);
 }
 
 /* ---- waiting ---- */

@@ -142,10 +142,11 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
 void
 queue_raise_full(QueueObject *self, uint64_t n)
 {
-    PyErr_Format(state_of((PyObject *)self)->capacity_error,
-                 "%llu bytes put into a queue that holds %llu and may hold %llu (max_bytes)",
-                 (unsigned long long)n, (unsigned long long)queue_size(self),
-                 (unsigned long long)self->q.max_bytes);
+    PyErr_Format(
+        state_of((PyObject *)self)->capacity_error,
+        "%llu bytes put into a queue that holds %llu and may hold %llu (max_bytes)",
+        (unsigned long long)n, (unsigned long long)queue_size(self),
+        (unsigned long long)self->q.max_bytes);
 }
 
 /* Large puts are copied without the GIL, into a reservation. */
@@ -288,8 +289,7 @@ queue_drop(QueueObject *self, uint64_t n)
     pb_status st;
     do {
         buffer_lock(&self->b);
-        st = pb_queue_drop(&self->b, &self->q,
-                           pb_min(n, pb_queue_len(&self->b, &self->q)));
+        st = pb_queue_drop(&self->b, &self->q, pb_min(n, pb_queue_len(&self->b, &self->q)));
         buffer_unlock(&self->b);
     } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
     return st == PB_OK ? 0 : -1;
@@ -359,7 +359,8 @@ queue_consume(QueueObject *self, PyObject *arg)
     }
     uint64_t len = queue_size(self);
     if (n > len) {
-        return PyErr_Format(PyExc_ValueError, "consume(%llu) of a queue that holds %llu bytes",
+        return PyErr_Format(PyExc_ValueError,
+                            "consume(%llu) of a queue that holds %llu bytes",
                             (unsigned long long)n, (unsigned long long)len);
     }
     if (queue_drop(self, n) < 0) {
@@ -483,7 +484,8 @@ queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_fault fault;
     buffer_lock(&self->b);
-    bool good = pb_queue_check(&self->b, &self->q, &fault) && pb_buf_check(&self->b, &fault);
+    bool good =
+        pb_queue_check(&self->b, &self->q, &fault) && pb_buf_check(&self->b, &fault);
     buffer_unlock(&self->b);
     if (!good) {
         raise_fault(state_of((PyObject *)self), &fault);

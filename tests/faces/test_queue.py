@@ -1,0 +1,724 @@
+"""ByteQueue: bytes in, bytes out, policies, searching, reservations."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import random
+import sys
+import weakref
+from array import array
+
+import pagebuf
+import pytest
+from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
+
+from tests.helpers import PAGE, around, reach
+from tests.support import pattern
+
+SIZES = [n for n in around(0, 16, PAGE, 2 * PAGE, reach(1), reach(1) + PAGE) if n <= 1 << 17]
+
+
+def queue_of(pool, data=b"", **options):
+    queue = ByteQueue(pool=pool, **options)
+    if data:
+        assert queue.put(data)
+    return queue
+
+
+def assert_sums(queue, pushed=0):
+    queue.check()
+    assert queue.total_in == queue.total_out + pushed + len(queue)
+
+
+# ---- in and out ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_put_and_get_all(pool, size):
+    queue = queue_of(pool)
+    assert queue.put(pattern(0, size)) is True
+    assert (len(queue), bool(queue), queue.total_in) == (size, size > 0, size)
+    queue.check()
+    for how in (queue.peek, lambda: queue.peek(-1), lambda: queue.peek(None), queue.get):
+        assert how() == pattern(0, size)
+    assert (len(queue), bool(queue), queue.total_out) == (0, False, size)
+    assert queue.get() == queue.get(5) == queue.peek() == b""
+    assert_sums(queue)
+    assert pool.stats().held == 0
+
+
+@pytest.mark.parametrize("piece", [1, 3, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 5])
+@pytest.mark.parametrize("take", [1, 7, PAGE, 2 * PAGE + 3])
+def test_any_amount_in_any_amount_out(pool, piece, take):
+    total = min(40 * max(piece, take), 1 << 16)
+    queue, put, got = queue_of(pool), 0, b""
+    while put < total:
+        queue.put(pattern(put, piece))
+        put += piece
+        while len(queue) >= take:
+            got += queue.get(take)
+    assert_sums(queue)
+    assert got + queue.get() == pattern(0, put)
+
+
+def test_sources_of_any_kind(pool):
+    queue = queue_of(pool)
+    items = array("I", range(1000))
+    for data in (b"bytes", bytearray(b"array"), memoryview(b"xviewx")[1:5], items):
+        assert queue.put(data)
+    assert queue.get() == b"bytesarrayview" + items.tobytes()
+
+
+@pytest.mark.parametrize("bad", ["text", 5, None, [1, 2], object()])
+def test_what_is_no_bytes(pool, bad):
+    queue = queue_of(pool, b"kept")
+    with pytest.raises(TypeError):
+        queue.put(bad)
+    with pytest.raises(TypeError):
+        queue.readuntil(bad)
+    assert queue.get() == b"kept"
+
+
+def test_strided_and_released_views(pool):
+    queue = queue_of(pool)
+    with pytest.raises(BufferError):
+        queue.put(memoryview(b"abcdef")[::2])
+    view = memoryview(b"abc")
+    view.release()
+    with pytest.raises(ValueError):
+        queue.put(view)
+    assert (len(queue), queue.total_in) == (0, 0)
+
+
+@pytest.mark.parametrize("method", ["get", "peek", "consume", "readexactly", "reserve", "commit"])
+def test_counts_that_are_none(pool, method):
+    queue = queue_of(pool, b"kept")
+    for bad in ("1", 1.5, b"1"):
+        with pytest.raises(TypeError):
+            getattr(queue, method)(bad)
+    with pytest.raises(OverflowError):
+        getattr(queue, method)(1 << 70)
+    assert queue.peek() == b"kept"
+
+
+def test_consume(pool):
+    queue = queue_of(pool, pattern(0, 3 * PAGE))
+    queue.consume(0)
+    queue.consume(PAGE + 1)
+    assert queue.peek(4) == pattern(PAGE + 1, 4)
+    with pytest.raises(ValueError, match="holds"):
+        queue.consume(2 * PAGE)
+    with pytest.raises(ValueError):
+        queue.consume(-1)
+    assert len(queue) == 2 * PAGE - 1
+    queue.consume(2 * PAGE - 1)
+    assert (len(queue), pool.stats().held) == (0, 0)
+    assert_sums(queue)
+
+
+def test_clear_counts_as_taken(pool):
+    queue = queue_of(pool, pattern(0, 3 * PAGE))
+    queue.clear()
+    assert (len(queue), queue.total_out, pool.stats().held) == (0, 3 * PAGE, 0)
+    queue.put(b"again")
+    assert queue.get() == b"again"
+    assert_sums(queue)
+
+
+def test_old_bytes_never_come_back(pool):
+    secret = queue_of(pool, b"\xff" * (8 * PAGE))
+    secret.clear()
+    queue = queue_of(pool, b"x")
+    view = queue.reserve(4 * PAGE)
+    assert not any(view)
+    queue.commit(4 * PAGE)
+    assert queue.get() == b"x" + bytes(4 * PAGE)
+
+
+# ---- what stays in flight ----
+
+
+def test_memory_follows_what_is_in_flight(pool):
+    queue = queue_of(pool, pattern(0, 64 * PAGE))
+    for left in (32, 4, 1):
+        queue.consume(len(queue) - left * PAGE)
+        st = queue.stats()
+        assert st.pages <= left + 1
+        assert pool.stats().held == st.pages + st.nodes
+    queue.check()
+
+
+def test_runs_for_ever(pool):
+    """Thousands of times the reach of a tree of one level, with a few pages in flight."""
+    in_flight = 2 * PAGE + PAGE // 2
+    step = PAGE // 2 + 1
+    queue = queue_of(pool, pattern(0, in_flight))
+    put, taken = in_flight, 0
+    rounds = 2000 * reach(1) // step if PAGE < 4096 else 40 * reach(1) // step
+    for i in range(rounds):
+        queue.put(pattern(put % 1000, step))
+        assert queue.get(step) is not None
+        put += step
+        taken += step
+        if i % 997 == 0:
+            queue.check()
+            assert queue.stats().pages <= in_flight // PAGE + 3
+    assert_sums(queue)
+    assert (queue.total_in, queue.total_out) == (put, taken)
+    assert queue.stats().levels <= 2
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_window_across_every_root_slot(pool, levels):
+    """What is in flight straddles each boundary between root slots in turn."""
+    span = reach(levels) // 4
+    if span > 1 << 16 and levels > 1:
+        pytest.skip("on large pages this is gigabytes; the tiny builds do it")
+    in_flight = span + 2
+    queue, put, taken = queue_of(pool, pattern(0, in_flight)), in_flight, 0
+    step = max(1, span // 5)
+    while taken < 3 * reach(levels):
+        queue.put(pattern(put, step))
+        put += step
+        assert queue.get(step) == pattern(taken, step)
+        taken += step
+        assert queue.stats().bias < reach(queue.stats().levels) // 4
+        queue.check()
+    assert queue.get() == pattern(taken, put - taken)
+
+
+# ---- exactly, until, line ----
+
+
+def test_readexactly(pool):
+    queue = queue_of(pool, pattern(0, 2 * PAGE))
+    assert queue.readexactly(2 * PAGE + 1) is None
+    assert queue.readexactly(PAGE + 3) == pattern(0, PAGE + 3)
+    assert queue.readexactly(0) == b""
+    assert queue.readexactly(PAGE - 3) == pattern(PAGE + 3, PAGE - 3)
+    assert queue.readexactly(1) is None
+    with pytest.raises(ValueError):
+        queue.readexactly(-1)
+
+
+@pytest.mark.parametrize("sep", [b"\n", b"\r\n", b"ab", b"aab", b"abcab", b"-" * 9])
+@pytest.mark.parametrize("cut", [1, 2, 3, 64, PAGE, 3 * PAGE])
+def test_readuntil_however_the_input_is_cut(pool, sep, cut):
+    draw = random.Random(len(sep) * 31 + cut)
+    text = bytes(draw.choices(b"ab\r\nc-", k=4 * PAGE + 100))
+    queue, found = queue_of(pool), []
+    for at in range(0, len(text), cut):
+        queue.put(text[at : at + cut])
+        while (piece := queue.readuntil(sep)) is not None:
+            found.append(piece)
+    queue.check()
+    assert found == [piece + sep for piece in text.split(sep)[:-1]]
+    assert queue.get() == text.split(sep)[-1]
+
+
+def test_separator_across_pages_and_puts(pool):
+    for at in around(0, PAGE, 2 * PAGE):
+        queue = queue_of(pool, b"x" * at + b"\r")
+        assert queue.readuntil(b"\r\n") is None
+        queue.put(b"\nrest")
+        assert queue.readuntil(b"\r\n") == b"x" * at + b"\r\n"
+        assert queue.get() == b"rest"
+
+
+def test_another_separator_searches_anew(pool):
+    queue = queue_of(pool, b"one;two\n")
+    assert queue.readuntil(b"\r\n") is None
+    assert queue.readuntil(b"\n\n") is None
+    assert queue.readuntil(bytearray(b";")) == b"one;"
+    assert queue.readline() == b"two\n"
+    assert queue.readline() is None
+    with pytest.raises(ValueError):
+        queue.readuntil(b"")
+
+
+def test_search_after_the_front_moved(pool):
+    queue = queue_of(pool, b"abc")
+    assert queue.readuntil(b"\n") is None
+    queue.clear()
+    queue.put(b"x\ny\n")
+    assert queue.readuntil(b"\n") == b"x\n"
+    assert queue.get(1) == b"y"
+    assert queue.readuntil(b"\n") == b"\n"
+
+
+def test_search_is_linear(pool):
+    """Asked after every byte, all searches together look at each byte once: a long line
+    takes no more per byte than a short one.  Quadratic work would be 100 times as much."""
+    import time
+
+    def per_byte(size):
+        queue, best = ByteQueue(pool=pool), float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            for _ in range(size // 16):
+                queue.put(b"x" * 16)
+                assert queue.readuntil(b"\r\n") is None
+            best = min(best, (time.perf_counter() - start) / size)
+            queue.clear()
+        return best
+
+    short, long = 1 << 12, 1 << 19
+    assert per_byte(long) < 10 * per_byte(short)
+
+
+# ---- policies ----
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"overflow": "raise"},
+        {"max_bytes": 10},
+        {"max_bytes": 10, "overflow": "grow"},
+        {"max_bytes": 10, "overflow": "wrap"},
+        {"max_bytes": 10, "overflow": None},
+        {"max_bytes": -1, "overflow": "raise"},
+    ],
+)
+def test_options_that_make_no_sense(pool, options):
+    with pytest.raises(ValueError):
+        ByteQueue(pool=pool, **options)
+
+
+def test_options_are_shown(pool):
+    queue = queue_of(pool)
+    assert (queue.max_bytes, queue.overflow, queue.dropped) == (None, "grow", 0)
+    assert queue.pool is pool
+    queue = queue_of(pool, max_bytes=7, overflow="drop_oldest")
+    assert (queue.max_bytes, queue.overflow) == (7, "drop_oldest")
+    assert ByteQueue().pool is pagebuf.default_pool()
+    with pytest.raises(TypeError):
+        ByteQueue(pool)
+    with pytest.raises(TypeError):
+        ByteQueue(pool="pool")
+
+
+@pytest.mark.parametrize("limit", [1, 10, PAGE, 2 * PAGE + 1])
+def test_raise_is_all_or_nothing(pool, limit):
+    queue = queue_of(pool, pattern(0, limit), max_bytes=limit, overflow="raise")
+    for size in (1, PAGE, 5 * PAGE):
+        with pytest.raises(CapacityError, match=f"may hold {limit}"):
+            queue.put(bytes(size))
+    assert queue.put(b"")
+    queue.consume(1)
+    with pytest.raises(CapacityError):
+        queue.put(b"ab")
+    assert queue.put(b"a")
+    assert queue.get() == pattern(1, limit - 1) + b"a"
+    assert queue.dropped == 0
+    assert_sums(queue)
+
+
+@pytest.mark.parametrize("limit", [1, 10, PAGE, 2 * PAGE + 1])
+def test_drop_newest(pool, limit):
+    queue = queue_of(pool, pattern(0, limit - 1), max_bytes=limit, overflow="drop_newest")
+    assert queue.put(b"ab") is False
+    assert queue.put(b"a") is True
+    assert queue.put(bytes(PAGE)) is False
+    assert queue.dropped == 2 + PAGE
+    assert queue.get() == pattern(0, limit - 1) + b"a"
+    assert_sums(queue)
+
+
+@pytest.mark.parametrize("limit", [1, 10, PAGE, 2 * PAGE + 1])
+def test_drop_oldest(pool, limit):
+    queue = queue_of(pool, max_bytes=limit, overflow="drop_oldest")
+    put = 0
+    for size in (1, limit // 2, limit, 1, limit - 1, limit, 3):
+        if size <= limit:
+            assert queue.put(pattern(put, size)) is True
+            put += size
+        kept = min(put, limit)
+        assert queue.peek() == pattern(put - kept, kept)
+        assert queue.dropped == put - kept
+    assert queue.put(bytes(limit + 1)) is False
+    assert queue.dropped == put - min(put, limit) + limit + 1
+    assert queue.total_in == put
+    queue.check()
+
+
+def test_drop_oldest_under_views(pool):
+    """Pages that are shown stay for their views, while the queue pushes them out."""
+    queue = queue_of(pool, pattern(0, 4 * PAGE), max_bytes=4 * PAGE, overflow="drop_oldest")
+    views = queue.views()
+    assert queue.put(pattern(4 * PAGE, 3 * PAGE))
+    assert b"".join(views) == pattern(0, 4 * PAGE)
+    assert queue.get() == pattern(3 * PAGE, 4 * PAGE)
+    del views
+    queue.check()
+
+
+# ---- reservations ----
+
+
+@pytest.mark.parametrize("before", [0, 1, PAGE - 1, PAGE, PAGE + 1])
+@pytest.mark.parametrize("size", [1, PAGE, 3 * PAGE + 2])
+def test_reserve_and_commit(pool, before, size):
+    for used in {0, 1, size // 2, size}:
+        queue = queue_of(pool, pattern(0, before))
+        view = queue.reserve(size)
+        assert (len(view), view.readonly, view.contiguous) == (size, False, True)
+        assert (len(queue), queue.peek()) == (before, pattern(0, before))
+        view[:used] = pattern(before, used)
+        queue.commit(used)
+        assert queue.peek() == pattern(0, before + used)
+        assert_sums(queue)
+        del view
+        queue.check()
+        queue.put(b"!")
+        assert queue.get() == pattern(0, before + used) + b"!"
+
+
+def test_a_put_cancels_a_reservation(pool):
+    cancels = [
+        lambda queue: queue.put(b"x"),
+        lambda queue: queue.put(b"xy"),
+        lambda queue: queue.clear(),
+        lambda queue: queue.splice_from(queue_of(pool, b"x")),
+    ]
+    for cancel in cancels:
+        queue = queue_of(pool, b"before")
+        view = queue.reserve(2 * PAGE)
+        cancel(queue)
+        with pytest.raises(BufferError, match="gave it up"):
+            queue.commit(1)
+        with pytest.raises(BufferError):
+            queue.buffer_updated(1)
+        view[PAGE:] = b"\xff" * PAGE  # memory still, but nobody's
+        queue.check()
+        assert b"\xff" not in queue.get()
+
+
+def test_gets_leave_a_reservation(pool):
+    queue = queue_of(pool, pattern(0, 3 * PAGE))
+    view = queue.reserve(PAGE)
+    view[:] = pattern(3 * PAGE, PAGE)
+    assert queue.get(PAGE + 1) == pattern(0, PAGE + 1)
+    assert queue.get() == pattern(PAGE + 1, 2 * PAGE - 1)
+    assert queue.get() == b""
+    assert queue.put(b"") is True
+    queue.commit(PAGE)
+    assert queue.get() == pattern(3 * PAGE, PAGE)
+    assert_sums(queue)
+
+
+def test_commit_too_much(pool):
+    queue = queue_of(pool)
+    with pytest.raises(BufferError):
+        queue.commit(0)
+    with pytest.raises(ValueError):
+        queue.reserve(0)
+    queue.reserve(10)
+    with pytest.raises(ValueError, match="10 are reserved"):
+        queue.commit(11)
+    queue.commit(10)
+    assert queue.get() == bytes(10)
+
+
+def test_reservation_dropped_with_the_queue(pool):
+    queue = queue_of(pool, b"x")
+    view = queue.reserve(3 * PAGE)
+    del queue
+    view[:] = b"y" * len(view)
+    assert bytes(view[-3:]) == b"yyy"
+
+
+def test_reserve_within_max_bytes(pool):
+    queue = queue_of(pool, b"abc", max_bytes=8, overflow="raise")
+    assert len(queue.get_buffer(-1)) == 5
+    with pytest.raises(CapacityError):
+        queue.reserve(6)
+    queue.reserve(5)
+    queue.commit(5)
+    with pytest.raises(CapacityError):
+        queue.get_buffer(-1)
+    assert len(queue) == 8
+
+
+def test_commit_pushes_out_the_oldest(pool):
+    queue = queue_of(pool, b"abcdef", max_bytes=8, overflow="drop_oldest")
+    view = queue.reserve(8)
+    view[:4] = b"1234"
+    queue.commit(4)
+    assert (queue.get(), queue.dropped) == (b"cdef1234", 2)
+    assert_sums(queue, pushed=2)
+
+
+def test_buffered_protocol(pool):
+    queue, sizes = queue_of(pool), []
+    for _ in range(8):
+        view = queue.get_buffer(-1)
+        sizes.append(len(view))
+        view[:] = b"z" * len(view)
+        queue.buffer_updated(len(view))
+    assert sizes[0] >= 16384
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0], "it offers more while what comes fills it"
+    assert queue.get() == b"z" * sum(sizes)
+    del view
+    for _ in range(8):
+        last = len(queue.get_buffer(-1))
+        queue.buffer_updated(1)
+    assert last == 16384
+    assert len(queue.get_buffer(100_000)) >= 100_000
+
+
+def test_get_buffer_costs_memory_only_while_it_lasts(pool):
+    queue = queue_of(pool, b"x" * 200)
+    held = pool.stats().held
+    view = queue.get_buffer(-1)
+    queue.buffer_updated(0)
+    del view
+    assert pool.stats().held <= held + 1
+
+
+# ---- views ----
+
+
+@pytest.mark.parametrize("size", [0, 1, PAGE, 3 * PAGE + 1])
+def test_views_are_stable(pool, size):
+    queue = queue_of(pool, pattern(0, size))
+    views = queue.views()
+    assert all(view.readonly and view.contiguous for view in views)
+    queue.put(b"more")
+    assert queue.get(size // 2) == pattern(0, size // 2)
+    queue.clear()
+    queue.put(b"\xff" * size)
+    assert b"".join(views) == pattern(0, size)
+    del views
+    assert queue.get() == b"\xff" * size
+    queue.check()
+
+
+def test_views_leave_a_reservation_out(pool):
+    queue = queue_of(pool, b"abc")
+    view = queue.reserve(PAGE)
+    assert b"".join(queue.views()) == b"abc"
+    view[:1] = b"d"
+    queue.commit(1)
+    assert b"".join(queue.views()) == b"abcd"
+
+
+# ---- splice ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_splice(pool, size):
+    source, sink = queue_of(pool, pattern(0, size)), queue_of(pool, b"head")
+    first = size // 3
+    assert sink.splice_from(source, first) == first
+    assert sink.splice_from(source) == size - first
+    assert sink.splice_from(source) == 0
+    assert sink.get() == b"head" + pattern(0, size)
+    assert (len(source), source.total_out) == (0, size)
+    assert_sums(source)
+    assert_sums(sink)
+
+
+def test_splice_between_pools(pool):
+    other = PagePool(limit=2 * PAGE)
+    source, sink = queue_of(pool, pattern(0, 8 * PAGE)), queue_of(other)
+    with pytest.raises(PoolLimitError):
+        sink.splice_from(source)
+    assert (len(source), len(sink)) == (8 * PAGE, 0)
+    assert sink.splice_from(source, PAGE) == PAGE
+    assert source.splice_from(sink) == PAGE
+    assert source.get() == pattern(PAGE, 7 * PAGE) + pattern(0, PAGE)
+
+
+def test_splice_keeps_what_does_not_fit(pool):
+    for overflow in ("raise", "drop_newest"):
+        source = queue_of(pool, b"abcdef")
+        sink = queue_of(pool, b"1234", max_bytes=8, overflow=overflow)
+        if overflow == "raise":
+            with pytest.raises(CapacityError):
+                sink.splice_from(source)
+        else:
+            assert sink.splice_from(source) == 0
+        assert (source.peek(), sink.peek(), sink.dropped) == (b"abcdef", b"1234", 0)
+        assert sink.splice_from(source, 4) == 4
+    sink = queue_of(pool, b"1234", max_bytes=5, overflow="drop_oldest")
+    assert sink.splice_from(queue_of(pool, b"ab")) == 2
+    assert (sink.get(), sink.dropped) == (b"234ab", 1)
+
+
+def test_splice_of_itself_and_of_others(pool):
+    queue = queue_of(pool, b"abc")
+    with pytest.raises(ValueError):
+        queue.splice_from(queue)
+    for bad in (b"bytes", pagebuf.PageBuffer(pool=pool), None):
+        with pytest.raises(TypeError):
+            queue.splice_from(bad)
+
+
+# ---- the object ----
+
+
+def test_object(pool):
+    class Mine(ByteQueue):
+        pass
+
+    queue = Mine(pool=pool)
+    queue.note = "a subclass has a __dict__"
+    queue.put(b"abc")
+    assert "size=3" in repr(queue)
+    assert repr(queue).startswith("<") and repr(ByteQueue(pool=pool)).startswith("<pagebuf.ByteQ")
+    ref = weakref.ref(queue)
+    assert ref() is queue
+    queue.me = queue
+    del queue
+    gc.collect()
+    assert ref() is None
+    with pytest.raises(TypeError):
+        iter(ByteQueue(pool=pool))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_no_pickle_and_no_copy(pool, protocol):
+    queue = queue_of(pool, b"abc")
+    with pytest.raises(TypeError, match="cannot pickle"):
+        pickle.dumps(queue, protocol)
+    for refuse in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            refuse(queue)
+
+
+def test_init_again_begins_anew(pool):
+    queue = queue_of(pool, b"abc", max_bytes=10, overflow="raise")
+    view = queue.reserve(5)
+    queue.__init__(pool=PagePool())
+    assert (len(queue), queue.max_bytes, queue.total_in, queue.dropped) == (0, None, 0, 0)
+    with pytest.raises(BufferError):
+        queue.commit(1)
+    view[:] = b"12345"
+    assert queue.put(b"x" * 100)
+    queue.check()
+
+
+def test_pool_lists_queues(pool):
+    queue = queue_of(pool, bytes(PAGE))
+    assert pool.buffers() == [queue]
+    assert queue.stats().pages == 1
+
+
+# ---- memory runs out ----
+
+CALLS = {
+    "put": lambda q: q.put(bytes(3 * PAGE)),
+    "reserve": lambda q: q.reserve(3 * PAGE),
+    "get_buffer": lambda q: q.get_buffer(PAGE * 3),
+    "get": lambda q: q.get(PAGE + 1),
+    "views": lambda q: q.views(),
+    "consume": lambda q: q.consume(PAGE + 1),
+    "readuntil": lambda q: q.readuntil(pattern(PAGE + 1, 3)),
+    "splice_from": lambda q: q.splice_from(_other(q)),
+}
+
+
+def _other(queue):
+    other = ByteQueue(pool=PagePool())
+    other.put(bytes(2 * PAGE))
+    return other
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_out_of_memory_changes_nothing(name, shared):
+    """Each call at every point where the pool may refuse a frame (I3)."""
+    finished = False
+    for spare in range(80):
+        pool = PagePool()
+        queue = ByteQueue(pool=pool)
+        queue.put(pattern(0, reach(1) + PAGE + 1))
+        queue.get(3)
+        views = queue.views() if shared else []
+        limit = pool.stats().held + spare
+        pool._set_limit(limit)
+        before = (queue.peek(), queue.total_in, queue.total_out, queue.dropped)
+        try:
+            CALLS[name](queue)
+        except PoolLimitError:
+            assert (queue.peek(), queue.total_in, queue.total_out, queue.dropped) == before
+            queue.check()
+            pool.check()
+        else:
+            finished = spare if not finished else finished
+            if spare > finished + 1 and finished is not False:
+                break
+        assert b"".join(views) == (before[0] if shared else b"")
+    assert finished is not False or name in ("get_buffer",)
+
+
+# ---- Python code that runs in between ----
+
+
+class Index:
+    """An int whose conversion does something to the queue."""
+
+    def __init__(self, value, action):
+        self.value, self.action = value, action
+
+    def __index__(self):
+        self.action()
+        return self.value
+
+
+ACTIONS = {
+    "clear": lambda q: q.clear(),
+    "put": lambda q: q.put(bytes(3 * PAGE)),
+    "get": lambda q: q.get(PAGE),
+    "reserve": lambda q: q.reserve(PAGE),
+    "init": lambda q: q.__init__(),
+    "raise": lambda q: 1 / 0,
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(
+    "method", ["get", "peek", "consume", "readexactly", "reserve", "commit", "get_buffer"]
+)
+def test_reentrant_index(pool, method, action):
+    queue = queue_of(pool, pattern(0, 2 * PAGE))
+    queue.reserve(10)
+    try:
+        getattr(queue, method)(Index(PAGE, lambda: ACTIONS[action](queue)))
+    except (ValueError, BufferError, ZeroDivisionError):
+        pass
+    queue.check()
+    queue.put(b"!")
+    assert queue.get().endswith(b"!")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is called since 3.12")
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("method", ["put", "readuntil"])
+def test_reentrant_buffer(pool, method, action):
+    class Source:
+        def __buffer__(self, flags):
+            ACTIONS[action](queue)
+            return memoryview(b"source")
+
+    queue = queue_of(pool, pattern(0, 2 * PAGE))
+    if action == "raise":
+        with pytest.raises(ZeroDivisionError):
+            getattr(queue, method)(Source())
+    else:
+        getattr(queue, method)(Source())
+    queue.check()
+    if method == "put" and action != "raise":
+        assert queue.get().endswith(b"source")
+
+
+def test_put_of_its_own_views(pool):
+    queue = queue_of(pool, pattern(0, 2 * PAGE + 3))
+    for view in queue.views():
+        queue.put(view)
+    assert queue.get() == pattern(0, 2 * PAGE + 3) * 2
+    queue.check()

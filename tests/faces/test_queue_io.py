@@ -1,0 +1,457 @@
+"""ByteQueue.send_to and recv_from: sockets, pipes, files; waiting, short counts, signals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
+
+from tests.helpers import PAGE
+from tests.support import pattern
+
+BIG = 1 << 22
+SIZES = sorted({1, PAGE - 1, PAGE, PAGE + 1, 5 * PAGE + 3, 1 << 16, 300_000})
+
+
+@pytest.fixture
+def pair():
+    with contextlib.ExitStack() as stack:
+        ours, theirs = socket.socketpair()
+        stack.callback(theirs.close)
+        stack.callback(ours.close)
+        yield ours, theirs
+
+
+@pytest.fixture
+def pipe():
+    reading, writing = os.pipe()
+    yield reading, writing
+    for fd in (reading, writing):
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def queue_of(pool, data=b"", **options):
+    queue = ByteQueue(pool=pool, **options)
+    if data:
+        queue.put(data)
+    return queue
+
+
+def send_all(queue, target):
+    while queue:
+        queue.send_to(target)
+
+
+def carry(pool, reading, writing, data):
+    """Through a queue into `writing`, out of `reading` into another."""
+    out, got = queue_of(pool, data), queue_of(pool)
+    thread = threading.Thread(target=send_all, args=(out, writing))
+    thread.start()
+    while len(got) < len(data):
+        assert got.recv_from(reading) > 0
+    thread.join()
+    assert got.peek() == data
+    assert (out.total_out, got.total_in) == (len(data), len(data))
+    out.check()
+    got.check()
+
+
+# ---- there and back ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_socket(pool, pair, size):
+    carry(pool, *pair, pattern(0, size))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_socket_by_its_descriptor(pool, pair, size):
+    carry(pool, pair[0].fileno(), pair[1].fileno(), pattern(0, size))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pipe(pool, pipe, size):
+    carry(pool, *pipe, pattern(0, size))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_file(pool, tmp_path, size):
+    path = tmp_path / "file"
+    queue = queue_of(pool, pattern(0, size))
+    with path.open("wb", buffering=0) as file:
+        send_all(queue, file)
+    assert path.read_bytes() == pattern(0, size)
+    with path.open("rb", buffering=0) as file:
+        while queue.recv_from(file):
+            pass
+    assert queue.get() == pattern(0, size)
+
+
+def test_counts(pool, pair):
+    ours, theirs = pair
+    queue = queue_of(pool, pattern(0, 3 * PAGE))
+    assert queue.send_to(ours, 0) == 0
+    assert queue.send_to(ours, PAGE + 1) == PAGE + 1
+    assert len(queue) == 2 * PAGE - 1
+    got = queue_of(pool, b"head")
+    assert got.recv_from(theirs, 0) == 0
+    assert got.recv_from(theirs, 3) == 3
+    assert got.recv_from(theirs, PAGE) == PAGE - 2 if PAGE > 2 else PAGE
+    assert got.peek(7) == b"head" + pattern(0, 3)
+    assert queue.send_to(ours, None) == 2 * PAGE - 1
+    assert queue.send_to(ours) == 0, "nothing to send: no system call"
+
+
+def test_end_of_stream(pool, pair):
+    ours, theirs = pair
+    queue = queue_of(pool, b"last")
+    queue.send_to(ours)
+    ours.close()
+    assert queue.recv_from(theirs) == 4
+    assert queue.recv_from(theirs) == queue.recv_from(theirs) == 0
+    assert queue.get() == b"last"
+
+
+def test_more_pieces_than_a_call_takes(pool, pair):
+    """Pages without neighbours: more of them than IOV_MAX."""
+    spare = [queue_of(pool) for _ in range(2)]
+    for _ in range(1500):
+        for queue in spare:
+            queue.put(bytes(PAGE))
+    data = pattern(0, 1500 * PAGE)
+    spare[0].clear()
+    queue = queue_of(pool)
+    for at in range(0, len(data), PAGE):
+        queue.put(data[at : at + PAGE])
+    spare[1].clear()
+    ours, theirs = pair
+    first = queue.send_to(ours)
+    assert 0 < first <= len(data)
+    got = queue_of(pool)
+    while len(got) < first:
+        got.recv_from(theirs, BIG)
+    assert got.peek() == data[:first]
+    assert queue.peek(100) == data[first : first + 100]
+
+
+# ---- waiting ----
+
+
+def test_nonblocking_socket(pool, pair):
+    ours, theirs = pair
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    queue = queue_of(pool)
+    with pytest.raises(BlockingIOError):
+        queue.recv_from(theirs)
+    assert (len(queue), queue.stats().pages) == (0, 0)
+    data = pattern(0, BIG)
+    queue.put(data)
+    sent = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            sent += queue.send_to(ours)
+    assert 0 < sent < BIG, "a short count"
+    assert len(queue) == BIG - sent
+    queue.check()
+    got = queue_of(pool)
+    while len(got) < BIG:
+        with contextlib.suppress(BlockingIOError):
+            got.recv_from(theirs)
+        with contextlib.suppress(BlockingIOError):
+            queue.send_to(ours)
+    assert got.get() == data
+
+
+def test_nonblocking_pipe(pool, pipe):
+    reading, writing = pipe
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    queue = queue_of(pool, pattern(0, BIG))
+    with pytest.raises(BlockingIOError):
+        queue_of(pool).recv_from(reading)
+    sent = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            sent += queue.send_to(writing)
+    assert len(queue) == BIG - sent
+    got = queue_of(pool)
+    assert got.recv_from(reading, BIG) > 0
+    assert got.get() == pattern(0, got.total_in)
+
+
+def test_timeouts(pool, pair):
+    ours, theirs = pair
+    ours.settimeout(0.05)
+    theirs.settimeout(0.05)
+    queue = queue_of(pool, b"kept")
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        queue.recv_from(theirs)
+    assert time.monotonic() - start >= 0.04
+    assert queue.get() == b"kept"
+    queue.put(bytes(BIG))
+    with pytest.raises(TimeoutError):
+        while True:
+            queue.send_to(ours)
+    assert len(queue) + queue.total_out == BIG + 4
+    queue.check()
+
+
+def test_a_timeout_that_is_not_reached(pool, pair):
+    ours, theirs = pair
+    theirs.settimeout(30)
+    timer = threading.Timer(0.05, ours.sendall, (b"late",))
+    timer.start()
+    queue = queue_of(pool)
+    assert queue.recv_from(theirs) == 4
+    timer.join()
+
+
+@pytest.mark.parametrize("kind", ["socket", "pipe"])
+def test_others_use_the_queue_while_one_waits(pool, pair, pipe, kind):
+    """Waiting holds neither the lock nor the GIL."""
+    reading, writing = pair[0].fileno(), pair[1].fileno()
+    if kind == "pipe":
+        reading, writing = pipe
+    queue = queue_of(pool)
+    thread = threading.Thread(target=queue.recv_from, args=(reading,))
+    thread.start()
+    for _ in range(20):
+        queue.put(b"x" * PAGE)
+        time.sleep(0.001)
+        assert queue.get() == b"x" * PAGE
+    os.write(writing, b"end")
+    thread.join()
+    assert queue.get() == b"end"
+
+
+@pytest.mark.parametrize("what", ["raises", "returns"])
+def test_signals(pool, pair, what):
+    """EINTR: handlers run; what they raise goes out, otherwise the call goes on."""
+    ours, theirs = pair
+    calls = []
+
+    def handler(number, frame):
+        calls.append(number)
+        if what == "raises":
+            raise KeyboardInterrupt
+        ours.sendall(b"after the signal")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    queue = queue_of(pool, b"kept ")
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        if what == "raises":
+            with pytest.raises(KeyboardInterrupt):
+                queue.recv_from(theirs)
+            assert queue.get() == b"kept "
+        else:
+            assert queue.recv_from(theirs) == 16
+            assert queue.get() == b"kept after the signal"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert calls == [signal.SIGALRM]
+
+
+# ---- refusals ----
+
+
+def test_errors_of_the_system(pool, pair, pipe):
+    ours, theirs = pair
+    queue = queue_of(pool, b"kept")
+    theirs.close()
+    with pytest.raises(OSError, match=r"EPIPE|Broken|reset"):
+        while True:
+            queue.send_to(ours)
+    ours.close()
+    for closed in (ours, 987_654):
+        with pytest.raises(OSError, match="Bad file"):
+            queue.send_to(closed)
+        with pytest.raises(OSError, match="Bad file"):
+            queue.recv_from(closed)
+    reading, writing = pipe
+    with pytest.raises(OSError, match="Bad file"):
+        queue.send_to(reading)
+    os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        queue.send_to(writing)
+    assert queue.get() == b"kept"
+    queue.check()
+
+
+@pytest.mark.parametrize("bad", ["socket", None, 1.5, b"x", object()])
+def test_what_is_no_target(pool, bad):
+    queue = queue_of(pool, b"kept")
+    with pytest.raises(TypeError):
+        queue.send_to(bad)
+    with pytest.raises(TypeError):
+        queue.recv_from(bad)
+    with pytest.raises(TypeError):
+        queue.send_to()
+    with pytest.raises((ValueError, OSError)):
+        queue.send_to(-1)
+
+
+def test_no_more_comes_than_there_is_room_for(pool, pair):
+    ours, theirs = pair
+    ours.sendall(b"123456789")
+    for overflow in ("raise", "drop_newest"):
+        queue = queue_of(pool, b"ab", max_bytes=4, overflow=overflow)
+        assert queue.recv_from(theirs) == 2
+        with pytest.raises(CapacityError):
+            queue.recv_from(theirs)
+        assert len(queue) == 4
+    queue = queue_of(pool, b"abc", max_bytes=4, overflow="drop_oldest")
+    assert queue.recv_from(theirs) == 4
+    assert (queue.get(), queue.dropped) == (b"5678", 3)
+    assert theirs.recv(10) == b"9", "what there was no room for is not lost"
+
+
+def test_a_small_pool_receives_less(pair):
+    ours, theirs = pair
+    ours.sendall(pattern(0, 8 * PAGE))
+    pool = PagePool(limit=6 * PAGE)
+    queue, got = ByteQueue(pool=pool), b""
+    while len(got) < 8 * PAGE:
+        assert queue.recv_from(theirs) > 0
+        got += queue.get()
+    assert got == pattern(0, 8 * PAGE)
+    full = ByteQueue(pool=pool)
+    full.put(bytes(pool.limit - 2 * PAGE))
+    taken = ByteQueue(pool=pool)
+    with contextlib.suppress(PoolLimitError):
+        while True:
+            taken.put(bytes(PAGE))
+    ours.sendall(b"kept")
+    with pytest.raises(PoolLimitError):
+        full.recv_from(theirs, PAGE * 2)
+    assert theirs.recv(10) == b"kept"
+
+
+@pytest.mark.parametrize("spare", range(8))
+def test_sending_from_shared_pages_without_memory(pair, spare):
+    """What was sent always leaves the queue: the frames for that are had before (I3)."""
+    ours, theirs = pair
+    pool = PagePool()
+    data = pattern(0, 40 * PAGE + 1)
+    queue = queue_of(pool, data)
+    views = queue.views()
+    pool._set_limit(pool.stats().held + spare)
+    got, refused = b"", False
+    while len(got) < len(data):
+        before = len(queue)
+        try:
+            sent = queue.send_to(ours, PAGE + 7)
+        except PoolLimitError:
+            refused = True
+            assert len(queue) == before
+            pool._set_limit(-1)
+            continue
+        assert len(queue) == before - sent
+        got += theirs.recv(sent, socket.MSG_WAITALL)
+    assert got == data
+    assert b"".join(views) == data
+    assert refused or spare
+    del views
+    pool.check()
+
+
+# ---- sockets with methods of their own ----
+
+
+class Wrapped(socket.socket):
+    """As TLS sockets do: send and recv_into of its own, which may do anything."""
+
+    def send(self, data, *flags):
+        self.hook()
+        return super().send(bytes(b ^ 0xFF for b in data[:1000]))
+
+    def recv_into(self, buffer, *args):
+        data = self.recv(min(len(buffer), 1000))
+        buffer[: len(data)] = bytes(b ^ 0xFF for b in data)
+        self.hook()
+        return len(data)
+
+    def hook(self):
+        pass
+
+
+@pytest.fixture
+def wrapped():
+    ours, theirs = socket.socketpair()
+    both = [Wrapped(fileno=sock.detach()) for sock in (ours, theirs)]
+    yield both
+    for sock in both:
+        sock.close()
+
+
+def test_wrapped_sockets(pool, wrapped):
+    ours, theirs = wrapped
+    data = pattern(0, 5000)
+    queue, got = queue_of(pool, data), queue_of(pool, b"head")
+    while queue:
+        assert 0 < queue.send_to(ours) <= 1000
+        assert got.recv_from(theirs) > 0
+    assert got.get() == b"head" + data
+
+
+HOOKS = {
+    "put": lambda queue: queue.put(b"put"),
+    "get": lambda queue: queue.get(3),
+    "get all": lambda queue: queue.get(),
+    "clear": lambda queue: queue.clear(),
+    "reserve": lambda queue: queue.reserve(100),
+    "raise": lambda queue: 1 / 0,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_wrapped_sockets_that_change_the_queue(pool, wrapped, hook):
+    """Nothing that came is lost, nothing that was sent is sent again."""
+    ours, theirs = wrapped
+    queue = queue_of(pool, pattern(0, 500))
+    ours.hook = lambda: HOOKS[hook](queue)
+    with contextlib.suppress(ZeroDivisionError):
+        queue.send_to(ours)
+    left = queue.get()
+    assert left == {"put": b"put", "raise": pattern(0, 500)}.get(hook, b"")
+    queue.check()
+
+    theirs.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        theirs.recv(1 << 16)
+    ours.hook = lambda: None
+    source = queue_of(pool, b"came")
+    source.send_to(ours)
+    theirs.hook = lambda: HOOKS[hook](queue)
+    with contextlib.suppress(ZeroDivisionError):
+        queue.recv_from(theirs)
+    assert queue.get() == {"put": b"putcame", "raise": b""}.get(hook, b"came")
+    queue.check()
+
+
+@pytest.mark.parametrize("bad", [-1, 1 << 40, None, "many"])
+def test_wrapped_sockets_that_lie(pool, bad):
+    class Liar:
+        def send(self, data):
+            return bad
+
+        def recv_into(self, buffer):
+            return bad
+
+    queue = queue_of(pool, b"kept")
+    with pytest.raises((ValueError, TypeError)):
+        queue.recv_from(Liar())
+    with contextlib.suppress(ValueError, TypeError):
+        queue.send_to(Liar())
+        assert not queue
+    queue.check()

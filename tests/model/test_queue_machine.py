@@ -1,0 +1,213 @@
+"""ByteQueue beside a plain model, step by step."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from pagebuf import ByteQueue, CapacityError, PagePool
+
+from tests.helpers import PAGE, reach
+
+EDGES = st.sampled_from([0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, reach(1), reach(1) + 1])
+SIZES = st.one_of(EDGES.filter(lambda n: n <= 1 << 15), st.integers(0, 200))
+DATA = st.builds(
+    lambda seed, size: (seed * (size // len(seed) + 1))[:size],
+    st.binary(min_size=1, max_size=20),
+    SIZES,
+)
+SEPARATORS = st.sampled_from([b"\n", b"\r\n", b"\x00\x00", b"abca", b"aaaaaaaab"])
+
+
+class Model:
+    """Bytes in a deque, and what a queue must say about them."""
+
+    def __init__(self, max_bytes, overflow):
+        self.bytes: deque[int] = deque()
+        self.max_bytes = float("inf") if max_bytes is None else max_bytes
+        self.overflow = overflow
+        self.total_in = self.total_out = self.dropped = 0
+
+    def put(self, data):
+        room = self.max_bytes - len(self.bytes)
+        oldest = self.overflow == "drop_oldest" and len(data) <= self.max_bytes
+        if len(data) > room and not oldest:
+            if self.overflow == "raise":
+                raise CapacityError
+            self.dropped += len(data)
+            return False
+        self.bytes.extend(data)
+        self.total_in += len(data)
+        while len(self.bytes) > self.max_bytes:
+            self.bytes.popleft()
+            self.dropped += 1
+        return True
+
+    def get(self, n):
+        n = min(n, len(self.bytes))
+        self.total_out += n
+        return bytes(self.bytes.popleft() for _ in range(n))
+
+    def until(self, sep):
+        at = bytes(self.bytes).find(sep)
+        return None if at < 0 else self.get(at + len(sep))
+
+
+class QueueMachine(RuleBasedStateMachine):
+    @initialize(
+        limit=st.one_of(st.none(), st.sampled_from([1, 50, PAGE, 2 * PAGE + 1, reach(1)])),
+        overflow=st.sampled_from(["raise", "drop_oldest", "drop_newest"]),
+    )
+    def start(self, limit, overflow):
+        self.pool = PagePool()
+        overflow = "grow" if limit is None else overflow
+        options = {} if limit is None else {"max_bytes": limit}
+        self.queue = ByteQueue(pool=self.pool, overflow=overflow, **options)
+        self.model = Model(limit, overflow)
+        self.view = None
+        self.kept = []
+
+    def both(self, call):
+        """The same call on both: the same result, or the same refusal."""
+        try:
+            expected = call(self.model)
+        except CapacityError:
+            with pytest.raises(CapacityError):
+                call(self.queue)
+        else:
+            assert call(self.queue) == expected
+
+    @rule(data=DATA)
+    def put(self, data):
+        if data:
+            self.view = None
+        self.both(lambda queue: queue.put(data))
+
+    @rule(n=SIZES)
+    def get(self, n):
+        assert self.queue.get(n) == self.model.get(n)
+
+    @rule()
+    def get_all(self):
+        assert self.queue.get() == self.model.get(len(self.model.bytes))
+
+    @rule(n=SIZES)
+    def peek(self, n):
+        assert self.queue.peek(n) == bytes(self.model.bytes)[:n]
+
+    @rule(n=SIZES)
+    def consume(self, n):
+        if n > len(self.model.bytes):
+            with pytest.raises(ValueError):
+                self.queue.consume(n)
+        else:
+            self.queue.consume(n)
+            self.model.get(n)
+
+    @rule(n=SIZES)
+    def readexactly(self, n):
+        enough = n <= len(self.model.bytes)
+        assert self.queue.readexactly(n) == (self.model.get(n) if enough else None)
+
+    @rule(sep=SEPARATORS)
+    def readuntil(self, sep):
+        assert self.queue.readuntil(sep) == self.model.until(sep)
+
+    @rule()
+    def readline(self):
+        assert self.queue.readline() == self.model.until(b"\n")
+
+    @rule()
+    def clear(self):
+        self.queue.clear()
+        self.model.get(len(self.model.bytes))
+        self.view = None
+
+    @rule(n=SIZES.filter(bool))
+    def reserve(self, n):
+        self.view = None
+        self.kept.clear()
+        room = self.model.max_bytes
+        room -= 0 if self.model.overflow == "drop_oldest" else len(self.model.bytes)
+        if n > room:
+            with pytest.raises(CapacityError):
+                self.queue.reserve(n)
+        else:
+            self.view = self.queue.reserve(n)
+            assert not any(self.view)
+
+    @precondition(lambda self: self.view is not None)
+    @rule(data=DATA, part=st.floats(0, 1))
+    def commit(self, data, part):
+        n = int(part * len(self.view))
+        data = (data + bytes(n))[:n]
+        self.view[:n] = data
+        self.queue.commit(n)
+        self.model.put(data)
+        self.view = None
+
+    @precondition(lambda self: self.view is None)
+    @rule()
+    def commit_nothing(self):
+        self.queue.put(b"")
+        try:
+            self.queue.commit(0)
+        except BufferError:
+            pass
+
+    @rule()
+    def views(self):
+        views = self.queue.views()
+        assert b"".join(views) == bytes(self.model.bytes)
+        self.kept = [(views, bytes(self.model.bytes))]
+
+    @rule(data=DATA, n=SIZES)
+    def splice(self, data, n):
+        source = ByteQueue(pool=self.pool)
+        source.put(data)
+        moved = data[:n]
+        room = self.model.max_bytes - len(self.model.bytes)
+        oldest = self.model.overflow == "drop_oldest" and len(moved) <= self.model.max_bytes
+        if len(moved) <= room or oldest:
+            assert self.queue.splice_from(source, n) == len(moved)
+            self.model.put(moved)
+            assert source.get() == data[n:]
+            if moved:
+                self.view = None
+        elif self.model.overflow == "raise":
+            with pytest.raises(CapacityError):
+                self.queue.splice_from(source, n)
+        else:
+            assert self.queue.splice_from(source, n) == 0
+
+    @invariant()
+    def agrees(self):
+        if not hasattr(self, "queue"):
+            return
+        self.queue.check()
+        self.pool.check()
+        assert len(self.queue) == len(self.model.bytes)
+        assert self.queue.total_in == self.model.total_in
+        assert self.queue.total_out == self.model.total_out
+        assert self.queue.dropped == self.model.dropped
+        for views, expected in self.kept:
+            assert b"".join(views) == expected
+
+    def teardown(self):
+        if hasattr(self, "queue"):
+            self.view = None
+            self.kept.clear()
+            self.queue.clear()
+            self.pool.check()
+            assert self.pool.stats().held == 0
+
+
+TestQueue = QueueMachine.TestCase
