@@ -74,11 +74,13 @@ pb_entry_same(pb_entry a, pb_entry b)
     return ((a ^ b) & PB_ENTRY_ADDRESS) == 0;
 }
 
-/* Everything a tree is, apart from the object that holds it.
- * size and bias are bytes; bias + size never exceeds the reach of `levels`. */
-#define PB_FROZEN_SNAPSHOT 1 /* values of root.frozen: a snapshot, */
-#define PB_FROZEN_INTERNAL 2 /* a hold inside the library, around which is no holder */
+/* Values of root.frozen. */
+#define PB_FROZEN_SNAPSHOT 1
+#define PB_FROZEN_INTERNAL 2 /* a hold inside the library: no object is around it */
 
+/* Everything a tree is, apart from the object that holds it.  size and bias are bytes;
+ * bias + size never exceeds the reach of `levels`.  There is no pointer in it: with the
+ * fields of the holder left out it could be written to a file. */
 typedef struct {
     uint64_t size;
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
