@@ -18,6 +18,16 @@ from tests.support import pattern
 SIZE = 3 * PAGE + 5
 
 
+EXPORTED: list[memoryview] = []
+
+
+@pytest.fixture(autouse=True)
+def release() -> Iterator[None]:
+    yield
+    while EXPORTED:
+        EXPORTED.pop().release()
+
+
 def shrink(file: Any) -> None:
     file.truncate(1)
 
@@ -38,7 +48,7 @@ def far(file: Any) -> None:
 
 def export(file: Any) -> None:
     if isinstance(file, pagebuf.BytesIO):
-        file.view = file.getbuffer()
+        EXPORTED.append(file.getbuffer())
 
 
 def again(file: Any) -> None:

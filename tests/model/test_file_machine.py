@@ -215,6 +215,9 @@ class BytesIOMachine(FileCalls):
             assert view == want
 
     def teardown(self) -> None:
+        for mine, yours in self.exported:
+            mine.release()
+            yours.release()
         pagebuf.default_pool().check()
 
 
