@@ -56,7 +56,7 @@ transfer_extend_fast(pb_buf *b, PyObject *data)
     }
     uint64_t n = (uint64_t)PyBytes_GET_SIZE(data);
     buffer_lock(b);
-    bool fits = PB_LIKELY(n <= b->root.room);
+    bool fits = PB_LIKELY(n - 1 < b->root.room); /* not for n == 0 */
     if (fits) {
         (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
     }
