@@ -26,8 +26,9 @@ parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwa
     }
     uint64_t len = transfer_size(&self->b);
     if (out->off > len || (out->size != UINT64_MAX && out->size > len - out->off)) {
+        uint64_t n = out->size == UINT64_MAX ? 0 : out->size;
         PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
-                     (unsigned long long)out->size, (unsigned long long)out->off,
+                     (unsigned long long)n, (unsigned long long)out->off,
                      (unsigned long long)len);
         return -1;
     }

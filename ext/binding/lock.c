@@ -150,10 +150,14 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
         copy_out_lock_held(b, off, dst, n);
         return;
     }
+    PyObject *pool = Py_NewRef(pool_object(b)); /* __init__ may give the buffer another */
     buffer_unlock(b);
     Py_BEGIN_ALLOW_THREADS
     pb_buf_copy_out(&hold, off, dst, n);
     Py_END_ALLOW_THREADS
     buffer_lock(b);
     pb_buf_unhold(&hold, b);
+    buffer_unlock(b);
+    Py_DECREF(pool);
+    buffer_lock(b);
 }

@@ -54,17 +54,17 @@ pool_grow(PoolObject *self)
     if (needed == NULL) {
         return -1;
     }
+    Py_INCREF(self); /* Python code runs, which may drop whoever holds the pool */
     PyObject *result = PyObject_CallMethodOneArg((PyObject *)self, state->str_grow, needed);
-    Py_DECREF(needed);
-    if (result == NULL) {
-        return -1;
-    }
-    Py_DECREF(result);
-    if (self->pool.total <= before) {
+    bool grown = self->pool.total > before;
+    if (result && !grown) {
         PyErr_SetString(PyExc_MemoryError, "the pool added no region");
-        return -1;
     }
-    return 0;
+    bool good = result && grown;
+    Py_DECREF(needed);
+    Py_XDECREF(result);
+    Py_DECREF(self);
+    return good ? 0 : -1;
 }
 
 /* Keep an export of the mmap for as long as the pool lives, and return its memory. */
@@ -158,7 +158,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)p->nodes,           (long long)pb_pool_pinned(p),
         (long long)pb_pool_shared(p),             (long long)p->promised,
         (long long)p->high_water,      (long long)p->regions,
-        (long long)p->table_bytes,     limit,
+        (long long)pb_pool_tables(p),     limit,
     };
     PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->pool_stats_type);
     for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {

@@ -12,7 +12,7 @@ static PyStructSequence_Field pool_fields[] = {
     {"reserved", "frames spoken for by a call under way"},
     {"high_water", "the most frames that were ever held"},
     {"regions", "number of regions"},
-    {"table_bytes", "bytes of the frame tables"},
+    {"table_bytes", "bytes of the frame tables in use; what was never touched is not counted"},
     {"limit", "frames the pool may hold; -1 when it has no limit"},
     {NULL, NULL},
 };

@@ -505,10 +505,21 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
     return stretch_at(b, b->root.bias + off, b->root.bias + off + n, address);
 }
 
+/* Is the foreign side of a copy a live view of this buffer? */
+static inline bool
+is_own_view(const pb_buf *b, const void *mem, uint64_t n)
+{
+    return PB_UNLIKELY(!pb_buf_is_inline(b) && b->book) && pb_book_covers(b, mem, n);
+}
+
 void
 pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     const uint8_t *from = src;
+    if (is_own_view(b, src, n)) {
+        pb_book_move(b, off, (uint8_t *)(uintptr_t)src, n, true);
+        return;
+    }
     while (n) {
         uint8_t *at;
         uint64_t len = pb_buf_stretch(b, off, n, &at);
@@ -523,6 +534,10 @@ void
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     uint8_t *to = dst;
+    if (is_own_view(b, dst, n)) {
+        pb_book_move(b, off, dst, n, false);
+        return;
+    }
     while (n) {
         uint8_t *at;
         uint64_t len = pb_buf_stretch(b, off, n, &at);

@@ -196,6 +196,10 @@ typedef struct {
 void
 pb_buf_usage(const pb_buf *b, pb_usage *use);
 
+/* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
+uint64_t
+pb_pool_tables(const pb_pool *pool);
+
 /* Frames of a pool under live views.  O(views). */
 uint64_t
 pb_pool_pinned(const pb_pool *pool);

@@ -5,6 +5,10 @@
 #include "pb_buf.h"
 #include "pb_view.h"
 
+/* Values of root.shared other than 0. */
+#define PB_SHARED_FOR_GOOD 1
+#define PB_SHARED_BY_HOLDS 2 /* and by nothing else */
+
 static inline uint64_t
 page_of(uint64_t pos)
 {
@@ -40,6 +44,11 @@ pb_buf_unspill(pb_buf *b);
 /* The page in the tree, or NULL for a hole. */
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page);
+
+/* Make the pages of positions [pos, pos + n) this buffer's own, zeros around what is to be
+ * overwritten.  Spends promised frames as counted by pb_tree_need. */
+void
+pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
 
 /* Levels for positions up to `end`. */
 pb_status

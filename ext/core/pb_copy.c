@@ -7,7 +7,7 @@
 void
 pb_copy_far(void *dst, const void *src, size_t n)
 {
-    memcpy(dst, src, n);
+    memmove(dst, src, n);
 }
 
 void

@@ -29,7 +29,7 @@ pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
 void
 pb_copy_far(void *dst, const void *src, size_t n);
 
-/* Move n bytes between places that do not overlap. */
+/* Move n bytes, as memmove does: the source may be a live view of the destination (I6). */
 static inline void
 pb_copy(void *dst, const void *src, size_t n)
 {

@@ -75,6 +75,22 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     return true;
 }
 
+/* Nothing before the bias is in use.  Where nodes are shared, cuts begin with the tree, so
+ * that nodes are covered whole: they are given up then, not copied to be emptied. */
+static inline uint64_t
+unused_from(const pb_buf *b, uint64_t page)
+{
+    return b->root.shared ? 0 : page;
+}
+
+/* The same past the end: cuts reach to the end of the tree. */
+static inline uint64_t
+unused_to(const pb_buf *b, uint64_t pos)
+{
+    return b->root.shared ? pb_reach(b->root.levels)
+                          : (pos + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK;
+}
+
 /* Drop the pages before the new front, then move there. */
 static pb_status
 drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
@@ -121,6 +137,7 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
         return PB_OK;
     }
     if (past > first) {
+        first = unused_from(b, first);
         pb_status st = drop_front_pages(b, n, first, past - 1);
         if (st != PB_OK) {
             return st;
@@ -265,10 +282,10 @@ pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
     uint64_t pos = root->bias + off, end = pos + n;
     /* nothing before the bias or past the end is in use: whole pages there go as well */
     if (end == root->bias + root->size) {
-        end = up_to_page(end);
+        end = unused_to(b, end);
     }
     if (off == 0) {
-        pos &= ~(uint64_t)PB_PAGE_MASK;
+        pos = unused_from(b, page_of(pos)) << PB_PAGE_SHIFT;
     }
     return wipe(b, pos, end);
 }
@@ -311,7 +328,7 @@ shorten_tree(pb_buf *b, uint64_t size)
         (end & PB_PAGE_MASK) && b->book && pb_book_pins(b->book, page_of(end));
     /* to the end of the page, so that a whole last page is dropped, not cleared */
     wiping w = wiping_of(b, pinned ? up_to_page(end) : end,
-                         up_to_page(root->bias + root->size));
+                         unused_to(b, root->bias + root->size));
     uint64_t need = need_to_wipe(b, &w);
     pb_status st = pb_pool_promise(b->pool, need);
     if (st != PB_OK) {

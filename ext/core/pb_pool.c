@@ -165,36 +165,17 @@ pb_pool_unpromise(pb_pool *pool, uint64_t n)
 }
 
 #if PB_LOCKS
-static _Thread_local uint64_t taken_here; /* of all pools */
+_Thread_local uint64_t pb_taken_here;
 #endif
-
-uint64_t
-pb_pool_taken(const pb_pool *pool)
-{
-#if PB_LOCKS
-    return taken_here;
-#else
-    return pool->taken;
-#endif
-}
 
 static inline void
 note_taken(pb_pool *pool, uint32_t n)
 {
 #if PB_LOCKS
-    taken_here += n;
+    pb_taken_here += n;
 #else
     pool->taken += n;
 #endif
-}
-
-void
-pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before)
-{
-    uint64_t rest = n - (pb_pool_taken(pool) - taken_before);
-    if (PB_UNLIKELY(rest)) {
-        pb_pool_unpromise(pool, rest);
-    }
 }
 
 /* ---- the free list: most recently freed first ---- */

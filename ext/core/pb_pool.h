@@ -89,6 +89,10 @@ typedef struct {
     pb_fault fault;
 } pb_pool;
 
+#if PB_LOCKS
+extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
+#endif
+
 /* ---- address of a frame: no loop ---- */
 
 static inline unsigned
@@ -171,10 +175,24 @@ pb_pool_unpromise(pb_pool *pool, uint64_t n);
 /* What a change needs is counted before it, where a frame that one tree names twice counts
  * twice; once the first of them has its copy, the second needs none.  So note what this
  * thread has taken so far, and afterwards give back what is left of n promised frames. */
-uint64_t
-pb_pool_taken(const pb_pool *pool);
-void
-pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before);
+static inline uint64_t
+pb_pool_taken(const pb_pool *pool)
+{
+#if PB_LOCKS
+    return pb_taken_here;
+#else
+    return pool->taken;
+#endif
+}
+
+static inline void
+pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before)
+{
+    uint64_t rest = n - (pb_pool_taken(pool) - taken_before);
+    if (PB_UNLIKELY(rest)) {
+        pb_pool_unpromise(pool, rest);
+    }
+}
 
 /* Take up to `want` promised frames with consecutive numbers, after frame `after`
  * where that is free; after == 0: from the most recently freed one on.  Returns the

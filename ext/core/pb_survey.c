@@ -109,6 +109,19 @@ pb_buf_usage(const pb_buf *b, pb_usage *use)
     use->pinned = b->book ? pages_pinned(b->book) : 0;
 }
 
+/* Rows of frames that were ever handed out, and the maps. */
+uint64_t
+pb_pool_tables(const pb_pool *pool)
+{
+    uint64_t bytes = 0;
+    for (unsigned k = PB_REGION0_BITS - 1; pool->regions && k <= pool->newest; k++) {
+        const pb_region *r = &pool->region[k];
+        uint64_t used = r->count - (r->hi - r->lo);
+        bytes += used * sizeof(pb_row) + (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
+    }
+    return bytes;
+}
+
 uint64_t
 pb_pool_pinned(const pb_pool *pool)
 {

@@ -194,8 +194,8 @@ copy_node(pb_pool *pool, pb_entry *at)
     return node;
 }
 
-static pb_entry *
-own_node(pb_pool *pool, const pb_root *root, pb_entry *at)
+pb_entry *
+pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at)
 {
     pb_entry e = pb_entry_load(at);
     if (e == PB_HOLE) {
@@ -217,9 +217,9 @@ pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
         return;
     }
     for (; h > 1; h--) {
-        at = own_node(pool, root, at) + pb_child_index(page, h - 1);
+        at = pb_tree_own_node(pool, root, at) + pb_child_index(page, h - 1);
     }
-    leaf->entry = own_node(pool, root, at);
+    leaf->entry = pb_tree_own_node(pool, root, at);
     leaf->first = page & ~(uint64_t)(PB_FANOUT - 1);
     leaf->end = leaf->first + PB_FANOUT;
 }
@@ -304,10 +304,9 @@ pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels)
 
 /* ---- drop ---- */
 
-/* Give up one reference to an entry of height h, and with the last one its subtree.
- * From the back, so that the frames come off the free list in rising order. */
-static void
-release_entry(pb_pool *pool, pb_entry e, unsigned h)
+/* From the back, so that the frames come off the free list in rising order. */
+void
+pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h)
 {
     pb_frame frame = pb_entry_frame(e);
     if (h > 0 && pb_frame_count(pool, frame) == 1) {
@@ -315,7 +314,7 @@ release_entry(pb_pool *pool, pb_entry e, unsigned h)
         for (uint32_t i = PB_FANOUT; i-- > 0;) {
             pb_entry child = pb_entry_load(&node[i]);
             if (child != PB_HOLE) {
-                release_entry(pool, child, h - 1);
+                pb_tree_release_entry(pool, child, h - 1);
             }
         }
     }
@@ -393,10 +392,10 @@ drop_below(pb_pool *pool, const pb_root *root, pb_entry *at, unsigned h, uint64_
     }
     if (covers(h, lo, hi)) {
         pb_entry_store(at, PB_HOLE);
-        release_entry(pool, e, h);
+        pb_tree_release_entry(pool, e, h);
         return;
     }
-    pb_entry *node = own_node(pool, root, at);
+    pb_entry *node = pb_tree_own_node(pool, root, at);
     children c = children_of(h, lo, hi);
     for (uint32_t i = c.to + 1; i-- > c.from;) {
         drop_below(pool, root, &node[i], h - 1, child_lo(&c, i), child_hi(&c, i));
@@ -428,7 +427,7 @@ pb_tree_release(pb_pool *pool, pb_root *root)
         pb_entry e = pb_entry_load(&root->slot[i]);
         if (e != PB_HOLE) {
             pb_entry_store(&root->slot[i], PB_HOLE);
-            release_entry(pool, e, root->levels - 1u);
+            pb_tree_release_entry(pool, e, root->levels - 1u);
         }
     }
     root->size = root->bias = 0;

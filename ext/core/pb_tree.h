@@ -38,6 +38,10 @@ pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t 
 void
 pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
 
+/* The same for one entry of height > 0, whose own place is owned. */
+pb_entry *
+pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at);
+
 /* Make the page behind an owned entry this tree's alone; its bytes are kept unless
  * `whole` says that the caller overwrites all of them. */
 void
@@ -59,6 +63,10 @@ uint64_t
 pb_tree_drop_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
 void
 pb_tree_drop(pb_pool *pool, pb_root *root, uint64_t first, uint64_t last);
+
+/* Give up one reference to an entry of height h, and with the last one its subtree. */
+void
+pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h);
 
 /* Leave behind root slots before the bias, and levels that the size no longer asks
  * for.  Cannot fail, keeps every byte. */

@@ -221,6 +221,7 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         return PB_NEED_PAGES;
     }
     forget(b);
+    uint64_t taken = pb_pool_taken(b->pool);
     pb_leaf leaf = {NULL, 0, 0};
     for (uint64_t i = 0; i < n; i++) {
         if (first + i >= leaf.end) {
@@ -228,6 +229,7 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         }
         move_page(b, &leaf.entry[first + i - leaf.first], run + (pb_frame)i);
     }
+    pb_pool_give_rest(b->pool, nodes, taken); /* the run was taken before */
     return PB_OK;
 }
 
@@ -305,10 +307,6 @@ pb_buf_unpin(pb_pool *pool, pb_pin *pin)
 
 /* ---- trees that share ---- */
 
-/* Values of root.shared other than 0. */
-#define SHARED_FOR_GOOD 1
-#define SHARED_BY_HOLDS 2 /* and by nothing else */
-
 static void
 share_root(pb_buf *to, pb_buf *from)
 {
@@ -325,7 +323,7 @@ share_root(pb_buf *to, pb_buf *from)
     to->root.bias = from->root.bias;
     to->root.levels = from->root.levels;
     memcpy(to->root.slot, from->root.slot, sizeof to->root.slot);
-    to->root.shared = from->root.shared = SHARED_FOR_GOOD;
+    to->root.shared = from->root.shared = PB_SHARED_FOR_GOOD;
     forget(to);
     from->mine = NULL;
     from->root.room = 0; /* the tail page is shared now, and so are remembered runs */
@@ -342,14 +340,32 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
         return PB_OK;
     }
     uint64_t last = pin->page + pin->live - 1;
-    pb_status st =
-        pb_pool_promise(to->pool, pb_tree_need(to->pool, &to->root, pin->page, last));
-    for (uint64_t page = pin->page; st == PB_OK && page <= last; page++) {
-        pb_leaf leaf;
-        pb_tree_own_leaf(to->pool, &to->root, page, &leaf);
-        pb_tree_own_page(to->pool, &to->root, &leaf.entry[page - leaf.first], false);
+    uint64_t need = pb_tree_need(to->pool, &to->root, pin->page, last);
+    uint64_t taken = pb_pool_taken(to->pool);
+    pb_status st = pb_pool_promise(to->pool, need);
+    if (st != PB_OK) {
+        return st;
     }
-    return st;
+    uint32_t left = 0;
+    pb_frame run = 0;
+    for (uint64_t page = pin->page; page <= last; page++) {
+        pb_leaf leaf;
+        bool zero;
+        pb_tree_own_leaf(to->pool, &to->root, page, &leaf);
+        pb_entry *at = &leaf.entry[page - leaf.first];
+        if (pb_frame_count(to->pool, pb_entry_frame(pb_entry_load(at))) == 1) {
+            continue; /* copied for another pin before */
+        }
+        if (left == 0) { /* in runs, so that a view of the copy need not gather */
+            uint64_t want = pb_tree_need(to->pool, &to->root, page,
+                                         pb_min(last, leaf.end - 1));
+            run = pb_pool_take_run(to->pool, run, (uint32_t)want, &left, &zero);
+        }
+        move_page(to, at, run);
+        run += --left != 0; /* the last frame stays as a hint */
+    }
+    pb_pool_give_rest(to->pool, need, taken);
+    return PB_OK;
 }
 
 pb_status
@@ -390,8 +406,8 @@ pb_buf_hold(pb_buf *to, pb_buf *from)
     if (st != PB_OK || pb_buf_is_inline(from)) {
         return st;
     }
-    if (before != SHARED_FOR_GOOD && from->root.holds < UINT8_MAX) {
-        from->root.shared = SHARED_BY_HOLDS;
+    if (before != PB_SHARED_FOR_GOOD && from->root.holds < UINT8_MAX) {
+        from->root.shared = PB_SHARED_BY_HOLDS;
     }
     if (from->root.holds < UINT8_MAX) { /* a count that got there stays */
         from->root.holds++;
@@ -405,7 +421,7 @@ pb_buf_unhold(pb_buf *to, pb_buf *from)
     bool counted = !pb_buf_is_inline(to);
     pb_buf_fini(to);
     if (counted && from->root.holds < UINT8_MAX && --from->root.holds == 0 &&
-        from->root.shared == SHARED_BY_HOLDS) {
+        from->root.shared == PB_SHARED_BY_HOLDS) {
         from->root.shared = 0;
         pb_buf_remember_tail(from);
     }

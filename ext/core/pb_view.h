@@ -73,6 +73,15 @@ pb_book_pins(const pb_book *book, uint64_t page);
 void
 pb_book_detach(pb_buf *b, uint64_t first, uint64_t last);
 
+/* Does foreign memory [mem, mem + n) touch a live view of this very buffer, a tree with a
+ * book? */
+bool
+pb_book_covers(const pb_buf *b, const void *mem, uint64_t n);
+
+/* Copy between [off, off + n) and such memory, as if the source were copied first. */
+void
+pb_book_move(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in);
+
 /* Tree positions fall by so many pages. */
 void
 pb_book_shift(pb_book *book, uint64_t pages);

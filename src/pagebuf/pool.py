@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mmap
 import sys
+from typing import TYPE_CHECKING
 
-from pagebuf._core import PAGE_SIZE, PageBuffer, Pool, _table_bytes
+from pagebuf._core import PAGE_SIZE, Pool, _table_bytes
+
+if TYPE_CHECKING:
+    from pagebuf._core import ByteQueue, BytesIO, PageBuffer
 
 __all__ = ["PagePool"]
-
-_LINUX = sys.platform.startswith("linux")
 
 
 class PagePool(Pool):
@@ -25,10 +27,15 @@ class PagePool(Pool):
 
     >>> from pagebuf import PageBuffer, PagePool, PAGE_SIZE
     >>> pool = PagePool(limit=8 * PAGE_SIZE, name="parser")
-    >>> buf = PageBuffer(b"abc", pool=pool)
+    >>> buf = PageBuffer(bytes(1000), pool=pool)
     >>> pool.stats().held
     1
     """
+
+    # What a new region promises of its bytes: whether they are zeros before they are touched, and
+    # after they were given back to the system.  Anonymous memory keeps the second on Linux only.
+    _fresh_zero = True
+    _discard_zeroes = sys.platform.startswith("linux")
 
     def __init__(self, limit: int | None = None, *, name: str | None = None) -> None:
         if limit is not None and limit < 0:
@@ -52,11 +59,14 @@ class PagePool(Pool):
         stats = self.stats()
         return f"<pagebuf.PagePool{name} held={stats.held} free={stats.free} pages>"
 
-    def buffers(self) -> list[PageBuffer]:
-        """The buffers that draw from this pool, the one that holds most memory first.
+    def buffers(self) -> list[PageBuffer | BytesIO | ByteQueue]:
+        """What draws pages from this pool, the one that holds most memory first.
+
+        Buffers, snapshots, queues and `BytesIO` objects; not those that hold no page because
+        they are empty or tiny.
 
         >>> pool = PagePool()
-        >>> small, large = PageBuffer(b"x", pool=pool), PageBuffer(bytes(10**5), pool=pool)
+        >>> small, large = PageBuffer(bytes(500), pool=pool), PageBuffer(bytes(10**5), pool=pool)
         >>> pool.buffers() == [large, small]
         True
         """
@@ -83,8 +93,7 @@ class PagePool(Pool):
                     raise MemoryError(self._refusal(needed)) from error
                 frames = max(needed + 1, frames // 2)
             else:
-                # Discarded anonymous memory reads as zeros on Linux, not everywhere.
-                self._add_region(payload, table, frames, True, _LINUX)
+                self._add_region(payload, table, frames, self._fresh_zero, self._discard_zeroes)
                 return
 
     def _refusal(self, needed: int) -> str:
