@@ -176,6 +176,19 @@ extern const char buffer_extents_doc[], buffer_stats_doc[], buffer_walk_doc[],
     buffer_check_doc[];
 extern PyGetSetDef buffer_getset[];
 
+/* ---- buffer_range.c, buffer_diff.c ---- */
+
+PyObject *
+buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_collapse(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+buffer_insert_hole(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs);
+extern const char buffer_copy_range_doc[], buffer_collapse_doc[], buffer_insert_hole_doc[],
+    buffer_diff_doc[];
+
 /* ---- file_type.c, bytesio_type.c ---- */
 
 extern PyType_Spec file_spec, bytesio_spec, bytesio_export_spec;

@@ -5,6 +5,7 @@
 #include "container.h"
 #include "pb_edit.h"
 #include "pb_find.h"
+#include "range.h"
 
 /* ---- attempts ---- */
 
@@ -125,8 +126,16 @@ assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
 {
     edit e = {0};
     Py_buffer view = {.obj = NULL, .buf = NULL, .len = 0};
-    if (PySlice_Unpack(slice, &e.start, &e.stop, &e.step) < 0 ||
-        (value && source_bytes(&self->b, value, &view) < 0)) {
+    if (PySlice_Unpack(slice, &e.start, &e.stop, &e.step) < 0) {
+        return -1;
+    }
+    pb_buf *from = value && e.step == 1 ? range_source(&self->b, value) : NULL;
+    if (from) { /* pages are shared where that goes */
+        uint64_t n = UINT64_MAX;
+        range_place place = {.where = RANGE_SLICE, .start = e.start, .stop = e.stop};
+        return range_put(&self->b, &place, from, 0, &n);
+    }
+    if (value && source_bytes(&self->b, value, &view) < 0) {
         return -1;
     }
     e.bytes = view.buf;
@@ -210,7 +219,15 @@ PyObject *
 buffer_inplace_concat(BufferObject *self, PyObject *data)
 {
     Py_buffer view;
-    if (!transfer_extend_fast(&self->b, data)) {
+    if (transfer_extend_fast(&self->b, data)) {
+        return Py_NewRef(self);
+    }
+    if (range_source(&self->b, data)) {
+        if (source_extend(&self->b, data) < 0) {
+            return NULL;
+        }
+    }
+    else {
         if (source_bytes_like(&self->b, data, &view) < 0) {
             return NULL;
         }

@@ -1,6 +1,7 @@
 /* source.c: what bytes can come from, converted before any own state is read (I6). */
 #include "container.h"
 #include "pb_edit.h"
+#include "range.h"
 
 int
 source_byte(PyObject *obj, uint8_t *out)
@@ -114,6 +115,11 @@ source_extend(pb_buf *b, PyObject *obj)
     Py_buffer view;
     if (transfer_extend_fast(b, obj)) {
         return 0;
+    }
+    pb_buf *from = range_source(b, obj);
+    if (from) { /* pages are shared where that goes */
+        uint64_t n = UINT64_MAX;
+        return range_put(b, &(range_place){.where = RANGE_END}, from, 0, &n);
     }
     if (source_bytes(b, obj, &view) < 0) {
         return -1;

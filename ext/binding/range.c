@@ -1,0 +1,117 @@
+/* range.c: ranges of one buffer put into another one.
+ *
+ * The source is held first, in O(1), under its own lock; then the target is changed under
+ * its own.  So no call ever has two locks, a buffer may be both sides, and two threads may
+ * put buffers into each other. */
+#include "range.h"
+
+pb_buf *
+range_source(const pb_buf *b, PyObject *obj)
+{
+    bool is_buffer = PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type);
+    return is_buffer ? &((BufferObject *)obj)->b : NULL;
+}
+
+/* ---- 1. hold ---- */
+
+static pb_status
+hold_lock_held(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
+{
+    uint64_t size = from->root.size;
+    *n = off >= size ? 0 : pb_min(*n, size - off);
+    return *n ? pb_range_hold(r, from, off, *n) : PB_OK;
+}
+
+static int
+hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
+{
+    pb_status st;
+    uint64_t asked = *n;
+    do {
+        *n = asked;
+        buffer_lock(from);
+        st = hold_lock_held(r, from, off, n);
+        buffer_unlock(from);
+    } while (st != PB_OK && transfer_recover(from, st, off, *n) > 0);
+    return st == PB_OK ? 0 : -1;
+}
+
+static void
+unhold(pb_held_range *r, pb_buf *from, bool shared)
+{
+    buffer_lock(from);
+    pb_range_unhold(r, from, shared);
+    buffer_unlock(from);
+}
+
+/* ---- 2. put ---- */
+
+/* Large copies give up the GIL: what is copied is held, who asks for `b` waits. */
+static void
+finish_lock_held(pb_buf *b, const pb_paste *p)
+{
+    PyThreadState *saved = NULL;
+    bool large = p->bytes >= COPY_WITHOUT_GIL;
+    copy_gate *gate = large ? buffer_leave_gil(b, &saved) : NULL;
+    pb_paste_finish(p);
+    if (large) {
+        buffer_enter_gil(b, gate, saved);
+    }
+}
+
+static pb_status
+paste_lock_held(pb_buf *b, uint64_t off, const pb_held_range *r, uint64_t n, bool *shared)
+{
+    pb_paste p;
+    pb_status st = pb_paste_begin(&p, b, off, &r->b, r->off, n);
+    if (st == PB_OK) {
+        finish_lock_held(b, &p);
+        *shared = p.shared;
+    }
+    return st;
+}
+
+static pb_status
+splice_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
+                 bool *shared)
+{
+    Py_ssize_t start = place->start, stop = place->stop;
+    Py_ssize_t cut = PySlice_AdjustIndices((Py_ssize_t)b->root.size, &start, &stop, 1);
+    return pb_buf_splice(b, (uint64_t)start, (uint64_t)cut, n ? &r->b : NULL,
+                         n ? r->off : 0, n, shared);
+}
+
+static pb_status
+put_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
+              uint64_t *off, bool *shared)
+{
+    *off = place->where == RANGE_OVER ? place->off : b->root.size;
+    if (place->where == RANGE_SLICE) {
+        return splice_lock_held(b, place, r, n, shared);
+    }
+    return n ? paste_lock_held(b, *off, r, n, shared) : PB_OK;
+}
+
+int
+range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, uint64_t *n)
+{
+    pb_held_range r;
+    pb_status st;
+    bool shared = false;
+    PoolObject *pool = (PoolObject *)Py_NewRef(pool_object(from));
+    if (hold(&r, from, from_off, n) < 0) {
+        Py_DECREF(pool);
+        return -1;
+    }
+    uint64_t off;
+    do {
+        buffer_lock(b);
+        st = put_lock_held(b, place, &r, *n, &off, &shared);
+        buffer_unlock(b);
+    } while (st != PB_OK && transfer_recover(b, st, off, *n) > 0);
+    if (*n) {
+        unhold(&r, from, shared);
+    }
+    Py_DECREF(pool);
+    return st == PB_OK ? 0 : -1;
+}
