@@ -21,6 +21,7 @@ static pb_buf nothing;
 #define FACE_BUF(self) ((self)->b)
 #define FACE_NAME "PageFile"
 #define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
+#define FACE_READABLE(self) ((self)->s.readable)
 #define FACE_HOLES true
 #include "stream_methods.h"
 

@@ -63,12 +63,6 @@ stream_check_change(const stream *s);
 int
 stream_refuse_read(const stream *s);
 
-static inline int
-stream_check_readable(const stream *s)
-{
-    return PB_LIKELY(s->readable) ? 0 : stream_refuse_read(s);
-}
-
 /* ---- out ---- */
 
 PyObject *

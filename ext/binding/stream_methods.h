@@ -4,6 +4,7 @@
  *    FACE             the object's type; it has a member `s`, the stream
  *    FACE_BUF(self)   its tree
  *    FACE_NAME        the name in doctests
+ *    FACE_READABLE(self)   whether it may be read, where that depends on its mode
  *    FACE_HOLES       whether seek takes the system's SEEK_DATA and SEEK_HOLE
  *
  * So each method reaches the tree without asking which kind of file it serves. */
@@ -11,6 +12,12 @@
     {name, (PyCFunction)(void (*)(void))(function), flags, doc}
 
 #define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
+
+#ifndef FACE_READABLE
+#define FACE_READABLE(self) true
+#endif
+#define FACE_CHECK_READABLE(self) \
+    (PB_LIKELY(FACE_READABLE(self)) ? 0 : stream_refuse_read(&(self)->s))
 
 /* Doctests open a file over some bytes in the way that suits both kinds. */
 #ifndef FACE_OPEN
@@ -33,13 +40,12 @@ face_read(FACE *self, PyObject *const *args, Py_ssize_t nargs)
     uint64_t n;
     if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
         Py_ssize_t size = PyLong_AsSsize_t(args[0]);
-        if (PB_LIKELY(size >= 0 && self->s.readable)) {
+        if (PB_LIKELY(size >= 0 && FACE_READABLE(self))) {
             return stream_read(FACE_BUF(self), &self->s, (uint64_t)size);
         }
         PyErr_Clear(); /* said again below, in io's words */
     }
-    if (stream_arg_size("read", args, nargs, &n) < 0 ||
-        stream_check_readable(&self->s) < 0) {
+    if (stream_arg_size("read", args, nargs, &n) < 0 || FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_read(FACE_BUF(self), &self->s, n);
@@ -60,11 +66,12 @@ PyDoc_STRVAR(readline_doc,
 static PyObject *
 face_readline(FACE *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t limit = UINT64_MAX;
-    if (nargs && stream_arg_size("readline", args, nargs, &limit) < 0) {
-        return NULL;
+    uint64_t limit;
+    if (PB_LIKELY(nargs == 0 && FACE_READABLE(self))) {
+        return stream_readline(FACE_BUF(self), &self->s, UINT64_MAX);
     }
-    if (stream_check_readable(&self->s) < 0) {
+    if (stream_arg_size("readline", args, nargs, &limit) < 0 ||
+        FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_readline(FACE_BUF(self), &self->s, limit);
@@ -73,7 +80,7 @@ face_readline(FACE *self, PyObject *const *args, Py_ssize_t nargs)
 static PyObject *
 face_next(FACE *self)
 {
-    if (stream_check_readable(&self->s) < 0) {
+    if (FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_next(FACE_BUF(self), &self->s);
@@ -89,7 +96,7 @@ PyDoc_STRVAR(readlines_doc,
 static PyObject *
 face_readlines(FACE *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    if (check_nargs("readlines", nargs, 0, 1) < 0 || stream_check_readable(&self->s) < 0) {
+    if (check_nargs("readlines", nargs, 0, 1) < 0 || FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_readlines(FACE_BUF(self), &self->s, nargs ? args[0] : Py_None);
@@ -106,7 +113,7 @@ PyDoc_STRVAR(readinto_doc,
 static PyObject *
 face_readinto(FACE *self, PyObject *dst)
 {
-    return stream_check_readable(&self->s) < 0
+    return FACE_CHECK_READABLE(self) < 0
                ? NULL
                : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto");
 }
@@ -116,7 +123,7 @@ PyDoc_STRVAR(readinto1_doc, "readinto1($self, buffer, /)\n--\n\nAs readinto.");
 static PyObject *
 face_readinto1(FACE *self, PyObject *dst)
 {
-    return stream_check_readable(&self->s) < 0
+    return FACE_CHECK_READABLE(self) < 0
                ? NULL
                : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto1");
 }
@@ -132,8 +139,7 @@ static PyObject *
 face_peek(FACE *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n;
-    if (stream_arg_size("peek", args, nargs, &n) < 0 ||
-        stream_check_readable(&self->s) < 0) {
+    if (stream_arg_size("peek", args, nargs, &n) < 0 || FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_peek(FACE_BUF(self), &self->s, nargs ? n : 1);
@@ -156,7 +162,7 @@ face_read_buffer(FACE *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n;
     if (stream_arg_size("read_buffer", args, nargs, &n) < 0 ||
-        stream_check_readable(&self->s) < 0) {
+        FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return stream_read_buffer(FACE_BUF(self), &self->s, n);
@@ -175,7 +181,7 @@ face_read_at(FACE *self, PyObject *const *args, Py_ssize_t nargs)
     uint64_t n, off;
     if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
         arg_offset(args[1], "offset", &off) < 0 || stream_check_open(&self->s) < 0 ||
-        stream_check_readable(&self->s) < 0) {
+        FACE_CHECK_READABLE(self) < 0) {
         return NULL;
     }
     return transfer_read(FACE_BUF(self), off, n);
