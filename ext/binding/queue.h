@@ -14,8 +14,10 @@ typedef struct {
     PyObject_HEAD
     pb_buf b;
     pb_queue q;
-    PyObject *sep;  /* bytes: what was searched for; NULL: nothing yet */
-    uint32_t offer; /* bytes that the next get_buffer has */
+    PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
+    PyObject *staging; /* bytearray: the view of a reservation that could not be live */
+    uint64_t staged;   /* the serial of that reservation */
+    uint32_t offer;    /* bytes that the next get_buffer has */
     PyObject *weakrefs;
 } QueueObject;
 

@@ -1,7 +1,7 @@
 /* queue_reserve.c: memory at the end of a queue, handed out to be filled.
  *
- * The view is a live one (I7): filling it is all there is to do, no byte is copied when
- * it is committed. */
+ * The view is a live one (I7), but for a rare case: filling it is all there is to do, no
+ * byte is copied when it is committed. */
 #include "queue.h"
 #include "view.h"
 
@@ -52,6 +52,39 @@ give_up(QueueObject *self)
     buffer_unlock(&self->b);
 }
 
+/* Growth never waits for a view (I7).  Where an older view keeps the last page from moving
+ * into a run with new ones, the reservation is filled elsewhere, and copied when it is
+ * committed; its pages are had now (I3). */
+static PyObject *
+reserve_staging(QueueObject *self, uint64_t n)
+{
+    PyObject *staging = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
+    PyObject *view = staging ? PyMemoryView_FromObject(staging) : NULL;
+    PyObject *old = NULL;
+    pb_status st;
+    if (view == NULL) {
+        Py_XDECREF(staging);
+        return NULL;
+    }
+    memset(PyByteArray_AS_STRING(staging), 0, (size_t)n);
+    do {
+        buffer_lock(&self->b);
+        st = pb_queue_reserve(&self->b, &self->q, n, true);
+        if (st == PB_OK) {
+            old = self->staging;
+            self->staging = Py_NewRef(staging);
+            self->staged = self->q.serial;
+        }
+        buffer_unlock(&self->b);
+    } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
+    Py_XDECREF(old);
+    Py_DECREF(staging);
+    if (st != PB_OK) {
+        Py_CLEAR(view);
+    }
+    return view;
+}
+
 /* A writable memoryview of n bytes, one run behind the last byte.  Making it may run
  * Python code (the pool grows), which may change the queue: then anew. */
 static PyObject *
@@ -70,7 +103,11 @@ reserve_view(QueueObject *self, uint64_t n)
         Py_XDECREF(view);
         if (!moved) {
             give_up(self);
-            return NULL;
+            if (!PyErr_ExceptionMatches(PyExc_BufferError)) {
+                return NULL;
+            }
+            PyErr_Clear();
+            return reserve_staging(self, n);
         }
         PyErr_Clear();
     }
@@ -95,9 +132,7 @@ const char queue_reserve_doc[] =
     "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
     "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
     "reservation, clear(), and any put give up the one before; its view is to be let go\n"
-    "then: it still is memory, and where newer bytes came to lie in it, theirs.  While an\n"
-    "older view of the last page is alive, BufferError is raised where the pages would have\n"
-    "to move.  O(n).\n\n"
+    "then: it still is memory, and where newer bytes came to lie in it, theirs.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> view = queue.reserve(8)\n"
@@ -136,6 +171,12 @@ commit_lock_held(QueueObject *self, uint64_t n, uint64_t *reserved)
     if (n > *reserved || *reserved == 0) {
         return PB_RANGE;
     }
+    PyObject *staging = self->staged == self->q.serial ? self->staging : NULL;
+    if (staging) {
+        uint64_t filled = pb_min(n, (uint64_t)PyByteArray_GET_SIZE(staging));
+        pb_buf_copy_in(&self->b, pb_queue_len(&self->b, &self->q),
+                       PyByteArray_AS_STRING(staging), filled);
+    }
     return pb_queue_commit(&self->b, &self->q, n);
 }
 
@@ -156,6 +197,9 @@ commit(QueueObject *self, uint64_t n, uint64_t *reserved)
     else if (st == PB_RANGE) {
         PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
                      (unsigned long long)n, (unsigned long long)*reserved);
+    }
+    if (st == PB_OK) {
+        Py_CLEAR(self->staging);
     }
     return st == PB_OK ? 0 : -1;
 }

@@ -46,6 +46,7 @@ queue_dealloc(QueueObject *self)
         Py_DECREF(pool);
     }
     Py_XDECREF(self->sep);
+    Py_XDECREF(self->staging);
     type->tp_free(self);
     Py_DECREF(type);
 }

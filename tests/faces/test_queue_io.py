@@ -10,8 +10,8 @@ import threading
 import time
 
 import pytest
-from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
 
+from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
 from tests.helpers import PAGE
 from tests.support import pattern
 
@@ -46,6 +46,12 @@ def queue_of(pool, data=b"", **options):
 
 def send_all(queue, target):
     while queue:
+        queue.send_to(target)
+
+
+def send_for_ever(queue, target):
+    """Until something is raised."""
+    while True:
         queue.send_to(target)
 
 
@@ -154,10 +160,9 @@ def test_nonblocking_socket(pool, pair):
     assert (len(queue), queue.stats().pages) == (0, 0)
     data = pattern(0, BIG)
     queue.put(data)
-    sent = 0
     with pytest.raises(BlockingIOError):
-        while True:
-            sent += queue.send_to(ours)
+        send_for_ever(queue, ours)
+    sent = queue.total_out
     assert 0 < sent < BIG, "a short count"
     assert len(queue) == BIG - sent
     queue.check()
@@ -177,10 +182,9 @@ def test_nonblocking_pipe(pool, pipe):
     queue = queue_of(pool, pattern(0, BIG))
     with pytest.raises(BlockingIOError):
         queue_of(pool).recv_from(reading)
-    sent = 0
     with pytest.raises(BlockingIOError):
-        while True:
-            sent += queue.send_to(writing)
+        send_for_ever(queue, writing)
+    sent = queue.total_out
     assert len(queue) == BIG - sent
     got = queue_of(pool)
     assert got.recv_from(reading, BIG) > 0
@@ -199,8 +203,7 @@ def test_timeouts(pool, pair):
     assert queue.get() == b"kept"
     queue.put(bytes(BIG))
     with pytest.raises(TimeoutError):
-        while True:
-            queue.send_to(ours)
+        send_for_ever(queue, ours)
     assert len(queue) + queue.total_out == BIG + 4
     queue.check()
 
@@ -269,9 +272,8 @@ def test_errors_of_the_system(pool, pair, pipe):
     ours, theirs = pair
     queue = queue_of(pool, b"kept")
     theirs.close()
-    with pytest.raises(OSError, match=r"EPIPE|Broken|reset"):
-        while True:
-            queue.send_to(ours)
+    with pytest.raises(BrokenPipeError):
+        queue.send_to(ours)
     ours.close()
     for closed in (ours, 987_654):
         with pytest.raises(OSError, match="Bad file"):
