@@ -186,8 +186,12 @@ PyObject *
 buffer_insert_hole(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_delta(BufferObject *self, PyObject *arg);
+PyObject *
+buffer_apply(BufferObject *self, PyObject *arg);
 extern const char buffer_copy_range_doc[], buffer_collapse_doc[], buffer_insert_hole_doc[],
-    buffer_diff_doc[];
+    buffer_diff_doc[], buffer_delta_doc[], buffer_apply_doc[];
 
 /* ---- file_type.c, bytesio_type.c ---- */
 

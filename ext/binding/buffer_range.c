@@ -15,7 +15,7 @@ const char buffer_copy_range_doc[] = PyDoc_STR(
     ">>> buf.copy_range(6, source, 1, 3)\n"
     "3\n"
     ">>> buf.copy_range(1, buf, size=4), buf.tobytes()\n"
-    "(4, b'hhellELLld')\n");
+    "(4, b'hhell ELLld')\n");
 
 typedef struct {
     range_place place;

@@ -464,6 +464,8 @@ static PyMethodDef buffer_methods[] = {
     METHOD("collapse", buffer_collapse, METH_FASTCALL, buffer_collapse_doc),
     METHOD("insert_hole", buffer_insert_hole, METH_FASTCALL, buffer_insert_hole_doc),
     METHOD("diff", buffer_diff, METH_VARARGS | METH_KEYWORDS, buffer_diff_doc),
+    METHOD("delta", buffer_delta, METH_O, buffer_delta_doc),
+    METHOD("apply", buffer_apply, METH_O, buffer_apply_doc),
     METHOD("as_array", buffer_as_array, METH_VARARGS | METH_KEYWORDS, buffer_as_array_doc),
     METHOD("__reduce_ex__", buffer_reduce, METH_VARARGS, buffer_reduce_doc),
     METHOD("extents", buffer_extents, METH_NOARGS, buffer_extents_doc),

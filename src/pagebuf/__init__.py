@@ -32,6 +32,10 @@ from pagebuf._core import (
 )
 from pagebuf.pool import PagePool
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pagebuf.delta import Delta, DeltaError
+
 __all__ = [
     "FANOUT",
     "INLINE_SIZE",
@@ -44,6 +48,8 @@ __all__ = [
     "BytesIO",
     "CapacityError",
     "CorruptionError",
+    "Delta",
+    "DeltaError",
     "PageBuffer",
     "PageFile",
     "PagePool",
@@ -63,3 +69,12 @@ def _default_pool() -> PagePool:
 
 _set_pool_factory(_default_pool)
 MutableSequence.register(PageBuffer)  # collections.abc.Buffer asks for __buffer__ by itself
+
+
+def __getattr__(name: str) -> object:
+    """Names that are imported when they are first asked for."""
+    if name in {"Delta", "DeltaError"}:
+        import pagebuf.delta
+
+        return getattr(pagebuf.delta, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

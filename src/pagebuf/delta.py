@@ -1,0 +1,262 @@
+"""What changed between two states of a buffer, packed for another process.
+
+>>> from pagebuf import Delta, PageBuffer
+>>> buf = PageBuffer(b"hello world")
+>>> base = buf.snapshot()
+>>> buf[0:5] = b"HELLO"
+>>> packed = bytes(buf.delta(base))
+>>> there = PageBuffer(b"hello world")
+>>> there.apply(Delta.frombytes(packed))
+>>> there.tobytes()
+b'HELLO world'
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from pagebuf._core import PAGE_SIZE, PageBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typing_extensions import Buffer
+
+__all__ = ["Delta", "DeltaError"]
+
+MAGIC = b"PBDELTA\x01"
+_HEAD = struct.Struct("<8sQQ32sQ")  # magic, base size, size, base hash, ranges
+_ROW = struct.Struct("<QQQ")  # offset, size, bytes stored: all of them, or none for zeros
+_HASH = 32
+_NEAR = _ROW.size  # ranges so near to each other that one row is shorter than two
+_COPIED = 4 * PAGE_SIZE  # ranges that are copied, not viewed
+
+
+class DeltaError(ValueError):
+    """A delta is damaged or cut short, or was made from another base.
+
+    Nothing has changed.
+    """
+
+
+class Range(NamedTuple):
+    """Bytes that changed: ``stored`` of them are in the delta, none where they are zeros."""
+
+    offset: int
+    size: int
+    stored: int
+
+
+class Delta:
+    """The ranges that changed, both sizes, and a hash of the base.
+
+    Made by `PageBuffer.delta`, replayed by `PageBuffer.apply`.  ``bytes(delta)`` is its binary
+    form, which `Delta.frombytes` reads; pickled with protocol 5 its large ranges travel out of
+    band, without a copy.
+
+    >>> buf = PageBuffer(b"abc")
+    >>> delta = buf.delta(PageBuffer(b"abd"))
+    >>> delta.ranges
+    [Range(offset=2, size=1, stored=1)]
+    >>> delta
+    <pagebuf.Delta 3 -> 3 bytes, 1 ranges>
+    """
+
+    __slots__ = ("_check", "_head", "_parts", "base_hash", "base_size", "ranges", "size")
+
+    base_size: int
+    size: int
+    base_hash: bytes
+    ranges: list[Range]
+
+    def __init__(self, head: Buffer, parts: Iterable[Buffer], check: bytes) -> None:
+        """Put together what `__reduce_ex__` took apart; refuses what does not fit."""
+        self._head = bytes(head)
+        self._parts = [memoryview(part).cast("B") for part in parts]
+        self._check = bytes(check)
+        if _digest([self._head, *self._parts]) != self._check:
+            raise DeltaError("the delta is damaged: its bytes do not have their hash")
+        self.base_size, self.size, self.base_hash, self.ranges = _read_head(self._head)
+        stored = sum(row.stored for row in self.ranges)
+        if stored != sum(len(part) for part in self._parts):
+            raise DeltaError(f"the delta does not hold the {stored} bytes that it lists")
+
+    @classmethod
+    def frombytes(cls, data: Buffer) -> Delta:
+        """Read the binary form; DeltaError when it is damaged or cut short.  O(len(data)).
+
+        >>> Delta.frombytes(b"PBDELTA")
+        Traceback (most recent call last):
+        ...
+        pagebuf.delta.DeltaError: 7 bytes are too few for a delta
+        """
+        view = memoryview(data).cast("B")
+        if len(view) < _HEAD.size + _HASH:
+            raise DeltaError(f"{len(view)} bytes are too few for a delta")
+        count = _HEAD.unpack_from(view)[4]
+        end = _HEAD.size + count * _ROW.size
+        if end > len(view) - _HASH:
+            raise DeltaError(f"{len(view)} bytes are too few for a delta of {count} ranges")
+        return cls(view[:end], [view[end:-_HASH]], bytes(view[-_HASH:]))
+
+    def __bytes__(self) -> bytes:
+        """Return the binary form."""
+        return b"".join([self._head, *self._parts, self._check])
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """Let every bytes-like call take it (from Python 3.12 on): a copy."""
+        return memoryview(bytes(self))
+
+    @property
+    def nbytes(self) -> int:
+        """The length of the binary form."""
+        return len(self._head) + sum(len(part) for part in self._parts) + _HASH
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when the binary forms are."""
+        return isinstance(other, Delta) and self._check == other._check
+
+    def __hash__(self) -> int:
+        """Hash as the binary form does."""
+        return hash(self._check)
+
+    def __repr__(self) -> str:
+        """Tell sizes and the number of ranges."""
+        return f"<pagebuf.Delta {self.base_size} -> {self.size} bytes, {len(self.ranges)} ranges>"
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        """From protocol 5 on the parts are handed out as they are."""
+        if isinstance(protocol, int) and protocol >= 5:
+            import pickle
+
+            parts: list[object] = [pickle.PickleBuffer(part) for part in self._parts]
+            return (Delta, (self._head, parts, self._check))
+        return (Delta.frombytes, (bytes(self),))
+
+    def _pieces(self) -> Iterator[tuple[Range, list[memoryview]]]:
+        """Each range with its bytes, which may lie in several parts."""
+        parts = iter(self._parts)
+        rest = memoryview(b"")
+        for row in self.ranges:
+            pieces = []
+            missing = row.stored
+            while missing:
+                if not rest:
+                    rest = next(parts)
+                pieces.append(rest[:missing])
+                missing -= len(pieces[-1])
+                rest = rest[len(pieces[-1]) :]
+            yield row, pieces
+
+
+def _digest(parts: Iterable[Buffer]) -> bytes:
+    import hashlib
+
+    total = hashlib.blake2b(digest_size=_HASH)
+    for part in parts:
+        total.update(part)
+    return total.digest()
+
+
+def _read_head(head: bytes) -> tuple[int, int, bytes, list[Range]]:
+    magic, base_size, size, base_hash, count = _HEAD.unpack_from(head)
+    if magic != MAGIC:
+        raise DeltaError(f"not a delta of this version: it begins with {magic!r}")
+    ranges = [Range(*row) for row in _ROW.iter_unpack(head[_HEAD.size :])]
+    if len(ranges) != count:
+        raise DeltaError(f"{count} ranges are announced, {len(ranges)} are there")
+    past = 0
+    for row in ranges:
+        in_place = past <= row.offset and row.size > 0 and row.offset + row.size <= size
+        if not in_place or row.stored not in (0, row.size):
+            raise DeltaError(f"a range that cannot be: {row}")
+        past = row.offset + row.size
+    return base_size, size, base_hash, ranges
+
+
+# ---- making one ----
+
+
+def _joined(found: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Differences as far as the new size goes, near ones as one."""
+    start = past = -1
+    for offset, length in found:
+        end = min(offset + length, size)
+        if past >= 0 and offset - past <= _NEAR:
+            past = max(past, end)
+        elif offset < size:
+            if past >= 0:
+                yield start, past - start
+            start, past = offset, end
+    if past >= 0:
+        yield start, past - start
+
+
+def _split(snap: PageBuffer, found: Iterable[tuple[int, int]]) -> Iterator[Range]:
+    """Where a range lies in a hole its bytes need not be stored."""
+    extents = snap.extents()
+    starts = [offset for offset, _ in extents]
+    for offset, size in found:
+        end = offset + size
+        while offset < end:
+            i = bisect_right(starts, offset) - 1
+            if i >= 0 and offset < sum(extents[i]):
+                step = min(end, sum(extents[i])) - offset
+                yield Range(offset, step, step)
+            else:
+                step = min(end, starts[i + 1] if i + 1 < len(starts) else end) - offset
+                yield Range(offset, step, 0)
+            offset += step
+
+
+def _parts(snap: PageBuffer, ranges: Iterable[Range]) -> Iterator[Buffer]:
+    """The bytes to store: large ranges are views of the snapshot, small ones are copied."""
+    small = bytearray()
+    for row in ranges:
+        if row.stored and row.size < _COPIED:
+            small += snap.read(row.offset, row.size)
+        elif row.stored:
+            if small:
+                yield small
+                small = bytearray()
+            yield from snap.views(row.offset, row.size)
+    if small:
+        yield small
+
+
+def make(buf: PageBuffer, base: PageBuffer) -> Delta:
+    """What `PageBuffer.delta` returns."""
+    if not isinstance(base, PageBuffer):
+        raise TypeError(f"delta() takes a PageBuffer, not {type(base).__name__}")
+    now, then = buf.snapshot(), base.snapshot()
+    found = _joined(now.diff(then, exact=True), len(now))
+    ranges = list(_split(now, found))
+    head = _HEAD.pack(MAGIC, len(then), len(now), _digest(then.views()), len(ranges))
+    head += b"".join(_ROW.pack(*row) for row in ranges)
+    parts = list(_parts(now, ranges))
+    return Delta(head, parts, _digest([head, *parts]))
+
+
+# ---- replaying one ----
+
+
+def replay(buf: PageBuffer, delta: Delta | Buffer) -> None:
+    """What `PageBuffer.apply` does: all of it on a clone, which then takes the place."""
+    if not isinstance(delta, Delta):
+        delta = Delta.frombytes(delta)
+    base = buf.snapshot()
+    if len(base) != delta.base_size:
+        raise DeltaError(f"made from {delta.base_size} bytes, not from {len(base)}")
+    if _digest(base.views()) != delta.base_hash:
+        raise DeltaError("made from another base: its hash differs")
+    work = base.clone()
+    work.truncate(delta.size)
+    for row, pieces in delta._pieces():
+        offset = row.offset
+        if not row.stored:
+            work.punch(offset, row.size)
+        for piece in pieces:
+            offset += work.write(offset, piece)
+    buf.restore(work)
