@@ -541,6 +541,18 @@ PyDoc_STRVAR(truncate_doc,
              ">>> f.truncate(2), f.truncate(9), f.getvalue()\n"
              "(2, 9, b'he')\n");
 
+PyDoc_STRVAR(stats_doc,
+             "stats($self, /)\n--\n\n"
+             "How the storage stands: a BufferStats.  O(pages).\n\n"
+             ">>> from pagebuf import BytesIO, PAGE_SIZE\n"
+             ">>> BytesIO(bytes(3 * PAGE_SIZE)).stats().pages\n"
+             "3\n");
+
+PyDoc_STRVAR(check_doc,
+             "check($self, /)\n--\n\n"
+             "Go through the storage; CorruptionError names the first broken rule.\n"
+             "O(pages).");
+
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\n"
              "Bytes of the object and of its pages.  O(pages).");
@@ -562,8 +574,8 @@ static PyMethodDef bytesio_methods[] = {
     METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
     METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, getbuffer_doc),
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
-    METHOD("stats", buffer_stats, METH_NOARGS, buffer_stats_doc),
-    METHOD("check", buffer_check, METH_NOARGS, buffer_check_doc),
+    METHOD("stats", buffer_stats, METH_NOARGS, stats_doc),
+    METHOD("check", buffer_check, METH_NOARGS, check_doc),
     METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
     METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),
     METHOD("__sizeof__", bytesio_sizeof, METH_NOARGS, sizeof_doc),
