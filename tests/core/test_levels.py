@@ -208,6 +208,23 @@ def test_the_capacity_stays_when_bytes_were_taken(pool, levels, taken):
     assert_pool(pool, [buf])
 
 
+@pytest.mark.parametrize("levels", DENSE_LEVELS)
+@pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE + 3])
+def test_the_last_page_reaches_past_the_capacity(pool, levels, taken):
+    """Shifted by the bias, the last page has room for bytes that are not allowed."""
+    buf = filled(pool, PAGE + taken + 1, max_levels=levels)
+    buf.take_bytes(taken)
+    buf.extend(pattern(0, reach(levels) - len(buf) - 2, salt=1))
+    for byte in (1, 2):
+        buf.append(byte)
+    assert len(buf) == reach(levels)
+    for call in (lambda: buf.append(3), lambda: buf.extend(b"x"), lambda: buf.extend(b"xy")):
+        with refused(pagebuf.CapacityError, buf):
+            call()
+    assert buf.read(0, PAGE) == pattern(taken, PAGE)
+    assert buf[-2:] == b"\x01\x02"
+
+
 @pytest.mark.parametrize("taken", [1, PAGE, PAGE + 1])
 def test_the_highest_tree_keeps_its_bias_within_its_reach(pool, taken):
     """There is no level above the last: the bias takes from the capacity, and nothing wraps."""

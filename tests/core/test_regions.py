@@ -190,6 +190,22 @@ def test_many_regions(pool):
     assert_pool(pool, [buf])
 
 
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+def test_pages_on_both_sides_of_a_regions_end(pool, left):
+    """Frames with consecutive numbers whose addresses are not: no run goes over the end."""
+    keep = [filled(pool, FEW)]
+    while pool.stats().free > left:
+        keep.append(filled(pool, FEW, len(keep)))
+    buf = filled(pool, 4 * PAGE, salt=77)  # no node: it would lie between
+    assert pool.stats().regions == 2
+    assert buf.tobytes() == pattern(0, 4 * PAGE, salt=77)
+    buf.write(1, pattern(1, 4 * PAGE - 2, salt=78))
+    model = pattern(0, 1, 77) + pattern(1, 4 * PAGE - 2, 78) + pattern(4 * PAGE - 1, 1, 77)
+    assert buf.tobytes() == buf.read(0, 4 * PAGE) == buf[::1] == model
+    assert [small.tobytes() for small in keep] == [pattern(0, FEW, n) for n in range(len(keep))]
+    assert_pool(pool, [*keep, buf])
+
+
 def test_regions_are_private_and_anonymous(pool):
     region = pool._new_region(mmap.PAGESIZE)
     assert isinstance(region, mmap.mmap)
