@@ -460,11 +460,14 @@ pb_frame_unref(pb_pool *pool, pb_frame frame)
     pb_lock_drop(&pool->lock);
 }
 
+/* A number of pins that got to its highest value stays there, as a count does: the frame
+ * is never freed. */
 void
 pb_frame_pin(pb_pool *pool, pb_frame frame)
 {
     pb_lock_take(&pool->lock);
-    pb_frame_row(pool, frame)->held.pins++;
+    pb_row *row = pb_frame_row(pool, frame);
+    row->held.pins += row->held.pins != UINT16_MAX;
     pb_lock_drop(&pool->lock);
 }
 
@@ -473,7 +476,11 @@ pb_frame_unpin(pb_pool *pool, pb_frame frame)
 {
     pb_lock_take(&pool->lock);
     pb_row *row = pb_frame_row(pool, frame);
-    if (--row->held.pins == 0 && row->held.kind == PB_KIND_DETACHED) {
+    if (PB_UNLIKELY(row->held.pins == 0)) {
+        fault(pool, "I1: more pins taken off a frame than it had", frame);
+    }
+    else if (row->held.pins != UINT16_MAX && --row->held.pins == 0 &&
+             row->held.kind == PB_KIND_DETACHED) {
         pool->detached--;
         release_locked(pool, frame, row);
     }
