@@ -328,6 +328,7 @@ class BytesIO(_File):
         self, state: tuple[ReadableBuffer, int, dict[str, object] | None], /
     ) -> None: ...
 
+@disjoint_base
 class ByteQueue:
     def __init__(
         self,

@@ -361,7 +361,7 @@ async def open_connection(
     """As `asyncio.open_connection`; ``options`` go to ``loop.create_connection``."""
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_connection(
-        lambda: QueueProtocol(limit=limit), host, port, **options
+        lambda: QueueProtocol(limit=limit), **{"host": host, "port": port, **options}
     )
     return QueueReader(protocol), QueueWriter(transport, protocol)
 
