@@ -2,6 +2,7 @@
 #include "pb_queue.h"
 
 #include "pb_find.h"
+#include "pb_range.h"
 
 /* ---- out ---- */
 
@@ -177,42 +178,54 @@ pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push)
     return push_out(b, q, push, promised);
 }
 
+/* Pages that went over whole have one name again, and nothing else was shared. */
 static void
-copy_across(pb_buf *b, uint64_t to, const pb_buf *from, uint64_t n)
+mark_unshared(pb_buf *b)
 {
-    uint64_t len;
-    for (uint64_t off = 0; off < n; off += len) {
-        uint8_t *at;
-        len = pb_buf_stretch(from, off, n - off, &at);
-        pb_buf_copy_in(b, to + off, at, len);
+    if (!pb_buf_is_inline(b)) {
+        b->root.shared = 0;
+        pb_buf_remember_tail(b);
     }
 }
 
-/* 1. make room here, as a reservation  2. speak for what dropping may take on both sides
- * 3. copy  4. let it in and drop it there. */
+/* 1. speak for what dropping may take on both sides  2. share pages, copy the other bytes
+ * 3. drop them there, and what is too much here. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
                 uint64_t push, pb_buf **short_of)
 {
     uint64_t here = 0, there = 0;
+    bool shares = b->root.shared || from->root.shared;
+    pb_paste p;
+    *short_of = from;
+    pb_status st = pb_queue_secure_drop(from, &there);
+    if (st != PB_OK) {
+        return st;
+    }
     *short_of = b;
-    pb_status st = pb_queue_reserve(b, q, n, false);
-    if (st == PB_OK) {
-        st = pb_queue_secure_drop(b, &here);
+    st = keep_reserved(b, q, 0);
+    if (st == PB_OK && push && shares) { /* the tree may be taller by then */
+        st = pb_pool_promise(b->pool, PB_MAX_LEVELS);
+        here = st == PB_OK ? PB_MAX_LEVELS : 0;
     }
     if (st == PB_OK) {
-        *short_of = from;
-        st = pb_queue_secure_drop(from, &there);
+        st = pb_paste_begin(&p, b, b->root.size, from, 0, n);
     }
     if (st != PB_OK) {
         pb_pool_unpromise(b->pool, here);
-        (void)keep_reserved(b, q, 0); /* cannot fail: these pages are this tree's alone */
+        pb_pool_unpromise(from->pool, there);
         return st;
     }
-    copy_across(b, pb_queue_len(b, q), from, n);
-    close_reservation(b, q);
+    pb_paste_finish(&p);
+    if (p.shared) {
+        pb_buf_told_shared(from);
+    }
     pb_pool_unpromise(from->pool, there);
     (void)pb_queue_drop(from, from_q, n); /* cannot fail: secured */
+    if (p.shared && !shares) {
+        mark_unshared(b);
+        mark_unshared(from);
+    }
     return push_out(b, q, push, here);
 }
 
