@@ -1,5 +1,6 @@
 /* pb_copy.h: the one routine that moves payload bytes (I9), and its kin that clears
- * them.  Checks that must see every copy have their place here. */
+ * them.  All of them allow for places that overlap.  Checks that must see every copy have
+ * their place here. */
 #ifndef PB_COPY_H
 #define PB_COPY_H
 
@@ -25,11 +26,11 @@ pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
     memcpy(dst + n - 16, &last, 16);
 }
 
-/* The same for any size. */
+/* For any size; out of line (pb_copy.c). */
 void
 pb_copy_far(void *dst, const void *src, size_t n);
 
-/* Move n bytes, as memmove does: the source may be a live view of the destination (I6). */
+/* Move n bytes, as memmove does: the source may be a live view of the destination (I7). */
 static inline void
 pb_copy(void *dst, const void *src, size_t n)
 {
@@ -41,11 +42,7 @@ pb_copy(void *dst, const void *src, size_t n)
     }
 }
 
-/* The same for any size. */
-void
-pb_copy_far(void *dst, const void *src, size_t n);
-
-/* Move n bytes between places that may overlap. */
+/* The same for large pieces, without a look at the size. */
 static inline void
 pb_move(void *dst, const void *src, size_t n)
 {
