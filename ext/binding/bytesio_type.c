@@ -13,7 +13,7 @@ typedef struct {
     PyObject *weakrefs;
 } BytesIOObject;
 
-_Static_assert(sizeof(BytesIOObject) <= 200,
+_Static_assert(sizeof(BytesIOObject) <= 192,
                "50 000 of them in the memory of io.BytesIO's");
 
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
@@ -52,8 +52,7 @@ bytesio_drop_spares(PoolObject *pool)
 static inline void
 bytesio_begin(BytesIOObject *self)
 {
-    self->s = (stream){.readable = 1, .writable = 1, .alone = 1};
-    stream_forget(&self->s);
+    self->s = (stream){.readable = 1, .alone = 1};
 }
 
 /* An object of the exact type. */
@@ -172,7 +171,7 @@ set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos, bool r
     bool may;
     do {
         buffer_lock(b);
-        may = self->s.closed ? reopen : !self->s.exports;
+        may = self->s.closed ? reopen : !self->s.blocks;
         stream_forget(&self->s);
         st = may ? replace_lock_held(b, src, n) : PB_OK;
         if (may && st == PB_OK) {
@@ -248,7 +247,7 @@ bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObjec
             return NULL;
         }
     }
-    module_state *state = PyType_GetModuleState((PyTypeObject *)type);
+    module_state *state = state_of_module(((PyHeapTypeObject *)type)->ht_module);
     BytesIOObject *self = bytesio_make((PyTypeObject *)type, state);
     if (self && initial && !transfer_extend_fast(&self->b, initial) &&
         set_initial(self, initial) < 0) {
@@ -292,12 +291,17 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
     uint64_t size = transfer_size(&file->b);
     uint8_t *address = (uint8_t *)"";
     view->obj = NULL;
-    if (pin == NULL || file->s.exports == STREAM_EXPORTS_MAX) {
-        PyMem_Free(pin);
+    if (pin == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    file->s.exports++;
+    if (file->s.blocks == STREAM_BLOCKS_MAX) {
+        PyMem_Free(pin);
+        PyErr_Format(PyExc_BufferError, "more than %u views of one file",
+                     (unsigned)STREAM_BLOCKS_MAX);
+        return -1;
+    }
+    file->s.blocks++;
     stream_forget(&file->s); /* scattered pages are gathered */
     if ((size == 0 || view_pin(&file->b, 0, size, pin, &address) == 0) &&
         PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) ==
@@ -306,7 +310,7 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
         return 0;
     }
     view_unpin(pool_object(&file->b), pin);
-    file->s.exports--;
+    file->s.blocks--;
     PyMem_Free(pin);
     return -1;
 }
@@ -317,7 +321,7 @@ export_releasebuffer(ExportObject *self, Py_buffer *view)
     BytesIOObject *file = self->file;
     buffer_lock(&file->b);
     view_unpin(pool_object(&file->b), view->internal);
-    file->s.exports--;
+    file->s.blocks--;
     stream_forget(&file->s);
     buffer_unlock(&file->b);
     PyMem_Free(view->internal);
@@ -403,7 +407,7 @@ static PyObject *
 bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
     buffer_lock(&self->b);
-    bool closes = !self->s.closed && !self->s.exports;
+    bool closes = !self->s.closed && !self->s.blocks;
     if (closes) {
         stream_forget(&self->s);
         self->s.closed = 1;

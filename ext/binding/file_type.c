@@ -22,6 +22,7 @@ static pb_buf nothing;
 #define FACE_NAME "PageFile"
 #define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
 #define FACE_READABLE(self) ((self)->s.readable)
+#define FACE_WRITABLE(self) (!(self)->s.blocks)
 #define FACE_HOLES true
 #include "stream_methods.h"
 
@@ -132,9 +133,8 @@ open_on(FileObject *self, BufferObject *buffer, const char *mode)
     self->b = &buffer->b;
     PyOS_snprintf(self->mode, sizeof self->mode, "%cb%s", kind, plus ? "+" : "");
     self->s.readable = kind == 'r' || plus;
-    self->s.writable = kind != 'r' || plus;
+    self->s.blocks = kind == 'r' && !plus;
     self->s.append = kind == 'a';
-    self->s.extends = 1;
     self->s.pos = kind == 'a' ? transfer_size(self->b) : 0;
     self->s.closed = 0;
     return 0;

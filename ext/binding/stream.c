@@ -67,18 +67,21 @@ stream_check_change(const stream *s)
     if (PB_UNLIKELY(s->closed)) {
         return stream_refuse_closed();
     }
-    if (PB_UNLIKELY(s->exports)) {
-        PyErr_SetString(PyExc_BufferError,
-                        "Existing exports of data: object cannot be re-sized");
-        return -1;
+    if (PB_LIKELY(!s->blocks)) {
+        return 0;
     }
-    return PB_LIKELY(s->writable) ? 0 : raise_unsupported("not writable");
+    if (!s->alone) {
+        return raise_unsupported("not writable");
+    }
+    PyErr_SetString(PyExc_BufferError,
+                    "Existing exports of data: object cannot be re-sized");
+    return -1;
 }
 
 static inline bool
 may_change(const stream *s)
 {
-    return !s->closed && !s->exports && s->writable;
+    return !s->closed && !s->blocks;
 }
 
 /* ---- what lies ahead ---- */
@@ -91,17 +94,16 @@ ahead_lock_held(const pb_buf *b, const stream *s, uint64_t n)
     return s->pos >= size ? 0 : pb_min(n, size - s->pos);
 }
 
-/* How far a window reaches where the file is read on: adjacent frames are common, and
- * lines that cross pages are too.  A jump remembers one page, which is quicker. */
-#define WINDOW_SPAN (16 * (uint64_t)PB_PAGE_SIZE)
-
+/* Where the file is read on, a window reaches over pages that follow each other in memory:
+ * they are common, and so are lines that cross pages.  A jump remembers one page, which is
+ * quicker. */
 static inline bool
 reads_on(const stream *s)
 {
-    return s->pos - s->lo <= s->len + (uint64_t)PB_PAGE_SIZE;
+    return s->at == NULL || s->pos - s->lo <= s->len + (uint64_t)PB_PAGE_SIZE;
 }
 
-/* The window of the page under the position, with what follows it in memory. */
+/* The window of the page under the position. */
 static void
 remember_lock_held(pb_buf *b, stream *s)
 {
@@ -109,16 +111,16 @@ remember_lock_held(pb_buf *b, stream *s)
     uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
     uint8_t *at;
     if (reads_on(s)) {
-        len = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, WINDOW_SPAN), &at);
+        len = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, STREAM_LEN_MAX), &at);
     }
     else {
         at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
         at = at ? at - in_page : NULL;
     }
-    if (at) {
-        s->lo = lo;
+    if (at && lo <= UINT32_MAX) {
         s->at = at;
-        s->len = (uint32_t)len;
+        s->lo = (uint32_t)lo;
+        s->len = (uint32_t)pb_min(len, STREAM_LEN_MAX) & STREAM_LEN_MAX;
     }
 }
 
@@ -608,7 +610,7 @@ static int
 cut(pb_buf *b, stream *s, uint64_t size)
 {
     buffer_lock(b);
-    bool changes = s->extends ? size != b->root.size : size < b->root.size;
+    bool changes = s->alone ? size < b->root.size : size != b->root.size;
     if (changes) {
         stream_forget(s);
     }
@@ -622,7 +624,7 @@ stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     Py_ssize_t asked = 0;
     int given = 0;
-    if ((s->extends && stream_check_open(s) < 0) ||
+    if ((!s->alone && stream_check_open(s) < 0) ||
         check_nargs("truncate", nargs, 0, 1) < 0 ||
         (nargs && (given = arg_optional(args[0], &asked)) < 0) ||
         stream_check_change(s) < 0) {

@@ -10,23 +10,23 @@
 #include "transfer.h"
 
 /* Bytes [lo, lo + len) of the file lie at `at`: the window.  Only a stream that is alone
- * with its tree remembers one; it forgets it before anything that may move pages.  A
- * closed stream has none, so that a hit also says that the stream is open. */
+ * with its tree remembers one (in the first 4 GiB); it forgets it before anything that may
+ * move pages.  A closed stream has none, so that a hit also says that it is open. */
 typedef struct {
     uint64_t pos; /* where the next byte is read or written, below 2^63 */
-    uint8_t *at;
-    uint64_t lo;
-    uint32_t len;
-    uint32_t exports : 26; /* views that forbid every change (BytesIO) */
+    uint8_t *at;  /* NULL: no window */
+    uint32_t lo;
+    uint32_t len : 15;
+    uint32_t blocks : 13; /* why it may not change: views exported (BytesIO), or 1: opened
+                           * for reading only (PageFile) */
     uint32_t closed : 1;
     uint32_t readable : 1;
-    uint32_t writable : 1;
-    uint32_t append : 1;  /* writes go to the end */
-    uint32_t extends : 1; /* truncate also makes the file longer */
-    uint32_t alone : 1;   /* nobody else changes the tree; its bias is 0 */
+    uint32_t append : 1; /* writes go to the end */
+    uint32_t alone : 1;  /* nobody else changes the tree; its bias is 0 (BytesIO) */
 } stream;
 
-#define STREAM_EXPORTS_MAX (((uint32_t)1 << 26) - 1)
+#define STREAM_BLOCKS_MAX (((uint32_t)1 << 13) - 1)
+#define STREAM_LEN_MAX (((uint32_t)1 << 15) - 1)
 
 /* `whence` of seek.  The system's numbers (3 and 4 on Linux) io.BytesIO has to refuse. */
 #define STREAM_SEEK_DATA 19
@@ -35,7 +35,7 @@ typedef struct {
 static inline void
 stream_forget(stream *s)
 {
-    s->lo = UINT64_MAX; /* no position lies in the window, not even its end */
+    s->at = NULL;
     s->len = 0;
 }
 
@@ -57,7 +57,7 @@ stream_check_open(const stream *s)
     return PB_LIKELY(!s->closed) ? 0 : stream_refuse_closed();
 }
 
-/* Open, no exports, writable. */
+/* Open, no exports, opened for writing. */
 int
 stream_check_change(const stream *s);
 int
@@ -103,7 +103,8 @@ stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
 /* ---- the hot calls ---- */
 
-/* The next n bytes, when all of them lie in the window. */
+/* The next n bytes, when all of them lie in the window.  Without one only n == 0 can be
+ * taken for a hit, and is NULL all the same. */
 static inline uint8_t *
 stream_window(const stream *s, uint64_t n)
 {
@@ -173,7 +174,7 @@ stream_next(pb_buf *b, stream *s)
 static inline bool
 stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
-    if (PB_UNLIKELY(s->closed || s->exports || !s->writable)) {
+    if (PB_UNLIKELY(s->closed || s->blocks)) {
         return false;
     }
     if (s->pos == b->root.size && n - 1 < b->root.room) { /* not for n == 0 */

@@ -4,7 +4,7 @@
  *    FACE             the object's type; it has a member `s`, the stream
  *    FACE_BUF(self)   its tree
  *    FACE_NAME        the name in doctests
- *    FACE_READABLE(self)   whether it may be read, where that depends on its mode
+ *    FACE_READABLE(self), FACE_WRITABLE(self)   where that depends on its mode
  *    FACE_HOLES       whether seek takes the system's SEEK_DATA and SEEK_HOLE
  *
  * So each method reaches the tree without asking which kind of file it serves. */
@@ -15,6 +15,7 @@
 
 #ifndef FACE_READABLE
 #define FACE_READABLE(self) true
+#define FACE_WRITABLE(self) true
 #endif
 #define FACE_CHECK_READABLE(self) \
     (PB_LIKELY(FACE_READABLE(self)) ? 0 : stream_refuse_read(&(self)->s))
@@ -280,7 +281,7 @@ PyDoc_STRVAR(writable_doc, "writable($self, /)\n--\n\nWhether it may be written.
 static PyObject *
 face_writable(FACE *self, PyObject *Py_UNUSED(ignored))
 {
-    return bool_when_open(self, self->s.writable);
+    return bool_when_open(self, FACE_WRITABLE(self));
 }
 
 PyDoc_STRVAR(seekable_doc, "seekable($self, /)\n--\n\nTrue.");
