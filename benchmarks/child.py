@@ -24,6 +24,7 @@ JOBS = {
     "burst": "benchmarks.memory",
     "sparse_memory": "benchmarks.memory",
     "first_buffer": "benchmarks.memory",
+    "many": "benchmarks.many",
 }
 """Job -> the module whose function of that name does it."""
 

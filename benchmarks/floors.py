@@ -62,10 +62,42 @@ FLOORS: list[Floor] = [
         {"16 B": 3.0, "64 B": 3.0, "1 KiB": 2.0, "4 KiB": 1.7, "64 KiB": 1.1},
         family=RING,
     ),
+    *_floors("bytesio", {"create": 1.3}),
+    *_floors(
+        "bytesio",
+        dict.fromkeys(
+            (
+                "write 8 B",
+                "write 64 B",
+                "read 16 B",
+                "seek+read",
+                "seek+write",
+                "readline",
+                "iterate",
+            ),
+            1.0,
+        ),
+    ),
+    *_floors("queue", {"16 B": 3.0, "64 B": 3.0, "1 KiB": 2.0, "4 KiB": 1.7}, family=RING),
+    *_floors("queue", {"64 KiB": 1.05, "1 MiB": 1.05}, family=RING),
+    *_floors("readuntil", dict.fromkeys(("1 B", "64 B", "4 KiB"), 2.0)),
+    *_floors("loopback", {"1 GiB": 1.0}),
+    *_floors("view", {"1 GiB": 0.2}),
+    *_floors("snapshot", {"dense": 10_000.0}, against=("bytes(bytearray)",)),
+    *_floors("snapshot", {"dense": 0.5}, against=("a snapshot of 1 MiB",)),
+    *_floors("first-write", {"middle, first": 0.1, "large, first": 0.1}),
+    *_floors("first-write", {"middle, again": 1 / 1.2, "large, again": 1 / 1.2}),
+    *_floors("rounds", {"1 %": 80.0}, against=("bytes(bytearray)",)),
+    *_floors("rounds", {"1 %": 12.0}, against=("copy into touched memory",)),
+    *_floors("diff", {"page-exact": 250.0, "byte-exact": 80.0}),
+    *_floors("threads", {"two threads": 1.7}, against=("one thread",)),
+    *_floors("threads", {"two threads": 0.93}, against=("numpy.copyto, two threads",)),
 ]
 
 CEILINGS: list[Ceiling] = [
     Ceiling("overhead", 0.005),
     Ceiling("first-buffer", 64 * 1024),
+    Ceiling("many-buffers", 0.8),
+    Ceiling("many-files", 1.0),
 ]
 """Figures of `measures.py` and the most they may be, in the unit they are measured in."""

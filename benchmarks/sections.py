@@ -1,6 +1,17 @@
 """All sections and tables, in the order in which they run and are shown."""
 
-from benchmarks import cases_fifo, cases_growth, cases_random, cases_sparse, limits, measures
+from benchmarks import (
+    cases_fifo,
+    cases_files,
+    cases_growth,
+    cases_queue,
+    cases_random,
+    cases_sharing,
+    cases_sparse,
+    limits,
+    many,
+    measures,
+)
 from benchmarks.cases import Section
 from benchmarks.tables import Measure
 
@@ -9,8 +20,11 @@ SECTIONS: list[type[Section]] = [
     *cases_random.SECTIONS,
     *cases_fifo.SECTIONS,
     *cases_sparse.SECTIONS,
+    *cases_files.SECTIONS,
+    *cases_queue.SECTIONS,
+    *cases_sharing.SECTIONS,
 ]
-MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES]
+MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES, *many.MEASURES]
 
 
 def named(only: list[str]) -> tuple[list[type[Section]], list[type[Measure]]]:
