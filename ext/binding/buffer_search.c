@@ -185,27 +185,6 @@ buffer_rindex(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 
 /* ---- count ---- */
 
-static uint64_t
-count_lock_held(const pb_buf *b, const bounds *r, const needle *x)
-{
-    uint64_t n = (uint64_t)x->view.len, from = (uint64_t)r->start, to = (uint64_t)r->end;
-    if (r->start > r->end) {
-        return 0;
-    }
-    if (n == 0) {
-        return to - from + 1;
-    }
-    uint64_t count = 0;
-    for (;;) {
-        from = pb_buf_find(b, from, to, x->view.buf, n);
-        if (from == UINT64_MAX) {
-            return count;
-        }
-        count++;
-        from += n;
-    }
-}
-
 const char buffer_count_doc[] =
     "count($self, sub, start=None, end=None, /)\n--\n\n"
     "How many times ``sub`` lies in [start, end), without overlap.\n\n" BOUNDS_TEXT
@@ -225,7 +204,10 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     buffer_lock(&self->b);
     bounds r = bounds_in(&self->b, &given);
-    uint64_t count = count_lock_held(&self->b, &r, &x);
+    uint64_t count = r.start > r.end
+                         ? 0
+                         : pb_buf_count(&self->b, (uint64_t)r.start, (uint64_t)r.end,
+                                        x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
     source_release(&x.view);
     return PyLong_FromUnsignedLongLong(count);

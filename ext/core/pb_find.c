@@ -226,6 +226,72 @@ pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
     return found;
 }
 
+/* ---- count ---- */
+
+/* Vectors do this faster than a search from one to the next. */
+static uint64_t
+count_byte(const uint8_t *p, uint64_t n, uint8_t byte)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        count += p[i] == byte;
+    }
+    return count;
+}
+
+/* Needles in a run that is wide, or in a hole.  *off moves to where the next may begin. */
+static uint64_t
+count_in_run(const sought *s, const pb_run *run, uint64_t *off)
+{
+    uint64_t count = 0, at = 0;
+    if (run->at == NULL) {
+        size_t zeros = zeros_in_front(s);
+        count = zeros == s->n ? run->n / s->n : 0;
+        at = zeros == s->n ? count * s->n : run->n - zeros;
+    }
+    else if (s->n == 1) {
+        count = count_byte(run->at, run->n, s->byte[0]);
+        at = run->n;
+    }
+    else {
+        const uint8_t *p;
+        while (run->n - at >= s->n &&
+               (p = pb_match_first(run->at + at, run->n - at, s->byte, s->n)) != NULL) {
+            count++;
+            at = (uint64_t)(p - run->at) + s->n;
+        }
+        at = pb_max(at, run->n - s->n + 1);
+    }
+    *off = run->start + at;
+    return count;
+}
+
+/* The narrow places: from one needle to the next. */
+static uint64_t
+count_one(const sought *s, uint64_t *off, uint64_t to)
+{
+    uint64_t at = pb_buf_find(s->b, *off, to, s->byte, s->n);
+    *off = at == NONE ? to : at + s->n;
+    return at != NONE;
+}
+
+uint64_t
+pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+{
+    sought s = {b, needle, n};
+    uint64_t count = 0;
+    to = pb_min(to, b->root.size);
+    if (n == 0) {
+        return from <= to ? to - from + 1 : 0;
+    }
+    while (from < to && to - from >= n) {
+        pb_run run = pb_run_first(b, from, to);
+        bool alone = is_wide(&s, &run) || n == 1;
+        count += alone ? count_in_run(&s, &run, &from) : count_one(&s, &from, to);
+    }
+    return count;
+}
+
 /* ---- compare ---- */
 
 static int

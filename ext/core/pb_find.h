@@ -16,6 +16,11 @@ pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, siz
 uint64_t
 pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n);
 
+/* How many lie in [from, to), none over another; n == 0: one at each place.  The speed of
+ * memory for single bytes. */
+uint64_t
+pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n);
+
 /* As memcmp of [off, off + n), which lies inside the buffer, with n bytes: < 0, 0, > 0. */
 int
 pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n);

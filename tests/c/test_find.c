@@ -84,6 +84,17 @@ plain_rfind(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle,
     return NONE;
 }
 
+static uint64_t
+plain_count(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle, size_t n)
+{
+    uint64_t count = 0;
+    while ((from = plain_find(f, from, to, needle, n)) != NONE) {
+        count++;
+        from += n;
+    }
+    return count;
+}
+
 static void
 check_both(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle, size_t n)
 {
@@ -91,6 +102,7 @@ check_both(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle, 
          to, f->size, n, needle[0], needle[n > 1]);
     CHECK_EQ(pb_buf_find(&f->b, from, to, needle, n), plain_find(f, from, to, needle, n));
     CHECK_EQ(pb_buf_rfind(&f->b, from, to, needle, n), plain_rfind(f, from, to, needle, n));
+    CHECK_EQ(pb_buf_count(&f->b, from, to, needle, n), plain_count(f, from, to, needle, n));
 }
 
 /* Needles that occur, needles that occur but for their last byte, needles of chance. */

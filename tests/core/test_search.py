@@ -126,6 +126,8 @@ def test_a_search_passes_over_holes_at_once(pool):
     assert buf.find(b"y") == -1
     assert b"yx" not in buf
     assert buf.count(b"x") == 1
+    assert buf.count(0) == far
+    assert buf.count(b"\0\0\0", 1) == (far - 1) // 3
 
 
 def test_worst_cases_are_linear(pool):
