@@ -16,8 +16,10 @@ typedef struct {
 typedef struct {
     uint64_t size, bias;
     unsigned levels, max_levels;
-    bool tiny;     /* in the object itself; sheet 0 keeps the bytes, but is no page */
-    sheet **sheet; /* sorted by number */
+    uint64_t shifted; /* bytes that positions fell by so far */
+    bool book;        /* has or had live views: never tiny again */
+    bool tiny;        /* in the object itself; sheet 0 keeps the bytes, but is no page */
+    sheet **sheet;    /* sorted by number */
     size_t sheets, room;
 } model;
 
@@ -35,7 +37,7 @@ model_clear(model *m)
     }
     m->size = m->bias = 0;
     m->levels = 1;
-    m->tiny = PB_INLINE > 0;
+    m->tiny = PB_INLINE > 0 && !m->book;
 }
 
 static inline void
@@ -153,6 +155,7 @@ static inline void
 model_shift_down(model *m, uint64_t bytes)
 {
     m->bias -= bytes;
+    m->shifted += bytes;
     for (size_t i = 0; i < m->sheets; i++) {
         m->sheet[i]->number -= page_number(bytes);
     }

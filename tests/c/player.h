@@ -127,7 +127,8 @@ step_prepare(player *y)
     fill(&y->c, y->bytes, n);
     pb_buf_copy_in(&y->p.b, off, y->bytes, n);
     model_write(&y->p.m, off, y->bytes, n);
-    if (y->p.m.size != old) {
+    /* a tree may do without: the next append will find its way */
+    if (y->p.m.size != old && (y->p.m.tiny || one_in(&y->c, 2))) {
         pb_buf_remember_tail(&y->p.b);
     }
 }

@@ -452,6 +452,20 @@ test_a_pinned_frame_detaches_and_lives_on(void)
 }
 
 static void
+test_too_many_unpins_are_reported_and_damage_nothing(void)
+{
+    start_with(32, true);
+    pb_frame f = take_data(&mem, 0);
+    pb_frame_unpin(pool, f);
+    check_fault("pins", f);
+    CHECK(!pb_frame_pinned(pool, f));
+    pool->fault.why = NULL;
+    pb_frame_unref(pool, f);
+    CHECK_EMPTY(pool);
+    stop();
+}
+
+static void
 test_an_unpinned_frame_stays_with_its_entries(void)
 {
     start_with(32, true);
@@ -577,6 +591,7 @@ main(void)
     RUN(test_double_free_is_reported_and_damages_nothing);
     RUN(test_underflow_is_reported_and_damages_nothing);
     RUN(test_a_pinned_frame_detaches_and_lives_on);
+    RUN(test_too_many_unpins_are_reported_and_damage_nothing);
     RUN(test_an_unpinned_frame_stays_with_its_entries);
     RUN(test_random_taking_and_giving);
     return finish();
