@@ -9,6 +9,10 @@
 
 #include "transfer.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Bytes [lo, lo + len) of the file lie at `at`: the window.  Only a stream that is alone
  * with its tree remembers one (in the first 4 GiB); it forgets it before anything that may
  * move pages.  A closed stream has none, so that a hit also says that it is open. */
@@ -133,6 +137,24 @@ stream_read(pb_buf *b, stream *s, uint64_t n)
     return PB_LIKELY(at != NULL) ? out : stream_read_slow(b, s, n);
 }
 
+/* The first newline of n bytes, or NULL.  Most lines are short: for them the call of memchr
+ * costs more than the search. */
+static inline const uint8_t *
+stream_newline(const uint8_t *at, uint64_t n)
+{
+#ifdef __SSE2__
+    const __m128i newlines = _mm_set1_epi8('\n');
+    for (int i = 0; i < 4 && n >= 16; i++, at += 16, n -= 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)at);
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, newlines));
+        if (found) {
+            return at + pb_lowest_bit(found);
+        }
+    }
+#endif
+    return memchr(at, '\n', n);
+}
+
 /* A line that ends in the window, its newline included; NULL with *found false where
  * none does. */
 static inline PyObject *
@@ -142,7 +164,8 @@ stream_line_in_window(pb_buf *b, stream *s, bool *found)
     buffer_lock(b);
     uint64_t from = s->pos - s->lo;
     const uint8_t *at = s->at + from;
-    const uint8_t *end = PB_LIKELY(from < s->len) ? memchr(at, '\n', s->len - from) : NULL;
+    const uint8_t *end =
+        PB_LIKELY(from < s->len) ? stream_newline(at, s->len - from) : NULL;
     *found = end != NULL;
     if (PB_LIKELY(end != NULL)) {
         out = stream_bytes_lock_held(s, at, (uint64_t)(end + 1 - at));
