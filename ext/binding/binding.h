@@ -13,12 +13,22 @@
 
 #include "pb_buf.h"
 #include "pb_check.h"
+#include "pb_range.h"
+
+/* What goes on without the GIL, so that the child of a fork can finish it (fork.h). */
+typedef struct {
+    const void *src; /* n bytes that are stored from `off` on, or NULL */
+    uint64_t off, n;
+    pb_paste paste;    /* paste.to: a paste that is being finished, or NULL */
+    uint64_t promised; /* frames of the buffer's pool spoken for meanwhile */
+} copy_job;
 
 /* Where threads wait for a copy that goes on without the GIL (lock.c). */
 typedef struct {
     PyThread_type_lock lock; /* held by the copying thread */
-    const void *buffer;      /* what it copies from or to; NULL: not in use */
+    pb_buf *buffer;          /* what it copies from or to; NULL: not in use */
     int waiting;
+    copy_job job;
 } copy_gate;
 
 #define COPY_GATES 16
@@ -47,6 +57,10 @@ typedef struct {
     PyObject *str_grow;     /* "_grow" */
     PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
+    struct held_tree *held; /* fork.h */
+#ifdef Py_GIL_DISABLED
+    PyMutex held_lock;
+#endif
 } module_state;
 
 extern struct PyModuleDef pagebuf_module;

@@ -1,11 +1,12 @@
 /* lock.c: large copies without the GIL, and waiting for them. */
 #include "lock.h"
+#include "fork.h"
 #include "pb_view.h"
 
 #ifdef Py_GIL_DISABLED
 
 copy_gate *
-buffer_leave_gil(pb_buf *b, PyThreadState **saved)
+buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
 {
     *saved = PyEval_SaveThread();
     return NULL;
@@ -48,12 +49,13 @@ free_gate(module_state *state)
 }
 
 copy_gate *
-buffer_leave_gil(pb_buf *b, PyThreadState **saved)
+buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
 {
     copy_gate *gate = free_gate(state_of_buf(b));
     if (gate) {
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
         gate->buffer = b;
+        gate->job = *job;
         b->root.lock = 1;
         *saved = PyEval_SaveThread();
     }
@@ -71,18 +73,21 @@ buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
     }
 }
 
-/* A small copy is over sooner than the GIL is given up. */
+/* A small copy is over sooner than the GIL is given up.  src: what is stored, or NULL. */
 static copy_gate *
-leave_gil(pb_buf *b, uint64_t n, PyThreadState **saved)
+leave_gil(pb_buf *b, uint64_t off, const void *src, uint64_t n, PyThreadState **saved)
 {
-    return n < COPY_WITHOUT_GIL ? NULL : buffer_leave_gil(b, saved);
+    if (n < COPY_WITHOUT_GIL) {
+        return NULL;
+    }
+    return buffer_leave_gil(b, &(copy_job){.src = src, .off = off, .n = n}, saved);
 }
 
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(b, n, &saved);
+    copy_gate *gate = leave_gil(b, off, src, n, &saved);
     pb_buf_copy_in(b, off, src, n);
     buffer_enter_gil(b, gate, saved);
 }
@@ -91,7 +96,7 @@ void
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(b, n, &saved);
+    copy_gate *gate = leave_gil(b, off, NULL, n, &saved);
     pb_buf_copy_out(b, off, dst, n);
     buffer_enter_gil(b, gate, saved);
 }
@@ -126,38 +131,40 @@ buffer_lock_wait(pb_buf *b)
 /* ---- reads beside everything ---- */
 
 /* A hold is worth its while for a large copy, and cheap where no live view makes it copy
- * pages (I11). */
-static bool
-hold_for_copy(pb_buf *hold, pb_buf *b, uint64_t n)
+ * pages (I11).  NULL: none is to be had. */
+static held_tree *
+hold_for_copy(pb_buf *b, uint64_t n)
 {
     if (n < COPY_WITHOUT_GIL || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
-        return false;
+        return NULL;
     }
-    pb_buf_init(hold, b->pool, PB_MAX_LEVELS);
-    hold->root.frozen = PB_FROZEN_INTERNAL;
-    if (pb_buf_hold(hold, b) != PB_OK) {
-        pb_buf_fini(hold);
-        return false;
+    held_tree *h = held_new(b);
+    if (h && pb_range_hold(&h->r, b, 0, b->root.size) != PB_OK) {
+        held_free(h); /* the buffer's reference to the pool remains */
+        return NULL;
     }
-    return true;
+    if (h) {
+        held_note(h);
+    }
+    return h;
 }
 
 void
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
-    pb_buf hold;
-    if (!hold_for_copy(&hold, b, n)) {
+    held_tree *h = hold_for_copy(b, n);
+    if (h == NULL) {
         copy_out_lock_held(b, off, dst, n);
         return;
     }
-    PyObject *pool = Py_NewRef(pool_object(b)); /* __init__ may give the buffer another */
     buffer_unlock(b);
     Py_BEGIN_ALLOW_THREADS
-    pb_buf_copy_out(&hold, off, dst, n);
+    pb_buf_copy_out(&h->r.b, off, dst, n);
     Py_END_ALLOW_THREADS
     buffer_lock(b);
-    pb_buf_unhold(&hold, b);
+    held_forget(h);
+    pb_range_unhold(&h->r, b, false);
     buffer_unlock(b);
-    Py_DECREF(pool);
+    held_free(h);
     buffer_lock(b);
 }

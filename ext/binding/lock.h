@@ -74,9 +74,10 @@ buffer_unlock_two(pb_buf *a, pb_buf *b)
 }
 
 /* Give up the GIL while the lock is held: others wait for it at a gate, the GIL theirs.
- * For copies and system calls that do not wait.  When no gate is free the GIL stays. */
+ * For copies and system calls that do not wait.  When no gate is free the GIL stays.
+ * `job` is copied: what a child that is forked meanwhile has to finish. */
 copy_gate *
-buffer_leave_gil(pb_buf *b, PyThreadState **saved);
+buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved);
 void
 buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved);
 

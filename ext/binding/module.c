@@ -1,6 +1,7 @@
 /* module.c: pagebuf._core, its state and how it comes to life. */
 #include "binding.h"
 #include "container.h"
+#include "fork.h"
 #include "view.h"
 #include "stream.h"
 
@@ -121,7 +122,7 @@ module_exec(PyObject *module)
         return -1;
     }
     bytesio_type_ready(state->bytesio_type);
-    return buffer_type_ready(state->buffer_type);
+    return buffer_type_ready(state->buffer_type) < 0 ? -1 : fork_register(module);
 }
 
 static int

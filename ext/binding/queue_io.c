@@ -18,15 +18,16 @@
 #define RECV_DEFAULT ((uint64_t)1 << 18)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* The system call, without the GIL.  Returns bytes, or -1 with *error. */
+/* The system call, without the GIL, while so many frames are promised.  Returns bytes, or
+ * -1 with *error. */
 static ssize_t
 transfer_iov(pb_buf *b, const io_target *target, bool sending, struct iovec *iov,
-             unsigned count, int *error)
+             unsigned count, uint64_t promised, int *error)
 {
     ssize_t done;
     PyThreadState *saved;
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    copy_gate *gate = buffer_leave_gil(b, &saved);
+    copy_gate *gate = buffer_leave_gil(b, &(copy_job){.promised = promised}, &saved);
     if (target->socket) {
         done = sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
@@ -70,7 +71,7 @@ send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
         return (attempt){.st = st};
     }
     unsigned count = pb_iov_list(&self->b, 0, n, iov, PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, true, iov, count, &error);
+    ssize_t done = transfer_iov(&self->b, target, true, iov, count, promised, &error);
     attempt got = attempt_of(done, error);
     pb_pool_unpromise(self->b.pool, promised);
     (void)pb_queue_drop(&self->b, &self->q, got.done); /* cannot fail: secured */
@@ -110,7 +111,7 @@ recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
     }
     unsigned count = pb_iov_list(&self->b, pb_queue_len(&self->b, &self->q), n, iov,
                                  PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, false, iov, count, &error);
+    ssize_t done = transfer_iov(&self->b, target, false, iov, count, promised, &error);
     attempt got = attempt_of(done, error);
     pb_pool_unpromise(self->b.pool, promised);
     (void)pb_queue_commit(&self->b, &self->q, got.done); /* cannot fail: secured */

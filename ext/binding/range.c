@@ -4,6 +4,7 @@
  * its own.  So no call ever has two locks, a buffer may be both sides, and two threads may
  * put buffers into each other. */
 #include "range.h"
+#include "fork.h"
 
 pb_buf *
 range_source(const pb_buf *b, PyObject *obj)
@@ -23,25 +24,30 @@ hold_lock_held(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
 }
 
 static int
-hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
+hold(held_tree *h, uint64_t off, uint64_t *n)
 {
+    pb_buf *from = h->from;
     pb_status st;
     uint64_t asked = *n;
     do {
         *n = asked;
         buffer_lock(from);
-        st = hold_lock_held(r, from, off, n);
+        st = hold_lock_held(&h->r, from, off, n);
+        if (st == PB_OK && *n) {
+            held_note(h);
+        }
         buffer_unlock(from);
     } while (st != PB_OK && transfer_recover(from, st, off, *n) > 0);
     return st == PB_OK ? 0 : -1;
 }
 
 static void
-unhold(pb_held_range *r, pb_buf *from, bool shared)
+unhold(held_tree *h)
 {
-    buffer_lock(from);
-    pb_range_unhold(r, from, shared);
-    buffer_unlock(from);
+    buffer_lock(h->from);
+    held_forget(h);
+    pb_range_unhold(&h->r, h->from, h->shared);
+    buffer_unlock(h->from);
 }
 
 /* ---- 2. put ---- */
@@ -52,7 +58,7 @@ finish_lock_held(pb_buf *b, const pb_paste *p)
 {
     PyThreadState *saved = NULL;
     bool large = p->bytes >= COPY_WITHOUT_GIL;
-    copy_gate *gate = large ? buffer_leave_gil(b, &saved) : NULL;
+    copy_gate *gate = large ? buffer_leave_gil(b, &(copy_job){.paste = *p}, &saved) : NULL;
     pb_paste_finish(p);
     if (large) {
         buffer_enter_gil(b, gate, saved);
@@ -65,8 +71,8 @@ paste_lock_held(pb_buf *b, uint64_t off, const pb_held_range *r, uint64_t n, boo
     pb_paste p;
     pb_status st = pb_paste_begin(&p, b, off, &r->b, r->off, n);
     if (st == PB_OK) {
-        finish_lock_held(b, &p);
         *shared = p.shared;
+        finish_lock_held(b, &p);
     }
     return st;
 }
@@ -95,23 +101,25 @@ put_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint6
 int
 range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, uint64_t *n)
 {
-    pb_held_range r;
     pb_status st;
-    bool shared = false;
-    PoolObject *pool = (PoolObject *)Py_NewRef(pool_object(from));
-    if (hold(&r, from, from_off, n) < 0) {
-        Py_DECREF(pool);
+    uint64_t off;
+    held_tree *h = held_new(from);
+    if (h == NULL) {
+        PyErr_NoMemory();
         return -1;
     }
-    uint64_t off;
+    if (hold(h, from_off, n) < 0) {
+        held_free(h);
+        return -1;
+    }
     do {
         buffer_lock(b);
-        st = put_lock_held(b, place, &r, *n, &off, &shared);
+        st = put_lock_held(b, place, &h->r, *n, &off, &h->shared);
         buffer_unlock(b);
     } while (st != PB_OK && transfer_recover(b, st, off, *n) > 0);
     if (*n) {
-        unhold(&r, from, shared);
+        unhold(h);
     }
-    Py_DECREF(pool);
+    held_free(h);
     return st == PB_OK ? 0 : -1;
 }

@@ -1,0 +1,254 @@
+"""fork() while other threads copy: parent and child go on, each with its own bytes (C3)."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+import threading
+
+import pytest
+
+import pagebuf
+from pagebuf import ByteQueue, PageBuffer, PagePool
+from tests.helpers import PAGE
+from tests.threads.crew import BIG, LARGE, Crew, in_child, together
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),  # from 3.12 on; it is meant
+]
+
+FORKS = 10  # of each kind: 50 in all
+
+
+def uniform(data: bytes) -> bool:
+    return data.count(data[:1]) == len(data)
+
+
+def use(pool: PagePool, *bufs: PageBuffer) -> None:
+    """What works in a child: looking, reading, writing, sharing, threads of its own."""
+    pool.check()
+    for buf in bufs:
+        buf.check()
+        size = len(buf)
+        snap = buf.snapshot()
+        assert buf.read(0) == snap.tobytes()
+        buf.write(0, b"c" * BIG)
+        assert snap.read(0, size) == snap.tobytes()
+        assert buf.read(0, BIG) == b"c" * BIG
+    del snap
+    other = PageBuffer(pool=pool)
+    other.extend(bufs[0])
+    together(*[lambda buf=buf: other.copy_range(0, buf) for buf in bufs])  # type: ignore[misc]
+    for buf in bufs:
+        buf.check()
+    other.check()
+    pool.check()
+
+
+def test_fork_while_threads_write(pool: PagePool) -> None:
+    """Every write is whole in the child, also the one that was under way."""
+    bufs = [PageBuffer(bytes(BIG), pool=pool) for _ in range(3)]
+    stamps = [bytes([i]) * BIG for i in range(1, 5)]
+
+    def write(buf: PageBuffer) -> None:
+        i = 0
+        while not crew.stop.is_set():
+            buf.write(0, stamps[i := (i + 1) % 4])
+
+    def child() -> None:
+        for buf in bufs:
+            assert uniform(buf.tobytes()), "a torn write"
+        use(pool, *bufs)
+
+    crew = Crew(*[lambda buf=buf: write(buf) for buf in bufs])  # type: ignore[misc]
+    with crew:
+        for _ in range(FORKS):
+            in_child(child)
+        crew.stop.set()
+    for buf in bufs:
+        assert uniform(buf.tobytes())
+        buf.check()
+
+
+def test_fork_while_threads_read(pool: PagePool) -> None:
+    """Holds of threads that are gone do not keep pages shared in the child."""
+    buf = PageBuffer(b"r" * BIG, pool=pool)
+
+    def child() -> None:
+        assert buf.stats().shared == 0, "the hold of a thread that is gone"
+        use(pool, buf)
+
+    def read() -> None:
+        while not crew.stop.is_set():
+            assert uniform(buf.read(0))
+
+    crew = Crew(*[read] * 3)
+    with crew:
+        for _ in range(FORKS):
+            in_child(child)
+        crew.stop.set()
+
+
+def test_fork_while_threads_copy_ranges(pool: PagePool) -> None:
+    """From and to each other, at places that are not congruent: bytes are copied."""
+    bufs = [PageBuffer(bytes([i]) * BIG, pool=pool) for i in (1, 2)]
+
+    def copy(one: PageBuffer, other: PageBuffer) -> None:
+        while not crew.stop.is_set():
+            one.copy_range(1, other, 0, LARGE)
+
+    crew = Crew(lambda: copy(*bufs), lambda: copy(*reversed(bufs)))
+    with crew:
+        for _ in range(FORKS):
+            in_child(lambda: use(pool, *bufs))
+        crew.stop.set()
+
+
+def test_fork_while_threads_send(pool: PagePool) -> None:
+    """A queue that a thread was sending from keeps its bytes; frames spoken for come back."""
+    queue = ByteQueue(pool=pool)
+    ours, theirs = socket.socketpair()
+
+    def send() -> None:
+        while not crew.stop.is_set():
+            queue.put(b"q" * BIG)
+            views = queue.views()  # dropping shared pages takes frames: these are spoken for
+            while len(queue):
+                queue.send_to(ours)
+            assert uniform(b"".join(views))
+        ours.shutdown(socket.SHUT_WR)
+
+    def drain() -> None:
+        while theirs.recv(1 << 20):
+            pass
+
+    def child() -> None:
+        assert pool.stats().reserved == 0
+        assert queue.get().strip(b"q") == b""
+        queue.put(b"c" * BIG)
+        assert queue.get() == b"c" * BIG
+        pool.check()
+
+    crew = Crew(send, drain)
+    with crew:
+        for _ in range(FORKS):
+            in_child(child)
+        crew.stop.set()
+    ours.close()
+    theirs.close()
+
+
+def test_fork_while_threads_fill_queues(pool: PagePool) -> None:
+    queue = ByteQueue(pool=pool)
+
+    def fill() -> None:
+        while not crew.stop.is_set():
+            queue.put(b"q" * BIG)
+            queue.get()
+
+    def child() -> None:
+        queue.put(b"q" * BIG)
+        data = queue.get()
+        assert uniform(data)
+        assert len(data) % BIG == 0, "a part of a put"
+        pool.check()
+
+    crew = Crew(fill, fill)
+    with crew:
+        for _ in range(FORKS):
+            in_child(child)
+        crew.stop.set()
+
+
+class Stopping(PagePool):
+    """Its growth can be made to call something."""
+
+    before_growth = staticmethod(lambda: None)
+
+    def _grow(self, needed: int) -> None:
+        self.before_growth()
+        super()._grow(needed)
+
+
+def test_the_hold_of_a_thread_that_is_gone_is_dropped(pool: PagePool) -> None:
+    """A thread holds its source and waits for memory; then the process forks."""
+    source = PageBuffer(b"s" * (8 * PAGE), pool=pool)
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        waits.set()
+        assert goes_on.wait(30)
+
+    full = Stopping()
+    full.before_growth = wait  # type: ignore[method-assign]
+    target = PageBuffer(pool=full)
+
+    def child() -> None:
+        assert source.stats().shared == 0
+        full.before_growth = lambda: None  # type: ignore[method-assign]
+        use(pool, source)
+        assert pool.buffers() == [source]
+        full.check()
+
+    with Crew(lambda: target.extend(source)):
+        assert waits.wait(30)
+        assert source.stats().shared
+        in_child(child)
+        goes_on.set()
+    assert target == source
+    assert source.stats().shared == 0
+    full.check()
+
+
+def test_a_thread_that_forks_in_the_middle_of_a_call_goes_on(pool: PagePool) -> None:
+    """The pool's growth runs Python code, which may fork: both processes finish the call."""
+    source = PageBuffer(b"s" * (8 * PAGE), pool=pool)
+    pids = []
+    full = Stopping()
+    full.before_growth = lambda: pids.append(os.fork())  # type: ignore[method-assign]
+    target = PageBuffer(pool=full)
+    target.extend(source)
+    good = target == source and source.stats().shared == 0
+    if pids == [0]:
+        os._exit(0 if good else 1)
+    assert good
+    assert os.waitpid(pids[0], 0)[1] == 0
+    full.check()
+
+
+def test_parent_and_child_write_apart(pool: PagePool) -> None:
+    buf = PageBuffer(b"a" * BIG, pool=pool)
+    snap = buf.snapshot()
+    view = buf.view(0, PAGE)
+
+    def child() -> None:
+        buf.write(0, b"c" * BIG)
+        view[:1] = b"v"
+        assert snap.tobytes() == b"a" * BIG
+
+    in_child(child)
+    assert buf.tobytes() == snap.tobytes() == b"a" * BIG
+    view.release()
+
+
+def test_what_is_registered_does_not_keep_a_module_alive() -> None:
+    """A second copy of the module, as a test or a reload makes it, goes when it is dropped."""
+    import importlib.util
+    import weakref
+
+    name = "pagebuf._core"
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    assert spec.loader is not None
+    spec.loader.exec_module(module)
+    assert module is not sys.modules[name]
+    assert module.PAGE_SIZE == pagebuf.PAGE_SIZE
+    gone = weakref.ref(module)
+    del module
+    gc.collect()
+    assert gone() is None
+    in_child(lambda: None)
