@@ -118,6 +118,18 @@ def test_the_last_frame_freed_is_the_first_reused(pool):
     assert keep.tobytes() == pattern(0, 2 * PAGE)
 
 
+def test_frames_come_back_in_the_order_of_their_warmth(pool):
+    """Last freed, first reused, also where neighbours are free."""
+    bufs = [filled(pool, FEW, n) for n in range(6)]
+    frames = [buf.walk(0).steps[-1].frame for buf in bufs]
+    for n in (1, 4, 3, 2):
+        bufs[n].clear()
+    for n in (2, 3, 4, 1):
+        bufs[n].extend(pattern(n, FEW))
+        assert bufs[n].walk(0).steps[-1].frame == frames[n]
+    assert_pool(pool, bufs)
+
+
 def test_buffers_are_listed_largest_first(pool):
     sizes = [3 * PAGE, 6 * PAGE, 2 * PAGE, reach(1) + 1, PAGE]
     bufs = [filled(pool, size) for size in sizes]

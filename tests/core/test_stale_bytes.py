@@ -6,7 +6,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, reach
-from tests.support import filled, pattern
+from tests.support import INLINE, filled, pattern
 
 CUTS = [0, 1, PAGE // 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3]
 JUMPS = [0, 1, PAGE // 2, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE]
@@ -161,3 +161,53 @@ def test_slack_behind_the_end_is_clean_in_the_frame(dirty):
         buf.truncate(size)
         page = ctypes.string_at(buf.walk(size - 1).steps[-1].address, PAGE)
         assert set(page[size % PAGE :]) <= {0, 0x5A}
+
+
+TINY = INLINE or 12  # few enough to lie in the object, where objects hold bytes
+
+
+@pytest.mark.parametrize("cut", [0, 1, TINY // 2, TINY - 1])
+@pytest.mark.parametrize("more", [1, TINY // 2, TINY, TINY + 1, PAGE])
+def test_tiny_buffers_forget_too(dirty, cut, more):
+    """Bytes within the object, and on their way out of it to a page."""
+    for shorten, front in (
+        (lambda buf: buf.truncate(cut), 0),
+        (lambda buf: buf.take_bytes(TINY - cut), TINY - cut),
+    ):
+        for grow in (
+            lambda buf: buf.truncate(cut + more),
+            lambda buf: buf.write(cut + more - 1, b"\0"),
+            lambda buf: (buf.write(cut + more, b"x"), buf.truncate(cut + more)),
+        ):
+            buf = filled(dirty, TINY)
+            shorten(buf)
+            grow(buf)
+            assert buf.tobytes() == pattern(front, cut) + bytes(more)
+            buf.truncate(cut + more + TINY)
+            assert buf.tobytes() == pattern(front, cut) + bytes(more + TINY)
+            buf.check()
+
+
+@pytest.mark.parametrize("at", [0, 1, TINY - 2])
+@pytest.mark.parametrize("size", [1, 2, TINY, PAGE])
+def test_tiny_buffers_punched(dirty, at, size):
+    buf = filled(dirty, TINY)
+    buf.punch(at, size)
+    model = bytearray(pattern(0, TINY))
+    model[at : at + size] = bytes(len(model[at : at + size]))
+    assert buf.tobytes() == model
+    buf.truncate(2 * TINY)
+    assert buf.tobytes() == model + bytes(TINY)
+
+
+def test_tiny_buffers_cleared(dirty):
+    buf = filled(dirty, TINY)
+    for empty in (buf.clear, buf.take_bytes, lambda: buf.truncate(0), buf.__init__):
+        buf.write(0, pattern(0, TINY))
+        empty()
+        buf.truncate(TINY)
+        assert buf.tobytes() == bytes(TINY)
+        empty()
+        buf.truncate(2 * TINY)
+        assert buf.tobytes() == bytes(2 * TINY)
+        buf.clear()

@@ -30,9 +30,12 @@ CAPACITY = reach(pagebuf.MAX_LEVELS)
 
 near_edges = around(0, INLINE, PAGE, 2 * PAGE, 3 * PAGE, reach(1), FANOUT * PAGE, reach(2))
 near_edges = [size for size in near_edges if size <= MOST * PAGE // 2]
-offsets = st.one_of(st.sampled_from(near_edges), st.integers(0, MOST * PAGE // 2))
+few = st.integers(0, 2 * INLINE + 16)
+offsets = st.one_of(st.sampled_from(near_edges), few, st.integers(0, MOST * PAGE // 2))
 sizes = st.one_of(
-    st.sampled_from([size for size in near_edges if size <= 6 * PAGE]), st.integers(0, 6 * PAGE)
+    st.sampled_from([size for size in near_edges if size <= 6 * PAGE]),
+    few,
+    st.integers(0, 6 * PAGE),
 )
 salts = st.integers(0, 255)
 
