@@ -161,7 +161,7 @@ const char buffer_stats_doc[] =
     "stats($self, /)\n--\n\n"
     "How the buffer stands: a BufferStats.  O(pages).\n\n"
     ">>> from pagebuf import PageBuffer\n"
-    ">>> PageBuffer(bytes(100)).stats().pages\n"
+    ">>> PageBuffer(bytes(1000)).stats().pages\n"
     "1\n";
 
 PyObject *

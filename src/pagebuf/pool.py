@@ -65,6 +65,7 @@ class PagePool(Pool):
         Buffers, snapshots, queues and `BytesIO` objects; not those that hold no page because
         they are empty or tiny.
 
+        >>> from pagebuf import PageBuffer
         >>> pool = PagePool()
         >>> small, large = PageBuffer(bytes(500), pool=pool), PageBuffer(bytes(10**5), pool=pool)
         >>> pool.buffers() == [large, small]
