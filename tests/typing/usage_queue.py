@@ -1,0 +1,77 @@
+"""What callers' type checkers see of ByteQueue and its streams.  mypy reads it; it is never run."""
+
+import socket
+from array import array
+from typing import Literal, assert_type
+
+from pagebuf import BufferStats, ByteQueue, PagePool, aio
+
+
+def made_of(pool: PagePool) -> None:
+    ByteQueue()
+    ByteQueue(pool=pool, max_bytes=1 << 20, overflow="drop_oldest")
+    ByteQueue(pool=None, max_bytes=None, overflow="grow")
+
+
+def moves(queue: ByteQueue, other: ByteQueue) -> None:
+    assert_type(queue.put(array("H", [1, 2])), bool)
+    assert_type(queue.get(), bytes)
+    assert_type(queue.get(None), bytes)
+    assert_type(queue.peek(5), bytes)
+    queue.consume(5)
+    queue.clear()
+    assert_type(queue.readexactly(5), bytes | None)
+    assert_type(queue.readuntil(memoryview(b"\r\n")), bytes | None)
+    assert_type(queue.readline(), bytes | None)
+    assert_type(queue.splice_from(other, 5), int)
+    assert_type(len(queue), int)
+
+
+def is_filled(queue: ByteQueue) -> None:
+    assert_type(queue.reserve(10), memoryview)
+    queue.commit(5)
+    assert_type(queue.get_buffer(-1), memoryview)
+    queue.buffer_updated(5)
+    assert_type(queue.views(), list[memoryview])
+
+
+def meets_the_kernel(queue: ByteQueue, sock: socket.socket, fd: int) -> None:
+    assert_type(queue.send_to(sock), int)
+    assert_type(queue.send_to(fd, 100), int)
+    assert_type(queue.recv_from(sock), int)
+    assert_type(queue.recv_from(fd, 100), int)
+
+
+def tells(queue: ByteQueue) -> None:
+    assert_type(queue.total_in + queue.total_out + queue.dropped, int)
+    assert_type(queue.max_bytes, int | None)
+    assert_type(queue.overflow, Literal["grow", "raise", "drop_oldest", "drop_newest"])
+    assert_type(queue.pool, PagePool)
+    assert_type(queue.stats(), BufferStats)
+    queue.check()
+
+
+async def client(reader: aio.QueueReader, writer: aio.QueueWriter) -> None:
+    async for line in reader:
+        assert_type(line, bytes)
+    assert_type(await reader.readexactly(5), bytes)
+    assert_type(await reader.readuntil(b"\r\n"), bytes)
+    assert_type(reader.queue, ByteQueue)
+    writer.write(bytearray(b"x"))
+    await writer.drain()
+
+
+async def streams() -> None:
+    await aio.start_server(client, "127.0.0.1", 0, limit=1 << 16)
+    assert_type(await aio.open_connection("127.0.0.1", 80), tuple[aio.QueueReader, aio.QueueWriter])
+
+
+def rejected(queue: ByteQueue) -> None:
+    """Each line is a mistake that the stub must catch."""
+    queue.put("text")  # type: ignore[arg-type]
+    queue.put(5)  # type: ignore[arg-type]
+    ByteQueue(PagePool())  # type: ignore[call-arg]
+    ByteQueue(overflow="wrap")  # type: ignore[arg-type]
+    queue.splice_from(b"bytes")  # type: ignore[arg-type]
+    queue.send_to("path")  # type: ignore[arg-type]
+    queue.total_in = 0  # type: ignore[misc]
