@@ -9,7 +9,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h> /* PyMemberDef flags before 3.12 */
-#include <stddef.h> /* offsetof */
+#include <stddef.h>       /* offsetof */
 
 #include "pb_buf.h"
 #include "pb_check.h"

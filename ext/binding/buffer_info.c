@@ -34,8 +34,7 @@ read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n
     buffer_lock(&self->b);
     for (Py_ssize_t i = 0; i < n; i++) {
         uint64_t off = (uint64_t)(start + i * step);
-        const uint8_t *at =
-            off < self->b.root.size ? pb_buf_peek(&self->b, off, 1) : NULL;
+        const uint8_t *at = off < self->b.root.size ? pb_buf_peek(&self->b, off, 1) : NULL;
         to[i] = at ? (char)*at : 0;
     }
     buffer_unlock(&self->b);
@@ -54,7 +53,8 @@ buffer_subscript(BufferObject *self, PyObject *key)
         return buffer_item(self, i < 0 ? i + (Py_ssize_t)self->b.root.size : i);
     }
     if (!PySlice_Check(key)) {
-        PyErr_Format(PyExc_TypeError, "PageBuffer indices must be integers or slices, not %.200s",
+        PyErr_Format(PyExc_TypeError,
+                     "PageBuffer indices must be integers or slices, not %.200s",
                      Py_TYPE(key)->tp_name);
         return NULL;
     }
@@ -103,7 +103,8 @@ get_frozen(BufferObject *self, void *closure)
 
 PyGetSetDef buffer_getset[] = {
     {"nbytes", (getter)get_nbytes, NULL, "Its length in bytes, as len().", NULL},
-    {"levels", (getter)get_levels, NULL, "Height of the tree, 1 for up to four pages.", NULL},
+    {"levels", (getter)get_levels, NULL, "Height of the tree, 1 for up to four pages.",
+     NULL},
     {"capacity", (getter)get_capacity, NULL, "The most bytes it may ever hold.", NULL},
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
     {"frozen", (getter)get_frozen, NULL, "Whether it is a snapshot, which never changes.",
@@ -171,10 +172,14 @@ buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
     buffer_lock(&self->b);
     pb_buf_usage(&self->b, &use);
     const uint64_t values[] = {
-        self->b.root.size,          use.pages,
-        use.nodes,                  use.holes,
-        use.shared,                 pb_buf_levels(&self->b),
-        pb_buf_bias(&self->b),      (use.pages + use.nodes) << PB_PAGE_SHIFT,
+        self->b.root.size,
+        use.pages,
+        use.nodes,
+        use.holes,
+        use.shared,
+        pb_buf_levels(&self->b),
+        pb_buf_bias(&self->b),
+        (use.pages + use.nodes) << PB_PAGE_SHIFT,
     };
     buffer_unlock(&self->b);
     PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->buffer_stats_type);
@@ -276,10 +281,10 @@ buffer_walk(BufferObject *self, PyObject *arg)
                          (self->b.root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
     buffer_unlock(&self->b);
-    const char *stop = !inside               ? "past the end"
-                       : tiny                ? "inline"
+    const char *stop = !inside              ? "past the end"
+                       : tiny               ? "inline"
                        : steps[n - 1].frame ? "page"
-                                             : "hole";
+                                            : "hole";
     return walk_object(state_of((PyObject *)self), off, stop, steps, n);
 }
 

@@ -38,22 +38,22 @@ parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwa
 }
 
 const char buffer_view_doc[] = PyDoc_STR(
-             "view($self, offset=0, size=None, *, writable=True)\n--\n\n"
-             "A contiguous memoryview of ``size`` bytes from ``offset`` on, to the end by\n"
-             "default.\n\n"
-             "A writable view is live: buffer and view see each other's writes, and it blocks\n"
-             "neither growth nor cuts.  Where its pages are scattered they are gathered into\n"
-             "one run, once; BufferError where other live views are in the way.  A read-only\n"
-             "view is stable: it shows the bytes of this moment, while the buffer goes on.\n"
-             "On a snapshot every view is read-only.  IndexError when the range does not lie\n"
-             "in the buffer.  O(1) when the run is known, else O(pages).\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'hello')\n"
-             ">>> live, stable = buf.view(), buf.view(writable=False)\n"
-             ">>> live[0] = ord('J')\n"
-             ">>> buf.extend(b' and more')\n"
-             ">>> buf.tobytes(), bytes(stable)\n"
-             "(b'Jello and more', b'hello')\n");
+    "view($self, offset=0, size=None, *, writable=True)\n--\n\n"
+    "A contiguous memoryview of ``size`` bytes from ``offset`` on, to the end by\n"
+    "default.\n\n"
+    "A writable view is live: buffer and view see each other's writes, and it blocks\n"
+    "neither growth nor cuts.  Where its pages are scattered they are gathered into\n"
+    "one run, once; BufferError where other live views are in the way.  A read-only\n"
+    "view is stable: it shows the bytes of this moment, while the buffer goes on.\n"
+    "On a snapshot every view is read-only.  IndexError when the range does not lie\n"
+    "in the buffer.  O(1) when the run is known, else O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> live, stable = buf.view(), buf.view(writable=False)\n"
+    ">>> live[0] = ord('J')\n"
+    ">>> buf.extend(b' and more')\n"
+    ">>> buf.tobytes(), bytes(stable)\n"
+    "(b'Jello and more', b'hello')\n");
 
 PyObject *
 buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
@@ -67,15 +67,15 @@ buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
 }
 
 const char buffer_views_doc[] = PyDoc_STR(
-             "views($self, offset=0, size=None, *, writable=False)\n--\n\n"
-             "One memoryview per run of pages, in order: an iovec list for ``sendmsg`` and\n"
-             "``writev``, or, writable, for ``recvmsg_into`` and ``preadv``.\n\n"
-             "Read-only views are stable and show holes as slices of one shared run of zeros;\n"
-             "writable ones are live and make holes pages.  O(pages).\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'hello')\n"
-             ">>> b''.join(buf.views(1))\n"
-             "b'ello'\n");
+    "views($self, offset=0, size=None, *, writable=False)\n--\n\n"
+    "One memoryview per run of pages, in order: an iovec list for ``sendmsg`` and\n"
+    "``writev``, or, writable, for ``recvmsg_into`` and ``preadv``.\n\n"
+    "Read-only views are stable and show holes as slices of one shared run of zeros;\n"
+    "writable ones are live and make holes pages.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> b''.join(buf.views(1))\n"
+    "b'ello'\n");
 
 PyObject *
 buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
@@ -115,17 +115,17 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
 }
 
 const char buffer_snapshot_doc[] = PyDoc_STR(
-             "snapshot($self, /)\n--\n\n"
-             "A frozen PageBuffer that holds what this one holds now.\n\n"
-             "Pages are shared, and copied when this buffer writes to them.  O(1) in the size,\n"
-             "plus the pages under live views.\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'old')\n"
-             ">>> snap = buf.snapshot()\n"
-             ">>> buf.write(0, b'new')\n"
-             "3\n"
-             ">>> snap.tobytes(), snap.frozen\n"
-             "(b'old', True)\n");
+    "snapshot($self, /)\n--\n\n"
+    "A frozen PageBuffer that holds what this one holds now.\n\n"
+    "Pages are shared, and copied when this buffer writes to them.  O(1) in the size,\n"
+    "plus the pages under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'old')\n"
+    ">>> snap = buf.snapshot()\n"
+    ">>> buf.write(0, b'new')\n"
+    "3\n"
+    ">>> snap.tobytes(), snap.frozen\n"
+    "(b'old', True)\n");
 
 PyObject *
 buffer_snapshot(BufferObject *self, PyObject *Py_UNUSED(ignored))
@@ -135,16 +135,16 @@ buffer_snapshot(BufferObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 const char buffer_clone_doc[] = PyDoc_STR(
-             "clone($self, /)\n--\n\n"
-             "A PageBuffer that holds what this one holds now, and goes its own way.\n\n"
-             "Pages are shared until either writes to them.  O(1) in the size, plus the pages\n"
-             "under live views.\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'one')\n"
-             ">>> other = buf.clone()\n"
-             ">>> other.extend(b' more')\n"
-             ">>> buf.tobytes(), other.tobytes()\n"
-             "(b'one', b'one more')\n");
+    "clone($self, /)\n--\n\n"
+    "A PageBuffer that holds what this one holds now, and goes its own way.\n\n"
+    "Pages are shared until either writes to them.  O(1) in the size, plus the pages\n"
+    "under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'one')\n"
+    ">>> other = buf.clone()\n"
+    ">>> other.extend(b' more')\n"
+    ">>> buf.tobytes(), other.tobytes()\n"
+    "(b'one', b'one more')\n");
 
 PyObject *
 buffer_clone(BufferObject *self, PyObject *Py_UNUSED(ignored))
@@ -173,9 +173,10 @@ copy_with_dict(BufferObject *self)
     return copy;
 }
 
-const char buffer_copy_doc[] = PyDoc_STR( "__copy__($self, /)\n--\n\nAs clone(), of the same type.");
-const char buffer_deepcopy_doc[] = PyDoc_STR(
-             "__deepcopy__($self, memo, /)\n--\n\nAs clone(), of the same type.");
+const char buffer_copy_doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\nAs clone(), of the same type.");
+const char buffer_deepcopy_doc[] =
+    PyDoc_STR("__deepcopy__($self, memo, /)\n--\n\nAs clone(), of the same type.");
 
 PyObject *
 buffer_copy(BufferObject *self, PyObject *Py_UNUSED(ignored))
@@ -190,18 +191,18 @@ buffer_deepcopy(BufferObject *self, PyObject *Py_UNUSED(memo))
 }
 
 const char buffer_restore_doc[] = PyDoc_STR(
-             "restore($self, snapshot, /)\n--\n\n"
-             "Hold again what ``snapshot`` (or any buffer of the same pool) holds.\n\n"
-             "BufferError while this buffer has live views, ValueError when the pools differ.\n"
-             "O(pages given up).\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> buf = PageBuffer(b'good')\n"
-             ">>> snap = buf.snapshot()\n"
-             ">>> buf.write(0, b'evil')\n"
-             "4\n"
-             ">>> buf.restore(snap)\n"
-             ">>> buf.tobytes()\n"
-             "b'good'\n");
+    "restore($self, snapshot, /)\n--\n\n"
+    "Hold again what ``snapshot`` (or any buffer of the same pool) holds.\n\n"
+    "BufferError while this buffer has live views, ValueError when the pools differ.\n"
+    "O(pages given up).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'good')\n"
+    ">>> snap = buf.snapshot()\n"
+    ">>> buf.write(0, b'evil')\n"
+    "4\n"
+    ">>> buf.restore(snap)\n"
+    ">>> buf.tobytes()\n"
+    "b'good'\n");
 
 PyObject *
 buffer_restore(BufferObject *self, PyObject *arg)
@@ -247,12 +248,12 @@ call_extra(BufferObject *self, const char *name, PyObject *args, PyObject *kwarg
 }
 
 const char buffer_as_array_doc[] = PyDoc_STR(
-             "as_array($self, dtype='u1', offset=0, count=-1)\n--\n\n"
-             "A NumPy array over the live view of ``count`` items from byte ``offset`` on.\n\n"
-             "It shares memory with the buffer; on a snapshot it is read-only.  As view().\n\n"
-             ">>> from pagebuf import PageBuffer\n"
-             ">>> PageBuffer(bytes([1, 0, 2, 0])).as_array('<u2').tolist()\n"
-             "[1, 2]\n");
+    "as_array($self, dtype='u1', offset=0, count=-1)\n--\n\n"
+    "A NumPy array over the live view of ``count`` items from byte ``offset`` on.\n\n"
+    "It shares memory with the buffer; on a snapshot it is read-only.  As view().\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(bytes([1, 0, 2, 0])).as_array('<u2').tolist()\n"
+    "[1, 2]\n");
 
 PyObject *
 buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs)
@@ -261,8 +262,8 @@ buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs)
 }
 
 const char buffer_reduce_doc[] = PyDoc_STR(
-             "__reduce_ex__($self, protocol, /)\n--\n\n"
-             "For pickle: from protocol 5 on one out-of-band buffer per run.");
+    "__reduce_ex__($self, protocol, /)\n--\n\n"
+    "For pickle: from protocol 5 on one out-of-band buffer per run.");
 
 PyObject *
 buffer_reduce(BufferObject *self, PyObject *args)

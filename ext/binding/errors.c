@@ -18,8 +18,8 @@ int
 errors_add(PyObject *module)
 {
     module_state *state = state_of_module(module);
-    PyObject *dict = Py_BuildValue("{sOsOsO}", "frame", Py_None, "owner", Py_None, "offset",
-                                   Py_None);
+    PyObject *dict =
+        Py_BuildValue("{sOsOsO}", "frame", Py_None, "owner", Py_None, "offset", Py_None);
     if (dict == NULL) {
         return -1;
     }
@@ -40,9 +40,8 @@ errors_add(PyObject *module)
                   "where, each None when unknown.",
                   PyExc_RuntimeError, dict);
     Py_DECREF(dict);
-    return state->pool_limit_error && state->capacity_error && state->corruption_error
-               ? 0
-               : -1;
+    return state->pool_limit_error && state->capacity_error && state->corruption_error ? 0
+                                                                                       : -1;
 }
 
 static void
@@ -110,15 +109,16 @@ raise_fault(module_state *state, const pb_fault *fault)
 {
     PyObject *owner = owner_of(fault);
     PyObject *message =
-        fault->owner ? PyUnicode_FromFormat("%s (frame %u, offset %llu of %R)", fault->why,
-                                            (unsigned)fault->frame,
-                                            (unsigned long long)fault->offset, owner)
-                     : PyUnicode_FromFormat("%s (frame %u)", fault->why,
-                                            (unsigned)fault->frame);
+        fault->owner
+            ? PyUnicode_FromFormat("%s (frame %u, offset %llu of %R)", fault->why,
+                                   (unsigned)fault->frame,
+                                   (unsigned long long)fault->offset, owner)
+            : PyUnicode_FromFormat("%s (frame %u)", fault->why, (unsigned)fault->frame);
     PyObject *error =
         message ? PyObject_CallOneArg(state->corruption_error, message) : NULL;
     Py_XDECREF(message);
-    if (error && set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) == 0 &&
+    if (error &&
+        set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) == 0 &&
         set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) == 0 &&
         set_attribute(error, "owner", Py_NewRef(owner)) == 0) {
         PyErr_SetObject(state->corruption_error, error);

@@ -153,12 +153,12 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
     const pb_pool *p = &self->pool;
     long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
     const long long values[] = {
-        (long long)PB_PAGE_SIZE,       (long long)p->total,
-        (long long)p->held,            (long long)(p->listed + p->virgin),
-        (long long)p->nodes,           (long long)pb_pool_pinned(p),
-        (long long)pb_pool_shared(p),             (long long)p->promised,
-        (long long)p->high_water,      (long long)p->regions,
-        (long long)pb_pool_tables(p),     limit,
+        (long long)PB_PAGE_SIZE,      (long long)p->total,
+        (long long)p->held,           (long long)(p->listed + p->virgin),
+        (long long)p->nodes,          (long long)pb_pool_pinned(p),
+        (long long)pb_pool_shared(p), (long long)p->promised,
+        (long long)p->high_water,     (long long)p->regions,
+        (long long)pb_pool_tables(p), limit,
     };
     PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->pool_stats_type);
     for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
@@ -181,7 +181,8 @@ pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
     for (const pb_buf *b = self->pool.bufs; list && b; b = b->next) {
         PyObject *obj = holder_of(b);
         /* one that is being deallocated must not be brought back */
-        if (b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(obj) > 0 && PyList_Append(list, obj) < 0) {
+        if (b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(obj) > 0 &&
+            PyList_Append(list, obj) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -240,9 +241,12 @@ static PyMemberDef pool_members[] = {
 PyDoc_STRVAR(pool_doc, "The frames behind pagebuf.PagePool, which makes the regions.");
 
 static PyType_Slot pool_slots[] = {
-    {Py_tp_doc, (void *)pool_doc},       {Py_tp_new, pool_new},
-    {Py_tp_traverse, pool_traverse},     {Py_tp_dealloc, pool_dealloc},
-    {Py_tp_methods, pool_methods},       {Py_tp_members, pool_members},
+    {Py_tp_doc, (void *)pool_doc},
+    {Py_tp_new, pool_new},
+    {Py_tp_traverse, pool_traverse},
+    {Py_tp_dealloc, pool_dealloc},
+    {Py_tp_methods, pool_methods},
+    {Py_tp_members, pool_members},
     {0, NULL},
 };
 

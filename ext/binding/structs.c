@@ -12,7 +12,8 @@ static PyStructSequence_Field pool_fields[] = {
     {"reserved", "frames spoken for by a call under way"},
     {"high_water", "the most frames that were ever held"},
     {"regions", "number of regions"},
-    {"table_bytes", "bytes of the frame tables in use; what was never touched is not counted"},
+    {"table_bytes",
+     "bytes of the frame tables in use; what was never touched is not counted"},
     {"limit", "frames the pool may hold; -1 when it has no limit"},
     {NULL, NULL},
 };
@@ -33,8 +34,8 @@ static PyStructSequence_Field buffer_fields[] = {
     {NULL, NULL},
 };
 
-static PyStructSequence_Desc buffer_desc = {
-    "pagebuf.BufferStats", "How a buffer stands.", buffer_fields, 8};
+static PyStructSequence_Desc buffer_desc = {"pagebuf.BufferStats", "How a buffer stands.",
+                                            buffer_fields, 8};
 
 static PyStructSequence_Field walk_fields[] = {
     {"offset", "the offset asked for"},
@@ -44,8 +45,8 @@ static PyStructSequence_Field walk_fields[] = {
     {NULL, NULL},
 };
 
-static PyStructSequence_Desc walk_desc = {"pagebuf.Walk", "The way from the root to a page.",
-                                          walk_fields, 4};
+static PyStructSequence_Desc walk_desc = {
+    "pagebuf.Walk", "The way from the root to a page.", walk_fields, 4};
 
 static PyStructSequence_Field step_fields[] = {
     {"level", "1 is the root; the page itself is the last step"},
@@ -56,8 +57,8 @@ static PyStructSequence_Field step_fields[] = {
     {NULL, NULL},
 };
 
-static PyStructSequence_Desc step_desc = {
-    "pagebuf.WalkStep", "One level of a page walk.", step_fields, 5};
+static PyStructSequence_Desc step_desc = {"pagebuf.WalkStep", "One level of a page walk.",
+                                          step_fields, 5};
 
 static int
 add_struct(PyObject *module, PyStructSequence_Desc *desc, PyTypeObject **type)

@@ -178,8 +178,7 @@ transfer_take(pb_buf *b, uint64_t n)
 {
     buffer_lock(b);
     const uint8_t *at = pb_buf_ready(b, n);
-    PyObject *out =
-        at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
+    PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
     if (PB_LIKELY(out != NULL)) {
         pb_buf_take_ready(b, n);
     }

@@ -24,8 +24,7 @@
 #define PB_ROOT_BITS 2
 #define PB_ROOT_SLOTS 4
 #define PB_REACH_BITS 59 /* 4 * 512^5 * 4096 = 2^59, whatever the page */
-#define PB_MAX_LEVELS \
-    ((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) / PB_NODE_BITS + 1)
+#define PB_MAX_LEVELS ((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) / PB_NODE_BITS + 1)
 #define PB_REACH ((uint64_t)1 << PB_REACH_BITS)
 
 /* Bytes that live inside the object, without a page: they overlay what only a tree

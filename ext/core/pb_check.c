@@ -145,8 +145,7 @@ check_memory(const checker *c)
         }
     }
     uint64_t end = r->bias + r->size;
-    if (r->room &&
-        b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
+    if (r->room && b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
         return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
     }
     if (b->front && b->front != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
@@ -311,7 +310,8 @@ pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault)
         }
         for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
             if (b->root.slot[i] != PB_HOLE) {
-                recount(pool, scratch, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u);
+                recount(pool, scratch, pb_entry_load(&b->root.slot[i]),
+                        b->root.levels - 1u);
             }
         }
     }

@@ -62,8 +62,7 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     }
     pb_entry *at = b->seen + (page - b->seen_first);
     uint64_t bias = b->root.bias + n, size = b->root.size - n;
-    if (at[0] == PB_HOLE || at[1] == PB_HOLE ||
-        !is_settled(b->root.levels, bias, size)) {
+    if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_settled(b->root.levels, bias, size)) {
         return false;
     }
     pb_frame frame = pb_entry_frame(pb_entry_load(at));
@@ -182,9 +181,8 @@ wiping_of(const pb_buf *b, uint64_t pos, uint64_t end)
 static uint64_t
 need_to_drop(const pb_buf *b, const wiping *w)
 {
-    return w->first < w->past
-               ? pb_tree_drop_need(b->pool, &b->root, w->first, w->past - 1)
-               : 0;
+    return w->first < w->past ? pb_tree_drop_need(b->pool, &b->root, w->first, w->past - 1)
+                              : 0;
 }
 
 static uint64_t
@@ -324,11 +322,10 @@ shorten_tree(pb_buf *b, uint64_t size)
 {
     pb_root *root = &b->root;
     uint64_t end = root->bias + size;
-    bool pinned =
-        (end & PB_PAGE_MASK) && b->book && pb_book_pins(b->book, page_of(end));
+    bool pinned = (end & PB_PAGE_MASK) && b->book && pb_book_pins(b->book, page_of(end));
     /* to the end of the page, so that a whole last page is dropped, not cleared */
-    wiping w = wiping_of(b, pinned ? up_to_page(end) : end,
-                         unused_to(b, root->bias + root->size));
+    wiping w =
+        wiping_of(b, pinned ? up_to_page(end) : end, unused_to(b, root->bias + root->size));
     uint64_t need = need_to_wipe(b, &w);
     pb_status st = pb_pool_promise(b->pool, need);
     if (st != PB_OK) {

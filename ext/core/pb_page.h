@@ -92,7 +92,7 @@ typedef struct {
     uint16_t room;
     uint8_t frozen;
     uint8_t holds;
-    uint64_t bias;      /* tree position of offset 0; below the span of a root slot */
+    uint64_t bias; /* tree position of offset 0; below the span of a root slot */
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;
 

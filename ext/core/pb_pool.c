@@ -97,8 +97,8 @@ pb_pool_next_region(const pb_pool *pool)
 }
 
 pb_status
-pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames,
-                   bool fresh_zero, bool discard_zeroes)
+pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
+                   bool discard_zeroes)
 {
     unsigned k = slot_for(pool, frames);
     if (frames < 2 || k >= PB_REGION_SLOTS) {

@@ -51,8 +51,8 @@ typedef struct {
     uint64_t *free_map;
     uint64_t *zero_map;
     pb_frame first;
-    uint32_t count;  /* frames mapped */
-    pb_frame lo, hi; /* virgin: [lo, hi) */
+    uint32_t count;   /* frames mapped */
+    pb_frame lo, hi;  /* virgin: [lo, hi) */
     pb_frame advised; /* huge pages were advised below this frame */
     bool fresh_zero;
     bool discard_zeroes;
@@ -79,10 +79,10 @@ typedef struct {
     uint64_t total, listed, virgin;
     uint64_t promised; /* of listed + virgin: spoken for (I3) */
     uint64_t held, nodes, detached, high_water;
-    uint64_t limit;      /* frames */
-    uint64_t taken;      /* frames handed out so far: see pb_pool_taken */
-    uint64_t asked;      /* frames that the last promise asked for */
-    uint64_t short_by;   /* after PB_NEED_PAGES: how many more are needed */
+    uint64_t limit;    /* frames */
+    uint64_t taken;    /* frames handed out so far: see pb_pool_taken */
+    uint64_t asked;    /* frames that the last promise asked for */
+    uint64_t short_by; /* after PB_NEED_PAGES: how many more are needed */
     uint64_t table_bytes;
     uint32_t regions;
     struct pb_buf *bufs; /* every tree that draws from the pool */
@@ -158,8 +158,8 @@ pb_pool_next_region(const pb_pool *pool);
  * its span, or larger than pb_pool_next_region says (then numbers are skipped).
  * PB_RANGE when the numbers do not reach.  Both stay mapped as long as the pool. */
 pb_status
-pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames,
-                   bool fresh_zero, bool discard_zeroes);
+pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
+                   bool discard_zeroes);
 
 /* ---- reserve, then take (I3) ---- */
 

@@ -117,7 +117,8 @@ pb_pool_tables(const pb_pool *pool)
     for (unsigned k = PB_REGION0_BITS - 1; pool->regions && k <= pool->newest; k++) {
         const pb_region *r = &pool->region[k];
         uint64_t used = r->count - (r->hi - r->lo);
-        bytes += used * sizeof(pb_row) + (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
+        bytes += used * sizeof(pb_row) +
+                 (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
     }
     return bytes;
 }

@@ -453,8 +453,7 @@ leave_slots_behind(pb_root *root)
 
 /* Move the children of a root slot that lie in [from, from + 4) up; the node goes. */
 static void
-lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from,
-              pb_entry *slot)
+lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_entry *slot)
 {
     pb_frame frame = pb_entry_frame(e);
     pb_entry *node = pb_node_of(pool, e);

@@ -83,7 +83,7 @@ typedef struct {
     unsigned level; /* 1 = root */
     uint32_t index;
     pb_entry entry;
-    pb_frame frame;  /* 0: the walk stops here, a hole */
+    pb_frame frame;    /* 0: the walk stops here, a hole */
     uintptr_t address; /* of what the entry names */
 } pb_step;
 

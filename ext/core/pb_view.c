@@ -357,8 +357,8 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
             continue; /* copied for another pin before */
         }
         if (left == 0) { /* in runs, so that a view of the copy need not gather */
-            uint64_t want = pb_tree_need(to->pool, &to->root, page,
-                                         pb_min(last, leaf.end - 1));
+            uint64_t want =
+                pb_tree_need(to->pool, &to->root, page, pb_min(last, leaf.end - 1));
             run = pb_pool_take_run(to->pool, run, (uint32_t)want, &left, &zero);
         }
         move_page(to, at, run);

@@ -5,29 +5,32 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from pagebuf._core import PageBuffer
+from pagebuf._core import FANOUT, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy
+    import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
-    Run = tuple[int, pickle.PickleBuffer | bytes]
+Run = tuple[int, pickle.PickleBuffer | bytes]
+"""Where a run of pages begins, and its bytes."""
 
 
 def as_array(
     buf: PageBuffer, dtype: DTypeLike = "u1", offset: int = 0, count: int = -1
 ) -> NDArray[Any]:
     """A NumPy array over the live view of ``count`` items from ``offset`` on."""
-    import numpy
+    import numpy as np
 
-    kind: numpy.dtype[Any] = numpy.dtype(dtype)
+    kind: np.dtype[Any] = np.dtype(dtype)
+    if kind.itemsize == 0:
+        raise ValueError(f"items of {kind} have no bytes")
     size = None if count < 0 else count * kind.itemsize
     if size is None:  # as many items as there are whole ones
         rest = max(0, len(buf) - offset)
         size = rest - rest % kind.itemsize
-    return numpy.frombuffer(buf.view(offset, size), kind)
+    return np.frombuffer(buf.view(offset, size), kind)
 
 
 def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:
@@ -50,9 +53,8 @@ def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
 
 
 def _reach(levels: int) -> int:
-    from pagebuf._core import FANOUT, PAGE_SIZE
-
-    return 4 * FANOUT ** (levels - 1) * PAGE_SIZE
+    reach: int = 4 * FANOUT ** (levels - 1) * PAGE_SIZE
+    return reach
 
 
 def _state_of(buf: PageBuffer) -> dict[str, object] | None:

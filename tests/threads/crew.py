@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Self
 
 from tests.helpers import PAGE
 
@@ -40,7 +41,7 @@ class Crew:
             self.errors.append(error)
             self.stop.set()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
         for thread in self.threads:
             thread.start()
         self.start.wait(DEADLINE)

@@ -7,6 +7,8 @@ from typing import Literal, assert_type
 import pagebuf
 from pagebuf import (
     BufferStats,
+    ByteQueue,
+    BytesIO,
     CapacityError,
     CorruptionError,
     PageBuffer,
@@ -28,7 +30,7 @@ def pools() -> None:
     PagePool()
     PagePool(limit=None, name=None)
     assert_type(pagebuf.default_pool(), PagePool)
-    assert_type(pool.buffers(), list[PageBuffer])
+    assert_type(pool.buffers(), list[PageBuffer | BytesIO | ByteQueue])
     assert_type(pool.trim(), int)
     assert_type(pool.limit, int | None)
     assert_type(pool.name, str | None)
@@ -85,7 +87,7 @@ def looks_inside(buf: PageBuffer) -> None:
     walk = buf.walk(0)
     assert_type(walk, Walk)
     assert_type(walk.found, bool)
-    assert_type(walk.stop, Literal["page", "hole", "past the end"])
+    assert_type(walk.stop, Literal["page", "hole", "past the end", "inline"])
     assert_type(walk.steps, tuple[WalkStep, ...])
     assert_type(walk.steps[0].address, int)
     buf.check()
@@ -112,7 +114,7 @@ def rejected(buf: PageBuffer) -> None:
     PageBuffer(b"", PagePool())  # type: ignore[call-arg]
     PagePool(1, "name")  # type: ignore[call-arg]
     buf.extend("text")  # type: ignore[arg-type]
-    buf.extend([1, 2, 3])  # type: ignore[arg-type]
+    buf.extend([1, 2, 3])
     buf.append(b"x")  # type: ignore[arg-type]
     buf.write(b"x")  # type: ignore[call-arg, arg-type]
     buf.readinto(0, "text")  # type: ignore[arg-type]
