@@ -179,6 +179,7 @@ static inline uint64_t
 pb_pool_taken(const pb_pool *pool)
 {
 #if PB_LOCKS
+    (void)pool;
     return pb_taken_here;
 #else
     return pool->taken;
