@@ -172,6 +172,7 @@ static inline void
 note_taken(pb_pool *pool, uint32_t n)
 {
 #if PB_LOCKS
+    (void)pool;
     pb_taken_here += n;
 #else
     pool->taken += n;
