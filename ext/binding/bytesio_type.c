@@ -2,19 +2,7 @@
  *
  * States: open; open with exports (no call may change it); closed (the tree is empty and
  * the stream remembers nothing). */
-#include "stream.h"
-#include "view.h"
-
-typedef struct {
-    PyObject_HEAD
-    pb_buf b;
-    stream s;
-    PyObject *dict;
-    PyObject *weakrefs;
-} BytesIOObject;
-
-_Static_assert(sizeof(BytesIOObject) <= 192,
-               "50 000 of them in the memory of io.BytesIO's");
+#include "bytesio.h"
 
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
  * an empty inline buffer in it ---- */
@@ -163,8 +151,9 @@ replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 
 /* Hold these bytes and nothing else, the position at `pos`.  A closed file refuses, or is
  * open again. */
-static int
-set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos, bool reopen)
+int
+bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
+                  bool reopen)
 {
     pb_buf *b = &self->b;
     pb_status st;
@@ -197,7 +186,7 @@ set_initial(BytesIOObject *self, PyObject *initial)
         return -1;
     }
     bool reopen = !empty && PyBytes_CheckExact(initial);
-    int result = set_bytes(self, view.buf, (uint64_t)view.len, 0, reopen);
+    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, reopen);
     if (view.obj) {
         PyBuffer_Release(&view);
     }
@@ -269,128 +258,21 @@ PyDoc_STRVAR(getvalue_doc,
              ">>> BytesIO(b'abc').getvalue()\n"
              "b'abc'\n");
 
-static PyObject *
+PyObject *
 bytesio_getvalue(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return stream_check_open(&self->s) < 0 ? NULL : transfer_read(&self->b, 0, UINT64_MAX);
-}
-
-/* ---- getbuffer: memoryview -> Export -> file ---- */
-
-typedef struct {
-    PyObject_HEAD
-    BytesIOObject *file;
-} ExportObject;
-
-/* Count the export first: the file then stays as it is while the pool grows. */
-static int
-export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
-{
-    BytesIOObject *file = self->file;
-    pb_pin *pin = PyMem_Calloc(1, sizeof *pin);
-    uint64_t size = transfer_size(&file->b);
-    uint8_t *address = (uint8_t *)"";
-    view->obj = NULL;
-    if (pin == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    if (file->s.blocks == STREAM_BLOCKS_MAX) {
-        PyMem_Free(pin);
-        PyErr_Format(PyExc_BufferError, "more than %u views of one file",
-                     (unsigned)STREAM_BLOCKS_MAX);
-        return -1;
-    }
-    file->s.blocks++;
-    stream_forget(&file->s); /* scattered pages are gathered */
-    if ((size == 0 || view_pin(&file->b, 0, size, pin, &address) == 0) &&
-        PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) ==
-            0) {
-        view->internal = pin;
-        return 0;
-    }
-    view_unpin(pool_object(&file->b), pin);
-    file->s.blocks--;
-    PyMem_Free(pin);
-    return -1;
-}
-
-static void
-export_releasebuffer(ExportObject *self, Py_buffer *view)
-{
-    BytesIOObject *file = self->file;
-    buffer_lock(&file->b);
-    view_unpin(pool_object(&file->b), view->internal);
-    file->s.blocks--;
-    stream_forget(&file->s);
-    buffer_unlock(&file->b);
-    PyMem_Free(view->internal);
-}
-
-static int
-export_traverse(ExportObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->file);
-    return 0;
-}
-
-static void
-export_dealloc(ExportObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Py_XDECREF(self->file);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyType_Slot export_slots[] = {
-    {Py_tp_doc, "What a memoryview from BytesIO.getbuffer holds."},
-    {Py_tp_traverse, export_traverse},
-    {Py_tp_dealloc, export_dealloc},
-    {Py_bf_getbuffer, export_getbuffer},
-    {Py_bf_releasebuffer, export_releasebuffer},
-    {0, NULL},
-};
-
-PyType_Spec bytesio_export_spec = {
-    .name = "pagebuf._core._FileExport",
-    .basicsize = sizeof(ExportObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = export_slots,
-};
-
-PyDoc_STRVAR(getbuffer_doc,
-             "getbuffer($self, /)\n--\n\n"
-             "All bytes as one writable memoryview; file and view see each other's writes.\n\n"
-             "While it is alive, calls that would change the file raise BufferError.\n"
-             "Scattered pages are gathered into one run once: O(1) where they are one\n"
-             "already, else O(size).\n\n"
-             ">>> from pagebuf import BytesIO\n"
-             ">>> f = BytesIO(b'hello')\n"
-             ">>> with f.getbuffer() as view:\n"
-             "...     view[0] = ord('J')\n"
-             ">>> f.getvalue()\n"
-             "b'Jello'\n");
-
-static PyObject *
-bytesio_getbuffer(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
-{
+    PyObject *out = NULL;
     if (stream_check_open(&self->s) < 0) {
         return NULL;
     }
-    PyTypeObject *type = state_of_buf(&self->b)->bytesio_export_type;
-    ExportObject *export = PyObject_GC_New(ExportObject, type);
-    if (export == NULL) {
-        return NULL;
+    buffer_lock(&self->b);
+    bool tiny = pb_buf_is_inline(&self->b);
+    if (tiny) {
+        out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&self->b),
+                                        (Py_ssize_t)self->b.root.size);
     }
-    export->file = (BytesIOObject *)Py_NewRef(self);
-    PyObject_GC_Track(export);
-    PyObject *view = PyMemoryView_FromObject((PyObject *)export);
-    Py_DECREF(export);
-    return view;
+    buffer_unlock(&self->b);
+    return tiny ? out : transfer_read(&self->b, 0, UINT64_MAX);
 }
 
 PyDoc_STRVAR(close_doc,
@@ -420,114 +302,15 @@ bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-/* ---- pickling, over copyreg.__newobj__ ---- */
+/* ---- the type ---- */
 
 PyDoc_STRVAR(getstate_doc,
              "__getstate__($self, /)\n--\n\n"
              "(bytes, position, attributes or None), what pickle and copy ask for.");
 
-static PyObject *
-bytesio_getstate(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
-{
-    PyObject *value = bytesio_getvalue(self, NULL);
-    PyObject *dict = self->dict ? PyDict_Copy(self->dict) : Py_NewRef(Py_None);
-    PyObject *state = NULL;
-    if (value && dict) {
-        state = Py_BuildValue("OKO", value, (unsigned long long)self->s.pos, dict);
-    }
-    Py_XDECREF(value);
-    Py_XDECREF(dict);
-    return state;
-}
-
-static int
-check_state(BytesIOObject *self, PyObject *state)
-{
-    if (!PyTuple_Check(state) || PyTuple_GET_SIZE(state) < 3) {
-        PyErr_Format(PyExc_TypeError,
-                     "%.200s.__setstate__ argument should be 3-tuple, got %.200s",
-                     Py_TYPE(self)->tp_name, Py_TYPE(state)->tp_name);
-        return -1;
-    }
-    if (stream_check_change(&self->s) < 0) {
-        return -1;
-    }
-    PyObject *position = PyTuple_GET_ITEM(state, 1), *dict = PyTuple_GET_ITEM(state, 2);
-    if (!PyLong_Check(position)) {
-        PyErr_Format(PyExc_TypeError, "second item of state must be an integer, not %.200s",
-                     Py_TYPE(position)->tp_name);
-        return -1;
-    }
-    if (dict != Py_None && !PyDict_Check(dict)) {
-        PyErr_Format(PyExc_TypeError, "third item of state should be a dict, got a %.200s",
-                     Py_TYPE(dict)->tp_name);
-        return -1;
-    }
-    return 0;
-}
-
-/* The attributes with those of a state added, a new reference; NULL: none, or an
- * exception. */
-static PyObject *
-merged_dict(BytesIOObject *self, PyObject *added)
-{
-    if (self->dict == NULL) {
-        return added == Py_None ? NULL : Py_NewRef(added);
-    }
-    PyObject *dict = PyDict_Copy(self->dict);
-    if (dict && added != Py_None && PyDict_Update(dict, added) < 0) {
-        Py_CLEAR(dict);
-    }
-    return dict;
-}
-
-static int
-set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
-{
-    Py_buffer view;
-    PyObject *dict = merged_dict(self, PyTuple_GET_ITEM(state, 2));
-    if ((dict == NULL && PyErr_Occurred()) ||
-        arg_bytes(PyTuple_GET_ITEM(state, 0), &view) < 0) {
-        Py_XDECREF(dict);
-        return -1;
-    }
-    int result = set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos, false);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
-    if (result == 0 && dict) {
-        Py_XSETREF(self->dict, dict);
-    }
-    else {
-        Py_XDECREF(dict);
-    }
-    return result;
-}
-
 PyDoc_STRVAR(setstate_doc,
              "__setstate__($self, state, /)\n--\n\n"
              "Become what __getstate__ described; a state that is refused changes nothing.");
-
-static PyObject *
-bytesio_setstate(BytesIOObject *self, PyObject *state)
-{
-    if (check_state(self, state) < 0) {
-        return NULL;
-    }
-    Py_ssize_t pos = PyLong_AsSsize_t(PyTuple_GET_ITEM(state, 1));
-    if (pos < 0) {
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_ValueError, "position value cannot be negative");
-        }
-        return NULL;
-    }
-    if (set_state(self, state, pos) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* ---- the type ---- */
 
 #define FACE BytesIOObject
 #define FACE_BUF(self) (&(self)->b)
@@ -576,7 +359,7 @@ static PyMethodDef bytesio_methods[] = {
     FACE_METHODS,
     METHOD("truncate", face_truncate, METH_FASTCALL, truncate_doc),
     METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
-    METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, getbuffer_doc),
+    METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, bytesio_getbuffer_doc),
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
     METHOD("stats", buffer_stats, METH_NOARGS, stats_doc),
     METHOD("check", buffer_check, METH_NOARGS, check_doc),

@@ -338,6 +338,28 @@ def test_readinto_a_view_of_itself() -> None:
         assert view == pattern(5, 3 * PAGE - 5) + pattern(3 * PAGE - 5, 5)
 
 
+def test_the_exporter_of_a_closed_file() -> None:
+    f = BytesIO(b"abc")
+    view = f.getbuffer()
+    exporter = view.obj
+    view.release()
+    f.close()
+    with pytest.raises(ValueError, match="closed"):
+        memoryview(exporter)
+    f.__init__(b"again")
+    assert memoryview(exporter) == b"again"
+    assert f.write(b"more") == 4
+
+
+def test_as_many_views_as_there_may_be() -> None:
+    f = BytesIO(b"abc")
+    views = [f.getbuffer() for _ in range(8191)]
+    with pytest.raises(BufferError, match="views"):
+        f.getbuffer()
+    del views
+    f.close()
+
+
 def test_a_view_keeps_its_file() -> None:
     view = BytesIO(pattern(0, 2 * PAGE)).getbuffer()
     gc.collect()
