@@ -461,6 +461,18 @@ pb_frame_unref(pb_pool *pool, pb_frame frame)
     pb_lock_drop(&pool->lock);
 }
 
+bool
+pb_frame_unref_shared(pb_pool *pool, pb_frame frame)
+{
+    pb_lock_take(&pool->lock);
+    bool shared = pb_frame_count(pool, frame) > 1;
+    if (shared) {
+        unref_locked(pool, frame);
+    }
+    pb_lock_drop(&pool->lock);
+    return shared;
+}
+
 /* A number of pins that got to its highest value stays there, as a count does: the frame
  * is never freed. */
 void

@@ -220,6 +220,11 @@ pb_pool_take_exact(pb_pool *pool, uint32_t n);
 void
 pb_frame_unref(pb_pool *pool, pb_frame frame);
 
+/* Drop one reference where there are others.  false: the caller's is the only one, and
+ * stays.  So of two trees that give up a node at once, one takes it apart. */
+bool
+pb_frame_unref_shared(pb_pool *pool, pb_frame frame);
+
 /* One live pin more or less on a frame; the last one off a detached frame frees it. */
 void
 pb_frame_pin(pb_pool *pool, pb_frame frame);

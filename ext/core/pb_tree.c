@@ -189,7 +189,9 @@ copy_node(pb_pool *pool, pb_entry *at)
         }
     }
     pb_lock_drop(&pool->lock);
-    pb_frame_unref(pool, old);
+    if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
+        pb_tree_release_entry(pool, pb_entry_load(at), 1);
+    }
     pb_entry_store(at, pb_entry_of(frame));
     return node;
 }
@@ -309,7 +311,10 @@ void
 pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h)
 {
     pb_frame frame = pb_entry_frame(e);
-    if (h > 0 && pb_frame_count(pool, frame) == 1) {
+    if (h > 0) {
+        if (pb_frame_unref_shared(pool, frame)) {
+            return;
+        }
         const pb_entry *node = pb_node_of(pool, e);
         for (uint32_t i = PB_FANOUT; i-- > 0;) {
             pb_entry child = pb_entry_load(&node[i]);
@@ -469,7 +474,12 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
             }
         }
     }
-    pb_frame_unref(pool, frame);
+    if (!shared) {
+        pb_frame_unref(pool, frame);
+    }
+    else if (!pb_frame_unref_shared(pool, frame)) { /* given up by the others meanwhile */
+        pb_tree_release_entry(pool, e, 1);
+    }
 }
 
 /* One level less when all that is in use lies in four neighbouring children. */
