@@ -1,10 +1,12 @@
-/* Threads: every buffer has one thread, all of them share one pool.  Compiled on its own,
+/* Threads: every buffer has one thread at a time, all of them share one pool, and some of
+ * them frames that were copied for another thread (I2).  Compiled on its own,
  * with the pool's lock compiled in (-DPB_LOCKS=1) and under ThreadSanitizer, which must
  * have nothing to say; there are no suppressions.  See the target `tsan` of the Makefile
  * beside this file. */
 #if !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #endif
+#include "pb_view.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -18,17 +20,24 @@ enum { THREADS = 4, MOST = 24 * PB_PAGE_SIZE };
 static memory mem;
 static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
 
-/* A thread's own buffer and bytes, and the first thing that went wrong. */
+/* A buffer and its bytes; it goes from hand to hand. */
+typedef struct {
+    pb_buf b;
+    uint8_t model[MOST];
+    uint64_t size;
+} item;
+
 typedef struct {
     pthread_t thread;
     chance c;
-    pb_buf b;
-    uint8_t model[MOST], bytes[MOST];
-    uint64_t size;
+    item *mine, *mail; /* what another thread left; under the lock of the post */
+    uint8_t bytes[MOST];
     unsigned steps, refused;
-    const char *wrong;
+    bool shares;
+    const char *wrong; /* the first thing that went wrong */
 } worker;
 
+static pthread_mutex_t post = PTHREAD_MUTEX_INITIALIZER;
 static worker workers[THREADS];
 
 /* More than any one call here asks for: its pages, as many nodes, and levels. */
@@ -83,15 +92,15 @@ work_write(worker *w, uint64_t off, uint64_t n)
     if (n == 0) {
         return;
     }
-    if (off == w->size) {
-        TOGETHER(st, pb_buf_extend(&w->b, w->bytes, n));
+    if (off == w->mine->size) {
+        TOGETHER(st, pb_buf_extend(&w->mine->b, w->bytes, n));
     }
     else {
-        TOGETHER(st, pb_buf_write(&w->b, off, w->bytes, n));
+        TOGETHER(st, pb_buf_write(&w->mine->b, off, w->bytes, n));
     }
     if (done(w, st)) {
-        memcpy(w->model + off, w->bytes, n);
-        w->size = pb_max(w->size, off + n);
+        memcpy(w->mine->model + off, w->bytes, n);
+        w->mine->size = pb_max(w->mine->size, off + n);
     }
 }
 
@@ -99,11 +108,11 @@ static void
 work_drop(worker *w, uint64_t n)
 {
     pb_status st;
-    TOGETHER(st, pb_buf_drop_front(&w->b, n));
+    TOGETHER(st, pb_buf_drop_front(&w->mine->b, n));
     if (done(w, st)) {
-        memmove(w->model, w->model + n, MOST - n);
-        memset(w->model + MOST - n, 0, n);
-        w->size -= n;
+        memmove(w->mine->model, w->mine->model + n, MOST - n);
+        memset(w->mine->model + MOST - n, 0, n);
+        w->mine->size -= n;
     }
 }
 
@@ -111,10 +120,10 @@ static void
 work_cut(worker *w, uint64_t size)
 {
     pb_status st;
-    TOGETHER(st, pb_buf_truncate(&w->b, size));
+    TOGETHER(st, pb_buf_truncate(&w->mine->b, size));
     if (done(w, st)) {
-        memset(w->model + size, 0, MOST - size);
-        w->size = size;
+        memset(w->mine->model + size, 0, MOST - size);
+        w->mine->size = size;
     }
 }
 
@@ -122,17 +131,79 @@ static void
 work_punch(worker *w, uint64_t off, uint64_t n)
 {
     pb_status st;
-    n = pb_min(n, w->size - off);
-    TOGETHER(st, pb_buf_punch(&w->b, off, n));
+    n = pb_min(n, w->mine->size - off);
+    TOGETHER(st, pb_buf_punch(&w->mine->b, off, n));
     if (done(w, st)) {
-        memset(w->model + off, 0, n);
+        memset(w->mine->model + off, 0, n);
+    }
+}
+
+static item *
+new_item(void)
+{
+    item *it = calloc(1, sizeof *it);
+    pb_buf_init(&it->b, &mem.pool, PB_MAX_LEVELS);
+    return it;
+}
+
+static void
+free_item(item *it)
+{
+    if (it) {
+        pb_buf_fini(&it->b);
+        free(it);
+    }
+}
+
+/* Leave a copy of my buffer, which shares its frames, with another thread. */
+static void
+work_give(worker *w)
+{
+    item *copy = new_item();
+    worker *to = &workers[below(&w->c, THREADS)];
+    pb_status st;
+    TOGETHER(st, pb_buf_share(&copy->b, &w->mine->b));
+    if (done(w, st)) {
+        memcpy(copy->model, w->mine->model, MOST);
+        copy->size = w->mine->size;
+        pthread_mutex_lock(&post);
+        item *old = to->mail;
+        to->mail = copy;
+        pthread_mutex_unlock(&post);
+        copy = old;
+    }
+    free_item(copy);
+}
+
+/* Go on with what another thread has left for me. */
+static void
+work_take(worker *w)
+{
+    pthread_mutex_lock(&post);
+    item *mail = w->mail;
+    w->mail = NULL;
+    pthread_mutex_unlock(&post);
+    if (mail) {
+        free_item(w->mine);
+        w->mine = mail;
+    }
+}
+
+static void
+work_share(worker *w)
+{
+    if (one_in(&w->c, 2)) {
+        work_give(w);
+    }
+    else {
+        work_take(w);
     }
 }
 
 static void
 work_step(worker *w)
 {
-    uint64_t n = 1 + below(&w->c, 3 * PB_PAGE_SIZE), off = below(&w->c, w->size + 1);
+    uint64_t n = 1 + below(&w->c, 3 * PB_PAGE_SIZE), off = below(&w->c, w->mine->size + 1);
     switch (below(&w->c, 8)) {
     case 0:
         work_drop(w, off);
@@ -147,15 +218,21 @@ work_step(worker *w)
         work_write(w, off, n);
         break;
     case 4:
-        if (w->steps % 16 == 0) {
+        if (one_in(&w->c, 16)) {
             pb_pool_trim(&mem.pool);
         }
         break;
+    case 5:
+        if (w->shares) {
+            work_share(w);
+        }
+        break;
     default:
-        work_write(w, w->size, n);
+        work_write(w, w->mine->size, n);
     }
-    pb_buf_copy_out(&w->b, 0, w->bytes, w->size);
-    if (w->b.root.size != w->size || memcmp(w->bytes, w->model, w->size) != 0) {
+    pb_buf_copy_out(&w->mine->b, 0, w->bytes, w->mine->size);
+    if (w->mine->b.root.size != w->mine->size ||
+        memcmp(w->bytes, w->mine->model, w->mine->size) != 0) {
         went_wrong(w, "bytes differ from the model");
     }
 }
@@ -164,13 +241,11 @@ static void *
 work(void *at)
 {
     worker *w = at;
-    pb_buf_init(&w->b, &mem.pool, PB_MAX_LEVELS);
+    w->mine = new_item();
     for (unsigned i = 0; i < w->steps && w->wrong == NULL; i++) {
         if (i % 200 == 199) { /* buffers come and go */
-            pb_buf_fini(&w->b);
-            pb_buf_init(&w->b, &mem.pool, PB_MAX_LEVELS);
-            memset(w->model, 0, MOST);
-            w->size = 0;
+            free_item(w->mine);
+            w->mine = new_item();
         }
         work_step(w);
     }
@@ -179,16 +254,17 @@ work(void *at)
 
 /* Returns how often the limit refused. */
 static unsigned
-run_workers(uint64_t seed, uint64_t limit, unsigned steps)
+run_workers(uint64_t seed, uint64_t limit, unsigned steps, bool shares)
 {
     unsigned refused = 0;
     memory_init(&mem, limit, false);
     mem.piece = 20; /* many regions: growth is often under way */
+    memset(workers, 0, sizeof workers);
     for (unsigned i = 0; i < THREADS; i++) {
         worker *w = &workers[i];
-        memset(w, 0, sizeof *w);
         w->c = chance_of(seed + i);
         w->steps = steps;
+        w->shares = shares;
         CHECK_EQ(pthread_create(&w->thread, NULL, work, w), 0);
     }
     for (unsigned i = 0; i < THREADS; i++) {
@@ -201,7 +277,8 @@ run_workers(uint64_t seed, uint64_t limit, unsigned steps)
             fail_at(__FILE__, __LINE__, "thread %u: %s", i, w->wrong);
         }
         refused += w->refused;
-        pb_buf_fini(&w->b);
+        free_item(w->mine);
+        free_item(w->mail);
     }
     CHECK_EMPTY(&mem.pool);
     memory_fini(&mem);
@@ -211,14 +288,24 @@ run_workers(uint64_t seed, uint64_t limit, unsigned steps)
 static void
 test_threads_on_one_pool(void)
 {
-    run_workers(1, PB_UNLIMITED, 2500);
+    run_workers(1, PB_UNLIMITED, 2500, false);
 }
 
 /* Threads race for the last frames; whoever comes late is told so and loses nothing. */
 static void
 test_threads_at_the_limit(void)
 {
-    CHECK(run_workers(100, 30, 1500) > 0);
+    CHECK(run_workers(100, 30, 1500, false) > 0);
+}
+
+/* Copies go from thread to thread, and all write to what they share: each to its own. */
+static void
+test_threads_that_share_frames(void)
+{
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        NOTE("seed %" PRIu64, seed);
+        run_workers(200 + 10 * seed, PB_UNLIMITED, 3000, true);
+    }
 }
 
 /* Frame 255 is the last of its region, and 256 will be the first of the next one.  A thread
@@ -275,6 +362,7 @@ main(void)
 {
     RUN(test_threads_on_one_pool);
     RUN(test_threads_at_the_limit);
+    RUN(test_threads_that_share_frames);
     RUN(test_a_region_comes_while_its_neighbour_is_asked_for);
     return finish();
 }
