@@ -246,17 +246,20 @@ def replay(buf: PageBuffer, delta: Delta | Buffer) -> None:
     """What `PageBuffer.apply` does: all of it on a clone, which then takes the place."""
     if not isinstance(delta, Delta):
         delta = Delta.frombytes(delta)
-    base = buf.snapshot()
-    if len(base) != delta.base_size:
-        raise DeltaError(f"made from {delta.base_size} bytes, not from {len(base)}")
-    if _digest(base.views()) != delta.base_hash:
-        raise DeltaError("made from another base: its hash differs")
-    work = base.clone()
-    work.truncate(delta.size)
-    for row, pieces in delta._pieces():
-        offset = row.offset
-        if not row.stored:
-            work.punch(offset, row.size)
-        for piece in pieces:
-            offset += work.write(offset, piece)
-    buf.restore(work)
+    base = work = buf.snapshot()
+    try:
+        if len(base) != delta.base_size:
+            raise DeltaError(f"made from {delta.base_size} bytes, not from {len(base)}")
+        if _digest(base.views()) != delta.base_hash:
+            raise DeltaError("made from another base: its hash differs")
+        work = base.clone()
+        work.truncate(delta.size)
+        for row, pieces in delta._pieces():
+            offset = row.offset
+            if not row.stored:
+                work.punch(offset, row.size)
+            for piece in pieces:
+                offset += work.write(offset, piece)
+        buf.restore(work)
+    finally:
+        del base, work  # a traceback would keep them, and their pages

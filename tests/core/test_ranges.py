@@ -388,10 +388,11 @@ def test_no_memory_for_a_region(call):
     buf, source = filled(pool, 7 * PAGE + 3), filled(pool, 6 * PAGE + 1, salt=1)
     snap = buf.snapshot()
     pool.refuse = 10**6
-    room = pagebuf.PageBuffer(pool=pool)
+    rooms = []
     with contextlib.suppress(MemoryError):
         while True:
-            room.extend(pattern(0, PAGE))
+            rooms.append(pagebuf.PageBuffer(pattern(0, PAGE), pool=pool))
+    assert pool.stats().free == 0
     states = [buffer_state(b) for b in (buf, source, snap)]
     with pytest.raises(MemoryError):
         CALLS[call](buf, source)
