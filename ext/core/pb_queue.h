@@ -36,10 +36,15 @@ typedef struct {
     pb_overflow overflow;
 } pb_queue;
 
+/* Begin, or begin anew: *q is zeros, or a queue.  Reservations are counted on, so that none
+ * of before is taken for one of now. */
 static inline void
 pb_queue_init(pb_queue *q, uint64_t max_bytes, pb_overflow overflow)
 {
-    *q = (pb_queue){.fast = max_bytes, .max_bytes = max_bytes, .overflow = overflow};
+    *q = (pb_queue){.fast = max_bytes,
+                    .max_bytes = max_bytes,
+                    .overflow = overflow,
+                    .serial = q->serial};
 }
 
 static inline uint64_t

@@ -624,6 +624,20 @@ def test_init_again_begins_anew(pool):
     queue.check()
 
 
+def test_init_again_forgets_a_reservation_beside_an_older_view(pool):
+    queue = queue_of(pool, b"x")
+    old = queue.reserve(3)
+    queue.commit(3)
+    queue.reserve(3 * PAGE)[:3] = b"old"  # beside: `old` keeps the page
+    queue.__init__(pool=pool)
+    for used in (1, 2, 3):
+        view = queue.reserve(3)
+        view[:] = b"new"
+        queue.commit(used)
+        assert queue.get() == b"new"[:used]
+    assert len(old) == 3
+
+
 def test_pool_lists_queues(pool):
     queue = queue_of(pool, bytes(PAGE))
     assert pool.buffers() == [queue]
