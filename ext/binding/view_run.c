@@ -87,8 +87,10 @@ static void
 live_dealloc(LiveObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    view_unpin(self->pool, &self->pin);
-    Py_DECREF(self->pool);
+    if (self->pool) {
+        view_unpin(self->pool, &self->pin);
+        Py_DECREF(self->pool);
+    }
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -119,9 +121,9 @@ view_live(pb_buf *b, uint64_t off, uint64_t n)
     if (live == NULL) {
         return NULL;
     }
-    live->pool = (PoolObject *)Py_NewRef(pool_object(b));
+    live->pool = NULL;
     live->pin = (pb_pin){0};
-    if (view_pin(b, off, n, &live->pin, &address) < 0) {
+    if (view_pin_in(b, off, n, &live->pin, &address, &live->pool) < 0) {
         Py_DECREF(live);
         return NULL;
     }
@@ -154,8 +156,10 @@ static void
 stable_dealloc(StableObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    pb_buf_fini(&self->b);
-    Py_DECREF(self->pool);
+    if (self->pool) {
+        pb_buf_fini(&self->b);
+        Py_DECREF(self->pool);
+    }
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -173,23 +177,41 @@ PyType_Spec stable_spec = {
     .slots = stable_slots,
 };
 
-/* What the buffer holds now, shared. */
+static pb_status
+share_lock_held(StableObject *stable, pb_buf *b)
+{
+    pb_buf_init(&stable->b, b->pool, PB_MAX_LEVELS);
+    stable->b.root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = pb_buf_share(&stable->b, b);
+    if (st == PB_OK) {
+        stable->pool = (PoolObject *)Py_NewRef(pool_object(b));
+    }
+    else {
+        pb_buf_fini(&stable->b);
+    }
+    return st;
+}
+
+/* What the buffer holds now, shared; [off, off + n) lies in it, or IndexError: growing the
+ * pool runs Python code, which may have cut the buffer. */
 static StableObject *
-stable_new(pb_buf *b)
+stable_new(pb_buf *b, uint64_t off, uint64_t n)
 {
     StableObject *stable = PyObject_New(StableObject, state_of_buf(b)->stable_type);
     pb_status st = PB_OK;
     if (stable == NULL) {
         return NULL;
     }
-    stable->pool = (PoolObject *)Py_NewRef(pool_object(b));
-    pb_buf_init(&stable->b, b->pool, PB_MAX_LEVELS);
-    stable->b.root.frozen = PB_FROZEN_INTERNAL;
+    stable->pool = NULL;
     do {
         buffer_lock(b);
-        st = pb_buf_share(&stable->b, b);
+        st = share_lock_held(stable, b);
         buffer_unlock(b);
     } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
+    if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
+        raise_status(b, PB_RANGE, off, n);
+        st = PB_RANGE;
+    }
     if (st != PB_OK) {
         Py_CLEAR(stable);
     }
@@ -209,7 +231,7 @@ view_copy(pb_buf *b, uint64_t off, uint64_t n)
 PyObject *
 view_stable(pb_buf *b, uint64_t off, uint64_t n)
 {
-    StableObject *stable = n ? stable_new(b) : NULL;
+    StableObject *stable = n ? stable_new(b, off, n) : NULL;
     if (stable == NULL) {
         return n ? NULL : view_copy(b, off, 0);
     }
@@ -254,7 +276,7 @@ PyObject *
 views_stable(pb_buf *b, uint64_t off, uint64_t n)
 {
     module_state *state = state_of_buf(b);
-    StableObject *stable = stable_new(b);
+    StableObject *stable = stable_new(b, off, n);
     PyObject *list = stable ? PyList_New(0) : NULL;
     while (list && n) {
         uint8_t *address;

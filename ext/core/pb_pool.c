@@ -381,9 +381,28 @@ find_listed(const pb_region *r, uint32_t n)
     return 0;
 }
 
+/* The stretch around the most recently freed frame when it has n; else 0.  Who asks for a
+ * run again and again finds the one it gave back, without a search. */
+static pb_frame
+find_warm(const pb_pool *pool, uint32_t n)
+{
+    if (pool->free_head == 0) {
+        return 0;
+    }
+    pb_frame first = warm_start(pool, n);
+    const pb_region *r = &pool->region[pb_region_of(first)];
+    uint32_t bit = bit_index(r, first);
+    return n <= r->count - bit && bits_ahead(r->free_map, bit, n, 0) == n ? first : 0;
+}
+
 static pb_frame
 take_exact_locked(pb_pool *pool, uint32_t n)
 {
+    pb_frame warm = find_warm(pool, n);
+    if (warm) {
+        take_listed(pool, warm, n, PB_KIND_DATA);
+        return warm;
+    }
     for (unsigned k = PB_REGION0_BITS - 1; k <= pool->newest; k++) {
         pb_region *r = &pool->region[k];
         pb_frame first = pool->listed >= n ? find_listed(r, n) : 0;
