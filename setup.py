@@ -6,6 +6,7 @@ PAGEBUF_CFLAGS      further compiler flags; a -fsanitize= flag also reaches the 
 
 import os
 import shlex
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -29,6 +30,8 @@ def extension() -> Extension:
     macros = []
     if shift := os.environ.get("PAGEBUF_PAGE_SHIFT"):
         macros.append(("PB_PAGE_SHIFT", shift))
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        macros.append(("PB_LOCKS", "1"))  # the core does not include Python.h, which would tell
     extra = shlex.split(os.environ.get("PAGEBUF_CFLAGS", ""))
     return Extension(
         "pagebuf._core",

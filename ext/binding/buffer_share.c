@@ -90,23 +90,28 @@ buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- snapshots and clones ---- */
 
-/* A new buffer that holds what this one holds. */
+/* A new buffer that holds what this one holds.  It is made outside the lock, so that the
+ * buffer may be on another pool by then: then anew. */
 static BufferObject *
 share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
 {
     pb_buf *b = &self->b;
-    BufferObject *copy = buffer_new(type, pool_object(b), b->root.max_levels);
+    BufferObject *copy = NULL;
     pb_status st = PB_OK;
-    if (copy == NULL) {
-        return NULL;
-    }
+    bool moved;
     do {
+        Py_XDECREF(copy);
+        copy = buffer_new(type, pool_object(b), b->root.max_levels);
+        if (copy == NULL) {
+            return NULL;
+        }
         buffer_lock(b);
-        st = pb_buf_share(&copy->b, b);
+        moved = copy->b.pool != b->pool;
+        st = moved ? PB_OK : pb_buf_share(&copy->b, b);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
+    } while (moved || (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0));
     if (st != PB_OK) {
-        Py_CLEAR(copy);
+        Py_DECREF(copy);
         return NULL;
     }
     copy->b.root.frozen = frozen;
@@ -214,16 +219,17 @@ buffer_restore(BufferObject *self, PyObject *arg)
     }
     pb_buf *from = &((BufferObject *)arg)->b, *b = &self->b;
     pb_status st = PB_OK;
-    if (from->pool != b->pool) {
-        PyErr_SetString(PyExc_ValueError, "restore() takes a buffer of the same pool");
-        return NULL;
-    }
+    bool foreign;
     do {
         buffer_lock_two(b, from);
-        st = b == from ? PB_OK : pb_buf_restore(b, from);
+        foreign = from->pool != b->pool;
+        st = foreign || b == from ? PB_OK : pb_buf_restore(b, from);
         buffer_unlock_two(b, from);
     } while (st != PB_OK && transfer_recover(b, st, 0, from->root.size) > 0);
-    if (st != PB_OK) {
+    if (foreign) {
+        PyErr_SetString(PyExc_ValueError, "restore() takes a buffer of the same pool");
+    }
+    if (foreign || st != PB_OK) {
         return NULL;
     }
     Py_RETURN_NONE;

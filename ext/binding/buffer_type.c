@@ -105,10 +105,10 @@ convert_levels(PyObject *obj, make_args *out)
 static void
 begin_anew(BufferObject *self, BufferObject *fresh)
 {
-    PoolObject *old = pool_object(&self->b);
     pb_buf *from = &fresh->b;
     Py_INCREF(pool_object(from));
     buffer_lock(&self->b);
+    PoolObject *old = pool_object(&self->b);
     uint8_t holds = self->b.root.holds; /* exports that are out know this object */
     holder_fini(&self->b);
     pb_buf_init(&self->b, from->pool, from->root.max_levels);

@@ -18,7 +18,7 @@ held_new(pb_buf *from)
     held_tree *h = PyMem_Malloc(sizeof *h);
     if (h) {
         h->thread = PyThread_get_thread_ident();
-        h->pool = Py_NewRef(pool_object(from));
+        h->pool = NULL;
         h->from = from;
         h->shared = false;
     }
@@ -28,6 +28,7 @@ held_new(pb_buf *from)
 void
 held_note(held_tree *h)
 {
+    h->pool = Py_NewRef(pool_object(h->from));
     module_state *state = state_of(h->pool);
     LOCK_HELD(state);
     h->prev = NULL;
@@ -61,7 +62,7 @@ held_free(held_tree *h)
 {
     PyObject *pool = h->pool;
     PyMem_Free(h);
-    Py_DECREF(pool);
+    Py_XDECREF(pool);
 }
 
 /* ---- in the child ---- */

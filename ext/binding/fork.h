@@ -26,13 +26,15 @@ typedef struct held_tree {
     pb_held_range r;
 } held_tree;
 
-/* Memory for a hold on `from`, with a reference to its pool; NULL: no memory. */
+/* Memory for a hold on `from`; NULL: no memory. */
 held_tree *
 held_new(pb_buf *from);
 
-/* The hold stands, is about to end. */
+/* The hold stands: it has a reference to its pool from now on.  The lock of `from` is held. */
 void
 held_note(held_tree *h);
+
+/* It is about to end. */
 void
 held_forget(held_tree *h);
 

@@ -126,12 +126,14 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
         return -1;
     }
     /* a second call begins anew */
+    buffer_lock(&self->b);
     PoolObject *old = pool_object(&self->b);
     PoolObject *now = made.pool ? (PoolObject *)made.pool : old;
     Py_INCREF(now);
-    buffer_lock(&self->b);
+    uint8_t holds = self->b.root.holds; /* copies under way know this object */
     holder_fini(&self->b);
     pb_buf_init(&self->b, &now->pool, PB_MAX_LEVELS);
+    self->b.root.holds = holds;
     pb_queue_init(&self->q, made.max_bytes, made.overflow);
     buffer_unlock(&self->b);
     Py_DECREF(old);

@@ -33,7 +33,12 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* Pin [off, off + n), growing the pool as needed.  -1 with an exception. */
+/* Pin [off, off + n), growing the pool as needed.  -1 with an exception.  *pool, where that
+ * is asked for, becomes a reference to the pool that the pin is of: by the time that the
+ * lock is had, another thread's __init__ may have given the object another one. */
+int
+view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
+            PoolObject **pool);
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 

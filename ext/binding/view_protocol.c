@@ -35,23 +35,43 @@ pin_lock_held(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, pb_book **book,
     return pb_buf_pin(b, off, n, pin, address);
 }
 
+static inline bool
+has_book(const pb_buf *b)
+{
+    return !pb_buf_is_inline(b) && b->book;
+}
+
+int
+view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
+            PoolObject **pool)
+{
+    pb_book *book = NULL;
+    pb_status st = PB_OK;
+    bool ready;
+    do {
+        if (!has_book(b) && book == NULL) {
+            book = PyMem_Calloc(1, sizeof *book);
+            if (book == NULL) {
+                PyErr_NoMemory();
+                return -1;
+            }
+        }
+        buffer_lock(b);
+        ready = has_book(b) || book; /* unless it began anew meanwhile */
+        st = ready ? pin_lock_held(b, off, n, pin, &book, address) : PB_OK;
+        if (ready && st == PB_OK && pool) {
+            *pool = (PoolObject *)Py_NewRef(pool_object(b));
+        }
+        buffer_unlock(b);
+    } while (!ready || (st != PB_OK && transfer_recover(b, st, off, n) > 0));
+    PyMem_Free(book);
+    return st == PB_OK ? 0 : -1;
+}
+
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
 {
-    bool has_book = !pb_buf_is_inline(b) && b->book;
-    pb_book *book = has_book ? NULL : PyMem_Calloc(1, sizeof *book);
-    pb_status st;
-    if (!has_book && book == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    do {
-        buffer_lock(b);
-        st = pin_lock_held(b, off, n, pin, &book, address);
-        buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, off, n) > 0);
-    PyMem_Free(book);
-    return st == PB_OK ? 0 : -1;
+    return view_pin_in(b, off, n, pin, address, NULL);
 }
 
 void
@@ -73,24 +93,27 @@ typedef struct {
     bool held;      /* a hold on the tree, or */
     bool pinned;    /* a live pin */
     bool writable;
-    PoolObject *pool; /* __init__ may give the object another one */
+    PoolObject *pool; /* of hold or pin: __init__ may give the object another one */
     pb_pin pin;
     pb_buf hold;
 } export;
 
+/* The length is read, then pinned: where another thread cut the buffer between, anew. */
 static int
 export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
-    *n = transfer_size(b);
-    *address = (uint8_t *)"";
     e->writable = true;
-    if (*n == 0) {
-        return 0;
+    while ((*n = transfer_size(b)) != 0) {
+        if (view_pin_in(b, 0, *n, &e->pin, address, &e->pool) == 0) {
+            e->pinned = true;
+            return 0;
+        }
+        if (transfer_size(b) >= *n || !PyErr_ExceptionMatches(PyExc_IndexError)) {
+            return -1;
+        }
+        PyErr_Clear();
     }
-    if (view_pin(b, 0, *n, &e->pin, address) < 0) {
-        return -1;
-    }
-    e->pinned = true;
+    *address = (uint8_t *)"";
     return 0;
 }
 
@@ -106,22 +129,34 @@ export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
     return 0;
 }
 
+static pb_status
+hold_lock_held(pb_buf *b, export *e)
+{
+    pb_buf_init(&e->hold, b->pool, PB_MAX_LEVELS);
+    e->hold.root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = pb_buf_hold(&e->hold, b);
+    if (st == PB_OK) {
+        e->pool = (PoolObject *)Py_NewRef(pool_object(b));
+        e->held = true;
+    }
+    else {
+        pb_buf_fini(&e->hold);
+    }
+    return st;
+}
+
 static int
 export_hold(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
     pb_status st;
-    pb_buf_init(&e->hold, b->pool, PB_MAX_LEVELS);
-    e->hold.root.frozen = PB_FROZEN_INTERNAL;
     do {
         buffer_lock(b);
-        st = pb_buf_hold(&e->hold, b);
+        st = hold_lock_held(b, e);
         buffer_unlock(b);
     } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
     if (st != PB_OK) {
-        pb_buf_fini(&e->hold);
         return -1;
     }
-    e->held = true;
     *n = e->hold.root.size;
     *address = *n ? pb_buf_one_run(&e->hold, 0, *n) : NULL;
     return *address ? 0 : export_copy(&e->hold, e, address, n);
@@ -141,7 +176,7 @@ export_free(pb_buf *b, export *e)
         pb_buf_unhold(&e->hold, b);
         buffer_unlock(b);
     }
-    Py_DECREF(e->pool);
+    Py_XDECREF(e->pool);
     PyMem_Free(e);
 }
 
@@ -167,7 +202,6 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
         PyErr_NoMemory();
         return -1;
     }
-    e->pool = (PoolObject *)Py_NewRef(pool_object(b));
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
         view->internal = e;

@@ -1,0 +1,348 @@
+"""Named scenarios: threads with a common start and a deadline (C1).
+
+What docs/threading.md promises is looked at from inside; afterwards every object and its pool
+pass their checks, and no frame is lost (the fixture `pool`)."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pagebuf import ByteQueue, BytesIO, PageBuffer, PagePool
+from tests.helpers import PAGE
+from tests.threads.crew import BIG, LARGE, Crew, repeat, together
+
+SECONDS = 0.2
+
+
+def uniform(data: Any) -> bool:
+    data = bytes(data)
+    return not data.strip(data[:1])
+
+
+def stamp(i: int, size: int = BIG) -> bytes:
+    return bytes([1 + i % 255]) * size
+
+
+def busy(*works: Callable[[], None], seconds: float = SECONDS) -> None:
+    """Have each work called over and over, all at once."""
+
+    def keep_on(work: Callable[[], None]) -> None:
+        go_on = crew.until(seconds)
+        while go_on():
+            work()
+
+    crew = Crew(*[lambda work=work: keep_on(work) for work in works])  # type: ignore[misc]
+    with crew:
+        pass
+
+
+def test_stamps_do_not_tear(pool: PagePool) -> None:
+    buf = PageBuffer(stamp(0), pool=pool)
+    into = [bytearray(BIG) for _ in range(2)]
+
+    def read_into(space: bytearray) -> None:
+        assert buf.readinto(0, space) == BIG
+        assert uniform(space)
+
+    def read() -> None:
+        assert uniform(buf.read(0))
+
+    busy(
+        lambda: buf.write(0, stamp(1)) and None,
+        lambda: buf.write(0, stamp(2)) and None,
+        read,
+        lambda: read_into(into[0]),
+        lambda: read_into(into[1]),
+    )
+    assert uniform(buf.tobytes())
+    buf.check()
+
+
+def test_snapshots_during_writes_are_all_or_nothing(pool: PagePool) -> None:
+    buf = PageBuffer(stamp(0), pool=pool)
+
+    def look() -> None:
+        snap, copy, view = buf.snapshot(), buf.clone(), buf.view(writable=False)
+        assert uniform(snap.tobytes())
+        assert uniform(copy.tobytes())
+        assert uniform(view)
+        snap.check()
+        copy.check()
+
+    busy(lambda: buf.write(0, stamp(1)) and None, lambda: buf.write(0, stamp(2)) and None, look)
+    buf.check()
+
+
+def test_large_reads_beside_small_writes_are_of_one_moment(pool: PagePool) -> None:
+    """A counter is raised at the front, then at the end: a read never sees the end ahead."""
+    buf = PageBuffer(bytes(BIG), pool=pool)
+    count = iter(range(1, 1 << 30))
+
+    def raise_counter() -> None:
+        now = next(count).to_bytes(8, "little")
+        buf.write(0, now)
+        buf.write(BIG - 8, now)
+
+    def read() -> None:
+        data = buf.read(0)
+        front, end = (int.from_bytes(part, "little") for part in (data[:8], data[-8:]))
+        assert front - end in (0, 1), f"front {front}, end {end}"
+
+    busy(raise_counter, read, read)
+    buf.check()
+
+
+def test_views_during_truncate(pool: PagePool) -> None:
+    buf = PageBuffer(stamp(0), pool=pool)
+
+    def cut() -> None:
+        buf.truncate(PAGE // 2)
+        buf.truncate(BIG)
+        buf.write(0, stamp(0))
+
+    def look_live() -> None:
+        try:
+            view = buf.view(PAGE // 2, 4 * PAGE)
+        except (IndexError, BufferError):
+            return  # cut meanwhile; or the other thread's view is in the way of gathering
+        view[-1:] = b"v"
+        assert bytes(view[-1:]) in (b"v", b"\x01", b"\0")
+        assert len(view) == 4 * PAGE
+
+    def look_stable() -> None:
+        data = b"".join(buf.views())
+        assert data.strip(b"\0\1v") == b""
+
+    busy(cut, look_live, look_live, look_stable)
+    buf.check()
+
+
+def test_two_buffers_into_each_other(pool: PagePool) -> None:
+    one, two = PageBuffer(stamp(1), pool=pool), PageBuffer(stamp(2), pool=pool)
+
+    def into(to: PageBuffer, source: PageBuffer) -> None:
+        to.copy_range(0, source)
+        to.restore(source)
+        to.copy_range(1, source, 0, LARGE)
+        to[:PAGE] = source[-PAGE:]
+        to.diff(source)
+        to.truncate(BIG)
+        assert to != source or to == source
+        to.write(0, stamp(1))
+
+    busy(lambda: into(one, two), lambda: into(two, one))
+    one.check()
+    two.check()
+
+
+def test_two_queues_into_each_other(pool: PagePool) -> None:
+    one, two = ByteQueue(pool=pool), ByteQueue(pool=pool)
+    one.put(stamp(1))
+    two.put(stamp(2))
+
+    def large(queue: ByteQueue) -> None:
+        queue.put(stamp(3))
+        queue.get(BIG)
+
+    busy(
+        lambda: one.splice_from(two, BIG // 2) and None,
+        lambda: two.splice_from(one, BIG // 3) and None,
+        lambda: large(one),
+        lambda: large(two),
+    )
+    assert one.total_in - one.total_out == len(one)
+    assert two.total_in - two.total_out == len(two)
+    one.check()
+    two.check()
+
+
+def test_eight_threads_share_a_pool() -> None:
+    """Each has a buffer of its own; the limit turns some calls away, and nothing is lost."""
+    pool = PagePool(limit=160 * PAGE)
+
+    def work(seed: int) -> None:
+        rng = random.Random(seed)
+        buf, model = PageBuffer(pool=pool), bytearray()
+        for i in range(150):
+            data = stamp(i, rng.randrange(8 * PAGE))
+            at = rng.randrange(len(model) + 1)
+            try:
+                buf[at : at + PAGE] = data
+            except MemoryError:
+                pass
+            else:
+                model[at : at + PAGE] = data
+            if len(model) > 20 * PAGE:
+                del model[: 15 * PAGE]
+                buf.take_bytes(15 * PAGE)
+            assert buf == model
+        buf.check()
+
+    together(*[lambda seed=seed: work(seed) for seed in range(8)])  # type: ignore[misc]
+    pool.check()
+    assert pool.stats().held == 0
+
+
+def test_queue_producers_and_consumers(pool: PagePool) -> None:
+    """Records arrive whole, once, and in the order of their producer."""
+    queue = ByteQueue(pool=pool)
+    each, size = 300, 3 * PAGE // 2 + 8
+    got: list[list[bytes]] = [[], []]
+    left = threading.Semaphore(0)
+
+    def produce(who: int) -> None:
+        for i in range(each):
+            queue.put(bytes([who]) + i.to_bytes(4, "little") + bytes([who]) * (size - 5))
+            left.release()
+
+    def consume(into: list[bytes]) -> None:
+        for _ in range(each):
+            assert left.acquire(timeout=30)
+            into.append(queue.get(size))
+
+    together(
+        lambda: produce(1), lambda: produce(2), lambda: consume(got[0]), lambda: consume(got[1])
+    )
+    records = got[0] + got[1]
+    assert len(set(records)) == 2 * each
+    for part in got:
+        for who in (1, 2):
+            order = [r[1:5] for r in part if r[0] == who]
+            assert order == sorted(order, key=lambda b: int.from_bytes(b, "little"))
+            assert all(r[5:].strip(bytes([who])) == b"" for r in part if r[0] == who)
+    assert len(queue) == 0
+    queue.check()
+
+
+@pytest.mark.parametrize("kind", ["BytesIO", "PageFile"])
+def test_threads_share_a_file(pool: PagePool, kind: str) -> None:
+    """A write and its move of the cursor are one: no record over another."""
+    buf = PageBuffer(pool=pool)
+    file: Any = BytesIO() if kind == "BytesIO" else buf.open("r+b")
+    sizes = [7, PAGE + 1, BIG]
+
+    def write(i: int) -> None:
+        for n in range(12):
+            size = sizes[n % 3]
+            assert file.write(stamp(i, size)) == size
+
+    together(*[lambda i=i: write(i) for i in range(4)])  # type: ignore[misc]
+    assert file.tell() == 4 * 4 * sum(sizes)
+    file.seek(0)
+    data = file.read()
+    for i in range(4):
+        assert data.count(stamp(i, 1)) == 4 * sum(sizes)
+    changes = sum(a != b for a, b in itertools.pairwise(data))
+    assert changes < 4 * 12, "records lie in pieces"
+
+    file.seek(0)
+    parts: list[bytes] = []
+    together(*[repeat(20, lambda _: parts.append(file.read(BIG // 3)))] * 4)
+    rest = file.read()
+    assert sum(map(len, parts)) + len(rest) == len(data)
+    file.close()
+
+
+def test_begin_anew_during_large_copies(pool: PagePool) -> None:
+    """clear() and a second __init__, on another pool as well, while others copy."""
+    other = PagePool()
+    buf = PageBuffer(stamp(0), pool=pool)
+
+    def read() -> None:
+        data = buf.read(0)
+        assert uniform(data)
+        assert len(data) in (0, BIG)
+
+    def share() -> None:
+        buf.snapshot().check()
+        buf.clone().extend(b"x")
+        assert uniform(b"".join(buf.views()))
+        target[:] = buf
+        with contextlib.suppress(ValueError, BufferError):  # on the other pool; viewed
+            buf.restore(target)
+
+    def look() -> None:
+        with memoryview(buf) as live:
+            assert len(live) in (0, BIG)
+        assert len(b"".join([buf])) in (0, BIG)
+
+    target = PageBuffer(pool=pool)
+    busy(
+        lambda: buf.__init__(stamp(1), pool=pool),  # type: ignore[misc]
+        lambda: buf.__init__(stamp(2), pool=other),  # type: ignore[misc]
+        buf.clear,
+        read,
+        read,
+        lambda: buf.write(0, stamp(3)) and None,
+        share,
+        look,
+    )
+    buf.check()
+    other.check()
+    buf.clear()
+    assert other.stats().held == 0
+
+
+# ---- everything at once ----
+
+
+def family_step(rng: random.Random, bufs: list[PageBuffer], queue: ByteQueue) -> None:
+    one, two = rng.choice(bufs), rng.choice(bufs)
+    at, size = rng.randrange(40 * PAGE), rng.randrange(6 * PAGE)
+    steps: list[Callable[[], Any]] = [
+        lambda: one.write(at, stamp(at, size)),
+        lambda: one.extend(stamp(size, size)),
+        lambda: one.read(at, size),
+        lambda: one.copy_range(at, two, size, size),
+        lambda: one.truncate(at),
+        lambda: one.punch(at, size),
+        lambda: one.snapshot().tobytes(),
+        lambda: one.restore(two.snapshot()),
+        lambda: one.collapse(min(at, len(one)), size),
+        lambda: one.view(0, PAGE),
+        lambda: bytes(one.view(0, PAGE, writable=False)),
+        lambda: one.clone().write(at, b"x"),
+        lambda: one.diff(two),
+        lambda: one == two,
+        lambda: one.find(b"\0\1"),
+        lambda: one.take_bytes(min(size, len(one))),
+        lambda: queue.put(stamp(at, size)),
+        lambda: queue.get(size),
+    ]
+    # cut by another thread meanwhile; a live view of another thread
+    with contextlib.suppress(IndexError, BufferError, ValueError):
+        rng.choice(steps)()
+
+
+def run_family(pool: PagePool, steps: int) -> None:
+    bufs = [PageBuffer(stamp(i, 8 * PAGE), pool=pool) for i in range(3)]
+    queue = ByteQueue(pool=pool, max_bytes=64 * PAGE, overflow="drop_oldest")
+
+    def work(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(steps):
+            family_step(rng, bufs, queue)
+
+    together(*[lambda seed=seed: work(seed) for seed in range(8)])  # type: ignore[misc]
+    for buf in bufs:
+        buf.check()
+    queue.check()
+    pool.check()
+
+
+def test_family_in_eight_threads(pool: PagePool) -> None:
+    run_family(pool, 150)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_family_in_eight_threads_for_long(pool: PagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.threads.crew.DEADLINE", 1000.0)
+    run_family(pool, 20_000)
