@@ -3,6 +3,10 @@
 
 #include "pb_buf_impl.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 static const uint8_t zeros[PB_PAGE_SIZE];
 
 void
@@ -51,12 +55,31 @@ equal_bytes(const uint8_t *a, const uint8_t *b, uint64_t n)
     return i;
 }
 
+/* Which of 16 bytes are equal, the first one in the lowest bit. */
+#if defined(__SSE2__)
+static inline uint32_t
+equal_of_16(const uint8_t *a, const uint8_t *b)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+}
+#endif
+
 /* How many bytes differ: up to the first byte of the exclusive or that is zero. */
 static uint64_t
 differing_bytes(const uint8_t *a, const uint8_t *b, uint64_t n)
 {
     const uint64_t ones = 0x0101010101010101u;
     uint64_t i = 0;
+#if defined(__SSE2__)
+    for (; i + 16 <= n; i += 16) {
+        uint32_t equal = equal_of_16(a + i, b + i);
+        if (equal) {
+            return i + pb_lowest_bit(equal);
+        }
+    }
+#endif
     for (; i + 8 <= n; i += 8) {
         uint64_t x = load64(a + i) ^ load64(b + i);
         uint64_t zero = (x - ones) & ~x & (ones << 7);

@@ -110,7 +110,8 @@ pb_status
 pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push);
 
 /* Move the first n bytes of another queue to the end of this one, n > 0, whole pages as
- * they are where that goes (pb_range.h), and push out `push` here.  Both are locked.  *short_of: whose pool a refusal is about. */
+ * they are where that goes (pb_range.h), and push out `push` here.  Both are locked.
+ * *short_of: whose pool a refusal is about. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
                 uint64_t push, pb_buf **short_of);
