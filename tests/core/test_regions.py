@@ -206,6 +206,28 @@ def test_pages_on_both_sides_of_a_regions_end(pool, left):
     assert_pool(pool, [*keep, buf])
 
 
+def test_neighbours_by_number_only(pool):
+    """The last frame of one region and the first of the next follow each other in a buffer."""
+    keep = []
+
+    def use_up():
+        while pool.stats().free > 2:
+            keep.append(filled(pool, FEW, len(keep)))
+
+    one = filled(pool, FEW)
+    use_up()
+    first = filled(pool, 4 * PAGE)  # the first frames of the second region
+    use_up()
+    buf = filled(pool, 2 * PAGE, salt=77)  # the last ones of the first region
+    first.clear()
+    buf.extend(pattern(2 * PAGE, 2 * PAGE, salt=77))
+    assert buf.tobytes() == pattern(0, 4 * PAGE, salt=77)
+    buf.write(1, pattern(1, 4 * PAGE - 2, salt=78))
+    assert buf[1:-1] == pattern(1, 4 * PAGE - 2, salt=78)
+    assert [small.tobytes() for small in keep] == [pattern(0, FEW, n) for n in range(len(keep))]
+    assert_pool(pool, [*keep, one, first, buf])
+
+
 def test_regions_are_private_and_anonymous(pool):
     region = pool._new_region(mmap.PAGESIZE)
     assert isinstance(region, mmap.mmap)

@@ -163,6 +163,26 @@ def test_slack_behind_the_end_is_clean_in_the_frame(dirty):
         assert set(page[size % PAGE :]) <= {0, 0x5A}
 
 
+@pytest.mark.parametrize("lead", [0, 1, 7, 50])
+def test_partly_written_pages_after_trim(lead):
+    """Trim works by the system's pages: frames on their edges keep their old bytes."""
+    pages = 40 if PAGE == 4096 else 2 * 4096 // PAGE + 90
+    pool = pagebuf.PagePool()
+    keep = [filled(pool, INLINE + 1, n) for n in range(lead)]
+    old = [filled(pool, pages * PAGE, 200), filled(pool, pages * PAGE, 201)]
+    old.clear()
+    pool.trim()
+    buf, model = pagebuf.PageBuffer(pool=pool), bytearray(2 * pages * PAGE)
+    for page in range(2 * pages):
+        buf.write(page * PAGE + page % PAGE, b"\x01")
+        model[page * PAGE + page % PAGE] = 1
+    buf.truncate(len(model))
+    assert buf.tobytes() == model
+    assert [few.tobytes() for few in keep] == [pattern(0, INLINE + 1, n) for n in range(lead)]
+    buf.check()
+    pool.check()
+
+
 TINY = INLINE or 12  # few enough to lie in the object, where objects hold bytes
 
 
