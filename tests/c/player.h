@@ -133,6 +133,23 @@ step_prepare(player *y)
     }
 }
 
+/* Ready to be written, but kept: as it was, or zeros where nothing was. */
+static inline void
+step_prepare_kept(player *y)
+{
+    uint64_t n = some_length(y), off = offset_for(y, n);
+    pb_status st;
+    DOING("prepare_kept %" PRIu64 " at %" PRIu64, n, off);
+    GROWING(y->p.mem, st, pb_buf_prepare_kept(&y->p.b, off, n));
+    if (!model_fits(&y->p.m, off, n)) {
+        CHECK_EQ(st, PB_CAPACITY);
+        return;
+    }
+    CHECK_OK(st);
+    model_write(&y->p.m, off, NULL, n);
+    pb_buf_remember_tail(&y->p.b);
+}
+
 static inline void
 step_drop_front(player *y)
 {
@@ -222,10 +239,10 @@ static inline void
 step(player *y)
 {
     static void (*const steps[])(player *) = {
-        step_write,        step_write,    step_write,      step_extend,
-        step_extend,       step_prepare,  step_drop_front, step_drop_front,
-        step_take_ready,   step_truncate, step_punch,      step_cut_and_regrow,
-        step_extend_often,
+        step_write,        step_write,        step_write,      step_extend,
+        step_extend,       step_prepare,      step_drop_front, step_drop_front,
+        step_take_ready,   step_truncate,     step_punch,      step_cut_and_regrow,
+        step_extend_often, step_prepare_kept,
     };
     if (one_in(&y->c, 60)) {
         pair_clear(&y->p);

@@ -131,6 +131,22 @@ call_prepare(pb_buf *b, range r)
 }
 
 static pb_status
+call_prepare_kept(pb_buf *b, range r)
+{
+    pb_status st = pb_buf_prepare_kept(b, r.off, r.n);
+    if (st == PB_OK) {
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}
+
+static void
+model_keep(model *m, range r)
+{
+    model_write(m, r.off, NULL, r.n);
+}
+
+static pb_status
 call_extend(pb_buf *b, range r)
 {
     return pb_buf_extend(b, bytes, r.n);
@@ -193,6 +209,7 @@ static const operation operations[] = {
     {"truncate", call_truncate, model_truncate_to, false, true, false},
     {"punch", call_punch, model_punch_out, false, true, true},
     {"drop_front", call_drop_front, model_drop, false, true, false},
+    {"prepare_kept", call_prepare_kept, model_keep, true, true, true},
 };
 
 /* ---- everything there is to see of a tree and its pool ---- */
@@ -417,6 +434,12 @@ test_drop_front(void)
     sweep_shapes(&operations[5]);
 }
 
+static void
+test_prepare_kept(void)
+{
+    sweep_shapes(&operations[6]);
+}
+
 /* Once memory has come, the call that failed goes through, and so do those after it. */
 static void
 test_growing_one_frame_at_a_time(void)
@@ -445,6 +468,7 @@ main(void)
     RUN(test_truncate);
     RUN(test_punch);
     RUN(test_drop_front);
+    RUN(test_prepare_kept);
     RUN(test_growing_one_frame_at_a_time);
     return finish();
 }
