@@ -269,8 +269,10 @@ test_exact_runs(void)
     give_back(10, 4);
     give_back(20, 6);
     give_back(70, 5);
-    memory_promise(&mem, 15);
-    CHECK_EQ(pb_pool_take_exact(pool, 5), 20); /* the first that is long enough */
+    memory_promise(&mem, 21);
+    CHECK_EQ(pb_pool_take_exact(pool, 5), 70); /* the warmest, as it is long enough */
+    pb_frame_unref(pool, 85);
+    CHECK_EQ(pb_pool_take_exact(pool, 6), 20); /* the first that is long enough */
     CHECK_EQ(pool->promised, 10);
     CHECK_EQ(pb_pool_take_exact(pool, 10), 0); /* neither listed nor fresh: 9 are left */
     CHECK_EQ(pool->promised, 10);
