@@ -96,7 +96,7 @@ sanitize: .venv/.stamps/test
 	    -fsanitize=address,undefined -fno-sanitize-recover=all" $(PY) setup.py -q build \
 	    --build-base build/sanitize --build-lib build/sanitize/lib
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	    ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
 	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests $(PYTEST)
 
 # ---- style ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pagebuf import PAGE_SIZE, PageBuffer, PagePool
 STAMP = bytes(range(64))
 SNAPSHOTS = 1_000
 WRITES = 4_000
+FURTHER = 4
 
 
 class Shared(RaceSection):
@@ -52,7 +53,8 @@ def places(size: int, count: int) -> list[int]:
     """One place in each of so many pages, no page twice."""
     rng = random.Random(SEED)
     pages = rng.sample(range(size // PAGE_SIZE), count)
-    return [page * PAGE_SIZE + rng.randrange(PAGE_SIZE - len(STAMP)) for page in pages]
+    stamps = PAGE_SIZE // len(STAMP)
+    return [page * PAGE_SIZE + rng.randrange(stamps) * len(STAMP) for page in pages]
 
 
 class Snapshots(Shared):
@@ -102,31 +104,30 @@ class FirstWrites(Shared):
 
     def _pair(self, name: str, size: int) -> list[Case]:
         where = places(size, min(WRITES, size // PAGE_SIZE // 2))
+        # further writes to the same page, elsewhere in it
+        further = [at ^ (64 * i) for at in where for i in range(1, 1 + FURTHER)]
 
-        def writes(buffer: PageBuffer) -> int:
+        def writes(buffer: PageBuffer, places: list[int]) -> int:
             write = buffer.write
-            for at in where:
+            for at in places:
                 write(at, STAMP)
             return len(buffer)
 
-        def plain() -> Work:
+        def setup(places: list[int], *, shared: bool, touched: bool) -> Work:
             buffer = self.dense(size)
-            writes(buffer)
-            return lambda: writes(buffer)
+            buffer = buffer.clone() if shared else buffer
+            if touched:
+                writes(buffer, where)
+            return lambda: writes(buffer, places)
 
-        def first() -> Work:
-            buffer = self.dense(size).clone()
-            return lambda: writes(buffer)
+        def race(kind: str, places: list[int], *, touched: bool) -> Case:
+            entries = [
+                Entry("plain", lambda: setup(places, shared=False, touched=True)),
+                ours(lambda: setup(places, shared=True, touched=touched)),
+            ]
+            return Race(self, f"{name}, {kind}", len(places), entries)
 
-        def again() -> Work:
-            buffer = self.dense(size).clone()
-            writes(buffer)
-            return lambda: writes(buffer)
-
-        return [
-            Race(self, f"{name}, {kind}", len(where), [Entry("plain", plain), ours(setup)])
-            for kind, setup in (("first", first), ("again", again))
-        ]
+        return [race("first", where, touched=False), race("again", further, touched=True)]
 
 
 class Rounds(Shared):
