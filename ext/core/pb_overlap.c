@@ -45,7 +45,7 @@ pb_book_move(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
     const pb_pin *pin = pin_over(b, mem, n, &start);
     uint64_t from = (pin->page << PB_PAGE_SHIFT) + (uint64_t)(mem - start);
     uint64_t pos = b->root.bias + off;
-    int64_t ahead = (int64_t)(pos - from); /* `from` lies before 0 where the front is gone */
+    int64_t ahead = (int64_t)(pos - from); /* `from` may be before 0: gone */
     bool backwards = in ? ahead > 0 : ahead < 0;
     uint64_t done = 0;
     while (done < n) {
