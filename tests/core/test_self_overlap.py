@@ -1,0 +1,84 @@
+"""A buffer written with a view of itself: as if the source were copied first."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import pagebuf
+from tests.helpers import PAGE
+
+SPAN = 40
+
+pytestmark = pytest.mark.skipif(
+    PAGE != 16,
+    reason="every offset within three pages: pages of 16 bytes make that some ten thousand cases",
+)
+
+DATA = bytes(range(1, 2 * SPAN + 1))
+
+
+def made(pool, shared):
+    """In one run, or with pages that went elsewhere from under a snapshot."""
+    buf = pagebuf.PageBuffer(DATA, pool=pool)
+    if shared:
+        snap = buf.snapshot()
+        buf.write(PAGE, DATA[PAGE : PAGE + 1])
+        del snap
+    return buf
+
+
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("n", range(SPAN + 1))
+def test_write_of_a_view_of_itself(pool, n, shared, writable):
+    buf = made(pool, shared)
+    for i, j in itertools.product(range(SPAN + 1), repeat=2):
+        with buf.view(j, n, writable=writable) as view:
+            buf.write(i, view)
+        plain = bytearray(DATA)
+        plain[i : i + n] = DATA[j : j + n]
+        assert buf.tobytes() == plain, (i, j, n)
+        buf.write(0, DATA)
+    buf.check()
+
+
+@pytest.mark.parametrize("n", range(1, SPAN + 1))
+def test_write_of_a_view_whose_first_bytes_were_taken_off(pool, n):
+    """The view follows its frames: those in front are not the buffer's any more."""
+    for taken, i in itertools.product(range(1, SPAN + 1), range(0, SPAN + 1, 3)):
+        buf = pagebuf.PageBuffer(DATA, pool=pool)
+        with buf.view(0, n) as view:
+            buf.take_bytes(taken)
+            plain = bytearray(DATA[taken:])
+            plain[i : i + n] = bytes(view)
+            buf.write(i, view)
+        assert buf.tobytes() == plain, (taken, i, n)
+    buf.check()
+
+
+@pytest.mark.parametrize("i", range(SPAN + 1))
+def test_a_slice_set_from_the_buffer_itself(pool, i):
+    data = DATA[:SPAN]
+    for j in range(SPAN + 1):
+        buf = pagebuf.PageBuffer(data, pool=pool)
+        plain = bytearray(data)
+        buf[i:j] = buf
+        plain[i:j] = plain
+        assert buf.tobytes() == plain, (i, j)
+    buf.check()
+
+
+@pytest.mark.parametrize("i", range(SPAN + 1))
+def test_a_slice_set_from_a_stable_view_of_itself(pool, i):
+    """The stable view is no live one: offsets may shift."""
+    data = DATA[:SPAN]
+    for j in range(SPAN + 1):
+        buf = pagebuf.PageBuffer(data, pool=pool)
+        plain = bytearray(data)
+        with buf.view(3, 20, writable=False) as view:
+            buf[i:j] = view
+        plain[i:j] = data[3:23]
+        assert buf.tobytes() == plain, (i, j)
+    buf.check()
