@@ -1,0 +1,69 @@
+"""Snapshots, ranges and differences out of memory (I3): Python's allocators fail at every
+request; each byte, the length and the pool's counts stay."""
+
+from __future__ import annotations
+
+import gc
+import operator
+
+import pytest
+
+from tests.core.test_oom import needs_testcapi, sweep, warm_pool
+from tests.helpers import PAGE
+from tests.support import SHAPES, contents, pattern, pool_state
+
+OTHER = pattern(0, 3 * PAGE + 1, salt=5)
+
+
+def copy_from_clone(offset, source_offset):
+    return lambda buf: buf.copy_range(offset, buf.clone(), source_offset)
+
+
+CALLS = {
+    "snapshot": lambda buf: len(buf.snapshot()),
+    "clone": lambda buf: len(buf.clone()),
+    "restore": lambda buf: buf.restore(buf.snapshot()),
+    "diff": lambda buf: buf.diff(buf.clone()),
+    "diff exact": lambda buf: buf.diff(buf.clone(), exact=True),
+    "copy_range": copy_from_clone(PAGE, 0),
+    "copy_range of bytes": copy_from_clone(1, 0),
+    "copy_range of itself": lambda buf: buf.copy_range(PAGE, buf, 0, 2 * PAGE),
+    "collapse": lambda buf: buf.collapse(0, min(PAGE, len(buf))),
+    "collapse of bytes": lambda buf: buf.collapse(0, min(3, len(buf))),
+    "insert_hole": lambda buf: buf.insert_hole(0, PAGE),
+    "insert_hole of bytes": lambda buf: buf.insert_hole(min(1, len(buf)), 3),
+    "slice of a buffer": lambda buf: operator.setitem(buf, slice(0, 0), buf.clone()),
+    "views": lambda buf: len(buf.views(0, min(len(buf), 3 * PAGE))),
+    "view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE)).release(),
+    "stable view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE), writable=False).release(),
+}
+# What is read or moved whole: too long where a shape is mostly hole.
+TOO_LONG = {"tall", "holes", "hole only"}
+
+
+# A tiny buffer moves to a page for its first live view, and stays there when the memoryview can't
+# be made: the bytes are as before, the page is not one of them.
+CASES = [
+    (shape, call)
+    for shape in SHAPES
+    for call in CALLS
+    if shape not in TOO_LONG and (shape, call) != ("tiny", "view")
+]
+
+
+@needs_testcapi
+@pytest.mark.parametrize(("shape", "call"), CASES)
+def test_no_memory_for_python(shape, call):
+    change = CALLS[call]
+    twin = SHAPES[shape](warm_pool())
+    change(twin)
+    gc.collect(0)
+    gc.disable()
+    try:
+        *done, _ = sweep(change, lambda: SHAPES[shape](warm_pool()), pool_state)
+    finally:
+        gc.enable()
+    for buf in done:
+        assert (len(buf), contents(buf)) == (len(twin), contents(twin))
+        buf.check()
+        buf.pool.check()
