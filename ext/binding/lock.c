@@ -3,6 +3,8 @@
 #include "fork.h"
 #include "pb_view.h"
 
+#include <sched.h>
+
 #ifdef Py_GIL_DISABLED
 
 copy_gate *
@@ -32,6 +34,14 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 
 #else
 
+/* Values of root.lock other than 0. */
+#define COPYING 1 /* somebody copies without the GIL */
+#define WANTED 2  /* free, but those who waited at the gate come first */
+
+/* How often a newcomer lets others have the GIL for them before it goes ahead itself: they
+ * wake up within some ten microseconds. */
+#define MOST_TURNS 1000
+
 /* A gate that nobody copies or waits behind; NULL when all are in use. */
 static copy_gate *
 free_gate(module_state *state)
@@ -56,7 +66,7 @@ buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
         gate->buffer = b;
         gate->job = *job;
-        b->root.lock = 1;
+        b->root.lock = COPYING;
         *saved = PyEval_SaveThread();
     }
     return gate;
@@ -67,7 +77,7 @@ buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
 {
     if (gate) {
         PyEval_RestoreThread(saved);
-        b->root.lock = 0;
+        b->root.lock = gate->waiting ? WANTED : 0;
         gate->buffer = NULL;
         PyThread_release_lock(gate->lock);
     }
@@ -111,19 +121,45 @@ gate_of(module_state *state, const pb_buf *b)
     return gate;
 }
 
+static void
+wait_at_gate(copy_gate *gate)
+{
+    gate->waiting++;
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(gate->lock, WAIT_LOCK);
+    PyThread_release_lock(gate->lock);
+    Py_END_ALLOW_THREADS
+    gate->waiting--;
+}
+
+static void
+let_others_run(void)
+{
+    Py_BEGIN_ALLOW_THREADS
+    sched_yield();
+    Py_END_ALLOW_THREADS
+}
+
+/* Without the turns a thread that writes in a loop would take the lock again before those
+ * who wait for it have the GIL, for ever. */
 void
 buffer_lock_wait(pb_buf *b)
 {
     module_state *state = state_of_buf(b);
-    while (b->root.lock) {
-        copy_gate *gate = gate_of(state, b);
-        gate->waiting++;
-        Py_BEGIN_ALLOW_THREADS
-        PyThread_acquire_lock(gate->lock, WAIT_LOCK);
-        PyThread_release_lock(gate->lock);
-        Py_END_ALLOW_THREADS
-        gate->waiting--;
+    bool waited = false;
+    for (int turns = 0; b->root.lock == COPYING || (b->root.lock == WANTED && !waited);) {
+        if (b->root.lock == COPYING) {
+            wait_at_gate(gate_of(state, b));
+            waited = true;
+        }
+        else if (turns++ < MOST_TURNS) {
+            let_others_run();
+        }
+        else {
+            break;
+        }
     }
+    b->root.lock = 0;
 }
 
 #endif
