@@ -49,11 +49,7 @@ buffer_dealloc(BufferObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    if (self->b.pool) {
-        PoolObject *pool = pool_object(&self->b);
-        holder_fini(&self->b);
-        Py_DECREF(pool);
-    }
+    holder_release(&self->b);
     type->tp_free(self);
     Py_DECREF(type);
 }

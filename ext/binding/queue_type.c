@@ -40,11 +40,7 @@ queue_dealloc(QueueObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    if (self->b.pool) {
-        PoolObject *pool = pool_object(&self->b);
-        holder_fini(&self->b);
-        Py_DECREF(pool);
-    }
+    holder_release(&self->b);
     Py_XDECREF(self->sep);
     Py_XDECREF(self->staging);
     type->tp_free(self);

@@ -11,6 +11,11 @@ extern PyType_Spec run_spec, live_spec, stable_spec;
 void
 holder_fini(pb_buf *b);
 
+/* The same when the object goes, and with it the reference to its pool, where it got as far
+ * as having one. */
+void
+holder_release(pb_buf *b);
+
 /* A live view of [off, off + n), inside the size: a writable memoryview. */
 PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);
@@ -42,7 +47,8 @@ view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
-/* The pin is given back, under the lock of its buffer's pool. */
+/* The pin is given back.  With a GIL that guards the book; a view does not know its buffer,
+ * so without one something else will have to (docs/threading.md). */
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 

@@ -13,6 +13,16 @@ holder_fini(pb_buf *b)
     PyMem_Free(book);
 }
 
+void
+holder_release(pb_buf *b)
+{
+    if (b->pool) {
+        PoolObject *pool = pool_object(b);
+        holder_fini(b);
+        Py_DECREF(pool);
+    }
+}
+
 /* ---- pins ---- */
 
 static pb_status

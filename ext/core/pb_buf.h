@@ -134,7 +134,7 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address);
 void
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
-/* The address of byte `off` when [off, off + n) lies in one page that is there (or
+/* The address of byte `off` when [off, off + n) lies in one run of pages of one leaf (or
  * inline), else NULL.  Remembers the leaf. */
 const uint8_t *
 pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
