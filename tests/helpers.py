@@ -1,5 +1,7 @@
 """Sizes that tests scale by, so that each of them runs on 4096-, 64- and 16-byte pages."""
 
+from typing import Any
+
 import pagebuf
 
 PAGE: int = pagebuf.PAGE_SIZE
@@ -15,3 +17,8 @@ def reach(levels: int) -> int:
 def around(*sizes: int) -> list[int]:
     """Each size with its two neighbours, sorted, without negative ones."""
     return sorted({n for size in sizes for n in (size - 1, size, size + 1) if n >= 0})
+
+
+def drawing(pool: pagebuf.PagePool) -> list[Any]:
+    """The objects that have pages of the pool, the largest first."""
+    return [row.buffer for row in pool.buffers() if row.buffer is not None]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import pagebuf
-from tests.helpers import FANOUT, PAGE, around, reach
+from tests.helpers import FANOUT, PAGE, around, drawing, reach
 
 INLINE: int = pagebuf.INLINE_SIZE
 FEW: int = INLINE + 3  # a few bytes, yet too many for the object itself: they take a page
@@ -198,7 +198,7 @@ def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
     st, per_buffer = pool.stats(), [buf.stats() for buf in bufs]
     assert st.held == sum(b.pages + b.nodes for b in per_buffer)
     assert st.nodes == sum(b.nodes for b in per_buffer)
-    assert st.total == st.held + st.free
+    assert st.total == st.held + st.free + st.quarantined + st.guards
     assert (st.pinned, st.shared, st.reserved) == (0, 0, 0)
     assert st.held <= st.high_water <= st.total
     assert st.page_size == PAGE
@@ -210,12 +210,33 @@ def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
 
 def assert_listed(pool: Any, bufs: Iterable[Any]) -> None:
     """The pool names the buffers that draw from it, the largest first."""
-    listed = pool.buffers()
-    drawing = [buf for buf in bufs if not is_inline(buf)]
-    assert {id(buf) for buf in listed} >= {id(buf) for buf in drawing}
+    listed = drawing(pool)
+    expected = [buf for buf in bufs if not is_inline(buf)]
+    assert {id(buf) for buf in listed} >= {id(buf) for buf in expected}
     assert {id(buf) for buf in listed} <= {id(buf) for buf in bufs}
+    assert_accounted(pool)
     resident = [buf.stats().resident for buf in listed]
     assert resident == sorted(resident, reverse=True)
+
+
+def assert_accounted(pool: Any) -> None:
+    """What the rows of a pool add up to is what it has, to the frame; and `check` recounts it."""
+    pool.check()
+    st, rows = pool.stats(), pool.buffers()
+    kept = st.held + st.reserved + st.quarantined + st.guards
+    assert sum(row.proportional for row in rows) == kept * PAGE + st.table_bytes
+    for row in rows:
+        assert row.resident == row.shared + row.private
+        assert row.private <= row.proportional <= row.resident
+        if row.buffer is not None:
+            own = row.buffer.stats()
+            assert (row.size, row.resident, row.nodes) == (own.size, own.resident, own.nodes)
+            assert (row.private, row.holes) == (own.private, own.holes)
+            assert (row.pinned, row.kind == "snapshot") == (own.pinned, is_frozen(row.buffer))
+
+
+def is_frozen(obj: Any) -> bool:
+    return getattr(obj, "frozen", False)
 
 
 def contents(buf: Any) -> list[tuple[int, bytes]]:

@@ -13,6 +13,7 @@
 
 #include "pb_buf.h"
 #include "pb_check.h"
+#include "pb_map.h"
 #include "pb_range.h"
 
 /* What goes on without the GIL, so that the child of a fork can finish it (fork.h). */
@@ -46,6 +47,8 @@ typedef struct {
     PyTypeObject *stable_type;
     PyObject *zeros;
     PyTypeObject *pool_stats_type;
+    PyTypeObject *usage_type;
+    PyTypeObject *region_type;
     PyTypeObject *buffer_stats_type;
     PyTypeObject *walk_type;
     PyTypeObject *walk_step_type;
@@ -55,8 +58,11 @@ typedef struct {
     PyObject *pool_factory; /* pagebuf.PagePool */
     PyObject *default_pool; /* made when first asked for */
     PyObject *str_grow;     /* "_grow" */
+    PyObject *str_pressed;  /* "_pressed" */
     PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
+    pb_map map;             /* regions of all pools; views, once there is a debug pool */
+    bool debugging;         /* there is, or was, a debug pool */
     struct held_tree *held; /* fork.h */
 #ifdef Py_GIL_DISABLED
     PyMutex held_lock;
@@ -79,13 +85,19 @@ state_of(PyObject *self);
 
 #define SPARE_FILES 16
 
+struct event; /* pool_witness.c */
+
 /* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports;
  * `spare` is memory of BytesIO objects that are gone. */
-typedef struct {
+typedef struct PoolObject {
     PyObject_HEAD
     pb_pool pool;
-    PyObject *regions; /* list of memoryview */
+    struct PoolObject *parent; /* a reference; NULL: a root */
+    PyObject *regions;         /* list of memoryview */
     PyObject *weakrefs;
+    struct event *events; /* who took and freed frames; NULL: nobody asks */
+    uint32_t event_count;
+    bool telling; /* callbacks of on_pressure are running */
     unsigned spares;
     PyObject *spare[SPARE_FILES];
 } PoolObject;
@@ -101,6 +113,7 @@ typedef struct {
     PyObject_HEAD
     pb_buf b;
     PyObject *weakrefs;
+    PyObject *name; /* a str, or NULL */
 } BufferObject;
 
 static inline PyObject *
@@ -110,9 +123,15 @@ holder_of(const pb_buf *b)
 }
 
 static inline PoolObject *
+pool_around(const pb_pool *pool)
+{
+    return (PoolObject *)((char *)pool - offsetof(PoolObject, pool));
+}
+
+static inline PoolObject *
 pool_object(const pb_buf *b)
 {
-    return (PoolObject *)((char *)b->pool - offsetof(PoolObject, pool));
+    return pool_around(b->pool);
 }
 
 static inline module_state *
@@ -132,6 +151,82 @@ pool_default(module_state *state);
 /* Have the pool add the region that it was short of.  Runs Python code: no lock held. */
 int
 pool_grow(PoolObject *self);
+
+/* ---- pool_notice.c ---- */
+
+/* Tell what has come up in a call that is over, with no lock held: damage (when `damage`)
+ * as an exception, marks that were crossed to the callbacks of on_pressure.  -1 with an
+ * exception. */
+int
+pool_tell_slow(PoolObject *self, bool damage);
+
+static inline int
+pool_tell(PoolObject *self, bool damage)
+{
+    return PB_LIKELY(!self->pool.root->notice) ? 0 : pool_tell_slow(self, damage);
+}
+
+/* The same where nothing can be raised: when an object goes. */
+void
+pool_tell_unraisable(PoolObject *self);
+
+PyObject *
+pool_set_marks(PoolObject *self, PyObject *marks);
+extern const char pool_set_marks_doc[];
+
+/* ---- pool_witness.c ---- */
+
+/* From now on frames are known to tracemalloc, and in pools that are debugged or sampled it
+ * is kept who takes and frees them.  -1 with an exception. */
+int
+witness_begin(PoolObject *self);
+void
+witness_end(PoolObject *self);
+
+/* Who that was and where, a new str; None where that is not known (any more). */
+PyObject *
+witness_text(PoolObject *self, uint32_t number);
+
+/* "PageBuffer 'inbox'": what an object with a tree is called in reports; at most `size` bytes.
+ * Runs no Python code. */
+void
+witness_label(const pb_buf *b, char *out, size_t size);
+
+/* ---- pool_stats.c ---- */
+
+PyObject *
+pool_stats(PoolObject *self, PyObject *ignored);
+PyObject *
+pool_usage(PoolObject *self, PyObject *ignored);
+PyObject *
+pool_bufs(PoolObject *self, PyObject *ignored);
+extern const char pool_stats_doc[], pool_usage_doc[], pool_bufs_doc[];
+
+/* A struct sequence of 64-bit numbers. */
+PyObject *
+struct_of(PyTypeObject *type, const long long *values, Py_ssize_t n);
+
+/* ---- region.c ---- */
+
+PyObject *
+module_region_of(PyObject *module, PyObject *address);
+PyObject *
+module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+extern const char region_of_doc[], is_valid_doc[];
+
+/* ---- name.c ---- */
+
+/* What a buffer or queue is called in reports: a str or None.  -1 with an exception. */
+int
+name_check(PyObject *name);
+int
+name_set(PyObject **at, PyObject *name);
+PyObject *
+name_get(PyObject *name);
+
+/* The name of an object with a tree, borrowed; NULL: it has none. */
+PyObject *
+name_of_holder(module_state *state, PyObject *obj);
 
 /* ---- buffer_type.c and its kin ---- */
 
@@ -240,9 +335,9 @@ errors_add(PyObject *module);
 void
 raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
-/* CorruptionError from a fault. */
+/* CorruptionError from a fault in a pool. */
 void
-raise_fault(module_state *state, const pb_fault *fault);
+raise_fault(PoolObject *pool, const pb_fault *fault);
 
 /* ---- args.c ---- */
 

@@ -33,7 +33,7 @@ try_until_done(pb_buf *b, edit *e, attempt *lock_held)
         if (st == PB_RANGE) {
             return 1;
         }
-    } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, e->off, e->count) > 0);
+    } while (transfer_again(b, &st, e->off, e->count));
     return st == PB_OK ? 0 : -1;
 }
 

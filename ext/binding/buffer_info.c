@@ -1,5 +1,6 @@
 /* buffer_info.c: indexing a PageBuffer, and looking into it. */
 #include "binding.h"
+#include "pb_census.h"
 #include "transfer.h"
 
 /* ---- index and slice ---- */
@@ -17,6 +18,9 @@ buffer_item(BufferObject *self, Py_ssize_t i)
     buffer_unlock(&self->b);
     if (!inside) {
         PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
+        return NULL;
+    }
+    if (pool_tell(pool_object(&self->b), true) < 0) {
         return NULL;
     }
     return PyLong_FromLong(byte);
@@ -38,6 +42,9 @@ read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n
         to[i] = at ? (char)*at : 0;
     }
     buffer_unlock(&self->b);
+    if (pool_tell(pool_object(&self->b), true) < 0) {
+        Py_CLEAR(out);
+    }
     return out;
 }
 
@@ -101,6 +108,18 @@ get_frozen(BufferObject *self, void *closure)
     return PyBool_FromLong(self->b.root.frozen);
 }
 
+static PyObject *
+get_name(BufferObject *self, void *closure)
+{
+    return name_get(self->name);
+}
+
+static int
+set_name(BufferObject *self, PyObject *name, void *closure)
+{
+    return name_set(&self->name, name);
+}
+
 PyGetSetDef buffer_getset[] = {
     {"nbytes", (getter)get_nbytes, NULL, "Its length in bytes, as len().", NULL},
     {"levels", (getter)get_levels, NULL, "Height of the tree, 1 for up to four pages.",
@@ -109,15 +128,24 @@ PyGetSetDef buffer_getset[] = {
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
     {"frozen", (getter)get_frozen, NULL, "Whether it is a snapshot, which never changes.",
      NULL},
+    {"name", (getter)get_name, (setter)set_name,
+     "What it is called in reports: a str or None.  Snapshots and clones inherit it.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 PyObject *
 buffer_repr(BufferObject *self)
 {
-    return PyUnicode_FromFormat("<%s size=%llu levels=%d at %p>", Py_TYPE(self)->tp_name,
-                                (unsigned long long)self->b.root.size,
-                                (int)pb_buf_levels(&self->b), self);
+    PyObject *name =
+        self->name ? PyUnicode_FromFormat(" %R", self->name) : PyUnicode_FromString("");
+    PyObject *repr = name ? PyUnicode_FromFormat("<%s%U size=%llu levels=%d at %p>",
+                                                 Py_TYPE(self)->tp_name, name,
+                                                 (unsigned long long)self->b.root.size,
+                                                 (int)pb_buf_levels(&self->b), self)
+                          : NULL;
+    Py_XDECREF(name);
+    return repr;
 }
 
 /* ---- extents ---- */
@@ -160,38 +188,58 @@ buffer_extents(BufferObject *self, PyObject *Py_UNUSED(ignored))
 
 const char buffer_stats_doc[] =
     "stats($self, /)\n--\n\n"
-    "How the buffer stands: a BufferStats.  O(pages).\n\n"
+    "How the buffer stands: a BufferStats.  O(pages), of the whole pool where pages are\n"
+    "shared.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> PageBuffer(bytes(1000)).stats().pages\n"
     "1\n";
+
+/* What the tree has of its pool.  Unshared trees need no census. */
+static int
+share_of(const pb_buf *b, const pb_usage *use, pb_share *share)
+{
+    pb_census census;
+    uint64_t frames = use->pages + use->nodes;
+    *share = (pb_share){frames, use->nodes, frames, frames << PB_PAGE_SHIFT};
+    if (pb_buf_is_inline(b) || !b->root.shared) {
+        return 0;
+    }
+    uint32_t *scratch = PyMem_Calloc(pb_census_words(b->pool), sizeof *scratch);
+    if (scratch == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    pb_census_begin(&census, b->pool->root, scratch);
+    pb_census_of(&census, b, share);
+    PyMem_Free(scratch);
+    return 0;
+}
 
 PyObject *
 buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_usage use;
+    pb_share share;
     buffer_lock(&self->b);
     pb_buf_usage(&self->b, &use);
-    const uint64_t values[] = {
-        self->b.root.size,
-        use.pages,
-        use.nodes,
-        use.holes,
-        use.shared,
-        pb_buf_levels(&self->b),
-        pb_buf_bias(&self->b),
-        (use.pages + use.nodes) << PB_PAGE_SHIFT,
+    int failed = share_of(&self->b, &use, &share);
+    const long long values[] = {
+        (long long)self->b.root.size,
+        (long long)use.pages,
+        (long long)use.nodes,
+        (long long)use.holes,
+        (long long)use.shared,
+        (long long)pb_buf_levels(&self->b),
+        (long long)pb_buf_bias(&self->b),
+        (long long)((use.pages + use.nodes) << PB_PAGE_SHIFT),
+        (long long)(share.own << PB_PAGE_SHIFT),
+        (long long)share.proportional,
+        (long long)use.pinned,
     };
     buffer_unlock(&self->b);
-    PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->buffer_stats_type);
-    for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
-        PyObject *value = PyLong_FromUnsignedLongLong(values[i]);
-        if (value == NULL) {
-            Py_CLEAR(stats);
-            break;
-        }
-        PyStructSequence_SetItem(stats, i, value);
-    }
-    return stats;
+    return failed ? NULL
+                  : struct_of(state_of((PyObject *)self)->buffer_stats_type, values,
+                              Py_ARRAY_LENGTH(values));
 }
 
 /* ---- the page walk ---- */
@@ -304,7 +352,7 @@ buffer_check(BufferObject *self, PyObject *Py_UNUSED(ignored))
     bool good = pb_buf_check(&self->b, &fault);
     buffer_unlock(&self->b);
     if (!good) {
-        raise_fault(state_of((PyObject *)self), &fault);
+        raise_fault(pool_object(&self->b), &fault);
         return NULL;
     }
     Py_RETURN_NONE;

@@ -81,7 +81,7 @@ shift_method(BufferObject *self, const char *name, PyObject *const *args, Py_ssi
         buffer_lock(b);
         st = function(b, off, n);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, off, n) > 0);
+    } while (transfer_again(b, &st, off, n));
     if (st != PB_OK) {
         return NULL;
     }

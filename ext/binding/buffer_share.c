@@ -109,12 +109,13 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
         moved = copy->b.pool != b->pool;
         st = moved ? PB_OK : pb_buf_share(&copy->b, b);
         buffer_unlock(b);
-    } while (moved || (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0));
+    } while (moved || transfer_acquire_again(b, &st, 0, b->root.size));
     if (st != PB_OK) {
         Py_DECREF(copy);
         return NULL;
     }
     copy->b.root.frozen = frozen;
+    copy->name = Py_XNewRef(self->name);
     pb_buf_remember_tail(&copy->b);
     return copy;
 }
@@ -222,10 +223,10 @@ buffer_restore(BufferObject *self, PyObject *arg)
     bool foreign;
     do {
         buffer_lock_two(b, from);
-        foreign = from->pool != b->pool;
+        foreign = !pb_pool_same(from->pool, b->pool);
         st = foreign || b == from ? PB_OK : pb_buf_restore(b, from);
         buffer_unlock_two(b, from);
-    } while (st != PB_OK && transfer_recover(b, st, 0, from->root.size) > 0);
+    } while (transfer_again(b, &st, 0, from->root.size));
     if (foreign) {
         PyErr_SetString(PyExc_ValueError, "restore() takes a buffer of the same pool");
     }

@@ -50,6 +50,7 @@ buffer_dealloc(BufferObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     holder_release(&self->b);
+    Py_XDECREF(self->name);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -118,12 +119,12 @@ begin_anew(BufferObject *self, BufferObject *fresh)
 static int
 buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"data", "pool", "max_levels", NULL};
-    PyObject *data = NULL, *pool = NULL, *levels = NULL;
+    static char *names[] = {"data", "pool", "max_levels", "name", NULL};
+    PyObject *data = NULL, *pool = NULL, *levels = NULL, *name = NULL;
     make_args made = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OO:PageBuffer", names, &data, &pool,
-                                     &levels) ||
-        convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:PageBuffer", names, &data, &pool,
+                                     &levels, &name) ||
+        name_check(name) < 0 || convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
         convert_levels(levels, &made) < 0) {
         return -1;
     }
@@ -131,6 +132,9 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     BufferObject *fresh =
         buffer_new(state_of((PyObject *)self)->buffer_type, now, made.max_levels);
     int result = fresh ? 0 : -1;
+    if (result == 0) {
+        (void)name_set(&fresh->name, name); /* it was checked */
+    }
     if (result == 0 && self->b.root.frozen) {
         raise_status(&self->b, PB_FROZEN, 0, 0);
         result = -1;
@@ -139,6 +143,9 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         result = source_extend(&fresh->b, data);
     }
     if (result == 0) {
+        PyObject *old = self->name;
+        self->name = fresh->name;
+        fresh->name = old;
         begin_anew(self, fresh);
     }
     Py_XDECREF(fresh);
@@ -268,8 +275,11 @@ buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     uint64_t len = off >= size ? 0 : pb_min((uint64_t)view.len, size - off);
     PyObject *result = PyLong_FromUnsignedLongLong(len); /* I3: had before any byte moves */
     if (result) {
-        uint64_t now = transfer_read_into(&self->b, off, view.buf, len);
-        if (now != len) { /* cut meanwhile, by another thread */
+        uint64_t now = len;
+        if (transfer_read_into(&self->b, off, view.buf, len, &now) < 0) {
+            Py_CLEAR(result);
+        }
+        else if (now != len) { /* cut meanwhile, by another thread */
             Py_SETREF(result, PyLong_FromUnsignedLongLong(now));
         }
     }
@@ -406,6 +416,9 @@ buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
         raise_status(&self->b, PB_FROZEN, 0, 0);
         return NULL;
     }
+    if (pool_tell(pool_object(&self->b), true) < 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
@@ -477,13 +490,13 @@ static PyMemberDef buffer_members[] = {
 };
 
 PyDoc_STRVAR(buffer_doc,
-             "PageBuffer(data=b'', *, pool=None, max_levels=None)\n--\n\n"
+             "PageBuffer(data=b'', *, pool=None, max_levels=None, name=None)\n--\n\n"
              "A growable run of bytes in pages.\n\n"
              "It grows without moving a byte, gives memory back page by page, and has no\n"
              "cursor: ``read(offset, size)``, ``write(offset, data)``, ``extend(data)``,\n"
              "``take_bytes(n)``.  Pages come from ``pool`` (default: the shared one);\n"
              "``max_levels`` bounds what it may hold: 3 levels reach 4 GiB, 6 (the most)\n"
-             "2**59 bytes.\n\n"
+             "2**59 bytes; ``name`` is what reports call it.\n\n"
              ">>> from pagebuf import PageBuffer\n"
              ">>> buf = PageBuffer(b'hello')\n"
              ">>> buf.extend(b' world')\n"

@@ -127,6 +127,7 @@ bytesio_dealloc(BytesIOObject *self)
         holder_fini(&self->b);
         type->tp_free(self);
     }
+    pool_tell_unraisable(pool);
     Py_DECREF(pool);
     Py_DECREF(type);
 }
@@ -138,7 +139,9 @@ bytesio_dealloc(BytesIOObject *self)
 static pb_status
 replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 {
-    pb_status st = n ? pb_buf_prepare(b, 0, n) : PB_OK;
+    pb_status st = !pb_buf_vouch(b, src, n) ? PB_CORRUPT
+                   : n                      ? pb_buf_prepare(b, 0, n)
+                                            : PB_OK;
     if (st == PB_OK && b->root.size > n) {
         st = pb_buf_truncate(b, n);
     }
@@ -168,7 +171,7 @@ bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos
             self->s.pos = pos;
         }
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, n) > 0);
+    } while (transfer_again(b, &st, 0, n));
     return !may ? stream_check_change(&self->s) : st == PB_OK ? 0 : -1;
 }
 
@@ -296,7 +299,8 @@ bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
         pb_buf_clear(&self->b);
     }
     buffer_unlock(&self->b);
-    if (!self->s.closed && stream_check_change(&self->s) < 0) {
+    if ((!self->s.closed && stream_check_change(&self->s) < 0) ||
+        pool_tell(pool_object(&self->b), true) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

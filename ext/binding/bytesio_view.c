@@ -28,15 +28,22 @@ count_export(BytesIOObject *file)
     return size;
 }
 
+/* What one export keeps, in view->internal. */
+typedef struct {
+    pb_pin pin;
+    handed_out seen;
+} file_export;
+
 static void
-drop_export(BytesIOObject *file, pb_pin *pin)
+drop_export(BytesIOObject *file, file_export *e)
 {
+    handed_back(&e->seen);
     buffer_lock(&file->b);
-    view_unpin(pool_object(&file->b), pin);
+    view_unpin(pool_object(&file->b), &e->pin);
     file->s.blocks--;
     stream_forget(&file->s);
     buffer_unlock(&file->b);
-    PyMem_Free(pin);
+    PyMem_Free(e);
 }
 
 static int
@@ -44,24 +51,27 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
 {
     BytesIOObject *file = self->file;
     uint8_t *address = (uint8_t *)"";
-    pb_pin *pin = PyMem_Calloc(1, sizeof *pin);
+    file_export *e = PyMem_Calloc(1, sizeof *e);
     view->obj = NULL;
-    if (pin == NULL) {
+    if (e == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     uint64_t size = count_export(file);
     if (size == UINT64_MAX) {
-        PyMem_Free(pin);
+        PyMem_Free(e);
         return -1;
     }
-    if ((size && view_pin(&file->b, 0, size, pin, &address) < 0) ||
+    if ((size && view_pin(&file->b, 0, size, &e->pin, &address) < 0) ||
         PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) <
             0) {
-        drop_export(file, pin);
+        drop_export(file, e);
         return -1;
     }
-    view->internal = pin;
+    if (size) {
+        hand_out(&e->seen, state_of_buf(&file->b), address, size);
+    }
+    view->internal = e;
     return 0;
 }
 

@@ -33,24 +33,26 @@ errors_add(PyObject *module)
                   "A buffer was asked to hold more bytes than its levels reach.\n\n"
                   "Nothing has changed.",
                   PyExc_OverflowError, NULL);
-    state->corruption_error =
-        add_error(module, "CorruptionError",
-                  "A structure is damaged.\n\n"
-                  "``frame``, ``owner`` (a PageBuffer) and ``offset`` (bytes in it) say\n"
-                  "where, each None when unknown.",
-                  PyExc_RuntimeError, dict);
+    state->corruption_error = add_error(
+        module, "CorruptionError",
+        "A structure is damaged.\n\n"
+        "``frame``, ``owner`` and ``offset`` (bytes in it) say where, each None when\n"
+        "unknown.  The owner is the object, or for one that is gone its name as a\n"
+        "str; where a frame that nobody holds was written to it is who freed it.",
+        PyExc_RuntimeError, dict);
     Py_DECREF(dict);
     return state->pool_limit_error && state->capacity_error && state->corruption_error ? 0
                                                                                        : -1;
 }
 
 static void
-raise_limit(module_state *state, const pb_pool *pool)
+raise_limit(module_state *state, const pb_pool *root)
 {
+    const pb_pool *pool = root->refused ? root->refused : root;
     PyErr_Format(state->pool_limit_error,
                  "%llu more pages asked of a pool that holds %llu and may hold %llu "
                  "(limit=%llu bytes)",
-                 (unsigned long long)pool->asked, (unsigned long long)pool->held,
+                 (unsigned long long)root->asked, (unsigned long long)pool->held,
                  (unsigned long long)pool->limit,
                  (unsigned long long)pool->limit << PB_PAGE_SHIFT);
 }
@@ -68,7 +70,7 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
                      (unsigned long long)pb_buf_capacity(b), (int)b->root.max_levels);
         break;
     case PB_LIMIT:
-        raise_limit(state, b->pool);
+        raise_limit(state, b->pool->root);
         break;
     case PB_RANGE:
         PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
@@ -80,6 +82,11 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
         break;
     case PB_PINNED:
         PyErr_SetString(PyExc_BufferError, "live views forbid this change");
+        break;
+    case PB_CORRUPT:
+        if (pool_tell(pool_object(b), true) == 0) { /* told by another thread meanwhile */
+            PyErr_SetString(state->corruption_error, "the pool is damaged");
+        }
         break;
     default:
         PyErr_Format(PyExc_SystemError, "pagebuf: unexpected status %d", (int)st);
@@ -94,35 +101,75 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
     return result;
 }
 
-/* The object around a pb_buf, None for none. */
+/* The object around the tree, else what the report says of it; a new reference. */
 static PyObject *
-owner_of(const pb_fault *fault)
+owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
 {
-    if (fault->owner == NULL || fault->owner->root.frozen == PB_FROZEN_INTERNAL) {
-        Py_RETURN_NONE;
+    const pb_buf *b = fault->owner;
+    if (b && b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0) {
+        return Py_NewRef(holder_of(b));
     }
-    return Py_NewRef(holder_of(fault->owner));
+    return Py_NewRef(freed != Py_None ? freed : took);
+}
+
+/* ", freed by PageBuffer 'inbox' (server.py:31)", or nothing. */
+static PyObject *
+clause(const char *what, PyObject *who)
+{
+    return who == Py_None ? PyUnicode_FromString("")
+                          : PyUnicode_FromFormat(", %s by %U", what, who);
+}
+
+/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" where nobody has it. */
+static PyObject *
+place_of(const pb_fault *fault, PyObject *owner)
+{
+    if (fault->owner && !PyUnicode_Check(owner)) {
+        return PyUnicode_FromFormat("frame %u, offset %llu of %S", (unsigned)fault->frame,
+                                    (unsigned long long)fault->offset, owner);
+    }
+    return PyUnicode_FromFormat("byte %llu of frame %u", (unsigned long long)fault->offset,
+                                (unsigned)fault->frame);
+}
+
+static PyObject *
+message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *took,
+           PyObject *freed)
+{
+    PyObject *message = NULL;
+    PyObject *place = place_of(fault, owner);
+    PyObject *first = clause("taken", took), *last = clause("freed", freed);
+    if (place && first && last) {
+        message = PyUnicode_FromFormat("%s (%U%U%U, in %R)", fault->why, place, first, last,
+                                       pool);
+    }
+    Py_XDECREF(place);
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    return message;
 }
 
 void
-raise_fault(module_state *state, const pb_fault *fault)
+raise_fault(PoolObject *pool, const pb_fault *fault)
 {
-    PyObject *owner = owner_of(fault);
-    PyObject *message =
-        fault->owner
-            ? PyUnicode_FromFormat("%s (frame %u, offset %llu of %R)", fault->why,
-                                   (unsigned)fault->frame,
-                                   (unsigned long long)fault->offset, owner)
-            : PyUnicode_FromFormat("%s (frame %u)", fault->why, (unsigned)fault->frame);
-    PyObject *error =
-        message ? PyObject_CallOneArg(state->corruption_error, message) : NULL;
-    Py_XDECREF(message);
+    module_state *state = state_of((PyObject *)pool);
+    PyObject *message = NULL, *error = NULL, *owner = NULL;
+    PyObject *took = witness_text(pool, fault->trace.took);
+    PyObject *freed = witness_text(pool, fault->trace.freed);
+    if (took && freed) {
+        owner = owner_of(fault, took, freed);
+        message = message_of(pool, fault, owner, took, freed);
+    }
+    error = message ? PyObject_CallOneArg(state->corruption_error, message) : NULL;
     if (error &&
         set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) == 0 &&
         set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) == 0 &&
         set_attribute(error, "owner", Py_NewRef(owner)) == 0) {
         PyErr_SetObject(state->corruption_error, error);
     }
-    Py_DECREF(owner);
+    Py_XDECREF(took);
+    Py_XDECREF(freed);
+    Py_XDECREF(owner);
+    Py_XDECREF(message);
     Py_XDECREF(error);
 }

@@ -37,24 +37,11 @@ set_pool_factory(PyObject *module, PyObject *factory)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(table_bytes_doc,
-             "_table_bytes($module, frames, /)\n--\n\n"
-             "Bytes of the companion region for so many frames.");
-
-static PyObject *
-table_bytes(PyObject *module, PyObject *arg)
-{
-    unsigned long frames = PyLong_AsUnsignedLong(arg);
-    if (frames == (unsigned long)-1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    return PyLong_FromSize_t(pb_pool_table_bytes((uint32_t)frames));
-}
-
 static PyMethodDef module_methods[] = {
+    {"region_of", module_region_of, METH_O, region_of_doc},
+    {"is_valid", (PyCFunction)(void (*)(void))module_is_valid, METH_FASTCALL, is_valid_doc},
     {"default_pool", default_pool, METH_NOARGS, default_pool_doc},
     {"_set_pool_factory", set_pool_factory, METH_O, set_factory_doc},
-    {"_table_bytes", table_bytes, METH_O, table_bytes_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -101,9 +88,11 @@ static int
 module_exec(PyObject *module)
 {
     module_state *state = state_of_module(module);
+    pb_map_init(&state->map);
     state->str_grow = PyUnicode_InternFromString("_grow");
-    if (state->str_grow == NULL || errors_add(module) < 0 || structs_add(module) < 0 ||
-        add_type(module, &pool_spec, &state->pool_type) < 0 ||
+    state->str_pressed = PyUnicode_InternFromString("_pressed");
+    if (state->str_grow == NULL || state->str_pressed == NULL || errors_add(module) < 0 ||
+        structs_add(module) < 0 || add_type(module, &pool_spec, &state->pool_type) < 0 ||
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
         make_type(module, &buffer_iter_spec, &state->buffer_iter_type) < 0 ||
         add_type(module, &queue_spec, &state->queue_type) < 0 ||
@@ -118,6 +107,7 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "PAGE_SIZE", (long)PB_PAGE_SIZE) < 0 ||
         PyModule_AddIntConstant(module, "FANOUT", (long)PB_FANOUT) < 0 ||
         PyModule_AddIntConstant(module, "MAX_LEVELS", PB_MAX_LEVELS) < 0 ||
+        PyModule_AddIntConstant(module, "SAMPLE_FRAMES", PB_SAMPLE_FRAMES) < 0 ||
         PyModule_AddIntConstant(module, "INLINE_SIZE", PB_INLINE) < 0) {
         return -1;
     }
@@ -141,6 +131,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->bytesio_type);
     Py_VISIT(state->bytesio_export_type);
     Py_VISIT(state->pool_stats_type);
+    Py_VISIT(state->usage_type);
+    Py_VISIT(state->region_type);
     Py_VISIT(state->buffer_stats_type);
     Py_VISIT(state->walk_type);
     Py_VISIT(state->walk_step_type);
@@ -169,6 +161,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->bytesio_export_type);
     Py_CLEAR(state->pool_stats_type);
+    Py_CLEAR(state->usage_type);
+    Py_CLEAR(state->region_type);
     Py_CLEAR(state->buffer_stats_type);
     Py_CLEAR(state->walk_type);
     Py_CLEAR(state->walk_step_type);
@@ -178,6 +172,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->pool_factory);
     Py_CLEAR(state->default_pool);
     Py_CLEAR(state->str_grow);
+    Py_CLEAR(state->str_pressed);
     Py_CLEAR(state->socket_type);
     return 0;
 }

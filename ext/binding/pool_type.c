@@ -2,6 +2,9 @@
  * the regions. */
 #include "binding.h"
 
+/* Accounts by number, for a root with children. */
+#define ACCOUNTS_BYTES (PB_MOST_POOLS * sizeof(pb_pool *))
+
 static PyObject *
 pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -10,8 +13,9 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     pb_pool_init(&self->pool, PB_UNLIMITED);
+    self->pool.map = &state_of((PyObject *)self)->map;
     self->regions = PyList_New(0);
-    if (self->regions == NULL) {
+    if (self->regions == NULL || witness_begin(self) < 0) {
         Py_CLEAR(self);
         return NULL;
     }
@@ -25,10 +29,12 @@ static int
 pool_traverse(PoolObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self)); /* not the regions: see pool_new */
+    Py_VISIT(self->parent);
     return 0;
 }
 
-/* No buffer is left: each holds a reference to its pool. */
+/* No buffer is left: each holds a reference to its pool.  What a child took others may still
+ * hold. */
 static void
 pool_dealloc(PoolObject *self)
 {
@@ -38,9 +44,52 @@ pool_dealloc(PoolObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     bytesio_drop_spares(self);
+    if (self->parent) {
+        pb_pool_leave(&self->pool);
+        Py_DECREF(self->parent);
+    }
+    else {
+        pb_pool_fini(&self->pool);
+        PyMem_Free(self->pool.accounts);
+    }
+    witness_end(self);
     Py_XDECREF(self->regions);
     type->tp_free(self);
     Py_DECREF(type);
+}
+
+/* ---- children ---- */
+
+PyDoc_STRVAR(join_doc, "_join($self, parent, /)\n--\n\n"
+                       "Become a child of another pool.  Nothing was taken yet.");
+
+static PyObject *
+pool_join(PoolObject *self, PyObject *obj)
+{
+    module_state *state = state_of((PyObject *)self);
+    if (!PyObject_TypeCheck(obj, state->pool_type)) {
+        PyErr_Format(PyExc_TypeError, "parent must be a PagePool, not %.200s",
+                     Py_TYPE(obj)->tp_name);
+        return NULL;
+    }
+    PoolObject *parent = (PoolObject *)obj, *root = pool_around(parent->pool.root);
+    unsigned account = 1;
+    if (root->pool.accounts == NULL) {
+        root->pool.accounts = PyMem_Calloc(1, ACCOUNTS_BYTES);
+        if (root->pool.accounts == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    while (account < PB_MOST_POOLS && root->pool.accounts[account]) {
+        account++;
+    }
+    if (account == PB_MOST_POOLS || self->parent || self->pool.regions) {
+        PyErr_Format(PyExc_ValueError, "a pool has at most %d children", PB_MOST_POOLS - 1);
+        return NULL;
+    }
+    self->parent = (PoolObject *)Py_NewRef(parent);
+    pb_pool_join(&self->pool, &parent->pool, (uint16_t)account);
+    Py_RETURN_NONE;
 }
 
 /* ---- regions ---- */
@@ -48,6 +97,7 @@ pool_dealloc(PoolObject *self)
 int
 pool_grow(PoolObject *self)
 {
+    self = pool_around(self->pool.root);
     uint64_t before = self->pool.total;
     PyObject *needed = PyLong_FromUnsignedLongLong(self->pool.short_by);
     module_state *state = state_of((PyObject *)self);
@@ -104,7 +154,8 @@ pool_add_region(PoolObject *self, PyObject *args)
         return NULL;
     }
     Py_buffer *memory = keep_export(self, payload, (uint64_t)frames << PB_PAGE_SHIFT);
-    Py_buffer *rows = memory ? keep_export(self, table, pb_pool_table_bytes(frames)) : NULL;
+    size_t least = pb_pool_companion_bytes(&self->pool, frames);
+    Py_buffer *rows = memory ? keep_export(self, table, least) : NULL;
     if (rows == NULL) {
         return NULL;
     }
@@ -126,6 +177,30 @@ pool_next_region(PoolObject *self, PyObject *Py_UNUSED(ignored))
     return PyLong_FromUnsignedLong(pb_pool_next_region(&self->pool));
 }
 
+PyDoc_STRVAR(companion_doc,
+             "_companion_bytes($self, frames, /)\n--\n\n"
+             "Bytes of the companion region for so many frames; of the sample's for 0.");
+
+static PyObject *
+pool_companion_bytes(PoolObject *self, PyObject *arg)
+{
+    unsigned long frames = PyLong_AsUnsignedLong(arg);
+    if (frames == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyLong_FromSize_t(frames ? pb_pool_companion_bytes(&self->pool, (uint32_t)frames)
+                                    : pb_pool_sample_bytes());
+}
+
+/* ---- settings ---- */
+
+/* Frames; a negative number is none at all. */
+static uint64_t
+frames_of(long long frames)
+{
+    return frames < 0 ? PB_UNLIMITED : (uint64_t)frames;
+}
+
 PyDoc_STRVAR(set_limit_doc,
              "_set_limit($self, frames, /)\n--\n\n"
              "Set how many frames the pool may hold; -1 for no limit.");
@@ -137,57 +212,93 @@ pool_set_limit(PoolObject *self, PyObject *arg)
     if (frames == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    self->pool.limit = frames < 0 ? PB_UNLIMITED : (uint64_t)frames;
+    self->pool.limit = frames_of(frames);
     Py_RETURN_NONE;
 }
 
-/* ---- looking in, giving back ---- */
-
-PyDoc_STRVAR(stats_doc,
-             "stats($self, /)\n--\n\n"
-             "How the pool stands: a PoolStats, counted in frames.  O(frames).");
-
-static PyObject *
-pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
-{
-    const pb_pool *p = &self->pool;
-    long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
-    const long long values[] = {
-        (long long)PB_PAGE_SIZE,      (long long)p->total,
-        (long long)p->held,           (long long)(p->listed + p->virgin),
-        (long long)p->nodes,          (long long)pb_pool_pinned(p),
-        (long long)pb_pool_shared(p), (long long)p->promised,
-        (long long)p->high_water,     (long long)p->regions,
-        (long long)pb_pool_tables(p), limit,
-    };
-    PyObject *stats = PyStructSequence_New(state_of((PyObject *)self)->pool_stats_type);
-    for (Py_ssize_t i = 0; stats && i < (Py_ssize_t)Py_ARRAY_LENGTH(values); i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (value == NULL) {
-            Py_CLEAR(stats);
-            break;
-        }
-        PyStructSequence_SetItem(stats, i, value);
-    }
-    return stats;
-}
-
-PyDoc_STRVAR(bufs_doc, "_bufs($self, /)\n--\n\nThe buffers that draw from the pool.");
+PyDoc_STRVAR(configure_doc,
+             "_configure($self, keep, keep_most, debug, /)\n--\n\n"
+             "Set what is kept, in frames (-1: all), and the debug level, before anything is\n"
+             "taken.");
 
 static PyObject *
-pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
+pool_configure(PoolObject *self, PyObject *args)
 {
-    PyObject *list = PyList_New(0);
-    for (const pb_buf *b = self->pool.bufs; list && b; b = b->next) {
-        PyObject *obj = holder_of(b);
-        /* one that is being deallocated must not be brought back */
-        if (b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(obj) > 0 &&
-            PyList_Append(list, obj) < 0) {
-            Py_CLEAR(list);
+    long long keep, keep_most;
+    unsigned int debug;
+    if (!PyArg_ParseTuple(args, "LLI:_configure", &keep, &keep_most, &debug)) {
+        return NULL;
+    }
+    self->pool.keep = frames_of(keep);
+    self->pool.keep_most = frames_of(keep_most);
+    if (debug && self->pool.regions == 0 && self->parent == NULL) {
+        pb_pool_set_debug(&self->pool, debug);
+        state_of((PyObject *)self)->debugging = true;
+        if (witness_begin(self) < 0) {
+            return NULL;
         }
     }
-    return list;
+    Py_RETURN_NONE;
 }
+
+PyDoc_STRVAR(add_sample_doc,
+             "_add_sample($self, payload, table, every, /)\n--\n\n"
+             "Have one frame in ``every`` come from a small guarded region.");
+
+static PyObject *
+pool_add_sample(PoolObject *self, PyObject *args)
+{
+    PyObject *payload, *table;
+    unsigned int every;
+    if (!PyArg_ParseTuple(args, "OOI:_add_sample", &payload, &table, &every)) {
+        return NULL;
+    }
+    Py_buffer *memory =
+        keep_export(self, payload, (uint64_t)PB_SAMPLE_FRAMES << PB_PAGE_SHIFT);
+    Py_buffer *rows = memory ? keep_export(self, table, pb_pool_sample_bytes()) : NULL;
+    if (rows == NULL) {
+        return NULL;
+    }
+    pb_pool_add_sample(&self->pool, memory->buf, rows->buf, every ? every : 1);
+    if (witness_begin(self) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(call_doc, "_call_unraisable($self, callback, /)\n--\n\n"
+                       "Call it with the pool; its errors are unraisable.");
+
+static PyObject *
+pool_call_unraisable(PoolObject *self, PyObject *callback)
+{
+    PyObject *result = PyObject_CallOneArg(callback, (PyObject *)self);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(callback);
+    }
+    Py_XDECREF(result);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(short_of_run_doc,
+             "_short_of_run($self, /)\n--\n\n"
+             "Whether the frames that were missing last have to be one run.");
+
+static PyObject *
+pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(self->pool.root->short_of_run);
+}
+
+PyDoc_STRVAR(is_root_doc, "_is_root($self, /)\n--\n\nWhether it is no child.");
+
+static PyObject *
+pool_is_root(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(self->parent == NULL);
+}
+
+/* ---- giving back, checking ---- */
 
 PyDoc_STRVAR(trim_doc,
              "trim($self, /)\n--\n\n"
@@ -216,7 +327,7 @@ pool_check(PoolObject *self, PyObject *Py_UNUSED(ignored))
     bool good = pb_pool_check(&self->pool, scratch, &fault);
     PyMem_Free(scratch);
     if (!good) {
-        raise_fault(state_of((PyObject *)self), &fault);
+        raise_fault(pool_around(self->pool.root), &fault);
         return NULL;
     }
     Py_RETURN_NONE;
@@ -225,9 +336,18 @@ pool_check(PoolObject *self, PyObject *Py_UNUSED(ignored))
 static PyMethodDef pool_methods[] = {
     {"_add_region", (PyCFunction)pool_add_region, METH_VARARGS, add_region_doc},
     {"_next_region", (PyCFunction)pool_next_region, METH_NOARGS, next_region_doc},
+    {"_companion_bytes", (PyCFunction)pool_companion_bytes, METH_O, companion_doc},
+    {"_add_sample", (PyCFunction)pool_add_sample, METH_VARARGS, add_sample_doc},
     {"_set_limit", (PyCFunction)pool_set_limit, METH_O, set_limit_doc},
-    {"_bufs", (PyCFunction)pool_bufs, METH_NOARGS, bufs_doc},
-    {"stats", (PyCFunction)pool_stats, METH_NOARGS, stats_doc},
+    {"_configure", (PyCFunction)pool_configure, METH_VARARGS, configure_doc},
+    {"_call_unraisable", (PyCFunction)pool_call_unraisable, METH_O, call_doc},
+    {"_is_root", (PyCFunction)pool_is_root, METH_NOARGS, is_root_doc},
+    {"_short_of_run", (PyCFunction)pool_short_of_run, METH_NOARGS, short_of_run_doc},
+    {"_join", (PyCFunction)pool_join, METH_O, join_doc},
+    {"_set_marks", (PyCFunction)pool_set_marks, METH_O, pool_set_marks_doc},
+    {"_bufs", (PyCFunction)pool_bufs, METH_NOARGS, pool_bufs_doc},
+    {"_usage", (PyCFunction)pool_usage, METH_NOARGS, pool_usage_doc},
+    {"stats", (PyCFunction)pool_stats, METH_NOARGS, pool_stats_doc},
     {"trim", (PyCFunction)pool_trim, METH_NOARGS, trim_doc},
     {"check", (PyCFunction)pool_check, METH_NOARGS, check_doc},
     {NULL, NULL, 0, NULL},

@@ -19,6 +19,7 @@ typedef struct {
     uint64_t staged;   /* the serial of that reservation */
     uint32_t offer;    /* bytes that the next get_buffer has */
     PyObject *weakrefs;
+    PyObject *name; /* a str, or NULL */
 } QueueObject;
 
 /* A length that is read under the lock. */

@@ -151,7 +151,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
             queue_raise_full(self, n);
             return -1;
         }
-        if (got.st != PB_OK && transfer_recover(&self->b, got.st, 0, n) < 0) {
+        if (!transfer_again(&self->b, &got.st, 0, n) && got.st != PB_OK) {
             return -1;
         }
         if (got.st == PB_OK && got.error == 0) {
@@ -204,7 +204,7 @@ reserve_room(QueueObject *self, uint64_t n)
         st = pb_queue_reserve(&self->b, &self->q, n, true);
         serial = self->q.serial;
         buffer_unlock(&self->b);
-    } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
+    } while (transfer_again(&self->b, &st, 0, n));
     return st == PB_OK ? serial : 0;
 }
 
@@ -229,7 +229,7 @@ admit(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
         buffer_lock(&self->b);
         st = admit_lock_held(self, serial, bytes, n);
         buffer_unlock(&self->b);
-    } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
+    } while (transfer_again(&self->b, &st, 0, n));
     return st == PB_OK ? 0 : -1;
 }
 

@@ -65,11 +65,12 @@ take_until(QueueObject *self, PyObject *sep, uint64_t end)
             st = pb_queue_drop(&self->b, &self->q, end);
         }
         buffer_unlock(&self->b);
+        bool again = st == PB_RANGE || transfer_again(&self->b, &st, 0, end);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
         }
         Py_DECREF(out);
-        if (st != PB_RANGE && transfer_recover(&self->b, st, 0, end) < 0) {
+        if (!again) {
             return NULL;
         }
         if (now == UINT64_MAX) {

@@ -40,7 +40,7 @@ reserve_hole(QueueObject *self, uint64_t n, place *p)
         st = pb_queue_reserve_hole(&self->b, &self->q, n);
         *p = place_lock_held(self);
         buffer_unlock(&self->b);
-    } while (st != PB_OK && transfer_recover(&self->b, st, p->off, n) > 0);
+    } while (transfer_again(&self->b, &st, p->off, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -76,7 +76,7 @@ reserve_staging(QueueObject *self, uint64_t n)
             self->staged = self->q.serial;
         }
         buffer_unlock(&self->b);
-    } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
+    } while (transfer_again(&self->b, &st, 0, n));
     Py_XDECREF(old);
     Py_DECREF(staging);
     if (st != PB_OK) {
@@ -188,7 +188,7 @@ commit(QueueObject *self, uint64_t n, uint64_t *reserved)
         buffer_lock(&self->b);
         st = commit_lock_held(self, n, reserved);
         buffer_unlock(&self->b);
-    } while (st != PB_OK && st != PB_RANGE && transfer_recover(&self->b, st, 0, n) > 0);
+    } while (st != PB_RANGE && transfer_again(&self->b, &st, 0, n));
     if (st == PB_RANGE && *reserved == 0) {
         PyErr_SetString(
             PyExc_BufferError,

@@ -98,6 +98,6 @@ queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     do {
         o = splice_once(self, (QueueObject *)args[0], n);
-    } while (o.st != PB_OK && transfer_recover(o.refused_by, o.st, 0, n) > 0);
+    } while (transfer_again(o.refused_by, &o.st, 0, n));
     return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(o.moved);
 }

@@ -43,6 +43,7 @@ queue_dealloc(QueueObject *self)
     holder_release(&self->b);
     Py_XDECREF(self->sep);
     Py_XDECREF(self->staging);
+    Py_XDECREF(self->name);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -112,15 +113,16 @@ convert_pool(module_state *state, PyObject *obj, make_args *out)
 static int
 queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"pool", "max_bytes", "overflow", NULL};
-    PyObject *pool = NULL, *limit = NULL, *overflow = NULL;
+    static char *names[] = {"pool", "max_bytes", "overflow", "name", NULL};
+    PyObject *pool = NULL, *limit = NULL, *overflow = NULL, *name = NULL;
     make_args made = {NULL, UINT64_MAX, PB_GROW};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOO:ByteQueue", names, &pool, &limit,
-                                     &overflow) ||
-        convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:ByteQueue", names, &pool, &limit,
+                                     &overflow, &name) ||
+        name_check(name) < 0 || convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
         convert_overflow(overflow, &made) < 0 || convert_limit(limit, &made) < 0) {
         return -1;
     }
+    (void)name_set(&self->name, name); /* it was checked */
     /* a second call begins anew */
     buffer_lock(&self->b);
     PoolObject *old = pool_object(&self->b);
@@ -155,7 +157,9 @@ put_lock_held(QueueObject *self, const void *src, uint64_t n, uint64_t push)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_queue_put(&self->b, &self->q, src, n, push);
     }
-    pb_status st = pb_queue_reserve(&self->b, &self->q, n, false);
+    pb_status st = pb_buf_vouch(&self->b, src, n)
+                       ? pb_queue_reserve(&self->b, &self->q, n, false)
+                       : PB_CORRUPT;
     if (st == PB_OK) {
         copy_in_lock_held(&self->b, pb_queue_len(&self->b, &self->q), src, n);
         st = pb_queue_commit(&self->b, &self->q, n);
@@ -180,7 +184,7 @@ put_bytes(QueueObject *self, const void *src, uint64_t n)
         st = n && admitted ? put_lock_held(self, src, n, push) : PB_OK;
         self->q.refused += admitted || self->q.overflow == PB_RAISE ? 0 : n;
         buffer_unlock(b);
-    } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, b->root.size, n) > 0);
+    } while (transfer_again(b, &st, b->root.size, n));
     if (!admitted && self->q.overflow == PB_RAISE) {
         queue_raise_full(self, n);
         return -1;
@@ -271,12 +275,13 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
         buffer_lock(&self->b);
         pb_status st = take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
         buffer_unlock(&self->b);
+        /* PB_RANGE: taken meanwhile, by another thread */
+        bool again = st == PB_RANGE || transfer_again(&self->b, &st, 0, len);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
         }
         Py_DECREF(out);
-        /* PB_RANGE: taken meanwhile, by another thread */
-        if (st != PB_RANGE && transfer_recover(&self->b, st, 0, len) < 0) {
+        if (!again) {
             return NULL;
         }
     }
@@ -290,7 +295,7 @@ queue_drop(QueueObject *self, uint64_t n)
         buffer_lock(&self->b);
         st = pb_queue_drop(&self->b, &self->q, pb_min(n, pb_queue_len(&self->b, &self->q)));
         buffer_unlock(&self->b);
-    } while (st != PB_OK && transfer_recover(&self->b, st, 0, n) > 0);
+    } while (transfer_again(&self->b, &st, 0, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -386,6 +391,9 @@ queue_clear(QueueObject *self, PyObject *Py_UNUSED(ignored))
     buffer_lock(&self->b);
     pb_queue_clear(&self->b, &self->q);
     buffer_unlock(&self->b);
+    if (pool_tell(pool_object(&self->b), true) < 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
@@ -446,6 +454,18 @@ get_pool(QueueObject *self, void *closure)
     return Py_NewRef(pool_object(&self->b));
 }
 
+static PyObject *
+get_name(QueueObject *self, void *closure)
+{
+    return name_get(self->name);
+}
+
+static int
+set_name(QueueObject *self, PyObject *name, void *closure)
+{
+    return name_set(&self->name, name);
+}
+
 static PyGetSetDef queue_getset[] = {
     {"total_in", (getter)get_total_in, NULL, "Bytes that were ever let in.", NULL},
     {"total_out", (getter)get_total_out, NULL, "Bytes that were ever taken.", NULL},
@@ -455,6 +475,8 @@ static PyGetSetDef queue_getset[] = {
      NULL},
     {"overflow", (getter)get_overflow, NULL, "What happens at max_bytes.", NULL},
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
+    {"name", (getter)get_name, (setter)set_name,
+     "What it is called in reports: a str or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -487,7 +509,7 @@ queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
         pb_queue_check(&self->b, &self->q, &fault) && pb_buf_check(&self->b, &fault);
     buffer_unlock(&self->b);
     if (!good) {
-        raise_fault(state_of((PyObject *)self), &fault);
+        raise_fault(pool_object(&self->b), &fault);
         return NULL;
     }
     Py_RETURN_NONE;
@@ -538,7 +560,7 @@ static PyMemberDef queue_members[] = {
 };
 
 PyDoc_STRVAR(queue_doc,
-             "ByteQueue(*, pool=None, max_bytes=None, overflow='grow')\n--\n\n"
+             "ByteQueue(*, pool=None, max_bytes=None, overflow='grow', name=None)\n--\n\n"
              "A first-in, first-out queue of bytes in pages.\n\n"
              "Put any amount, get any amount: putting moves no byte that is there, and memory\n"
              "follows what is in flight, page by page, for ever.  ``max_bytes`` bounds what it\n"

@@ -37,7 +37,7 @@ hold(held_tree *h, uint64_t off, uint64_t *n)
             held_note(h);
         }
         buffer_unlock(from);
-    } while (st != PB_OK && transfer_recover(from, st, off, *n) > 0);
+    } while (transfer_acquire_again(from, &st, off, *n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -116,7 +116,7 @@ range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, 
         buffer_lock(b);
         st = put_lock_held(b, place, &h->r, *n, &off, &h->shared);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, off, *n) > 0);
+    } while (transfer_again(b, &st, off, *n));
     if (*n) {
         unhold(h);
     }

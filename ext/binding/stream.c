@@ -117,7 +117,8 @@ remember_lock_held(pb_buf *b, stream *s)
         at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
         at = at ? at - in_page : NULL;
     }
-    if (at && lo <= UINT32_MAX) {
+    if (at && lo <= UINT32_MAX &&
+        !b->pool->debug) { /* there every copy goes the long way */
         s->at = at;
         s->lo = (uint32_t)lo;
         s->len = (uint32_t)pb_min(len, STREAM_LEN_MAX) & STREAM_LEN_MAX;
@@ -275,7 +276,7 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     PyObject *result = PyLong_FromUnsignedLongLong(n);
     buffer_lock(b);
     const uint8_t *at = stream_window(s, n);
-    if (at == NULL && !s->closed && n && ahead_lock_held(b, s, n) == n) {
+    if (at == NULL && !s->closed && n && ahead_lock_held(b, s, n) == n && !b->pool->debug) {
         at = look_lock_held(b, s, n);
     }
     *done = result == NULL || at != NULL;
@@ -328,6 +329,10 @@ stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name)
         PyErr_Format(PyExc_TypeError,
                      "%s() argument must be read-write bytes-like object, not %.200s", name,
                      Py_TYPE(dst)->tp_name);
+        return NULL;
+    }
+    if (transfer_vouch(b, view.buf, (uint64_t)view.len) < 0) {
+        PyBuffer_Release(&view);
         return NULL;
     }
     bool done;
@@ -417,7 +422,7 @@ write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
         may = may_change(s);
         st = may && n ? write_lock_held(b, s, src, n) : PB_OK;
         buffer_unlock(b);
-    } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, s->pos, n) > 0);
+    } while (transfer_again(b, &st, s->pos, n));
     return !may ? stream_check_change(s) : st == PB_OK ? 0 : -1;
 }
 

@@ -3,7 +3,7 @@
 
 static PyStructSequence_Field pool_fields[] = {
     {"page_size", "bytes of a page"},
-    {"total", "frames of all regions: held + free"},
+    {"total", "frames of all regions: held + free + quarantined + guards"},
     {"held", "frames in use, nodes among them"},
     {"free", "frames not in use; those never touched among them"},
     {"nodes", "frames that are tables of a tree"},
@@ -15,12 +15,16 @@ static PyStructSequence_Field pool_fields[] = {
     {"table_bytes",
      "bytes of the frame tables in use; what was never touched is not counted"},
     {"limit", "frames the pool may hold; -1 when it has no limit"},
+    {"retained", "free frames that the system has not got back"},
+    {"quarantined", "freed frames that are not to be used again yet (debug)"},
+    {"guards", "frames kept empty behind others (debug)"},
+    {"detached", "held frames that only views still have"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc pool_desc = {
     "pagebuf.PoolStats", "How a pool stands, in frames where not said otherwise.",
-    pool_fields, 12};
+    pool_fields, 16};
 
 static PyStructSequence_Field buffer_fields[] = {
     {"size", "bytes"},
@@ -31,11 +35,50 @@ static PyStructSequence_Field buffer_fields[] = {
     {"levels", "height of the tree"},
     {"bias", "tree position of offset 0, in bytes"},
     {"resident", "bytes of pages and nodes"},
+    {"private", "bytes of those that no other tree reaches"},
+    {"proportional", "bytes, those of shared pages divided among all that share them"},
+    {"pinned", "pages under live views"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc buffer_desc = {"pagebuf.BufferStats", "How a buffer stands.",
-                                            buffer_fields, 8};
+                                            buffer_fields, 11};
+
+static PyStructSequence_Field usage_fields[] = {
+    {"kind", "what it is: a type, or what keeps frames that no buffer names"},
+    {"name", "what it was called, or None"},
+    {"buffer", "the object, or None"},
+    {"size", "bytes"},
+    {"resident", "bytes of its pages and nodes"},
+    {"shared", "bytes of those that others reach, too"},
+    {"private", "bytes of those that it alone reaches"},
+    {"proportional", "bytes, those of shared pages divided among all that share them"},
+    {"nodes", "pages used as tables"},
+    {"holes", "pages of the size that are absent"},
+    {"pinned", "pages under live views"},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc usage_desc = {
+    "pagebuf.Usage", "What one holder has of a pool.", usage_fields, 11};
+
+static PyStructSequence_Field region_fields[] = {
+    {"address", "the address asked for"},
+    {"pool", "the pool that has it"},
+    {"frame", "the number of its frame"},
+    {"state", "'page', 'node', 'free', 'unused', 'detached', 'quarantined' or 'guard'"},
+    {"owner", "the object whose page it is, or None"},
+    {"offset", "the offset in the owner, or None"},
+    {"readable", "whether it is safe to read"},
+    {"writable", "whether it is safe to write: a page that is not shared"},
+    {"in_view", "whether a view that was handed out has it (debug pools)"},
+    {"taken_by", "who took the frame last, and where, or None (debug pools)"},
+    {"freed_by", "who freed the frame last, and where, or None (debug pools)"},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc region_desc = {"pagebuf.Region", "Whose an address is.",
+                                            region_fields, 11};
 
 static PyStructSequence_Field walk_fields[] = {
     {"offset", "the offset asked for"},
@@ -73,6 +116,8 @@ structs_add(PyObject *module)
     module_state *state = state_of_module(module);
     if (add_struct(module, &pool_desc, &state->pool_stats_type) < 0 ||
         add_struct(module, &buffer_desc, &state->buffer_stats_type) < 0 ||
+        add_struct(module, &usage_desc, &state->usage_type) < 0 ||
+        add_struct(module, &region_desc, &state->region_type) < 0 ||
         add_struct(module, &walk_desc, &state->walk_type) < 0 ||
         add_struct(module, &step_desc, &state->walk_step_type) < 0) {
         return -1;

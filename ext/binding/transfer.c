@@ -1,14 +1,29 @@
 /* transfer.c: bytes in and out of a tree, on behalf of every type that has one. */
 #include "transfer.h"
 
-int
-transfer_recover(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
+bool
+transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
 {
-    if (st == PB_NEED_PAGES) {
-        return pool_grow(pool_object(b)) < 0 ? -1 : 1;
+    if (*st == PB_NEED_PAGES) {
+        return pool_grow(pool_object(b)) == 0;
     }
-    raise_status(b, st, off, n);
-    return -1;
+    if (*st != PB_OK) {
+        raise_status(b, *st, off, n);
+        return false;
+    }
+    if (pool_tell(pool_object(b), !acquires) < 0) {
+        *st = PB_CORRUPT;
+    }
+    return false;
+}
+
+int
+transfer_vouch(pb_buf *b, const void *mem, uint64_t n)
+{
+    if (PB_LIKELY(pb_buf_vouch(b, mem, n))) {
+        return 0;
+    }
+    return pool_tell(pool_object(b), true);
 }
 
 /* ---- in ---- */
@@ -19,7 +34,7 @@ transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_buf_write(b, off, src, n);
     }
-    pb_status st = pb_buf_prepare(b, off, n);
+    pb_status st = pb_buf_vouch(b, src, n) ? pb_buf_prepare(b, off, n) : PB_CORRUPT;
     if (st == PB_OK) {
         copy_in_lock_held(b, off, src, n);
         pb_buf_remember_tail(b);
@@ -44,7 +59,7 @@ transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
         buffer_lock(b);
         st = n ? transfer_write_lock_held(b, off, src, n) : PB_OK;
         buffer_unlock(b);
-    } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, off, n) > 0);
+    } while (transfer_again(b, &st, off, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -56,7 +71,7 @@ transfer_extend(pb_buf *b, const void *src, uint64_t n)
         buffer_lock(b);
         st = n ? extend_lock_held(b, src, n) : PB_OK;
         buffer_unlock(b);
-    } while (PB_UNLIKELY(st != PB_OK) && transfer_recover(b, st, b->root.size, n) > 0);
+    } while (transfer_again(b, &st, b->root.size, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -111,8 +126,11 @@ read_pages(pb_buf *b, uint64_t off, uint64_t n)
             copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
         }
         buffer_unlock(b);
-        if (same) {
+        if (same && PB_LIKELY(!b->pool->root->notice)) {
             return out;
+        }
+        if (same) { /* a page may be damaged */
+            return pool_tell(pool_object(b), true) < 0 ? (Py_DECREF(out), NULL) : out;
         }
         Py_DECREF(out);
     }
@@ -131,14 +149,17 @@ transfer_read(pb_buf *b, uint64_t off, uint64_t n)
     return PB_LIKELY(at != NULL) ? out : read_pages(b, off, n);
 }
 
-uint64_t
-transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n)
+int
+transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got)
 {
+    if (transfer_vouch(b, dst, n) < 0) {
+        return -1;
+    }
     buffer_lock(b);
-    uint64_t len = clip_lock_held(b, off, n);
-    copy_out_beside(b, off, dst, len);
+    *got = clip_lock_held(b, off, n);
+    copy_out_beside(b, off, dst, *got);
     buffer_unlock(b);
-    return len;
+    return pool_tell(pool_object(b), true);
 }
 
 /* ---- off the front ---- */
@@ -159,17 +180,17 @@ take_pages(pb_buf *b, uint64_t n)
 {
     PyObject *out = new_bytes(n);
     pb_status st = PB_OK;
+    if (out == NULL) {
+        return NULL;
+    }
     do {
-        if (out == NULL) {
-            return NULL;
-        }
         buffer_lock(b);
         st = take_lock_held(b, PyBytes_AS_STRING(out), n);
         buffer_unlock(b);
-        if (st != PB_OK && transfer_recover(b, st, 0, n) < 0) {
-            Py_CLEAR(out);
-        }
-    } while (st != PB_OK);
+    } while (transfer_again(b, &st, 0, n));
+    if (st != PB_OK) {
+        Py_CLEAR(out);
+    }
     return out;
 }
 
@@ -196,7 +217,7 @@ transfer_drop_front(pb_buf *b, uint64_t n)
         buffer_lock(b);
         st = n > b->root.size ? PB_RANGE : pb_buf_drop_front(b, n);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, n) > 0);
+    } while (transfer_again(b, &st, 0, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -208,7 +229,7 @@ transfer_truncate(pb_buf *b, uint64_t size)
         buffer_lock(b);
         st = pb_buf_truncate(b, size);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, size) > 0);
+    } while (transfer_again(b, &st, 0, size));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -220,6 +241,6 @@ transfer_punch(pb_buf *b, uint64_t off, uint64_t n)
         buffer_lock(b);
         st = pb_buf_punch(b, off, n);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, off, n) > 0);
+    } while (transfer_again(b, &st, off, n));
     return st == PB_OK ? 0 : -1;
 }

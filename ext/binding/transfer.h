@@ -9,15 +9,38 @@
 
 #include "lock.h"
 
-/* After a refusal: grow the pool where that helps (1: try again), else raise (-1).  No
- * lock is held: growing runs Python code.  [off, off + n) is what was asked for. */
+/* After an attempt that was refused, or after which the pool has something to tell.
+ * Refused: have the pool grown where that helps (true: try again), else raise.  Damage that
+ * was found is raised even if the call is done (*st is PB_CORRUPT then), unless it `acquires`:
+ * what somebody has got must not be lost, so the next call tells.  No lock is held, as Python
+ * code runs.  [off, off + n) is what was asked for. */
+bool
+transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires);
+
+static inline bool
+transfer_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
+{
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
+    return !done && transfer_settle(b, st, off, n, false);
+}
+
+/* The same for a call that pins, holds or shares. */
+static inline bool
+transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
+{
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
+    return !done && transfer_settle(b, st, off, n, true);
+}
+
+/* May memory of the caller's be filled with the buffer's bytes (pb_buf_vouch)?  -1 with an
+ * exception. */
 int
-transfer_recover(pb_buf *b, pb_status st, uint64_t off, uint64_t n);
+transfer_vouch(pb_buf *b, const void *mem, uint64_t n);
 
 int
 transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
-/* One attempt at it, n > 0; where it is refused, transfer_recover is next. */
+/* One attempt at it, n > 0; transfer_again is next. */
 pb_status
 transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
@@ -32,9 +55,9 @@ transfer_extend_object(pb_buf *b, PyObject *data);
 PyObject *
 transfer_read(pb_buf *b, uint64_t off, uint64_t n);
 
-/* Copy [off, off + n), clipped to the end, to dst; returns how many were there. */
-uint64_t
-transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+/* Copy [off, off + n), clipped to the end, to dst; *got: how many were there. */
+int
+transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got);
 
 /* Take n bytes off the front as a bytes object; IndexError when there are fewer. */
 PyObject *

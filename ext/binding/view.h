@@ -16,6 +16,30 @@ holder_fini(pb_buf *b);
 void
 holder_release(pb_buf *b);
 
+/* Memory of pages that is handed out, in the map while there are debug pools. */
+typedef struct {
+    pb_map *map; /* NULL: it is not there */
+    pb_extent extent;
+} handed_out;
+
+static inline void
+hand_out(handed_out *h, module_state *state, const void *address, uint64_t n)
+{
+    h->map = state->debugging && n ? &state->map : NULL;
+    if (h->map) {
+        pb_map_add_view(h->map, &h->extent, address, (size_t)n);
+    }
+}
+
+static inline void
+handed_back(handed_out *h)
+{
+    if (h->map) {
+        pb_map_remove_view(h->map, &h->extent);
+        h->map = NULL;
+    }
+}
+
 /* A live view of [off, off + n), inside the size: a writable memoryview. */
 PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);

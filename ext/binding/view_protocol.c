@@ -19,6 +19,7 @@ holder_release(pb_buf *b)
     if (b->pool) {
         PoolObject *pool = pool_object(b);
         holder_fini(b);
+        pool_tell_unraisable(pool);
         Py_DECREF(pool);
     }
 }
@@ -73,7 +74,7 @@ view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
             *pool = (PoolObject *)Py_NewRef(pool_object(b));
         }
         buffer_unlock(b);
-    } while (!ready || (st != PB_OK && transfer_recover(b, st, off, n) > 0));
+    } while (!ready || transfer_acquire_again(b, &st, off, n));
     PyMem_Free(book);
     return st == PB_OK ? 0 : -1;
 }
@@ -104,6 +105,7 @@ typedef struct {
     bool pinned;    /* a live pin */
     bool writable;
     PoolObject *pool; /* of hold or pin: __init__ may give the object another one */
+    handed_out seen;
     pb_pin pin;
     pb_buf hold;
 } export;
@@ -163,7 +165,7 @@ export_hold(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
         buffer_lock(b);
         st = hold_lock_held(b, e);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
+    } while (transfer_acquire_again(b, &st, 0, b->root.size));
     if (st != PB_OK) {
         return -1;
     }
@@ -175,6 +177,7 @@ export_hold(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 static void
 export_free(pb_buf *b, export *e)
 {
+    handed_back(&e->seen);
     Py_XDECREF(e->copy);
     if (e->pinned) {
         buffer_lock(b);
@@ -214,6 +217,9 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
+        if (e->pool) { /* it is memory of the pool */
+            hand_out(&e->seen, state_of_buf(b), address, n);
+        }
         view->internal = e;
         return 0;
     }

@@ -13,6 +13,7 @@ typedef struct {
     void *address;
     Py_ssize_t len;
     int readonly;
+    handed_out seen;
 } RunObject;
 
 typedef struct {
@@ -40,6 +41,7 @@ static void
 run_dealloc(RunObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    handed_back(&self->seen);
     Py_XDECREF(self->owner);
     type->tp_free(self);
     Py_DECREF(type);
@@ -76,6 +78,7 @@ run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int re
     run->address = address;
     run->len = (Py_ssize_t)n;
     run->readonly = readonly;
+    hand_out(&run->seen, state, address, n);
     PyObject *view = PyMemoryView_FromObject((PyObject *)run);
     Py_DECREF(run);
     return view;
@@ -158,6 +161,7 @@ stable_dealloc(StableObject *self)
     PyTypeObject *type = Py_TYPE(self);
     if (self->pool) {
         pb_buf_fini(&self->b);
+        pool_tell_unraisable(self->pool);
         Py_DECREF(self->pool);
     }
     type->tp_free(self);
@@ -207,7 +211,7 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
         buffer_lock(b);
         st = share_lock_held(stable, b);
         buffer_unlock(b);
-    } while (st != PB_OK && transfer_recover(b, st, 0, b->root.size) > 0);
+    } while (transfer_acquire_again(b, &st, 0, b->root.size));
     if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
         raise_status(b, PB_RANGE, off, n);
         st = PB_RANGE;

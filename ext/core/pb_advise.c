@@ -86,3 +86,30 @@ pb_advise_discard(pb_region *r, uint32_t *from, uint32_t *to)
 }
 
 #endif
+
+#if defined(MADV_HUGEPAGE) && PB_PAGE_SHIFT == 12
+
+uint64_t
+pb_advise_rest(pb_region *r)
+{
+    uintptr_t base = (uintptr_t)r->base;
+    uintptr_t lo = base + ((uintptr_t)(r->lo - r->first) << PB_PAGE_SHIFT);
+    uint32_t from = r->lo - r->first;
+    uint32_t to = from + (uint32_t)(((0 - lo) & (HUGE_PAGE - 1)) >> PB_PAGE_SHIFT);
+    if (r->lo >= r->advised || r->lo == r->rested || r->first + to > r->hi) {
+        return 0;
+    }
+    r->rested = r->lo;
+    return to > from ? pb_advise_discard(r, &from, &to) : 0;
+}
+
+#else
+
+uint64_t
+pb_advise_rest(pb_region *r)
+{
+    (void)r;
+    return 0;
+}
+
+#endif

@@ -12,6 +12,11 @@
 void
 pb_advise_dense(pb_region *r, uint64_t held);
 
+/* Give back what lies of a huge page behind `lo`: the system has filled all of it, and none
+ * of it was handed out.  Returns bytes. */
+uint64_t
+pb_advise_rest(pb_region *r);
+
 /* Hand the frames [*from, *to) of a region back to the system, narrowed to whole
  * system pages.  Returns the bytes given back. */
 uint64_t

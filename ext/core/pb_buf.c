@@ -1,5 +1,35 @@
 /* pb_buf.c: the life of a buffer, ranges in and ranges out. */
 #include "pb_buf_impl.h"
+#include "pb_debug.h"
+#include "pb_guard.h"
+
+/* ---- level 0: no page is touched that is not there to be touched (I1, I2) ---- */
+
+/* A page that an entry names at offset `off`. */
+static inline bool
+may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
+{
+    pb_frame frame = pb_entry_frame(e);
+    bool good = pages == 1 ? pb_frame_readable(b->pool, frame)
+                           : pb_run_readable(b->pool, frame, pages);
+    if (PB_UNLIKELY(!good)) {
+        pb_pool_found_wild(b->pool, b, frame, off);
+    }
+    return good;
+}
+
+/* The same for a store.  Where it may not, the long way finds out why. */
+static inline bool
+may_write(const pb_buf *b, pb_entry e, uint64_t pages)
+{
+    pb_frame frame = pb_entry_frame(e);
+    bool good = pages == 1 ? pb_frame_writable(b->pool, frame)
+                           : pb_run_writable(b->pool, frame, pages);
+    if (PB_UNLIKELY(b->pool->debug) && good) {
+        good = pages == 1 && pb_guard_of(b->pool->root, frame) == PB_OPEN;
+    }
+    return good;
+}
 
 /* ---- what is remembered ---- */
 
@@ -19,6 +49,7 @@ look_up(pb_buf *b, uint64_t page)
         return at;
     }
     pb_leaf leaf;
+    pb_act(b->pool, b);
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     if (leaf.entry == NULL) {
         return NULL;
@@ -57,11 +88,12 @@ look_up_owned(pb_buf *b, uint64_t page)
     if (PB_LIKELY(!b->root.shared)) {
         pb_entry *at = recall(b->mine, b->mine_first, page);
         at = at ? at : look_up(b, page);
-        return at && *at != PB_HOLE ? at : NULL;
+        return at && *at != PB_HOLE && may_write(b, pb_entry_load(at), 1) ? at : NULL;
     }
     pb_entry *at = look_up_mine(b, page);
     bool owned = at && *at != PB_HOLE &&
-                 pb_frame_count(b->pool, pb_entry_frame(pb_entry_load(at))) == 1;
+                 pb_frame_count(b->pool, pb_entry_frame(pb_entry_load(at))) == 1 &&
+                 may_write(b, pb_entry_load(at), 1);
     return owned ? at : NULL;
 }
 
@@ -74,7 +106,11 @@ pb_buf_remember_tail(pb_buf *b)
     }
     if (pb_buf_is_inline(b)) {
         b->tail = pb_buf_inline(b) + b->root.size;
-        b->root.room = (uint16_t)(PB_INLINE - b->root.size);
+        b->root.room = b->pool->debug ? 0 : (uint16_t)(PB_INLINE - b->root.size);
+        return;
+    }
+    if (PB_UNLIKELY(b->pool->debug)) {
+        pb_tail_fill(b);
         return;
     }
     uint64_t end = b->root.bias + b->root.size;
@@ -94,22 +130,22 @@ pb_buf_remember_tail(pb_buf *b)
 static void
 link_tree(pb_buf *b)
 {
-    pb_pool *pool = b->pool;
-    pb_lock_take(&pool->lock);
+    pb_pool *root = b->pool->root;
+    pb_lock_take(&root->lock);
     b->prev = NULL;
-    b->next = pool->bufs;
+    b->next = root->bufs;
     if (b->next) {
         b->next->prev = b;
     }
-    pool->bufs = b;
-    pb_lock_drop(&pool->lock);
+    root->bufs = b;
+    pb_lock_drop(&root->lock);
 }
 
 static void
 unlink_tree(pb_buf *b)
 {
-    pb_pool *pool = b->pool;
-    pb_lock_take(&pool->lock);
+    pb_pool *root = b->pool->root;
+    pb_lock_take(&root->lock);
     if (b->next) {
         b->next->prev = b->prev;
     }
@@ -117,9 +153,18 @@ unlink_tree(pb_buf *b)
         b->prev->next = b->next;
     }
     else {
-        pool->bufs = b->next;
+        root->bufs = b->next;
     }
-    pb_lock_drop(&pool->lock);
+    if (pb_acting_of(root)->tree == b) { /* reports do not name what is gone */
+        pb_acting_of(root)->tree = NULL;
+    }
+    if (root->found.owner == b) {
+        root->found.owner = NULL;
+    }
+    if (root->fault.owner == b) {
+        root->fault.owner = NULL;
+    }
+    pb_lock_drop(&root->lock);
 }
 
 /* From a tree that is empty, or from nothing, to no tree at all. */
@@ -151,6 +196,8 @@ void
 pb_buf_clear(pb_buf *b)
 {
     if (!pb_buf_is_inline(b)) {
+        pb_act(b->pool, b);
+        (void)pb_tail_close(b); /* damage is told, but cannot hold this up */
         forget(b);
         if (b->book) {
             pb_book_detach(b, 0, UINT64_MAX);
@@ -185,6 +232,7 @@ pb_buf_spill(pb_buf *b)
     if (!pb_buf_is_inline(b)) {
         return PB_OK;
     }
+    pb_act(b->pool, b);
     pb_status st = pb_pool_promise(b->pool, size != 0);
     if (st != PB_OK) {
         return st;
@@ -427,8 +475,9 @@ prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
     if (!pb_buf_fits(b, off, n, &end)) {
         return PB_CAPACITY;
     }
+    pb_act(b->pool, b);
     if (!pb_buf_is_inline(b)) {
-        return prepare_tree(b, off, n, end, keep);
+        return pb_tail_close(b) ? prepare_tree(b, off, n, end, keep) : PB_CORRUPT;
     }
     if (end <= PB_INLINE) {
         pb_buf_cover(b, end);
@@ -489,7 +538,9 @@ stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
         }
         else {
             most = pb_run_ahead(at, e, most);
-            *address = page_address(b, e) + (pos & PB_PAGE_MASK);
+            if (PB_LIKELY(may_read(b, e, pos - b->root.bias, most))) {
+                *address = page_address(b, e) + (pos & PB_PAGE_MASK);
+            }
         }
     }
     return pb_min(end, (page + most) << PB_PAGE_SHIFT) - pos;
@@ -523,7 +574,9 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
     while (n) {
         uint8_t *at;
         uint64_t len = pb_buf_stretch(b, off, n, &at);
-        pb_copy(at, from, len);
+        if (PB_LIKELY(at != NULL)) { /* prepared, so that else it is damaged, and noted */
+            pb_copy(at, from, len);
+        }
         from += len;
         off += len;
         n -= len;
@@ -576,7 +629,8 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
     pb_entry *at = look_up(b, page_of(pos));
-    bool there = at && *at != PB_HOLE && run_holds(b, at, page_of(pos), in_page, n);
+    bool there = at && *at != PB_HOLE && run_holds(b, at, page_of(pos), in_page, n) &&
+                 may_read(b, pb_entry_load(at), off, page_of(in_page + n - 1) + 1);
     return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
 }
 
@@ -586,7 +640,8 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 static uint8_t *
 writable_now(pb_buf *b, uint64_t off, uint64_t n)
 {
-    if (off >= b->root.size || n > b->root.size - off || b->root.frozen) {
+    if (off >= b->root.size || n > b->root.size - off || b->root.frozen ||
+        PB_UNLIKELY(b->pool->debug)) {
         return NULL;
     }
     if (pb_buf_is_inline(b)) {
@@ -595,8 +650,12 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
     pb_entry *at = look_up_owned(b, page_of(pos));
-    if (at == NULL || (b->root.shared && in_page + n > PB_PAGE_SIZE) ||
-        !run_holds(b, at, page_of(pos), in_page, n)) {
+    if (at == NULL) {
+        return NULL;
+    }
+    uint64_t pages = page_of(in_page + n - 1) + 1;
+    if (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n) ||
+                      !may_write(b, pb_entry_load(at), pages))) {
         return NULL;
     }
     return page_address(b, pb_entry_load(at)) + in_page;
@@ -611,10 +670,13 @@ pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
         return PB_OK;
     }
     uint64_t old = b->root.size;
+    if (!pb_buf_vouch(b, src, n)) {
+        return PB_CORRUPT;
+    }
     pb_status st = pb_buf_prepare(b, off, n);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);
-        if (b->root.size != old) {
+        if (b->root.size != old || b->pool->debug) {
             pb_buf_remember_tail(b);
         }
     }
@@ -630,7 +692,7 @@ next_entry(pb_buf *b, uint64_t n)
     uint64_t left = (0 - end) & PB_PAGE_MASK; /* of the tail page */
     bool plain = b->root.room == left && n > left && n - left <= PB_PAGE_SIZE &&
                  !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->book &&
-                 b->root.size + n <= pb_buf_capacity(b);
+                 !b->pool->debug && b->root.size + n <= pb_buf_capacity(b);
     pb_entry *at = plain ? recall(b->mine, b->mine_first, page_of(end + left)) : NULL;
     return at && *at == PB_HOLE ? at : NULL;
 }
@@ -646,6 +708,7 @@ append_page(pb_buf *b, const uint8_t *src, uint64_t n)
     }
     bool has_before = b->root.bias == 0 && at != b->mine;
     bool zero;
+    pb_act(b->pool, b);
     pb_frame frame = pb_pool_take_one(
         b->pool, has_before ? pb_entry_frame(pb_entry_load(at - 1)) : 0, &zero);
     if (frame == 0) {
@@ -673,6 +736,9 @@ pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
     uint64_t off = b->root.size;
     if (append_page(b, src, n)) {
         return PB_OK;
+    }
+    if (!pb_buf_vouch(b, src, n)) {
+        return PB_CORRUPT;
     }
     pb_status st = pb_buf_prepare(b, off, n);
     if (st == PB_OK) {

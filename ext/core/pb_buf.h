@@ -14,6 +14,9 @@
  *    +------+------+-------------------+---------------------------------------------+
  *                                       ^ PB_INLINE bytes, zeros past the size (I4)
  *
+ * In debug pools `room` is 0, so that every change takes the long way, and `tail` says
+ * where the fill of the tail begins (pb_tail.c).
+ *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
 #ifndef PB_BUF_H
@@ -122,6 +125,17 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
 /* Remember the tail again after an append that was prepared and copied by hand. */
 void
 pb_buf_remember_tail(pb_buf *b);
+
+/* May a copy use this memory of somebody else's?  In debug pools: not where it touches pages
+ * of a pool and lies in no one view; then that is noted (pb_debug.h). */
+bool
+pb_debug_foreign(pb_pool *pool, const struct pb_buf *b, const void *mem, uint64_t n);
+
+static inline bool
+pb_buf_vouch(const pb_buf *b, const void *mem, uint64_t n)
+{
+    return PB_LIKELY(!b->pool->debug) || pb_debug_foreign(b->pool, b, mem, n);
+}
 
 /* ---- out ---- */
 

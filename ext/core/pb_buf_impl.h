@@ -67,6 +67,37 @@ pb_buf_cover(pb_buf *b, uint64_t size);
 void
 pb_buf_clean_tail(pb_buf *b);
 
+/* ---- pb_tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
+
+/* Fill them, where the page is this tree's alone and no live view is over it. */
+void
+pb_tail_fill(pb_buf *b);
+
+/* The first byte of the fill that somebody wrote, as an offset in the buffer; UINT64_MAX:
+ * none, or they are not filled. */
+uint64_t
+pb_tail_damage(const pb_buf *b);
+
+/* None, or else that is noted. */
+bool
+pb_tail_intact(const pb_buf *b);
+
+void
+pb_tail_end(pb_buf *b);
+
+/* Before a change: look at the fill, then make it zeros, as in other pools.  false: somebody
+ * wrote past the end; that is noted, mended, and the change should not be. */
+static inline bool
+pb_tail_close(pb_buf *b)
+{
+    bool good = true;
+    if (PB_UNLIKELY(b->pool->debug) && !pb_buf_is_inline(b) && b->tail) {
+        good = pb_tail_intact(b);
+        pb_tail_end(b);
+    }
+    return good;
+}
+
 /* How many entries from `at` on name consecutive frames at consecutive addresses. */
 uint64_t
 pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most);

@@ -1,6 +1,8 @@
 /* pb_check.c: the rules, read back from the structures. */
 #include "pb_check.h"
-#include "pb_view.h"
+#include "pb_buf_impl.h"
+#include "pb_census.h"
+#include "pb_debug.h"
 
 typedef struct {
     const pb_buf *b;
@@ -13,8 +15,14 @@ static bool
 broken(const checker *c, const char *why, pb_frame frame, uint64_t page)
 {
     uint64_t pos = page << PB_PAGE_SHIFT;
-    *c->fault = (pb_fault){why, frame, c->b,
-                           c->b && pos > c->b->root.bias ? pos - c->b->root.bias : 0};
+    *c->fault =
+        (pb_fault){.why = why,
+                   .frame = frame,
+                   .owner = c->b,
+                   .offset = c->b && pos > c->b->root.bias ? pos - c->b->root.bias : 0};
+    if (c->b) {
+        c->fault->trace = pb_frame_trace(c->b->pool, frame);
+    }
     return false;
 }
 
@@ -96,13 +104,19 @@ check_shape(const checker *c)
     return true;
 }
 
-/* I4: zeros past the end. */
+/* I4: zeros past the end, or the fill of debug pools. */
 static bool
 check_tail(const checker *c)
 {
     const pb_buf *b = c->b;
     uint64_t end = b->root.bias + b->root.size;
     pb_leaf leaf;
+    if (b->pool->debug && b->tail) {
+        uint64_t off = pb_tail_damage(b);
+        bool good = off == UINT64_MAX || broken(c, PB_WHY_TAIL, 0, end >> PB_PAGE_SHIFT);
+        c->fault->offset = good ? c->fault->offset : off;
+        return good;
+    }
     if ((end & PB_PAGE_MASK) == 0 || (b->book && b->book->tail_dirty)) {
         return true;
     }
@@ -145,7 +159,8 @@ check_memory(const checker *c)
         }
     }
     uint64_t end = r->bias + r->size;
-    if (r->room && b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
+    if ((r->room || (b->pool->debug && b->tail)) &&
+        b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
         return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
     }
     if (b->front && b->front != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
@@ -161,8 +176,9 @@ check_inline(const checker *c)
     if (b->root.size > PB_INLINE) {
         return broken(c, "inline bytes past their room", 0, 0);
     }
-    if (!b->root.frozen && (b->tail != pb_buf_inline(b) + b->root.size ||
-                            b->root.room != PB_INLINE - b->root.size)) {
+    uint64_t room = b->pool->debug ? 0 : PB_INLINE - b->root.size;
+    if (!b->root.frozen &&
+        (b->tail != pb_buf_inline(b) + b->root.size || b->root.room != room)) {
         return broken(c, "a stale tail is remembered", 0, 0);
     }
     const uint8_t *past = pb_buf_inline(b) + PB_INLINE;
@@ -231,10 +247,16 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
 /* ---- the pool ---- */
 
 size_t
+pb_pool_numbers(const pb_pool *pool)
+{
+    const pb_region *r = &pool->root->region[pool->root->newest];
+    return pool->root->regions ? (size_t)r->first + r->count : 1;
+}
+
+size_t
 pb_pool_check_words(const pb_pool *pool)
 {
-    const pb_region *r = &pool->region[pool->newest];
-    return pool->regions ? (size_t)r->first + r->count : 1;
+    return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
 }
 
 /* Count references below an entry; a node seen before has its children counted. */
@@ -253,78 +275,179 @@ recount(const pb_pool *pool, uint32_t *seen, pb_entry e, unsigned h)
     }
 }
 
+/* What a recount comes to, beside what the pool has counted. */
+typedef struct {
+    uint64_t held, nodes, detached, quarantined, guards;
+    uint32_t *charged; /* by account */
+} sums;
+
+/* With a tree that names it as its owner. */
 static bool
-check_counts(const checker *c, const pb_pool *pool, const pb_region *r, uint64_t *held,
-             uint64_t *nodes)
+broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
+{
+    uint64_t offset = 0;
+    const pb_buf *owner = pb_owner_of(pool, frame, &offset);
+    *c->fault = (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame)};
+    return false;
+}
+
+static bool
+check_held(const checker *c, const pb_pool *root, pb_frame f, const pb_row *row, sums *s)
+{
+    s->held++;
+    s->nodes += row->held.kind == PB_KIND_NODE;
+    s->detached += row->held.kind == PB_KIND_DETACHED;
+    s->charged[row->held.account]++;
+    if (row->held.count != c->seen[f] && row->held.count != PB_COUNT_MAX) {
+        return broken_frame(c, root, "I1: a reference count is not the number of entries",
+                            f);
+    }
+    if (c->seen[f] == 0 && row->held.pins == 0) {
+        return broken_frame(c, root, "I1: a held frame has no owner", f);
+    }
+    return true;
+}
+
+/* Frames that nobody has. */
+static bool
+check_left(const checker *c, pb_pool *root, pb_frame f)
+{
+    pb_fault damage;
+    if (c->seen[f]) {
+        return broken_frame(c, root, "I1: a free frame is named by an entry", f);
+    }
+    if (root->debug && pb_debug_find(root, f, &damage)) {
+        *c->fault = damage;
+        return false;
+    }
+    return true;
+}
+
+/* Of the ground that was never used only the edge is looked at: the rest is large, and what
+ * was written there is found when it is taken. */
+#define EDGE 16
+
+static bool
+is_far_ground(const pb_region *r, pb_frame f)
+{
+    return f >= r->lo + EDGE && f + EDGE < r->hi;
+}
+
+static bool
+check_region(const checker *c, pb_pool *root, const pb_region *r, sums *s)
 {
     for (pb_frame f = r->first ? r->first : 1; f < r->first + r->count; f++) {
-        bool is_free = pb_frame_is_free(pool, f);
-        const pb_row *row = pb_frame_row(pool, f);
-        if (is_free && c->seen[f]) {
-            return broken(c, "I1: a free frame is named by an entry", f, 0);
-        }
-        if (is_free) {
+        const pb_row *row = r->table + (f - r->first);
+        bool left = pb_frame_is_free(root, f);
+        if (is_far_ground(r, f) && c->seen[f] == 0) {
             continue;
         }
-        ++*held;
-        *nodes += row->held.kind == PB_KIND_NODE;
-        if (row->held.count != c->seen[f] && row->held.count != PB_COUNT_MAX) {
-            return broken(c, "I1: a reference count is not the number of entries", f, 0);
+        if (!left && row->held.kind >= PB_KIND_QUARANTINED) {
+            s->quarantined += row->held.kind == PB_KIND_QUARANTINED;
+            s->guards += row->held.kind == PB_KIND_GUARD;
+            left = true;
         }
-        if (c->seen[f] == 0 && row->held.pins == 0) {
-            return broken(c, "I1: a held frame has no owner", f, 0);
+        if (left ? !check_left(c, root, f) : !check_held(c, root, f, row, s)) {
+            return false;
         }
     }
     return true;
 }
 
 static bool
-check_list(const checker *c, const pb_pool *pool)
+check_list(const checker *c, const pb_pool *root, pb_frame head, bool cold, uint64_t count)
 {
     uint64_t n = 0;
     pb_frame prev = 0;
-    for (pb_frame f = pool->free_head; f; f = pb_frame_row(pool, f)->free.next) {
-        if (!pb_frame_valid(pool, f) || !pb_frame_is_free(pool, f)) {
+    for (pb_frame f = head; f; f = pb_frame_row(root, f)->free.next) {
+        if (!pb_frame_valid(root, f) || !pb_frame_is_free(root, f)) {
             return broken(c, "I1: the free list holds a frame that is not free", f, 0);
         }
-        if (pb_frame_row(pool, f)->free.prev != prev || ++n > pool->listed) {
-            return broken(c, "the free list is damaged", f, 0);
+        const pb_row *row = pb_frame_row(root, f);
+        if (row->free.prev != prev || !row->free.is_free || row->free.cold != cold ||
+            ++n > count) {
+            return broken(c, "I1: the free list is damaged", f, 0);
         }
         prev = f;
     }
-    return n == pool->listed || broken(c, "the free list is short", 0, 0);
+    if (n != count) {
+        return broken(c, "I1: the free list is short", 0, 0);
+    }
+    return cold || prev == root->free_tail ||
+           broken(c, "I1: the free list ends elsewhere", prev, 0);
+}
+
+static bool
+check_trees(const checker *c, const pb_pool *root)
+{
+    for (const pb_buf *b = root->bufs; b; b = b->next) {
+        if (!pb_buf_check(b, c->fault)) {
+            return false;
+        }
+        for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+            if (b->root.slot[i] != PB_HOLE) {
+                recount(root, c->seen, pb_entry_load(&b->root.slot[i]),
+                        b->root.levels - 1u);
+            }
+        }
+    }
+    return true;
+}
+
+/* What is charged to a child is counted in all pools above it. */
+static bool
+check_accounts(const checker *c, const pb_pool *root, const sums *s)
+{
+    for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS; i++) {
+        const pb_pool *child = root->accounts[i];
+        uint64_t held = 0;
+        for (unsigned j = 1; child && j < PB_MOST_POOLS; j++) {
+            bool below = root->accounts[j] && pb_pool_within(root->accounts[j], child);
+            held += below ? s->charged[j] : 0;
+        }
+        if (child && (held != child->held || child->held > child->limit)) {
+            return broken(c, "I1: a child pool miscounts what it holds", 0, 0);
+        }
+    }
+    return true;
+}
+
+static bool
+check_sums(const checker *c, const pb_pool *root, const sums *s)
+{
+    uint64_t all =
+        root->held + root->listed + root->virgin + root->quarantined + root->guards;
+    if (s->held != root->held || s->nodes != root->nodes || s->detached != root->detached) {
+        return broken(c, "I1: the pool miscounts what is held", 0, 0);
+    }
+    if (s->quarantined != root->quarantined || s->guards != root->guards) {
+        return broken(c, "I1: the pool miscounts what is kept back", 0, 0);
+    }
+    if (root->total != all || root->promised) {
+        return broken(c, "I1: held and free do not add up", 0, 0);
+    }
+    return check_accounts(c, root, s);
 }
 
 bool
 pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault)
 {
+    pb_pool *root = pool->root;
     checker c = {.fault = fault, .seen = scratch};
-    uint64_t held = 0, nodes = 0;
-    if (pool->fault.why) {
-        *fault = pool->fault;
+    sums s = {.charged = scratch + pb_pool_numbers(root)};
+    if (root->fault.why) {
+        *fault = root->fault;
         return false;
     }
-    for (const pb_buf *b = pool->bufs; b; b = b->next) {
-        if (!pb_buf_check(b, fault)) {
-            return false;
-        }
-        for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-            if (b->root.slot[i] != PB_HOLE) {
-                recount(pool, scratch, pb_entry_load(&b->root.slot[i]),
-                        b->root.levels - 1u);
-            }
-        }
+    if (!check_trees(&c, root)) {
+        return false;
     }
-    for (unsigned k = PB_REGION0_BITS - 1; pool->regions && k <= pool->newest; k++) {
-        if (!check_counts(&c, pool, &pool->region[k], &held, &nodes)) {
+    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
+        if (root->region[k].base && !check_region(&c, root, &root->region[k], &s)) {
             return false;
         }
     }
-    if (held != pool->held || nodes != pool->nodes) {
-        return broken(&c, "I1: the pool miscounts what is held", 0, 0);
-    }
-    if (pool->total != pool->held + pool->listed + pool->virgin || pool->promised) {
-        return broken(&c, "I1: held and free do not add up", 0, 0);
-    }
-    return check_list(&c, pool);
+    return check_sums(&c, root, &s) &&
+           check_list(&c, root, root->free_head, false, root->listed - root->cold) &&
+           check_list(&c, root, root->cold_head, true, root->cold);
 }

@@ -14,6 +14,15 @@ pb_buf_settle(pb_buf *b)
     }
 }
 
+/* Where changes need not remember the tail, debug pools do all the same. */
+static inline void
+refill_tail(pb_buf *b)
+{
+    if (PB_UNLIKELY(b->pool->debug)) {
+        pb_buf_remember_tail(b);
+    }
+}
+
 /* ---- off the front ---- */
 
 static void
@@ -131,6 +140,10 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
         drop_front_inline(b, n);
         return PB_OK;
     }
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
+    }
+    pb_act(b->pool, b);
     uint64_t first = page_of(root->bias), past = page_of(root->bias + n);
     if (past == first + 1 && drop_one_page(b, n, first)) {
         return PB_OK;
@@ -147,6 +160,7 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
         root->size -= n;
     }
     remember_front(b);
+    refill_tail(b);
     return PB_OK;
 }
 
@@ -252,6 +266,7 @@ wipe(pb_buf *b, uint64_t pos, uint64_t end)
     pb_status st = pb_pool_promise(b->pool, need);
     if (st == PB_OK) {
         wipe_promised(b, &w, need);
+        refill_tail(b);
     }
     return st;
 }
@@ -277,6 +292,10 @@ pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
         pb_zero(pb_buf_inline(b) + off, n);
         return PB_OK;
     }
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
+    }
+    pb_act(b->pool, b);
     uint64_t pos = root->bias + off, end = pos + n;
     /* nothing before the bias or past the end is in use: whole pages there go as well */
     if (end == root->bias + root->size) {
@@ -340,6 +359,7 @@ shorten_tree(pb_buf *b, uint64_t size)
     wipe_promised(b, &w, need);
     root->size = size;
     pb_buf_settle(b);
+    refill_tail(b);
     return PB_OK;
 }
 
@@ -348,6 +368,10 @@ pb_buf_truncate(pb_buf *b, uint64_t size)
 {
     if (b->root.frozen) {
         return PB_FROZEN;
+    }
+    pb_act(b->pool, b);
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
     }
     if (size > b->root.size) {
         return lengthen(b, size);

@@ -16,8 +16,8 @@ pb_diff_open(pb_diff *d, const pb_buf *a, const pb_buf *b, bool exact)
     *d = (pb_diff){.a = a, .b = b, .exact = exact};
     d->common = pb_min(a->root.size, b->root.size);
     d->size = pb_max(a->root.size, b->root.size);
-    d->by_entry = a->pool == b->pool && !pb_buf_is_inline(a) && !pb_buf_is_inline(b) &&
-                  (apart & PB_PAGE_MASK) == 0;
+    d->by_entry = pb_pool_same(a->pool, b->pool) && !pb_buf_is_inline(a) &&
+                  !pb_buf_is_inline(b) && (apart & PB_PAGE_MASK) == 0;
 }
 
 /* ---- bytes ---- */

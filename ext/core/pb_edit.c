@@ -134,6 +134,9 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
 {
     uint64_t tail = b->root.size - (off + old);
     bool front = off == 0 && n == 0; /* views follow their frames */
+    if (!pb_buf_vouch(b, src, n)) {
+        return PB_CORRUPT;
+    }
     if (n == old) {
         pb_status st = n ? pb_buf_prepare(b, off, n) : PB_OK;
         if (st == PB_OK) {
@@ -161,6 +164,9 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     const uint8_t *from = src;
     uint64_t past = s->start + (s->n - 1) * (uint64_t)s->step; /* the last, modulo 2^64 */
     uint64_t low = pb_min(s->start, past), high = pb_max(s->start, past);
+    if (!pb_buf_vouch(b, src, s->n)) {
+        return PB_CORRUPT;
+    }
     pb_status st = prepare(b, low, high - low + 1);
     if (st == PB_OK) {
         window to = {.b = b};
@@ -241,7 +247,7 @@ pb_buf_is_own_memory(const pb_buf *b, const void *p, uint64_t n)
 {
     uintptr_t from = (uintptr_t)p;
     for (unsigned i = 0; i < PB_REGION_SLOTS; i++) {
-        const pb_region *r = &b->pool->region[i];
+        const pb_region *r = &b->pool->root->region[i];
         uintptr_t base = (uintptr_t)r->base,
                   past = base + ((uintptr_t)r->count << PB_PAGE_SHIFT);
         if (r->count && from < past && from + n > base) {

@@ -137,9 +137,9 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
         return;
     }
     if (e != PB_HOLE) {
-        pb_lock_take(&g->pool->lock);
+        pb_lock_take(&g->pool->root->lock);
         pb_frame_ref(g->pool, pb_entry_frame(e));
-        pb_lock_drop(&g->pool->lock);
+        pb_lock_drop(&g->pool->root->lock);
     }
     pb_entry_store(at, e);
     if (old != PB_HOLE) {

@@ -1,61 +1,92 @@
-/* pb_pool.h: regions, frames, the frame table, the free list.
+/* pb_pool.h: regions, frames, the frame table, the free lists, accounts.
  *
  * Regions come from outside (pb_pool_add_region).  Region k holds the frames
  * [2^k, 2^(k+1)), the first one also those below it, so that frame -> address is a
  * count-leading-zeros and an add.  A region may map fewer frames than it spans.
  * Beside each lies a companion region:
  *
- *    frame table: 8 bytes a frame     free map: 1 bit a frame   zero map: 1 bit
- *    held: count, kind, pins          1 = on the free list      1 = known zero
- *    free: next, prev
+ *    frame table: 8 bytes a frame           free map: 1 bit a frame   zero map: 1 bit
+ *    held: count, kind, account, pins       1 = on a free list        1 = known zero
+ *    free: next, prev, cold                 in debug pools also: who took it and who freed
+ *                                           it (8 bytes), how it is protected (1 byte)
  *
  * Frames of a region that were never handed out ("virgin") lie between `lo` and `hi`:
  * data comes from the bottom, nodes from the top, so that nodes do not cut the runs
- * of data.  They are free, but neither on the list nor touched. */
+ * of data.  They are free, but neither on a list nor touched.  Of those that were, the
+ * warm ones are on one list, the most recently freed first, and the cold ones, whose memory
+ * the system has back, on another.
+ *
+ * A child is a pool without regions: it draws from those of its root and keeps an account
+ * of its own.  What it holds is charged to it and to all pools above it. */
 #ifndef PB_POOL_H
 #define PB_POOL_H
 
 #include "pb_lock.h"
+#include "pb_map.h"
 #include "pb_page.h"
 
 #define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
 #define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
-#define PB_REGION_SLOTS 32
-#define PB_COUNT_MAX UINT32_MAX /* a count that got here stays (never freed) */
+#define PB_REGION_SLOTS 32 /* the last stays empty: frame numbers have 31 bits, 8 TiB */
+#define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that got here stays (never freed) */
 #define PB_UNLIMITED UINT64_MAX
+#define PB_QUARANTINE 64   /* freed frames that wait before they are used again */
+#define PB_MOST_POOLS 8192 /* accounts of one root */
+#define PB_MARKS 8
 
 typedef enum {
+    PB_KIND_NONE = 0, /* never handed out */
     PB_KIND_DATA = 1,
     PB_KIND_NODE = 2,
-    PB_KIND_DETACHED = 3, /* under a live pin, named by no entry */
+    PB_KIND_DETACHED = 3,    /* under a live pin, named by no entry */
+    PB_KIND_QUARANTINED = 4, /* freed, not to be used again yet (debug) */
+    PB_KIND_GUARD = 5,       /* kept empty behind a run (debug) */
 } pb_kind;
 
-/* One row of the frame table. */
+/* One row of the frame table.  A free frame's count is negative as a signed number, one
+ * that was never handed out has 0: so `count > 0` is all it takes to know a frame that
+ * may be read, and `count == 1` one that may be written. */
 typedef union {
     struct {
         uint32_t count; /* entries that name the frame, over all trees */
-        uint8_t kind;
-        uint8_t flags;
-        uint16_t pins; /* live pins over the frame */
+        uint16_t kind : 3;
+        uint16_t account : 13; /* the pool that took it */
+        uint16_t pins;         /* live pins over the frame */
     } held;
     struct {
-        pb_frame next, prev;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        uint32_t is_free : 1, next : 31; /* is_free overlays the sign of count */
+#else
+        uint32_t next : 31, is_free : 1;
+#endif
+        uint32_t prev : 31, cold : 1;
     } free;
 } pb_row;
 
 _Static_assert(sizeof(pb_row) == 8, "a row is 8 bytes: 0.2 % of a page");
+
+/* Who took a frame and who freed it last, as numbers that the witness gave. */
+typedef struct {
+    uint32_t took, freed;
+} pb_trace;
 
 typedef struct {
     uint8_t *base; /* address of frame `first` */
     pb_row *table; /* row of frame `first` */
     uint64_t *free_map;
     uint64_t *zero_map;
+    pb_trace *trace; /* NULL where nobody keeps it */
+    uint8_t *guard;  /* how each frame is protected (pb_guard.h); NULL: not at all */
     pb_frame first;
     uint32_t count;   /* frames mapped */
     pb_frame lo, hi;  /* virgin: [lo, hi) */
     pb_frame advised; /* huge pages were advised below this frame */
+    pb_frame rested;  /* lo, when pb_advise_rest was last called */
     bool fresh_zero;
     bool discard_zeroes;
+    bool sampled; /* its frames are those of the sample (pb_guard.h) */
+    struct pb_pool *pool;
+    pb_extent extent; /* in the map */
 } pb_region;
 
 struct pb_buf;
@@ -66,31 +97,79 @@ typedef struct {
     pb_frame frame;
     const struct pb_buf *owner;
     uint64_t offset;
+    pb_trace trace; /* of the frame, where it is kept */
 } pb_fault;
 
+/* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
+ * does. */
 typedef struct {
-    /* biased, indexed by log2: address = addr[k] + (frame << PB_PAGE_SHIFT) */
+    const struct pb_buf *tree, *proxy;
+} pb_acting;
+
+typedef struct pb_pool {
+    /* biased, indexed by log2: address = addr[k] + (frame << PB_PAGE_SHIFT).  A child has a
+     * copy. */
     uintptr_t addr[PB_REGION_SLOTS];
     uintptr_t rows[PB_REGION_SLOTS];
-    pb_region region[PB_REGION_SLOTS];
-    pb_lock lock;
-    pb_frame free_head; /* most recently freed first */
-    unsigned newest;    /* the region to take virgin frames from; 0 = none yet */
-    uint64_t total, listed, virgin;
-    uint64_t promised; /* of listed + virgin: spoken for (I3) */
+    uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of region k */
+    struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
+    uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
+    uint8_t notice;       /* of a root: something waits to be told (PB_NOTICE_*) */
+    uint16_t account;     /* its number; 0 is the root */
+
+    /* ---- its account, with those of its children ---- */
+    struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
+    uint64_t promised; /* of listed + virgin: spoken for (I3) */
     uint64_t limit;    /* frames */
     uint64_t taken;    /* frames handed out so far: see pb_pool_taken */
-    uint64_t asked;    /* frames that the last promise asked for */
-    uint64_t short_by; /* after PB_NEED_PAGES: how many more are needed */
+    uint64_t watch;    /* holding so many is to be noted: the next mark, or a new high */
+    uint64_t rearm;    /* and so is holding less than this */
+    uint64_t marks[PB_MARKS]; /* rising; how much is to be told of (pb_pool_set_marks) */
+    uint32_t mark_count;
+    uint32_t reached; /* marks that are not above `held` */
+    uint32_t crossed; /* bit i: marks[i] was reached since that was last told */
+
+    /* ---- the frames: of a root ---- */
+    pb_lock lock;
+    unsigned newest;               /* the region to take virgin frames from; 0 = none yet */
+    pb_frame free_head, free_tail; /* warm: most recently freed first */
+    pb_frame cold_head;            /* given back to the system */
+    uint64_t total, listed, cold, virgin; /* listed: on either list */
+    uint64_t keep;      /* as many warm frames stay; the rest goes back by itself */
+    uint64_t keep_most; /* keep rises up to here with what is taken again after it went */
+    uint64_t quarantined, guards;
+    uint64_t asked;          /* frames that the last promise asked for */
+    uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
+    bool short_of_run;       /* and in one piece */
+    struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
     uint64_t table_bytes;
     uint32_t regions;
-    struct pb_buf *bufs; /* every tree that draws from the pool */
-    pb_fault fault;
+    struct pb_pool **accounts; /* children by number; the caller's memory */
+    struct pb_buf *bufs;       /* every tree that draws from the root or a child */
+    pb_map *map;               /* where regions and views are listed; may be NULL */
+    pb_fault fault;            /* the first broken rule; it stays */
+    pb_fault found;            /* with PB_NOTICE_FAULT: what is to be told */
+    /* Told of frames that are taken or freed, and by which tree; returns a number for that.
+     * Runs under the pool's lock: no Python code. */
+    uint32_t (*witness)(struct pb_pool *root, const struct pb_buf *actor, pb_frame first,
+                        uint32_t n, bool taken);
+    pb_acting acting;                   /* see pb_act */
+    pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
+    uint32_t oldest;
+    uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
+    uint32_t sample_left;   /* frames until the next one does */
+    uint32_t mappings;      /* pieces that protection has cut the regions into */
+    uint32_t most_mappings; /* no protection is added past so many */
+    pb_region region[PB_REGION_SLOTS];
 } pb_pool;
+
+#define PB_NOTICE_FAULT 1
+#define PB_NOTICE_PRESSURE 2
 
 #if PB_LOCKS
 extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
+extern _Thread_local pb_acting pb_acting_here;
 #endif
 
 /* ---- address of a frame: no loop ---- */
@@ -139,20 +218,148 @@ pb_frame_ref(pb_pool *pool, pb_frame frame)
     }
 }
 
+/* ---- level 0: what every copy asks of a page before it touches it ---- */
+
+#ifndef PB_CHECKS
+#define PB_CHECKS 1 /* 0 only to measure what the checks cost */
+#endif
+
+/* Is it a frame of a region?  Names outside of all regions are safe to ask for. */
+static inline bool
+pb_frame_in_region(const pb_pool *pool, pb_frame frame)
+{
+    return !PB_CHECKS || frame < pool->past[pb_region_of(frame)];
+}
+
+/* Is it a frame of a region, and held?  Names outside of all regions are safe to ask for. */
+static inline bool
+pb_frame_readable(const pb_pool *pool, pb_frame frame)
+{
+    unsigned k = pb_region_of(frame);
+    return !PB_CHECKS ||
+           PB_LIKELY(
+               frame < pool->past[k] &&
+               (int32_t)pb_load32(&((const pb_row *)pool->rows[k])[frame].held.count) > 0);
+}
+
+/* And by one entry only (I2)? */
+static inline bool
+pb_frame_writable(const pb_pool *pool, pb_frame frame)
+{
+    unsigned k = pb_region_of(frame);
+    return !PB_CHECKS ||
+           PB_LIKELY(frame < pool->past[k] &&
+                     pb_load32(&((const pb_row *)pool->rows[k])[frame].held.count) == 1);
+}
+
+/* The same of n frames that follow one another, in one region. */
+static inline bool
+pb_run_readable(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    bool good = pb_frame_readable(pool, frame);
+    const pb_row *row = good ? pb_frame_row(pool, frame) : NULL;
+    for (uint64_t i = 1; PB_CHECKS && good && i < n; i++) {
+        good = (int32_t)pb_load32(&row[i].held.count) > 0;
+    }
+    return good;
+}
+
+static inline bool
+pb_run_writable(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    bool good = pb_frame_writable(pool, frame);
+    const pb_row *row = good ? pb_frame_row(pool, frame) : NULL;
+    for (uint64_t i = 1; PB_CHECKS && good && i < n; i++) {
+        good = pb_load32(&row[i].held.count) == 1;
+    }
+    return good;
+}
+
+/* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
+ * pool->fault when `stays`. */
+void
+pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
+
+/* The same of an entry that names no frame that may be touched. */
+void
+pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
+                   uint64_t offset);
+
+static inline pb_acting *
+pb_acting_of(pb_pool *pool)
+{
+#if PB_LOCKS
+    (void)pool;
+    return &pb_acting_here;
+#else
+    return &pool->root->acting;
+#endif
+}
+
+/* Tree b of the pool is about to take or free frames, or to be walked: for reports. */
+static inline void
+pb_act(pb_pool *pool, const struct pb_buf *b)
+{
+    pb_acting *acting = pb_acting_of(pool);
+    acting->tree = acting->proxy ? acting->proxy : b;
+}
+
 /* ---- life ---- */
 
-/* An empty pool that may hold `limit` frames.  Cannot fail. */
+/* An empty pool that may hold `limit` frames.  Cannot fail.  It is not moved afterwards. */
 void
 pb_pool_init(pb_pool *pool, uint64_t limit);
 
-/* Bytes of the companion region for `frames` frames. */
+/* The debug level, before the first region is added. */
+void
+pb_pool_set_debug(pb_pool *pool, unsigned level);
+
+/* A pool that was just made becomes a child of `parent`, with a number that is free in
+ * root->accounts. */
+void
+pb_pool_join(pb_pool *child, pb_pool *parent, uint16_t account);
+
+/* The child goes; frames of it that others still hold are charged to its parent.  O(frames)
+ * where there are any. */
+void
+pb_pool_leave(pb_pool *child);
+
+/* The root goes: its regions leave the map. */
+void
+pb_pool_fini(pb_pool *pool);
+
+/* Do two pools draw from the same regions, so that their trees may share frames? */
+static inline bool
+pb_pool_same(const pb_pool *a, const pb_pool *b)
+{
+    return a->root == b->root;
+}
+
+/* Is `pool` this one or below it? */
+static inline bool
+pb_pool_within(const pb_pool *pool, const pb_pool *above)
+{
+    while (pool && pool != above) {
+        pool = pool->parent;
+    }
+    return pool != NULL;
+}
+
+/* Bytes of the companion region for `frames` frames; the second of a debug pool. */
 size_t
 pb_pool_table_bytes(uint32_t frames);
+size_t
+pb_pool_companion_bytes(const pb_pool *pool, uint32_t frames);
 
 /* How many frames the next region spans by default (as many as all before it); 0 when
  * all numbers are given out. */
 uint32_t
 pb_pool_next_region(const pb_pool *pool);
+
+/* Holding marks[i] frames is to be noted (PB_NOTICE_PRESSURE, pool->crossed) whenever the
+ * account gets there from below.  They rise; at most PB_MARKS. */
+void
+pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n);
 
 /* Take `frames` frames at `base`, their table at `table`; a region may be smaller than
  * its span, or larger than pb_pool_next_region says (then numbers are skipped).
@@ -161,10 +368,21 @@ pb_status
 pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
                    bool discard_zeroes);
 
+/* The sample (pb_guard.h), before any region: PB_SAMPLE_FRAMES frames at `base`, of a pool at
+ * level 0; one frame in `every` will come from it. */
+#define PB_SAMPLE 16
+#define PB_SAMPLE_FRAMES (2 * PB_SAMPLE + 1)
+
+size_t
+pb_pool_sample_bytes(void); /* of its companion region */
+void
+pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
+
 /* ---- reserve, then take (I3) ---- */
 
 /* Speak for n frames, so that taking them cannot fail.
- * PB_LIMIT, or PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
+ * PB_CORRUPT where damage was found that is not told yet (so whoever counts what a change
+ * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
 pb_status
 pb_pool_promise(pb_pool *pool, uint64_t n);
 
@@ -241,6 +459,17 @@ pb_frame_pinned(const pb_pool *pool, pb_frame frame)
 uint64_t
 pb_pool_trim(pb_pool *pool);
 
+/* More than pool->keep is warm: what was freed first goes back, in whole stretches.  Called
+ * when a frame was freed, under the lock. */
+void
+pb_pool_give_back(pb_pool *root);
+
+static inline uint64_t
+pb_pool_warm(const pb_pool *root)
+{
+    return root->listed - root->cold;
+}
+
 /* ---- looking in ---- */
 
 /* Is the frame one of a region, and is it free?  For the checks. */
@@ -249,7 +478,11 @@ pb_frame_valid(const pb_pool *pool, pb_frame frame);
 bool
 pb_frame_is_free(const pb_pool *pool, pb_frame frame);
 
-/* Frames with more than one reference.  O(total). */
+/* What the witness said of a frame; zeros where it is not kept. */
+pb_trace
+pb_frame_trace(const pb_pool *pool, pb_frame frame);
+
+/* Frames with more than one reference that the pool or a child took.  O(total). */
 uint64_t
 pb_pool_shared(const pb_pool *pool);
 

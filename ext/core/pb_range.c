@@ -223,7 +223,7 @@ choose_bias(const pb_paste *p)
 {
     pb_buf *to = p->to;
     uint64_t size = to->root.size, from = p->from->root.bias + p->from_off;
-    if (pb_buf_is_inline(p->from) || to->pool != p->from->pool) {
+    if (pb_buf_is_inline(p->from) || !pb_pool_same(to->pool, p->from->pool)) {
         return;
     }
     if (size == 0) {
@@ -251,7 +251,7 @@ begin_in_tree(pb_paste *p)
     pb_buf *to = p->to;
     uint64_t end = start_of(p) + p->n;
     const pb_buf *from = p->from;
-    p->grafts = to->pool == from->pool && !pb_buf_is_inline(from) &&
+    p->grafts = pb_pool_same(to->pool, from->pool) && !pb_buf_is_inline(from) &&
                 ((start_of(p) ^ (from->root.bias + p->from_off)) & PB_PAGE_MASK) == 0;
     pb_status st = end <= PB_REACH ? pb_buf_raise_to(to, end) : PB_CAPACITY;
     uint64_t need = 0;
@@ -290,7 +290,8 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
         pb_buf_remember_tail(to);
         return PB_OK;
     }
-    pb_status st = pb_buf_spill(to);
+    pb_act(to->pool, to);
+    pb_status st = pb_tail_close(to) ? pb_buf_spill(to) : PB_CORRUPT;
     if (st != PB_OK) {
         return st;
     }
@@ -318,7 +319,7 @@ copy_piece(const pb_paste *p, const piece *x)
         uint8_t *to, *from;
         len = pb_buf_stretch(p->to, off, n, &to);
         len = pb_buf_stretch(p->from, from_off, len, &from);
-        if (from) {
+        if (to && from) { /* to: damaged where it is not there, and noted */
             pb_copy(to, from, len);
         }
         else if (to) {

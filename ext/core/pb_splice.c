@@ -26,14 +26,14 @@ second_tree(const pb_buf *b)
     t.root.room = 0;
     t.root.lock = t.root.holds = 0;
     t.root.shared = PB_SHARED_FOR_GOOD;
-    pb_lock_take(&b->pool->lock);
+    pb_lock_take(&b->pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
         if (e != PB_HOLE) {
             pb_frame_ref(b->pool, pb_entry_frame(e));
         }
     }
-    pb_lock_drop(&b->pool->lock);
+    pb_lock_drop(&b->pool->root->lock);
     return t;
 }
 
@@ -95,13 +95,19 @@ exchange_tree(pb_buf *b, const exchange *x)
         pb_buf_clean_tail(b);
         b->book->tail_dirty = false;
     }
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
+    }
     pb_buf t = second_tree(b);
+    pb_acting_of(b->pool)->proxy = b; /* what the second one takes is this one's */
     pb_status st = exchange_in(&t, b, x);
+    pb_acting_of(b->pool)->proxy = NULL;
     if (st != PB_OK) {
         pb_tree_release(t.pool, &t.root);
         *x->shared = false;
         return st;
     }
+    (void)pb_tail_close(&t); /* nobody has seen it */
     take_place(b, &t, *x->shared);
     return PB_OK;
 }

@@ -61,6 +61,9 @@ static void
 count_below(const pb_pool *pool, pb_entry e, unsigned h, pb_usage *use)
 {
     pb_frame frame = pb_entry_frame(e);
+    if (!pb_frame_readable(pool, frame)) {
+        return;
+    }
     use->shared += pb_frame_count(pool, frame) > 1;
     if (h == 0) {
         use->pages++;
@@ -114,8 +117,8 @@ uint64_t
 pb_pool_tables(const pb_pool *pool)
 {
     uint64_t bytes = 0;
-    for (unsigned k = PB_REGION0_BITS - 1; pool->regions && k <= pool->newest; k++) {
-        const pb_region *r = &pool->region[k];
+    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
+        const pb_region *r = &pool->root->region[k];
         uint64_t used = r->count - (r->hi - r->lo);
         bytes += used * sizeof(pb_row) +
                  (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
@@ -127,8 +130,8 @@ uint64_t
 pb_pool_pinned(const pb_pool *pool)
 {
     uint64_t n = pool->detached;
-    for (const pb_buf *b = pool->bufs; b; b = b->next) {
-        n += b->book ? pages_pinned(b->book) : 0;
+    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+        n += b->book && pb_pool_within(b->pool, pool) ? pages_pinned(b->book) : 0;
     }
     return n;
 }

@@ -1,6 +1,22 @@
 /* pb_tree.c: the radix tree of pages. */
 #include "pb_tree.h"
 #include "pb_copy.h"
+#include "pb_guard.h"
+
+/* ---- level 0 ---- */
+
+/* May the node or page behind an entry be looked at?  Else that is noted, and the entry
+ * passed over like a hole; the call is refused or told of it in the end. */
+static inline bool
+is_good(const pb_pool *pool, pb_entry e)
+{
+    if (pb_frame_readable(pool, pb_entry_frame(e))) {
+        return true;
+    }
+    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
+    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
+    return false;
+}
 
 /* ---- find ---- */
 
@@ -13,16 +29,14 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
         return;
     }
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
-    for (; e != PB_HOLE; h--) {
+    leaf->entry = NULL;
+    for (; e != PB_HOLE && is_good(pool, e); h--) {
         pb_entry *node = pb_node_of(pool, e);
         if (h == 1) {
             leaf->entry = node;
             break;
         }
         e = pb_entry_load(&node[pb_child_index(page, h - 1)]);
-    }
-    if (e == PB_HOLE) {
-        leaf->entry = NULL;
     }
     leaf->first = page >> pb_span_bits(h) << pb_span_bits(h);
     leaf->end = leaf->first + ((uint64_t)1 << pb_span_bits(h));
@@ -35,7 +49,7 @@ pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_l
     *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS};
     for (unsigned h = root->levels - 1u; h > 0; h--) {
         pb_entry e = pb_entry_load(at);
-        if (e == PB_HOLE || pb_frame_count(pool, pb_entry_frame(e)) > 1) {
+        if (e == PB_HOLE || !pb_frame_writable(pool, pb_entry_frame(e))) {
             return false;
         }
         leaf->entry = pb_node_of(pool, e);
@@ -57,10 +71,11 @@ pb_tree_walk(const pb_pool *pool, const pb_root *root, uint64_t page, pb_step *s
     for (unsigned h = root->levels - 1u;; h--) {
         pb_entry e = pb_entry_load(at);
         pb_frame frame = pb_entry_frame(e);
-        uintptr_t address = frame ? (uintptr_t)pb_frame_address(pool, frame) : 0;
+        bool good = pb_frame_readable(pool, frame);
+        uintptr_t address = good ? (uintptr_t)pb_frame_address(pool, frame) : 0;
         steps[n] = (pb_step){n + 1, index, e, frame, address};
         n++;
-        if (e == PB_HOLE || h == 0) {
+        if (!good || h == 0) {
             return n;
         }
         index = pb_child_index(page, h - 1);
@@ -111,11 +126,16 @@ need_hole(unsigned h, uint64_t lo, uint64_t hi)
 
 /* Holes among entries of height 0. */
 static uint64_t
-need_entries(const pb_entry *entry, uint32_t from, uint32_t to)
+need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t to)
 {
     uint64_t n = 0;
     for (uint32_t i = from; i <= to; i++) {
-        n += entry[i] == PB_HOLE;
+        if (entry[i] == PB_HOLE) {
+            n++;
+        }
+        else if (!is_good(pool, pb_entry_load(&entry[i]))) {
+            break;
+        }
     }
     return n;
 }
@@ -127,6 +147,9 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
     if (e == PB_HOLE) {
         return need_hole(h, lo, hi);
     }
+    if (!is_good(pool, e)) {
+        return 0;
+    }
     shared = shared || (may_share && pb_frame_count(pool, pb_entry_frame(e)) > 1);
     if (h == 0) {
         return shared;
@@ -134,7 +157,7 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
     const pb_entry *node = pb_node_of(pool, e);
     children c = children_of(h, lo, hi);
     if (h == 1 && !may_share) {
-        return need_entries(node, c.from, c.to);
+        return need_entries(pool, node, c.from, c.to);
     }
     uint64_t n = shared;
     for (uint32_t i = c.from; i <= c.to; i++) {
@@ -181,14 +204,14 @@ copy_node(pb_pool *pool, pb_entry *at)
     pb_frame frame = pb_pool_take_node(pool, &zero);
     pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
     pb_copy(node, pb_frame_address(pool, old), PB_PAGE_SIZE);
-    pb_lock_take(&pool->lock);
+    pb_lock_take(&pool->root->lock);
     for (uint32_t i = 0; i < PB_FANOUT; i++) {
         pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
-        if (child) {
+        if (child && PB_LIKELY(pb_frame_in_region(pool, child))) {
             pb_frame_ref(pool, child);
         }
     }
-    pb_lock_drop(&pool->lock);
+    pb_lock_drop(&pool->root->lock);
     if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
         pb_tree_release_entry(pool, pb_entry_load(at), 1);
     }
@@ -232,6 +255,9 @@ pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)
     pb_frame old = pb_entry_frame(pb_entry_load(at));
     uint32_t got;
     bool zero;
+    if (PB_UNLIKELY(pool->debug)) {
+        pb_guard_thaw(pool, old);
+    }
     if (!root->shared || pb_frame_count(pool, old) <= 1) {
         return;
     }
@@ -354,7 +380,7 @@ static uint64_t
 drop_need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
                 bool shared)
 {
-    if (e == PB_HOLE || covers(h, lo, hi)) {
+    if (e == PB_HOLE || covers(h, lo, hi) || !is_good(pool, e)) {
         return 0;
     }
     shared = shared || pb_frame_count(pool, pb_entry_frame(e)) > 1;
@@ -468,9 +494,9 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
         if (node[i] != PB_HOLE && at >= from && at < from + PB_ROOT_SLOTS) {
             slot[at - from] = node[i];
             if (shared) {
-                pb_lock_take(&pool->lock);
+                pb_lock_take(&pool->root->lock);
                 pb_frame_ref(pool, pb_entry_frame(pb_entry_load(&node[i])));
-                pb_lock_drop(&pool->lock);
+                pb_lock_drop(&pool->root->lock);
             }
         }
     }
@@ -495,7 +521,7 @@ lower_once(pb_pool *pool, pb_root *root)
     }
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&root->slot[i]);
-        if (e != PB_HOLE) {
+        if (e != PB_HOLE && is_good(pool, e)) {
             lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
         }
     }

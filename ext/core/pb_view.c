@@ -1,5 +1,6 @@
 /* pb_view.c: pins over runs, and trees that share frames. */
 #include "pb_buf_impl.h"
+#include "pb_guard.h"
 
 /* ---- the book ---- */
 
@@ -217,7 +218,8 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     pb_frame run = pb_pool_take_exact(b->pool, (uint32_t)n);
     if (run == 0) {
         pb_pool_unpromise(b->pool, n + nodes);
-        b->pool->short_by = n + nodes; /* a region that has it whole */
+        b->pool->root->short_by = n + nodes; /* a region that has it whole */
+        b->pool->root->short_of_run = true;
         return PB_NEED_PAGES;
     }
     forget(b);
@@ -256,6 +258,9 @@ make_run(pb_buf *b, uint64_t first, uint64_t pages)
     book->run_page = first;
     book->run_count = pages;
     book->run_frame = run_of(b, first, pages);
+    for (uint64_t i = 0; b->pool->debug && i < pages; i++) {
+        pb_guard_thaw(b->pool, book->run_frame + (pb_frame)i);
+    }
     pb_buf_remember_tail(b);
     return PB_OK;
 }
@@ -266,6 +271,10 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     pb_book *book = b->book;
     uint64_t pos = b->root.bias + off;
     uint64_t first = page_of(pos), pages = page_of(pos + n - 1) - first + 1;
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
+    }
+    pb_act(b->pool, b);
     if (!run_remembered(book, first, pages)) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
@@ -311,14 +320,14 @@ static void
 share_root(pb_buf *to, pb_buf *from)
 {
     pb_pool *pool = from->pool;
-    pb_lock_take(&pool->lock);
+    pb_lock_take(&pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&from->root.slot[i]);
         if (e != PB_HOLE) {
             pb_frame_ref(pool, pb_entry_frame(e));
         }
     }
-    pb_lock_drop(&pool->lock);
+    pb_lock_drop(&pool->root->lock);
     to->root.size = from->root.size;
     to->root.bias = from->root.bias;
     to->root.levels = from->root.levels;
@@ -382,6 +391,10 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         return st;
     }
     uint8_t before = from->root.shared;
+    if (!pb_tail_close(from)) {
+        return PB_CORRUPT;
+    }
+    pb_act(to->pool, to);
     share_root(to, from);
     for (pb_pin *pin = from->book ? from->book->pins : NULL; pin; pin = pin->next) {
         st = copy_pinned(to, pin);
@@ -395,6 +408,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
     if (from->book && from->book->tail_dirty) { /* I4 in the copy, which nobody views */
         pb_buf_clean_tail(to);
     }
+    pb_guard_freeze(to->pool, &to->root);
     return PB_OK;
 }
 
@@ -430,6 +444,7 @@ pb_buf_unhold(pb_buf *to, pb_buf *from)
 void
 pb_buf_adopt(pb_buf *b, pb_buf *from)
 {
+    (void)pb_tail_close(from); /* damage is told, but cannot hold this up */
     pb_buf_clear(b);
     if (pb_buf_is_inline(from)) {
         memcpy(pb_buf_inline(b), pb_buf_inline(from), PB_INLINE);
@@ -464,6 +479,7 @@ pb_buf_restore(pb_buf *b, pb_buf *from)
         return PB_CAPACITY;
     }
     pb_buf_init(&copy, b->pool, PB_MAX_LEVELS);
+    copy.root.frozen = PB_FROZEN_INTERNAL;
     pb_status st = pb_buf_share(&copy, from);
     if (st == PB_OK && !pb_buf_is_inline(b) && b->book) {
         st = pb_buf_spill(&copy);

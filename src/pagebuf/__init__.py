@@ -25,10 +25,14 @@ from pagebuf._core import (
     PageFile,
     PoolLimitError,
     PoolStats,
+    Region,
+    Usage,
     Walk,
     WalkStep,
     _set_pool_factory,
     default_pool,
+    is_valid,
+    region_of,
 )
 from pagebuf.pool import PagePool
 
@@ -55,9 +59,13 @@ __all__ = [
     "PagePool",
     "PoolLimitError",
     "PoolStats",
+    "Region",
+    "Usage",
     "Walk",
     "WalkStep",
     "default_pool",
+    "is_valid",
+    "region_of",
 ]
 
 __version__ = "0.1.0.dev0"

@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
-from typing import TYPE_CHECKING
 
-from pagebuf._core import PAGE_SIZE, Pool, _table_bytes
+from pagebuf._core import PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pagebuf._core import ByteQueue, BytesIO, PageBuffer
+    from collections.abc import Callable
+    from typing import Final, Self
 
 __all__ = ["PagePool"]
+
+KEEP: Final = 1 << 20
+"""Bytes of free pages that a pool keeps at first when it is told nothing."""
+
+KEEP_MOST: Final = 64 << 20
+"""And at most: what is taken again after it was given back had better be kept."""
+
+SAMPLE: Final = 5000
+"""With ``debug="sample"`` one frame in so many is guarded."""
+
+
+def _frames(limit: int | None, what: str) -> int:
+    """Whole pages in so many bytes; -1 for None: no limit."""
+    if limit is None:
+        return -1
+    if limit < 0:
+        raise ValueError(f"{what} must not be negative, not {limit}")
+    return limit // PAGE_SIZE
+
+
+def _level(debug: int | str | None) -> tuple[int, int]:
+    """The debug level, and of how many frames one is sampled (0: none)."""
+    given = os.environ.get("PAGEBUF_DEBUG") or 0 if debug is None else debug
+    word, _, every = str(given).partition(":")
+    if word in {"0", "1", "2"} and not every:
+        return int(word), 0
+    if word == "sample" and (not every or every.isdecimal()):
+        return 0, max(1, int(every or SAMPLE))
+    raise ValueError(f"debug must be 0, 1, 2, 'sample' or 'sample:N', not {given!r}")
 
 
 class PagePool(Pool):
@@ -21,8 +52,14 @@ class PagePool(Pool):
     system commits only as they are touched.
 
     Args:
-        limit: the most bytes that may be in use, tables included; rounded down to whole pages.
-            A call that would need more raises `PoolLimitError` and changes nothing.
+        limit: the most bytes of pages that may be in use, those of trees included; rounded down
+            to whole pages.  A call that would need more raises `PoolLimitError` and changes
+            nothing.
+        keep: bytes of free pages that stay with the pool; what is more goes back to the system by
+            itself.  None: 1 MiB at first, and as much more as is taken again after it was given
+            back, up to 64 MiB.
+        debug: 0, 1 or 2 (docs/debugging.md), or ``"sample"`` / ``"sample:N"`` to guard one frame in
+            N.  None: what the environment variable ``PAGEBUF_DEBUG`` says, else 0.
         name: shown in reports.
 
     >>> from pagebuf import PageBuffer, PagePool, PAGE_SIZE
@@ -37,12 +74,28 @@ class PagePool(Pool):
     _fresh_zero = True
     _discard_zeroes = sys.platform.startswith("linux")
 
-    def __init__(self, limit: int | None = None, *, name: str | None = None) -> None:
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit must not be negative, not {limit}")
-        self._set_limit(-1 if limit is None else limit // PAGE_SIZE)
+    def __init__(
+        self,
+        limit: int | None = None,
+        *,
+        keep: int | None = None,
+        debug: int | str | None = None,
+        name: str | None = None,
+    ) -> None:
+        level, sample = _level(debug)
+        most = max(KEEP_MOST if keep is None else keep, 0)
+        kept = _frames(KEEP if keep is None else keep, "keep")
+        self._set_limit(_frames(limit, "limit"))
+        self._configure(kept, most // PAGE_SIZE, level)
+        self._describe(limit, name)
+        self._debug: int | str = f"sample:{sample}" if sample else level
+        if sample:
+            self._begin_sample(sample)
+
+    def _describe(self, limit: int | None, name: str | None) -> None:
         self._limit = limit
         self._name = name
+        self._watchers: list[tuple[float, Callable[[Self], object]]] = []
 
     @property
     def limit(self) -> int | None:
@@ -54,30 +107,129 @@ class PagePool(Pool):
         """What the pool is called in reports."""
         return self._name
 
+    @property
+    def debug(self) -> int | str:
+        """The debug level: 0, 1, 2 or ``"sample:N"``."""
+        return self._debug
+
     def __repr__(self) -> str:
         name = "" if self._name is None else f" {self._name!r}"
         stats = self.stats()
         return f"<pagebuf.PagePool{name} held={stats.held} free={stats.free} pages>"
 
-    def buffers(self) -> list[PageBuffer | BytesIO | ByteQueue]:
-        """What draws pages from this pool, the one that holds most memory first.
+    # ---- children ----
 
-        Buffers, snapshots, queues and `BytesIO` objects; not those that hold no page because
-        they are empty or tiny.
+    def child(self, limit: int | None = None, *, name: str | None = None) -> PagePool:
+        """A pool that draws from this one's memory under a limit of its own.
+
+        What it takes counts here as well, and here the limit holds as well.  Buffers of both may
+        share pages; a shared page stays charged to the pool that took it, and when that pool
+        is gone, to the pool above it.  O(children).
+
+        >>> pool = PagePool(limit=64 * PAGE_SIZE)
+        >>> tenant = pool.child(limit=2 * PAGE_SIZE, name="tenant")
+        >>> from pagebuf import PageBuffer
+        >>> buf = PageBuffer(bytes(PAGE_SIZE), pool=tenant)
+        >>> tenant.stats().held, pool.stats().held
+        (1, 1)
+        """
+        child = PagePool.__new__(PagePool)
+        child._join(self)
+        child._set_limit(_frames(limit, "limit"))
+        child._describe(limit, name)
+        child._debug = self._debug
+        return child
+
+    # ---- pressure ----
+
+    def on_pressure(self, fraction: float, callback: Callable[[Self], object]) -> None:
+        """Have ``callback(pool)`` called whenever ``fraction`` of the limit comes into use.
+
+        It is called after the call that crossed it, with no lock held, in the same thread, and
+        again when it is crossed again; never within itself.  Its errors go to
+        `sys.unraisablehook`.  A pool has up to eight different fractions.
+
+        Raises:
+            ValueError: the pool has no limit, or the fraction is not above 0 and at most 1.
+
+        >>> pool = PagePool(limit=10 * PAGE_SIZE)
+        >>> pool.on_pressure(0.8, lambda pool: print("in use:", pool.stats().held))
+        >>> from pagebuf import PageBuffer
+        >>> buf = PageBuffer(bytes(7 * PAGE_SIZE), pool=pool)
+        in use: 9
+        """
+        if self._limit is None:
+            raise ValueError("a pool without a limit knows no pressure")
+        if not 0 < fraction <= 1:
+            raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
+        watchers = [*self._watchers, (fraction, callback)]
+        self._set_marks(self._marks(watchers))
+        self._watchers = watchers
+
+    def _mark(self, fraction: float) -> int:
+        """The pages in use at which a fraction of the limit is reached."""
+        limit = _frames(self._limit, "limit")
+        return max(1, -int(-fraction * limit // 1))
+
+    def _marks(self, watchers: list[tuple[float, Callable[[Self], object]]]) -> tuple[int, ...]:
+        return tuple(sorted({self._mark(fraction) for fraction, _ in watchers}))
+
+    def _pressed(self, crossed: int) -> None:
+        """Bit i of ``crossed``: as much as mark i is in use now."""
+        marks = self._marks(self._watchers)
+        reached = {mark for i, mark in enumerate(marks) if crossed >> i & 1}
+        for fraction, callback in list(self._watchers):
+            if self._mark(fraction) in reached:
+                self._call_unraisable(callback)
+
+    # ---- who holds what ----
+
+    def buffers(self) -> list[Usage]:
+        """Who holds what of this pool, the one that holds most first.
+
+        A `Usage` for each buffer, snapshot, queue, `BytesIO` and view that has pages, those of
+        child pools included; then one for what no buffer names: pages that only views still
+        have, pages spoken for, pages in quarantine, guards, the frame tables, and what buffers
+        of other pools share of this one's.  The ``proportional`` bytes of all of them add up to
+        what the pool holds, its tables included.  O(pages of all trees).
 
         >>> from pagebuf import PageBuffer
         >>> pool = PagePool()
-        >>> small, large = PageBuffer(bytes(500), pool=pool), PageBuffer(bytes(10**5), pool=pool)
-        >>> pool.buffers() == [large, small]
-        True
+        >>> small = PageBuffer(bytes(500), pool=pool, name="small")
+        >>> large = PageBuffer(bytes(10**5), pool=pool, name="large")
+        >>> [(row.name, row.resident // PAGE_SIZE) for row in pool.buffers() if row.buffer]
+        [('large', 26), ('small', 1)]
         """
-        return sorted(self._bufs(), key=lambda buf: buf.stats().resident, reverse=True)
+        trees, elsewhere = self._usage()
+        rows = [Usage(tree[:11]) for tree in trees]
+        rows.sort(key=lambda row: row.resident, reverse=True)
+        stats = self.stats()
+        others = {
+            "detached": stats.detached * PAGE_SIZE,
+            "elsewhere": elsewhere,
+            "reserved": stats.reserved * PAGE_SIZE,
+            "quarantined": stats.quarantined * PAGE_SIZE if self._is_root() else 0,
+            "guards": stats.guards * PAGE_SIZE if self._is_root() else 0,
+            "tables": stats.table_bytes if self._is_root() else 0,
+        }
+        rows += [
+            Usage((kind, None, None, 0, nbytes, 0, nbytes, nbytes, 0, 0, 0))
+            for kind, nbytes in others.items()
+            if nbytes
+        ]
+        return rows
+
+    # ---- regions ----
 
     def _new_region(self, nbytes: int) -> mmap.mmap:
         """Map ``nbytes`` of memory: private to this process, also after a fork."""
         if sys.platform == "win32":
             return mmap.mmap(-1, nbytes)
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+    def _begin_sample(self, every: int) -> None:
+        payload = self._new_region(SAMPLE_FRAMES * PAGE_SIZE)
+        self._add_sample(payload, self._new_region(self._companion_bytes(0)), every)
 
     def _grow(self, needed: int) -> None:
         """Add a region of at least ``needed`` frames, by default as many as there are.
@@ -88,7 +240,7 @@ class PagePool(Pool):
         while True:
             try:
                 payload = self._new_region(frames * PAGE_SIZE)
-                table = self._new_region(_table_bytes(frames))
+                table = self._new_region(self._companion_bytes(frames))
             except (MemoryError, OSError, OverflowError) as error:
                 if frames <= needed + 1:
                     raise MemoryError(self._refusal(needed)) from error
@@ -99,7 +251,10 @@ class PagePool(Pool):
 
     def _refusal(self, needed: int) -> str:
         stats = self.stats()
+        in_one_run = self._short_of_run()
+        what = f"{needed} pages in one run" if in_one_run else f"{needed} more pages"
+        name = "the pool" if self._name is None else f"the pool {self._name!r}"
         return (
-            f"the system has no memory for {needed} more pages; "
-            f"the pool holds {stats.held} and has {stats.free} free"
+            f"the system has no memory for {what}; {name} holds {stats.held} pages and has "
+            f"{stats.free} free ({stats.total} in {stats.regions} regions)"
         )

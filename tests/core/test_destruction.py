@@ -12,7 +12,7 @@ import weakref
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE
+from tests.helpers import PAGE, drawing
 from tests.support import pattern
 
 PARTS = ("pool", "buffer", "file", "queue", "view", "cast", "iterator")
@@ -55,7 +55,7 @@ def test_every_order_leaves_no_frame(pool, first):
     for rest in itertools.permutations([name for name in PARTS if name != first]):
         drop(made(pool), (first, *rest))
         assert pool.stats().held == 0, (first, *rest)
-        assert pool.buffers() == []
+        assert drawing(pool) == []
     gc.collect()
     pool.check()
 

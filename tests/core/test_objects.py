@@ -12,7 +12,7 @@ import weakref
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE, reach
+from tests.helpers import PAGE, drawing, reach
 from tests.support import SHAPES, assert_pool, filled, pattern, refused
 
 
@@ -42,6 +42,7 @@ def test_attributes(pool):
     st = buf.stats()
     assert all(type(count) is int for count in st)
     names = ["size", "pages", "nodes", "holes", "shared", "levels", "bias", "resident"]
+    names += ["private", "proportional", "pinned"]
     assert [getattr(st, name) for name in names] == list(st)
 
 
@@ -60,7 +61,7 @@ def test_subclass_with_a_dict(pool, make):
     same = buf
     buf += b"!"
     assert buf is same
-    assert pool.buffers() == [buf]
+    assert drawing(pool) == [buf]
     assert_pool(pool, [buf])
 
 
@@ -114,7 +115,7 @@ def test_the_last_reference_gives_the_frames_back(pool, shape):
     buf = SHAPES[shape](pool)
     assert pool.stats().held == buf.stats().pages + buf.stats().nodes
     del buf
-    assert (pool.stats().held, pool.stats().nodes, pool.buffers()) == (0, 0, [])
+    assert (pool.stats().held, pool.stats().nodes, drawing(pool)) == (0, 0, [])
     pool.check()
 
 
@@ -214,7 +215,7 @@ def test_a_finaliser_that_brings_the_buffer_back(pool):
     buf = Undead(pattern(0, 3 * PAGE), pool=pool)
     del buf
     assert saved[0].tobytes() == pattern(0, 3 * PAGE)
-    assert pool.buffers() == saved
+    assert drawing(pool) == saved
     saved[0].extend(b"more")
     assert_pool(pool, saved)
     saved.clear()

@@ -12,7 +12,7 @@ import gc
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE, reach
+from tests.helpers import PAGE, drawing, reach
 from tests.support import (
     FEW,
     SHAPES,
@@ -233,7 +233,7 @@ def test_no_memory_for_a_new_buffer(size, options, persistent):
             if attempt(make, None, point, last):
                 break
             assert pool_state(pool) == before
-            assert pool.buffers() == made == []
+            assert drawing(pool) == made == []
             pool.check()
     finally:
         gc.enable()
@@ -249,7 +249,7 @@ def test_a_buffer_goes_without_memory(shape):
     pool = warm_pool()
     box = [SHAPES[shape](pool)]
     assert attempt(list.clear, box, 1, 0)
-    assert (pool.stats().held, pool.buffers()) == (0, [])
+    assert (pool.stats().held, drawing(pool)) == (0, [])
     pool.check()
 
 

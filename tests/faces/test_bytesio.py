@@ -520,7 +520,7 @@ def test_text_over_it() -> None:
 
 def test_in_the_list_of_the_pool() -> None:
     f = BytesIO(pattern(0, 3 * PAGE))
-    assert any(buf is f for buf in pagebuf.default_pool().buffers())
+    assert any(row.buffer is f for row in pagebuf.default_pool().buffers())
     f.check()
     pagebuf.default_pool().check()
 

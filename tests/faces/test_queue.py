@@ -15,7 +15,7 @@ import pytest
 
 import pagebuf
 from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
-from tests.helpers import PAGE, around, reach
+from tests.helpers import PAGE, around, drawing, reach
 from tests.support import pattern
 
 SIZES = [n for n in around(0, 16, PAGE, 2 * PAGE, reach(1), reach(1) + PAGE) if n <= 1 << 17]
@@ -640,7 +640,7 @@ def test_init_again_forgets_a_reservation_beside_an_older_view(pool):
 
 def test_pool_lists_queues(pool):
     queue = queue_of(pool, bytes(PAGE))
-    assert pool.buffers() == [queue]
+    assert drawing(pool) == [queue]
     assert queue.stats().pages == 1
 
 

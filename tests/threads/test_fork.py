@@ -12,7 +12,7 @@ import pytest
 
 import pagebuf
 from pagebuf import ByteQueue, PageBuffer, PagePool
-from tests.helpers import PAGE
+from tests.helpers import PAGE, drawing
 from tests.threads.crew import BIG, LARGE, Crew, in_child, together
 
 pytestmark = [
@@ -190,7 +190,7 @@ def test_the_hold_of_a_thread_that_is_gone_is_dropped(pool: PagePool) -> None:
         assert source.stats().shared == 0
         full.before_growth = lambda: None  # type: ignore[method-assign]
         use(pool, source)
-        assert pool.buffers() == [source]
+        assert drawing(pool) == [source]
         full.check()
 
     with Crew(lambda: target.extend(source)):

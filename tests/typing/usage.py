@@ -30,7 +30,7 @@ def pools() -> None:
     PagePool()
     PagePool(limit=None, name=None)
     assert_type(pagebuf.default_pool(), PagePool)
-    assert_type(pool.buffers(), list[PageBuffer | BytesIO | ByteQueue])
+    assert_type(pool.buffers(), list[Usage])
     assert_type(pool.trim(), int)
     assert_type(pool.limit, int | None)
     assert_type(pool.name, str | None)

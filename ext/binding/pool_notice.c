@@ -1,0 +1,100 @@
+/* pool_notice.c: what has come up during a call, told when it is over and no lock is held. */
+#include "binding.h"
+
+/* ---- pressure ---- */
+
+/* Have the callbacks of one pool called; their errors are theirs. */
+static void
+tell_pressure(PoolObject *self)
+{
+    uint32_t crossed = self->pool.crossed;
+    if (crossed == 0 || self->telling) {
+        return;
+    }
+    self->pool.crossed = 0;
+    self->telling = true; /* never within itself: what comes up meanwhile is told later */
+    module_state *state = state_of((PyObject *)self);
+    PyObject *bits = PyLong_FromUnsignedLong(crossed);
+    PyObject *result =
+        bits ? PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits) : NULL;
+    if (result == NULL) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    }
+    Py_XDECREF(bits);
+    Py_XDECREF(result);
+    self->telling = false;
+}
+
+/* A call is charged to a pool and to all above it. */
+static void
+tell_pressure_above(PoolObject *self)
+{
+    Py_INCREF(self); /* Python code runs */
+    self->pool.root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
+    for (PoolObject *p = self; p; p = p->parent) {
+        tell_pressure(p);
+    }
+    Py_DECREF(self);
+}
+
+/* ---- damage ---- */
+
+static int
+tell_damage(PoolObject *self)
+{
+    pb_pool *root = self->pool.root;
+    if (!(root->notice & PB_NOTICE_FAULT)) {
+        return 0;
+    }
+    pb_fault found = root->found;
+    root->notice &= (uint8_t)~PB_NOTICE_FAULT;
+    raise_fault(pool_around(root), &found);
+    return -1;
+}
+
+int
+pool_tell_slow(PoolObject *self, bool damage)
+{
+    if (self->pool.root->notice & PB_NOTICE_PRESSURE) {
+        tell_pressure_above(self);
+    }
+    return damage ? tell_damage(self) : 0;
+}
+
+void
+pool_tell_unraisable(PoolObject *self)
+{
+    PyObject *type, *value, *traceback;
+    if (PB_LIKELY(!(self->pool.root->notice & PB_NOTICE_FAULT))) {
+        return;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    if (tell_damage(self) < 0) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ---- marks ---- */
+
+const char pool_set_marks_doc[] =
+    "_set_marks($self, marks, /)\n--\n\n"
+    "Have _pressed() called when so many frames are held: a tuple of rising numbers.";
+
+PyObject *
+pool_set_marks(PoolObject *self, PyObject *marks)
+{
+    uint64_t frames[PB_MARKS];
+    if (!PyTuple_Check(marks) || PyTuple_GET_SIZE(marks) > PB_MARKS) {
+        PyErr_Format(PyExc_ValueError, "a pool has at most %d marks", PB_MARKS);
+        return NULL;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(marks);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (arg_offset(PyTuple_GET_ITEM(marks, i), "mark", &frames[i]) < 0) {
+            return NULL;
+        }
+    }
+    pb_pool_set_marks(&self->pool, frames, (uint32_t)n);
+    Py_RETURN_NONE;
+}

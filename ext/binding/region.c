@@ -1,0 +1,192 @@
+/* region.c: whose is an address, and is it safe to touch? */
+#include "binding.h"
+#include "pb_census.h"
+#include "pb_debug.h"
+#include "pb_guard.h"
+
+/* What is known of one address, gathered before any Python object is made. */
+typedef struct {
+    const pb_region *region; /* NULL: of no pool */
+    pb_frame frame;
+    const pb_buf *owner;
+    uint64_t offset; /* in the owner, of this very byte */
+    const char *state;
+    bool readable, writable, in_view;
+    pb_trace trace;
+} finding;
+
+static const char *
+state_of_frame(const pb_region *r, pb_frame frame, const pb_row *row)
+{
+    static const char *const names[] = {"unused",   "page",        "node",
+                                        "detached", "quarantined", "guard"};
+    if (frame >= r->lo && frame < r->hi) {
+        return "unused";
+    }
+    return row->free.is_free ? "free" : names[row->held.kind];
+}
+
+static void
+find_owner(finding *f, uintptr_t address)
+{
+    const pb_pool *root = f->region->pool;
+    f->owner = pb_owner_of(root, f->frame, &f->offset);
+    if (f->owner) {
+        uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
+        uint64_t bias = pb_buf_bias(f->owner) & PB_PAGE_MASK;
+        f->offset += f->offset ? in_page : in_page - pb_min(bias, in_page);
+    }
+}
+
+static finding
+find(module_state *state, uintptr_t address)
+{
+    const void *p = (const void *)address;
+    finding f = {0};
+    const pb_extent *x = pb_extents_touching(&state->map.regions, p, 1);
+    if (x == NULL) {
+        return f;
+    }
+    f.region = pb_debug_region(x);
+    f.frame = pb_debug_frame_at(f.region, address);
+    const pb_row *row = f.region->table + (f.frame - f.region->first);
+    pb_protection how = pb_guard_of(f.region->pool, f.frame);
+    f.state = f.frame ? state_of_frame(f.region, f.frame, row) : "unused";
+    bool held = strcmp(f.state, "page") == 0 || strcmp(f.state, "detached") == 0;
+    f.readable = (held || strcmp(f.state, "node") == 0) && how != PB_CLOSED;
+    f.writable = held && how == PB_OPEN && row->held.count <= 1;
+    f.in_view = pb_extents_containing(&state->map.views, p, 1) != NULL;
+    f.trace = pb_frame_trace(f.region->pool, f.frame);
+    if (held || f.readable) {
+        find_owner(&f, address);
+    }
+    return f;
+}
+
+static int
+arg_address(PyObject *obj, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(obj);
+    unsigned long long value = index ? PyLong_AsUnsignedLongLong(index) : 0;
+    Py_XDECREF(index);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    *out = (uintptr_t)value;
+    return 0;
+}
+
+static PyObject *
+owner_object(const finding *f)
+{
+    bool around = f->owner && f->owner->root.frozen != PB_FROZEN_INTERNAL &&
+                  Py_REFCNT(holder_of(f->owner)) > 0;
+    return Py_NewRef(around ? holder_of(f->owner) : Py_None);
+}
+
+static PyObject *
+finding_object(module_state *state, PyObject *address, const finding *f)
+{
+    PoolObject *pool = pool_around(f->region->pool);
+    PyObject *fields[] = {
+        Py_NewRef(address),
+        Py_NewRef(pool),
+        PyLong_FromUnsignedLong(f->frame),
+        PyUnicode_FromString(f->state),
+        owner_object(f),
+        f->owner ? PyLong_FromUnsignedLongLong(f->offset) : Py_NewRef(Py_None),
+        PyBool_FromLong(f->readable),
+        PyBool_FromLong(f->writable),
+        PyBool_FromLong(f->in_view),
+        witness_text(pool, f->trace.took),
+        witness_text(pool, f->trace.freed),
+    };
+    PyObject *made = PyStructSequence_New(state->region_type);
+    for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(fields); i++) {
+        if (made && fields[i]) {
+            PyStructSequence_SetItem(made, i, fields[i]);
+            continue;
+        }
+        Py_CLEAR(made);
+        Py_XDECREF(fields[i]);
+    }
+    return made;
+}
+
+const char region_of_doc[] =
+    "region_of($module, address, /)\n--\n\n"
+    "Whose is an address?  A Region, or None when it is of no pool.\n\n"
+    "The page walk from the other side: the pool, the frame and its state ('page', 'node',\n"
+    "'free', 'unused', 'detached', 'quarantined', 'guard'), the buffer it belongs to and the\n"
+    "offset in it, and whether it is safe to read and to write.  A shared page is not\n"
+    "safe to write.  In debug pools also whether it lies in a view that was handed out, and\n"
+    "who took and freed the frame last.  O(log pools + pages of the pool).\n\n"
+    ">>> import pagebuf\n"
+    ">>> buf = pagebuf.PageBuffer(bytes(3000), pool=pagebuf.PagePool())\n"
+    ">>> address = buf.walk(0).steps[-1].address\n"
+    ">>> there = pagebuf.region_of(address + 1000)\n"
+    ">>> there.owner is buf, there.offset, there.state, there.readable\n"
+    "(True, 1000, 'page', True)\n"
+    ">>> pagebuf.region_of(id(buf)) is None\n"
+    "True\n";
+
+PyObject *
+module_region_of(PyObject *module, PyObject *address)
+{
+    uintptr_t at;
+    module_state *state = state_of_module(module);
+    if (arg_address(address, &at) < 0) {
+        return NULL;
+    }
+    finding f = find(state, at);
+    if (f.region == NULL) {
+        Py_RETURN_NONE;
+    }
+    return finding_object(state, address, &f);
+}
+
+const char is_valid_doc[] =
+    "is_valid($module, address, size=1, /)\n--\n\n"
+    "Are all of the ``size`` bytes from ``address`` on in pages that somebody holds, so that\n"
+    "reading them is safe?  O(pages of the range + log pools).\n\n"
+    ">>> import pagebuf\n"
+    ">>> buf = pagebuf.PageBuffer(bytes(3000), pool=pagebuf.PagePool())\n"
+    ">>> address = buf.walk(0).steps[-1].address\n"
+    ">>> pagebuf.is_valid(address, 3000)\n"
+    "True\n"
+    ">>> buf.clear()\n"
+    ">>> pagebuf.is_valid(address)\n"
+    "False\n";
+
+static bool
+is_valid_page(module_state *state, uintptr_t address)
+{
+    const pb_extent *x = pb_extents_touching(&state->map.regions, (void *)address, 1);
+    const pb_region *r = x ? pb_debug_region(x) : NULL;
+    pb_frame frame = r ? pb_debug_frame_at(r, address) : 0;
+    bool detached = frame && !pb_frame_is_free(r->pool, frame) &&
+                    pb_frame_row(r->pool, frame)->held.kind == PB_KIND_DETACHED;
+    return frame && (detached || pb_frame_readable(r->pool, frame)) &&
+           pb_guard_of(r->pool, frame) != PB_CLOSED;
+}
+
+PyObject *
+module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    uintptr_t at;
+    uint64_t n = 1;
+    if (check_nargs("is_valid", nargs, 1, 2) < 0 || arg_address(args[0], &at) < 0 ||
+        (nargs > 1 && arg_offset(args[1], "size", &n) < 0)) {
+        return NULL;
+    }
+    bool valid = n > 0 && n - 1 <= UINTPTR_MAX - at;
+    uintptr_t last = valid ? at + (uintptr_t)(n - 1) : at;
+    for (uintptr_t page = at & ~(uintptr_t)PB_PAGE_MASK; valid && page <= last;
+         page += PB_PAGE_SIZE) {
+        valid = is_valid_page(state_of_module(module), page < at ? at : page);
+        if (page > UINTPTR_MAX - PB_PAGE_SIZE) {
+            break;
+        }
+    }
+    return PyBool_FromLong(valid);
+}
