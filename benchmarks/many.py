@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
 from benchmarks.tables import Cell, Measure
 
 COUNT = 50_000

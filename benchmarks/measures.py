@@ -4,7 +4,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from benchmarks.cases_sparse import SPARSE_SIZES, sparse_participants
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
 from benchmarks.memory import hole_participants, life_participants
 from benchmarks.participants import Participant
 from benchmarks.peers import PageBuf

@@ -6,8 +6,9 @@ from time import perf_counter_ns
 from typing import Any
 
 from benchmarks.cases_sparse import scatter, sparse_participants, sparse_work
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op, quiet, results, run
-from benchmarks.participants import Cannot, Participant
+from benchmarks.participants import Participant
 from benchmarks.peers import ByteArray, Spooled, growable
 from benchmarks.rings import queues
 from benchmarks.workloads import KIB, MIB, digest, repeated

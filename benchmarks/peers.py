@@ -8,8 +8,9 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op
-from benchmarks.participants import OURS, REFERENCE, Cannot, Participant, Store
+from benchmarks.participants import OURS, REFERENCE, Participant, Store
 from benchmarks.workloads import GIB, KIB, MIB
 
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS

@@ -9,8 +9,9 @@ import mmap
 from importlib import import_module
 from typing import Any
 
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op
-from benchmarks.participants import RING, Cannot, Participant
+from benchmarks.participants import RING, Participant
 from benchmarks.peers import PRIVATE, ByteArray, PageBuf
 
 
