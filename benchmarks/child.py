@@ -19,6 +19,7 @@ JOBS = {
     "sparse_memory": "benchmarks.memory",
     "first_buffer": "benchmarks.memory",
     "many": "benchmarks.many",
+    "interleaved": "benchmarks.interleaved",
 }
 """Job -> the module whose function of that name does it."""
 
