@@ -18,12 +18,13 @@ STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlis
 
 .NOTPARALLEL:
 .PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize lint lint-python \
-        lint-c lint-types format compare bench clean distclean
+        lint-c lint-types format compare bench instructions clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
 	@echo "make compare   the comparison with ring buffers and growable buffers"
 	@echo "make bench     the same cases under pytest-benchmark"
+	@echo "make instructions   what the checks cost, counted under valgrind"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
@@ -135,6 +136,10 @@ BENCH := -o python_files='bench_*.py' -o addopts='--import-mode=importlib --stri
 
 bench: build/stamps/normal .venv/.stamps/test .venv/.stamps/compare
 	@$(PY) -m pytest benchmarks $(BENCH) $(PYTEST)
+
+# Builds for itself, beside what is there.  Compare with another build: make instructions AGAINST=DIR
+instructions: .venv/.stamps/venv
+	@$(PY) tools/count_instructions.py $(if $(AGAINST),--against $(AGAINST))
 
 # ---- away -----------------------------------------------------------------------------------
 

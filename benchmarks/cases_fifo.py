@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from benchmarks.cases import Cache, Case, Run, Section
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
 from benchmarks.loops import results, run, timed
 from benchmarks.participants import RING, Participant
 from benchmarks.rings import queues

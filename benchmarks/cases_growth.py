@@ -5,7 +5,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from benchmarks.cases import Cache, Case, Run, Section
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
 from benchmarks.loops import quiet, run
 from benchmarks.participants import Participant, Store
 from benchmarks.peers import Memcpy, MemcpyOnce, MmapHuge, MmapKept, Spooled, growable

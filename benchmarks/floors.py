@@ -95,6 +95,7 @@ FLOORS: list[Floor] = [
 ]
 
 CEILINGS: list[Ceiling] = [
+    Ceiling("interleaved", 20_000_000),  # of which the interpreter and pagebuf are 12
     Ceiling("overhead", 0.005),
     Ceiling("first-buffer", 64 * 1024),
     Ceiling("many-buffers", 0.8),

@@ -4,7 +4,8 @@ import io
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
+from benchmarks.resident import resident
 from benchmarks.tables import Cell, Measure
 
 COUNT = 50_000
@@ -33,8 +34,6 @@ def _makers() -> dict[str, Callable[[bytes], Any]]:
 
 def many(data: Any, name: str) -> dict[str, int]:  # noqa: ARG001 - every job gets the input
     """Resident bytes that so many objects add; runs in the child."""
-    from benchmarks.memory import resident
-
     make = _makers()[name]
     kept: list[Any] = [None] * COUNT
     content = [bytes([i % 256]) * SIZE for i in range(256)]

@@ -4,10 +4,11 @@ from statistics import median
 from typing import Any, ClassVar
 
 from benchmarks.cases_sparse import SPARSE_SIZES, sparse_participants
-from benchmarks.child import run_child
+from benchmarks.fresh import run_child
+from benchmarks.interleaved import KINDS
 from benchmarks.memory import hole_participants, life_participants
 from benchmarks.participants import Participant
-from benchmarks.peers import PageBuf
+from benchmarks.peers import PageBuf, growable
 from benchmarks.tables import Cell, Measure
 from benchmarks.workloads import KIB, MIB, repeated, size_name
 
@@ -74,6 +75,27 @@ class SparseMemory(Measure):
         return f"{name}, {size_name(size)}", cells
 
 
+class Interleaved(Measure):
+    """Buffers side by side; nearly all are dropped."""
+
+    name = "interleaved"
+    title = "Memory after {interleaved} buffers grew in turn and 98 % of them were dropped"
+    note = "whole processes; no trim() and no collection is asked for"
+    columns: ClassVar[list[str]] = ["peak", "live payload", "resident after", "beyond before"]
+
+    @property
+    def items(self) -> list[Participant]:
+        return [who for who in growable() if who.name in KINDS]
+
+    def row(self, item: Participant) -> tuple[str, list[Cell]]:
+        return self.child_row(item, "interleaved", count=self.scale.interleaved)
+
+    def figure(self, rows: list[tuple[str, list[Cell]]]) -> float | None:
+        """What is resident in the end, of our process."""
+        cells = dict(rows)["pagebuf"]
+        return next((cell for cell in cells[2:3] if isinstance(cell, int | float)), None)
+
+
 class Overhead(Measure):
     """Nodes, spare frames and the frame table of a dense buffer, in a pool of its own."""
 
@@ -127,4 +149,4 @@ class FirstBuffer(Measure):
         return max((cell for cell in rows[0][1] if isinstance(cell, int | float)), default=None)
 
 
-MEASURES = (Life, Hole, SparseMemory, Overhead, FirstBuffer)
+MEASURES = (Life, Hole, SparseMemory, Interleaved, Overhead, FirstBuffer)

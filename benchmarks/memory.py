@@ -1,42 +1,19 @@
 """Memory, measured in fresh processes; every function named in `child.JOBS` runs in the child."""
 
 import gc
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 from benchmarks.cases_sparse import scatter, sparse_participants, sparse_work
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op, quiet, results, run
-from benchmarks.participants import Cannot, Participant
+from benchmarks.participants import Participant
 from benchmarks.peers import ByteArray, Spooled, growable
+from benchmarks.resident import peak, reset_peak, resident, rollup
 from benchmarks.rings import queues
 from benchmarks.workloads import KIB, MIB, digest, repeated
 
 FIFO_HEAD = "piece, size"
-
-
-def rollup() -> dict[str, int]:
-    """Bytes of `/proc/self/smaps_rollup`, by name."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
-    pairs = (line.split() for line in lines)
-    return {pair[0].rstrip(":"): int(pair[1]) * KIB for pair in pairs}
-
-
-def resident() -> int:
-    """Resident bytes of this process."""
-    return rollup()["Rss"]
-
-
-def reset_peak() -> None:
-    """Makes the next `peak` count from now."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> int:
-    """The most that was resident since `reset_peak`."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * KIB
 
 
 class Meter:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op, run
 
 OURS = "ours"
@@ -20,10 +21,6 @@ REFERENCE = "reference"
 
 Store = Any
 """Whatever object a participant keeps its bytes in."""
-
-
-class Cannot(Exception):  # noqa: N818
-    """A participant has no way to do this work; the message says why."""
 
 
 class Participant:

@@ -8,13 +8,11 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op
-from benchmarks.participants import OURS, REFERENCE, Cannot, Participant, Store
+from benchmarks.mapping import PRIVATE, reserved
+from benchmarks.participants import OURS, REFERENCE, Participant, Store
 from benchmarks.workloads import GIB, KIB, MIB
-
-PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-# Python has a name for it since 3.13.
-NORESERVE: int = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 class PageBuf(Participant):
@@ -162,7 +160,7 @@ class MmapReserved(MmapGrown):
     huge = False
 
     def sparse(self, reach: int) -> Store:
-        store = mmap.mmap(-1, reach, flags=PRIVATE | NORESERVE)
+        store = reserved(reach)
         if self.huge:
             store.madvise(mmap.MADV_HUGEPAGE)
         return store

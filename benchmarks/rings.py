@@ -9,9 +9,11 @@ import mmap
 from importlib import import_module
 from typing import Any
 
+from benchmarks.errors import Cannot
 from benchmarks.loops import Op
-from benchmarks.participants import RING, Cannot, Participant
-from benchmarks.peers import PRIVATE, ByteArray, PageBuf
+from benchmarks.mapping import PRIVATE
+from benchmarks.participants import RING, Participant
+from benchmarks.peers import ByteArray, PageBuf
 
 
 def power_of_two(size: int) -> int:

@@ -3,8 +3,8 @@
 from time import monotonic
 
 from benchmarks.cases import Case, Run, Section
-from benchmarks.child import ChildError
-from benchmarks.participants import Cannot, Participant
+from benchmarks.errors import Cannot, ChildError
+from benchmarks.participants import Participant
 from benchmarks.results import (
     CANNOT,
     FAILED,

@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from time import monotonic
 from typing import Any, ClassVar
 
-from benchmarks.child import ChildError, run_child
+from benchmarks.errors import Cannot, ChildError
 from benchmarks.floors import CEILINGS
-from benchmarks.participants import Cannot, Participant
+from benchmarks.fresh import run_child
+from benchmarks.participants import Participant
 from benchmarks.results import Table, Tick
 from benchmarks.workloads import Scale
 

@@ -55,6 +55,8 @@ class Scale:
     sparse_writes: int
     hole: int
     """Where one byte is written, far out."""
+    interleaved: int
+    """Buffers that grow side by side."""
     accesses: int
     """Random accesses of a small size in one round; large ones stop at `access_bytes`."""
     access_bytes: int
@@ -63,7 +65,8 @@ class Scale:
         """A title with the sizes of this run filled in."""
         names = ("big", "store", "in_flight", "sparse_reach", "hole")
         sizes = {name: size_name(getattr(self, name)) for name in names}
-        return title.format(burst=self.burst, sparse_writes=self.sparse_writes, **sizes)
+        counts = {name: getattr(self, name) for name in ("burst", "sparse_writes", "interleaved")}
+        return title.format(**sizes, **counts)
 
 
 FULL = Scale(
@@ -80,6 +83,7 @@ FULL = Scale(
     sparse_reach=4 * GIB,
     sparse_writes=16 * KIB,
     hole=GIB,
+    interleaved=4000,
     accesses=50_000,
     access_bytes=64 * MIB,
 )
@@ -97,6 +101,7 @@ QUICK = Scale(
     sparse_reach=4 * GIB,
     sparse_writes=512,
     hole=64 * MIB,
+    interleaved=400,
     accesses=2_000,
     access_bytes=4 * MIB,
 )

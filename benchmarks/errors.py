@@ -1,0 +1,9 @@
+"""What stops a participant.  Imports nothing: a child that measures itself loads it."""
+
+
+class Cannot(Exception):  # noqa: N818
+    """A participant has no way to do this work; the message says why."""
+
+
+class ChildError(RuntimeError):
+    """A job ended with an error; the message is its last line."""

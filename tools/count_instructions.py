@@ -1,0 +1,222 @@
+"""What the checks that are always on cost: instructions of the hot calls, with them and without.
+
+Builds the extension twice into build/instructions, once with `-DPB_CHECKS=0`, runs `hot_calls.py`
+with each under callgrind, and compares.  Times on a shared machine differ by more than the few
+instructions that this is about; their number is the same every time.  Ends with status 1 when the
+checks cost more than they may, with 2 when it could not count.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILDS = ROOT / "build" / "instructions"
+MOST = 1.02
+PARTS_OF_A_ROW = 4
+"""Two runs, a mark before each and one behind it."""
+MARK = "getppid"
+INHERITED = ("PATH", "LD_LIBRARY_PATH")
+SET = {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc", "PYTHONPATH": ".", "LC_ALL": "C"}
+"""The interpreter's own allocator takes more or fewer instructions as its arenas happen to lie."""
+
+
+class Count(NamedTuple):
+    """Instructions of a call: everything, and what of it lies in the extension module."""
+
+    whole: float
+    inside: float
+
+
+class Row(NamedTuple):
+    """One call on both builds."""
+
+    name: str
+    first: Count
+    second: Count
+
+    @property
+    def whole(self) -> float:
+        return self.first.whole / self.second.whole
+
+    @property
+    def inside(self) -> float:
+        return self.first.inside / self.second.inside
+
+
+class NoCountError(RuntimeError):
+    """The reason why there is nothing to compare."""
+
+
+# ---- builds ---------------------------------------------------------------------------------
+
+
+def sources() -> list[Path]:
+    return [ROOT / "setup.py", *ROOT.glob("ext/*/*.[ch]"), *ROOT.glob("src/pagebuf/**/*.py*")]
+
+
+def module_of(lib: Path) -> Path:
+    """The extension module of a build."""
+    found = sorted((lib / "pagebuf").glob("_core*.so"))
+    if not found:
+        raise NoCountError(f"{lib}: no pagebuf/_core*.so in it")
+    return found[0].resolve()
+
+
+def is_new(lib: Path) -> bool:
+    """Whether nothing changed since it was built."""
+    built = [one.stat().st_mtime for one in lib.glob("pagebuf/_core*.so")]
+    return bool(built) and built[0] > max(one.stat().st_mtime for one in sources())
+
+
+def build(name: str, flags: str) -> Path:
+    """The folder of a build with these flags, made if it has to be."""
+    base = BUILDS / name
+    lib = base / "lib"
+    if is_new(lib):
+        return lib
+    print(f"== extension, {name}", flush=True)
+    shutil.rmtree(base, ignore_errors=True)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build", "--build-base", base, "--build-lib", lib],
+        cwd=ROOT,
+        env=os.environ | {"PAGEBUF_CFLAGS": flags, "PAGEBUF_PAGE_SHIFT": ""},
+        check=True,
+    )
+    return lib
+
+
+# ---- counting -------------------------------------------------------------------------------
+
+
+def profile(lib: Path, folder: Path) -> str:
+    """Runs the hot calls with a copy of a build; callgrind's parts go to `folder`.
+
+    Nothing that differs between two builds may change what malloc does: their paths are of the same
+    length, the environment is the same, and the package is found by way of the current folder.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(lib / "pagebuf", folder / "pagebuf")
+    valgrind = ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={folder}/part"]
+    valgrind += [f"--dump-before={MARK}", "--compress-strings=no", "--compress-pos=no"]
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    done = subprocess.run(
+        [*valgrind, sys.executable, "-S", "-s", ROOT / "tools" / "hot_calls.py"],
+        cwd=folder,
+        env=inherited | SET,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NoCountError(f"{lib}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def read_part(part: Path, module: Path) -> Count:
+    """The sum over the functions of one part."""
+    wanted = f"ob={module}"
+    whole = inside = 0
+    here = called = False
+    for line in part.read_text().splitlines():
+        if called:
+            called = False  # this line says what the callee cost, which has lines of its own
+        elif line.startswith("calls="):
+            called = True
+        elif line.startswith("ob="):
+            here = line == wanted
+        elif line[:1].isdigit():
+            cost = int(line.split()[1])
+            whole += cost
+            inside += cost if here else 0
+    return Count(whole, inside)
+
+
+def per_call(once: Count, twice: Count, calls: int) -> Count:
+    """What is there once, whatever the number of calls, is not in the difference."""
+    return Count((twice.whole - once.whole) / calls, (twice.inside - once.inside) / calls)
+
+
+def count(lib: Path, folder: Path) -> dict[str, Count]:
+    """Instructions by call."""
+    module_of(lib)
+    told = [line.split(maxsplit=1) for line in profile(lib, folder).splitlines()]
+    module = module_of(folder)
+    if len(list(folder.glob("part.*"))) != PARTS_OF_A_ROW * len(told):
+        raise NoCountError(f"{folder}: callgrind did not stop at every {MARK}")
+    found = {}
+    for number, (calls, name) in enumerate(told):
+        last = PARTS_OF_A_ROW * (number + 1)
+        once, twice = (read_part(folder / f"part.{n}", module) for n in (last - 2, last))
+        found[name] = per_call(once, twice, int(calls))
+    return found
+
+
+def compare(libs: dict[str, Path]) -> list[Row]:
+    """The calls that both builds have."""
+    folders = [BUILDS / f"run{number}" for number in range(len(libs))]
+    with ThreadPoolExecutor(len(libs)) as executor:
+        first, second = executor.map(count, libs.values(), folders)
+    return [Row(name, first[name], second[name]) for name in first if name in second]
+
+
+# ---- showing --------------------------------------------------------------------------------
+
+
+def show(rows: list[Row], names: list[str]) -> None:
+    width = max(len(row.name) for row in rows)
+    head = "".join(f"{name:>10}" for name in (*names, "ratio"))
+    print(f"{'':{width}}{'whole call':>30}{'in the extension':>30}")
+    print(f"{'':{width}}{head}{head}")
+    for row in rows:
+        whole = f"{row.first.whole:10.1f}{row.second.whole:10.1f}{row.whole:10.4f}"
+        inside = f"{row.first.inside:10.1f}{row.second.inside:10.1f}{row.inside:10.4f}"
+        print(f"{row.name:{width}}{whole}{inside}")
+
+
+def verdict(rows: list[Row]) -> int:
+    """The worst call, and the exit status."""
+    worst = max(rows, key=lambda row: row.whole)
+    inside = max(rows, key=lambda row: row.inside)
+    print(f"worst whole call: {worst.name}, {worst.whole:.4f}; at most {MOST} is allowed")
+    print(f"worst in the extension: {inside.name}, {inside.inside:.4f}")
+    return 1 if worst.whole > MOST else 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="compare with the build in DIR, which holds pagebuf/, and not with one without checks",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    if shutil.which("valgrind") is None:
+        print("valgrind is missing (Debian and Ubuntu: package valgrind); nothing was counted")
+        return 2
+    libs = {"with": build("with", "")}
+    if options.against:
+        libs = {"here": libs["with"], "there": options.against.resolve()}
+    else:
+        libs["without"] = build("without", "-DPB_CHECKS=0")
+    try:
+        rows = compare(libs)
+    except NoCountError as error:
+        print(error)
+        return 2
+    show(rows, list(libs))
+    return verdict(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

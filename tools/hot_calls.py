@@ -1,0 +1,176 @@
+"""The calls that `count_instructions.py` counts; it runs this under callgrind.
+
+Each row is a loop that runs as often as its number says, and once more, twice as often.  Each time
+it ran before, so that everything is found and bound.  It stands between two marks, calls of
+`getppid`, at which callgrind writes down what was executed since the last one.  Rows and their
+numbers go to stdout.
+"""
+
+import gc
+from itertools import repeat
+from os import getppid as mark
+
+from pagebuf import ByteQueue, BytesIO, PageBuffer, PagePool
+
+KIB = 1024
+STORE = 12 * KIB * KIB
+"""Bytes of the buffer that is read and written: a tree of three levels."""
+IN_FLIGHT = 64 * KIB
+GOLDEN = 2654435761
+"""Multiples of it scatter evenly."""
+
+
+# ---- loops ----------------------------------------------------------------------------------
+
+
+def single(call, work):
+    for argument in work:
+        call(argument)
+
+
+def double(call, work):
+    for first, second in work:
+        call(first, second)
+
+
+def in_and_out(put, take, work):
+    for piece, size in work:
+        put(piece)
+        take(size)
+
+
+def get(buffer, work):
+    for index in work:
+        buffer[index]
+
+
+def put(buffer, work):
+    for index in work:
+        buffer[index] = 7
+
+
+def keep_and_write(snapshot, write, work):
+    for offset, piece in work:
+        _kept = snapshot()
+        write(offset, piece)
+
+
+# ---- what they run over: of each a function that makes it for so many calls -----------------
+
+
+def places(size, calls):
+    """Offsets all over the store, the same ones every time."""
+    return [number * GOLDEN % (STORE - size) for number in range(calls)]
+
+
+def growing(size):
+    """A new buffer in a new pool."""
+    return lambda calls: (single, PageBuffer(pool=PagePool()).extend, [bytes(size)] * calls)
+
+
+def regrown(size):
+    """A buffer that was as large before, and cleared."""
+
+    def make(calls):
+        extend = PageBuffer(pool=PagePool()).extend
+        single(extend, repeat(bytes(size), calls))
+        extend.__self__.clear()
+        return single, extend, [bytes(size)] * calls
+
+    return make
+
+
+def reading(store, size):
+    return lambda calls: (double, store.read, [(at, size) for at in places(size, calls)])
+
+
+def writing(store, size):
+    return lambda calls: (double, store.write, [(at, bytes(size)) for at in places(size, calls)])
+
+
+def fifo(size):
+    def make(calls):
+        buffer = PageBuffer(bytes(IN_FLIGHT), pool=PagePool())
+        return in_and_out, buffer.extend, buffer.take_bytes, [(bytes(size), size)] * calls
+
+    return make
+
+
+def queue(size):
+    def make(calls):
+        one = ByteQueue(pool=PagePool())
+        one.put(bytes(IN_FLIGHT))
+        return in_and_out, one.put, one.get, [(bytes(size), size)] * calls
+
+    return make
+
+
+def file_reading(size):
+    return lambda calls: (single, BytesIO(bytes(size * calls)).read, [size] * calls)
+
+
+def snapshots(store, size):
+    def make(calls):
+        work = [(at, bytes(size)) for at in places(size, calls)]
+        return keep_and_write, store.snapshot, store.write, work
+
+    return make
+
+
+def rows():
+    """Name -> bytes that a call moves, and what makes the loop for a number of calls."""
+    store = PageBuffer(pool=PagePool())
+    for _ in range(STORE // (KIB * KIB)):
+        store.extend(b"x" * (KIB * KIB))
+    sizes = (1, 16, 64, KIB, 4 * KIB, 64 * KIB)
+    appended = (16, 64, 256, 4 * KIB, 64 * KIB)
+    return {
+        **{f"extend {size}": (size, growing(size)) for size in appended},
+        **{f"extend {size}, cleared before": (size, regrown(size)) for size in appended},
+        **{f"read {size}": (size, reading(store, size)) for size in sizes},
+        **{f"write {size}": (size, writing(store, size)) for size in sizes},
+        **{f"extend, take_bytes {size}": (size, fifo(size)) for size in sizes[1:5]},
+        "buffer[i]": (1, lambda calls: (get, store, places(1, calls))),
+        "buffer[i] = n": (1, lambda calls: (put, store, places(1, calls))),
+        "ByteQueue put, get 64": (64, queue(64)),
+        "BytesIO write 64": (64, lambda calls: (single, BytesIO().write, [bytes(64)] * calls)),
+        "BytesIO read 64": (64, file_reading(64)),
+        "snapshot, write 64": (4 * KIB, snapshots(store, 64)),  # a page is copied
+    }
+
+
+def room(size):
+    """Blocks in use of what a call makes and drops, and a free one beside each.
+
+    So malloc always finds one that fits, and merges none, whatever was there before.
+    """
+    return [bytes(size) for _ in range(32)][::2]
+
+
+def calls(size):
+    """How often a call that moves `size` bytes is made: some pages full, but not too long."""
+    return max(32, 1024 // max(1, size // 256))
+
+
+def measure(size, make, times):
+    """Marks around a loop, which ran before."""
+    before = calls(size)
+    loop, *arguments, work = make(before * (1 + times))
+    _room = room(size)
+    loop(*arguments, work[:before])
+    counted = work[before:]
+    mark()
+    loop(*arguments, counted)
+    mark()
+
+
+def main():
+    gc.disable()
+    for name, (size, make) in rows().items():
+        measure(size, make, 1)
+        measure(size, make, 2)
+        print(calls(size), name)
+
+
+if __name__ == "__main__":
+    main()
