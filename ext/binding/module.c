@@ -1,5 +1,6 @@
 /* module.c: pagebuf._core, its state and how it comes to life. */
 #include "binding.h"
+#include "chart.h"
 #include "container.h"
 #include "fork.h"
 #include "view.h"
@@ -122,6 +123,9 @@ module_exec(PyObject *module)
         return -1;
     }
     bytesio_type_ready(state->bytesio_type);
+    if (chart_add(module) < 0) {
+        return -1;
+    }
     return buffer_type_ready(state->buffer_type) < 0 ? -1 : fork_register(module);
 }
 

@@ -1,6 +1,7 @@
 /* pool_type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
  * the regions. */
 #include "binding.h"
+#include "chart.h"
 
 static PyObject *
 pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -227,6 +228,7 @@ static PyMethodDef pool_methods[] = {
     {"_next_region", (PyCFunction)pool_next_region, METH_NOARGS, next_region_doc},
     {"_set_limit", (PyCFunction)pool_set_limit, METH_O, set_limit_doc},
     {"_bufs", (PyCFunction)pool_bufs, METH_NOARGS, bufs_doc},
+    {"_frame_states", (PyCFunction)pool_frame_states, METH_NOARGS, pool_frame_states_doc},
     {"stats", (PyCFunction)pool_stats, METH_NOARGS, stats_doc},
     {"trim", (PyCFunction)pool_trim, METH_NOARGS, trim_doc},
     {"check", (PyCFunction)pool_check, METH_NOARGS, check_doc},
