@@ -6,6 +6,8 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
 
 import pagebuf
 from pagebuf import _pool_picture, _tree_picture, example, picture
@@ -63,14 +65,23 @@ def test_a_shared_tree_says_so(pool):
     assert {"data", "node", "shared data"} <= set(legend_of(texts_of(buf._repr_svg_())))
 
 
+def boxes_of(figure):
+    """The states of all boxes of a tree, level by level, by their colours."""
+    names = {colour: name for name, colour in picture.COLOURS.items()}
+    boxes = [found for found in figure.axes[0].collections if isinstance(found, PolyCollection)]
+    return [[names[to_hex(colour)] for colour in found.get_facecolor()] for found in boxes]
+
+
 def test_colours_are_those_of_the_states(pool):
-    buf = filled(pool, 2 * PAGE)
-    drawn = buf._repr_svg_()
-    assert picture.COLOURS["data"] in drawn
-    assert picture.COLOURS["shared data"] not in drawn
-    view = buf.view(0, 1)
-    assert picture.COLOURS["pinned"] in buf._repr_svg_()
+    buf = filled(pool, 5 * PAGE)
+    snap = buf.snapshot()
+    buf.write(PAGE, b"x")
+    view = buf.view(3 * PAGE, 1)
+    last = ["shared data", "data", "shared data", "pinned", "shared data"]
+    assert boxes_of(picture.tree_figure(buf))[-1] == last
     view.release()
+    del snap
+    assert boxes_of(picture.tree_figure(buf))[-1] == ["data"]
 
 
 def test_a_page_far_out_is_still_seen(pool):
@@ -110,9 +121,8 @@ def test_a_scattered_buffer_says_that_it_is_put_together(pool):
     buf = pagebuf.PageBuffer(pool=pool)
     for page in range(0, 2 * _tree_picture.MOST_RUNS + 2, 2):
         buf.write(page * PAGE, b"x")
-    drawn = buf._repr_svg_()
-    assert "else mixed" in drawn
-    assert len(drawn) < 1 << 19
+    assert "else mixed" in buf._repr_svg_()
+    assert boxes_of(picture.tree_figure(buf))[-1] == [picture.MIXED]
 
 
 def test_queues_and_files_are_drawn_too(pool):
@@ -136,6 +146,18 @@ def test_a_pool_is_drawn_with_its_counts():
     assert sum(int(legend.get(name, 0)) for name in ("node", "shared node")) == st.nodes
     assert {"unused", "free", "data", "shared data", "pinned", "detached"} <= set(legend)
     assert "frame 1" in texts
+
+
+def test_colours_of_cells_are_those_of_the_states(pool):
+    buf = filled(pool, 3 * PAGE)
+    buf.punch(PAGE, PAGE)
+    cells = picture.pool_figure(pool).axes[0].images[0].get_array()
+    frames = [buf.walk(page * PAGE).steps[-1].frame for page in (0, 2)]
+    row = dict(enumerate(pool._frame_states()[0][1], 1))
+    free = next(frame for frame in row if _FRAME_STATES[row[frame]] == "free")
+    for frame, state in zip([*frames, free], ["data", "data", "free"], strict=True):
+        y, x = divmod(frame - 1, cells.shape[1])
+        assert to_hex(cells[y, x] / 255) == picture.COLOURS[state]
 
 
 def test_an_empty_pool_can_be_drawn(pool):
