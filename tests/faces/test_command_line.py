@@ -16,7 +16,7 @@ from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import INLINE
 
 
-def shell(*args, **env):
+def shell(*args):
     """Output, errors and status of a command."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pagebuf", *args],
