@@ -59,6 +59,7 @@ typedef struct {
     PyObject *default_pool; /* made when first asked for */
     PyObject *str_grow;     /* "_grow" */
     PyObject *str_pressed;  /* "_pressed" */
+    PyObject *str_name;     /* "name" */
     PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
     pb_map map;             /* regions of all pools; views, once there is a debug pool */

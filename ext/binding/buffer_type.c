@@ -2,6 +2,7 @@
  *
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "binding.h"
+#include "chart.h"
 #include "container.h"
 #include "view.h"
 
@@ -481,6 +482,8 @@ static PyMethodDef buffer_methods[] = {
     METHOD("stats", buffer_stats, METH_NOARGS, buffer_stats_doc),
     METHOD("walk", buffer_walk, METH_O, buffer_walk_doc),
     METHOD("check", buffer_check, METH_NOARGS, buffer_check_doc),
+    METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
+    METHOD("_repr_svg_", buffer_repr_svg, METH_NOARGS, buffer_repr_svg_doc),
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,6 +3,7 @@
  * States: open; open with exports (no call may change it); closed (the tree is empty and
  * the stream remembers nothing). */
 #include "bytesio.h"
+#include "chart.h"
 
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
  * an empty inline buffer in it ---- */
@@ -367,6 +368,7 @@ static PyMethodDef bytesio_methods[] = {
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
     METHOD("stats", buffer_stats, METH_NOARGS, stats_doc),
     METHOD("check", buffer_check, METH_NOARGS, check_doc),
+    METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
     METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),
     METHOD("__sizeof__", bytesio_sizeof, METH_NOARGS, sizeof_doc),

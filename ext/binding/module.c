@@ -1,5 +1,6 @@
 /* module.c: pagebuf._core, its state and how it comes to life. */
 #include "binding.h"
+#include "chart.h"
 #include "container.h"
 #include "fork.h"
 #include "view.h"
@@ -91,8 +92,10 @@ module_exec(PyObject *module)
     pb_map_init(&state->map);
     state->str_grow = PyUnicode_InternFromString("_grow");
     state->str_pressed = PyUnicode_InternFromString("_pressed");
-    if (state->str_grow == NULL || state->str_pressed == NULL || errors_add(module) < 0 ||
-        structs_add(module) < 0 || add_type(module, &pool_spec, &state->pool_type) < 0 ||
+    state->str_name = PyUnicode_InternFromString("name");
+    if (state->str_grow == NULL || state->str_pressed == NULL || state->str_name == NULL ||
+        errors_add(module) < 0 || structs_add(module) < 0 ||
+        add_type(module, &pool_spec, &state->pool_type) < 0 ||
         add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
         make_type(module, &buffer_iter_spec, &state->buffer_iter_type) < 0 ||
         add_type(module, &queue_spec, &state->queue_type) < 0 ||
@@ -112,6 +115,9 @@ module_exec(PyObject *module)
         return -1;
     }
     bytesio_type_ready(state->bytesio_type);
+    if (chart_add(module) < 0) {
+        return -1;
+    }
     return buffer_type_ready(state->buffer_type) < 0 ? -1 : fork_register(module);
 }
 
@@ -173,6 +179,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->default_pool);
     Py_CLEAR(state->str_grow);
     Py_CLEAR(state->str_pressed);
+    Py_CLEAR(state->str_name);
     Py_CLEAR(state->socket_type);
     return 0;
 }

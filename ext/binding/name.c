@@ -1,4 +1,5 @@
 /* name.c: what buffers and queues are called in reports. */
+#include "bytesio.h"
 #include "queue.h"
 
 int
@@ -40,5 +41,11 @@ name_of_holder(module_state *state, PyObject *obj)
     if (PyObject_TypeCheck(obj, state->buffer_type)) {
         return ((BufferObject *)obj)->name;
     }
-    return PyObject_TypeCheck(obj, state->queue_type) ? ((QueueObject *)obj)->name : NULL;
+    if (PyObject_TypeCheck(obj, state->queue_type)) {
+        return ((QueueObject *)obj)->name;
+    }
+    PyObject *dict = ((BytesIOObject *)obj)->dict; /* a file has attributes of its own */
+    PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
+    return name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) ? name
+                                                                                  : NULL;
 }

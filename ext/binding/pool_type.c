@@ -1,6 +1,7 @@
 /* pool_type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
  * the regions. */
 #include "binding.h"
+#include "chart.h"
 
 /* Accounts by number, for a root with children. */
 #define ACCOUNTS_BYTES (PB_MOST_POOLS * sizeof(pb_pool *))
@@ -346,6 +347,7 @@ static PyMethodDef pool_methods[] = {
     {"_join", (PyCFunction)pool_join, METH_O, join_doc},
     {"_set_marks", (PyCFunction)pool_set_marks, METH_O, pool_set_marks_doc},
     {"_bufs", (PyCFunction)pool_bufs, METH_NOARGS, pool_bufs_doc},
+    {"_frame_states", (PyCFunction)pool_frame_states, METH_NOARGS, pool_frame_states_doc},
     {"_usage", (PyCFunction)pool_usage, METH_NOARGS, pool_usage_doc},
     {"stats", (PyCFunction)pool_stats, METH_NOARGS, pool_stats_doc},
     {"trim", (PyCFunction)pool_trim, METH_NOARGS, trim_doc},

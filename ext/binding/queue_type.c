@@ -1,4 +1,5 @@
 /* queue_type.c: ByteQueue, from its making to bytes in and bytes out. */
+#include "chart.h"
 #include "queue.h"
 #include "view.h"
 
@@ -550,6 +551,7 @@ static PyMethodDef queue_methods[] = {
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),
     METHOD("stats", queue_stats, METH_NOARGS, stats_doc),
     METHOD("check", queue_check, METH_NOARGS, check_doc),
+    METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__reduce__", queue_reduce, METH_NOARGS, reduce_doc),
     {NULL, NULL, 0, NULL},
 };

@@ -35,6 +35,7 @@ from pagebuf._core import (
     region_of,
 )
 from pagebuf.pool import PagePool
+from pagebuf.report import top
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ __all__ = [
     "default_pool",
     "is_valid",
     "region_of",
+    "top",
 ]
 
 __version__ = "0.1.0.dev0"

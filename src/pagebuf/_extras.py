@@ -1,4 +1,4 @@
-"""Methods of `PageBuffer` that are better said in Python: pickling and NumPy arrays."""
+"""Methods of `PageBuffer` that are better said in Python: pickling, NumPy arrays, pictures."""
 
 from __future__ import annotations
 
@@ -71,3 +71,10 @@ def rebuild(
         buf.write(offset, data)
     buf.truncate(size)
     return buf.snapshot() if frozen else buf
+
+
+def repr_svg(buf: PageBuffer) -> str | None:
+    """What a notebook shows: the tree, or nothing but the repr without matplotlib."""
+    from pagebuf import picture
+
+    return picture.svg(picture.tree_figure(buf)) if picture.available() else None

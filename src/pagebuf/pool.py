@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+import weakref
 
 from pagebuf._core import PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, Self
 
-__all__ = ["PagePool"]
+__all__ = ["PagePool", "live_pools"]
 
 KEEP: Final = 1 << 20
 """Bytes of free pages that a pool keeps at first when it is told nothing."""
@@ -23,6 +24,14 @@ KEEP_MOST: Final = 64 << 20
 
 SAMPLE: Final = 5000
 """With ``debug="sample"`` one frame in so many is guarded."""
+
+
+_POOLS: weakref.WeakSet[PagePool] = weakref.WeakSet()
+
+
+def live_pools() -> list[PagePool]:
+    """Every pool that is alive, the one that holds most first.  O(pools)."""
+    return sorted(_POOLS, key=lambda pool: pool.stats().held, reverse=True)
 
 
 def _frames(limit: int | None, what: str) -> int:
@@ -93,6 +102,7 @@ class PagePool(Pool):
             self._begin_sample(sample)
 
     def _describe(self, limit: int | None, name: str | None) -> None:
+        _POOLS.add(self)
         self._limit = limit
         self._name = name
         self._watchers: list[tuple[float, Callable[[Self], object]]] = []

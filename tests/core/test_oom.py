@@ -59,6 +59,8 @@ LOOKING = {
     "walk far": lambda buf: buf.walk(reach(2) - 1),
     "check": lambda buf: buf.check(),
     "repr": repr,
+    "tree runs": lambda buf: buf._tree_runs(),
+    "frame states": lambda buf: buf.pool._frame_states(),
     "pool stats": lambda buf: buf.pool.stats(),
     "pool check": lambda buf: buf.pool.check(),
     "pool trim": lambda buf: buf.pool.trim() is None,

@@ -1,0 +1,194 @@
+"""The frames of a pool as a grid of cells.  See `pagebuf.picture.pool_figure`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pagebuf._core import _FRAME_STATES, PAGE_SIZE
+from pagebuf._text import count_text, number_text, size_text
+from pagebuf.picture import (
+    COLOURS,
+    LEGEND_COLUMNS,
+    MIXED,
+    PALE,
+    WIDTH,
+    add_legend,
+    add_title,
+    new_figure,
+    state_name,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from pagebuf.pool import PagePool
+
+MOST_CELLS = 1 << 16
+LINED_COLUMNS = 128  # so few columns that there is room for lines between them
+DRAWN = 0.92 * WIDTH  # of the width, without the labels
+LABEL = 0.16  # inches of height
+CLEAR = 3, 4  # the part of a cell's frames that makes it one colour
+
+Region = tuple[int, bytes]
+
+
+class Grid(NamedTuple):
+    """Cells by number of colour, and the row in which each region begins."""
+
+    cells: NDArray[np.uint8]
+    starts: list[int]
+    per_cell: int
+
+
+def draw(pool: PagePool) -> Figure:
+    """The figure of a pool."""
+    regions = pool._frame_states()
+    grid = grid_of(regions)
+    counts = _legend_counts(regions, grid)
+    rows, columns = grid.cells.shape
+    tall = DRAWN * rows / columns  # as tall as makes the cells square
+    figure, axes = new_figure(1.0 + 0.2 * -(-len(counts) // LEGEND_COLUMNS) + tall)
+    _draw_cells(axes, grid)
+    _label_regions(axes, regions, grid)
+    name = f"pool {pool.name!r}" if pool.name else "a pool without a name"
+    add_title(axes, name, _figures(regions))
+    add_legend(figure, counts)
+    return figure
+
+
+# ---- cells ----
+
+
+def grid_of(regions: list[Region]) -> Grid:
+    """The cells of all regions, an empty row between two of them."""
+    frames = sum(len(states) for _, states in regions)
+    per_cell = 1
+    while frames > per_cell * MOST_CELLS:
+        per_cell *= 2
+    cells = [cells_of(states, per_cell) for _, states in regions]
+    columns = 16
+    while columns * columns < 2 * sum(len(some) for some in cells):
+        columns *= 2
+    return _stacked(cells, columns, per_cell)
+
+
+def cells_of(states: bytes, per_cell: int) -> NDArray[np.uint8]:
+    """The colour of each cell of a region: a state, or one past the states where they mix."""
+    frames = np.frombuffer(states, np.uint8)
+    if per_cell == 1:
+        return frames
+    cells = -(-len(frames) // per_cell)
+    padded = np.full(cells * per_cell, 255, np.uint8)
+    padded[: len(frames)] = frames
+    blocks = padded.reshape(cells, per_cell)
+    counts = np.stack([(blocks == state).sum(axis=1) for state in range(len(_FRAME_STATES))])
+    clear = counts.max(axis=0) * CLEAR[1] >= counts.sum(axis=0) * CLEAR[0]
+    return np.where(clear, counts.argmax(axis=0), len(_FRAME_STATES)).astype(np.uint8)
+
+
+def _stacked(cells: list[NDArray[np.uint8]], columns: int, per_cell: int) -> Grid:
+    blank = len(_FRAME_STATES) + 1
+    rows: list[NDArray[np.uint8]] = []
+    starts = []
+    for some in cells:
+        height = -(-len(some) // columns)
+        block = np.full(height * columns, blank, np.uint8)
+        block[: len(some)] = some
+        if rows:
+            rows.append(np.full((1, columns), blank, np.uint8))
+        starts.append(sum(len(row) for row in rows))
+        rows.append(block.reshape(height, columns))
+    if not rows:
+        rows.append(np.full((1, columns), blank, np.uint8))
+    return Grid(np.vstack(rows), starts, per_cell)
+
+
+# ---- ink ----
+
+
+def _palette() -> NDArray[np.uint8]:
+    names = [*_FRAME_STATES, MIXED]
+    colours = [(*bytes.fromhex(COLOURS[name][1:]), 255) for name in names]
+    return np.array([*colours, (255, 255, 255, 0)], np.uint8)
+
+
+def _draw_cells(axes: Axes, grid: Grid) -> None:
+    rows, columns = grid.cells.shape
+    axes.imshow(
+        _palette()[grid.cells],
+        extent=(0, columns, rows, 0),
+        interpolation="none",
+        aspect="auto",
+    )
+    axes.set_xticks([])
+    if columns <= LINED_COLUMNS:
+        axes.vlines(range(columns + 1), 0, rows, colors="white", linewidth=0.7)
+        axes.hlines(range(rows + 1), 0, columns, colors="white", linewidth=0.7)
+    if grid.per_cell > 1:
+        axes.set_xlabel(
+            f"a cell is {grid.per_cell} frames: the state of three quarters of them, else mixed",
+            color=PALE,
+            fontsize=8,
+        )
+
+
+def _label_regions(axes: Axes, regions: list[Region], grid: Grid) -> None:
+    """Name each region beside its first row, where there is room for it."""
+    room = LABEL * grid.cells.shape[1] / DRAWN
+    ticks: list[float] = []
+    labels = []
+    for (first, _), start in zip(regions, grid.starts, strict=True):
+        if not ticks or start + 0.5 - ticks[-1] >= room:
+            ticks.append(start + 0.5)
+            labels.append(f"frame {number_text(first)}")
+    axes.set_yticks(ticks, labels)
+
+
+# ---- figures ----
+
+
+def _counts(regions: list[Region]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for _, states in regions:
+        for state, number in Counter(states).items():
+            counts[state_name(state)] += number
+    return counts
+
+
+def _legend_counts(regions: list[Region], grid: Grid) -> Counter[str]:
+    counts = _counts(regions)
+    if (grid.cells == len(_FRAME_STATES)).any():
+        counts[MIXED] = 0
+    return counts
+
+
+def free_stretches(regions: list[Region]) -> list[int]:
+    """The lengths of the stretches of frames that were used and are free."""
+    idle = {_FRAME_STATES.index("free"), _FRAME_STATES.index("given back")}
+    return [
+        sum(1 for _ in run)
+        for _, states in regions
+        for free, run in groupby(states, idle.__contains__)
+        if free
+    ]
+
+
+def _figures(regions: list[Region]) -> str:
+    counts = _counts(regions)
+    total = counts.total()
+    free = free_stretches(regions)
+    held = total - counts["unused"] - sum(free)
+    parts = [
+        f"{size_text(held * PAGE_SIZE)} of {size_text(total * PAGE_SIZE)} in use",
+        count_text(len(regions), "region"),
+        count_text(counts["node"] + counts["shared node"], "node"),
+        f"{number_text(counts['shared data'] + counts['shared node'])} shared",
+        f"{number_text(sum(free))} free in {count_text(len(free), 'stretch', 'stretches')}",
+    ]
+    return "  ·  ".join(parts)

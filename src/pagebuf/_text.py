@@ -1,0 +1,39 @@
+"""Numbers as people read them, for reports and pictures."""
+
+from __future__ import annotations
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def size_text(nbytes: int) -> str:
+    """A number of bytes in the largest unit that it fills, rounded to three digits.
+
+    >>> size_text(104), size_text(16384), size_text(4 * 2**30 - 1), size_text(1600)
+    ('104 bytes', '16 KiB', '4 GiB', '1.56 KiB')
+    """
+    unit = 0
+    value = float(nbytes)
+    while unit + 1 < len(_UNITS) and value >= 1023.995:
+        value /= 1024
+        unit += 1
+    if value == 1 and unit == 0:
+        return "1 byte"
+    return f"{value:.4g} {_UNITS[unit]}" if value >= 1000 else f"{value:.3g} {_UNITS[unit]}"
+
+
+def count_text(number: int, what: str, many: str = "") -> str:
+    """A number with its noun, thousands apart.
+
+    >>> count_text(1, "page"), count_text(262144, "page"), count_text(0, "entry", "entries")
+    ('1 page', '262 144 pages', '0 entries')
+    """
+    return f"{number_text(number)} {what if number == 1 else many or what + 's'}"
+
+
+def number_text(number: int) -> str:
+    """A number, thousands apart.
+
+    >>> number_text(1048576)
+    '1 048 576'
+    """
+    return f"{number:,}".replace(",", " ")

@@ -1,0 +1,95 @@
+"""Who ate the memory: every pool and what draws from it, as a table."""
+
+from __future__ import annotations
+
+import sys
+
+from pagebuf._core import PAGE_SIZE
+from pagebuf._text import size_text
+from pagebuf.pool import live_pools
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from pagebuf._core import Usage
+    from pagebuf.pool import PagePool
+
+__all__ = ["top"]
+
+COLUMNS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
+
+
+def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
+    """Print what each pool holds and who holds it, those that hold most first.
+
+    SHARED are the bytes that others reach as well, PRIVATE those that would come free; SHARE
+    is the proportional share, whose sum is what the pool has of the system.
+
+    Args:
+        pools: the pools to show; all that are alive when there are none.
+        file: where to print; standard output by default.
+        most: how many holders of each pool are shown.
+
+    O(pages).
+
+    >>> from pagebuf import PageBuffer, PagePool, top
+    >>> pool = PagePool(name="mail")
+    >>> inbox = PageBuffer(bytes(3 * PAGE_SIZE), pool=pool, name="inbox")
+    >>> before = inbox.snapshot()
+    >>> inbox.write(0, b"new")
+    3
+    >>> top(pool)
+    pool 'mail': 16 KiB in 4 of 255 pages, no limit, most ever 16 KiB, 0 bytes free and kept
+    NAME                KIND             SIZE  RESIDENT    SHARED   PRIVATE     SHARE NODES HOLES  PINS
+    inbox               snapshot       12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0     0     0
+    inbox               PageBuffer     12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0     0     0
+    -                   tables              -  96 bytes         -  96 bytes  96 bytes     -     -     -
+    """
+    out = sys.stdout if file is None else file
+    for pool in pools or live_pools():
+        for line in _table(pool, most):
+            print(line.rstrip(), file=out)
+
+
+def _table(pool: PagePool, most: int) -> Iterator[str]:
+    yield _head(pool)
+    rows = pool.buffers()
+    if rows:
+        yield _line("NAME", "KIND", COLUMNS)
+    trees = [row for row in rows if row.kind not in _OTHERS]
+    for row in [*trees[:most], *rows[len(trees) :]]:
+        yield _row(row)
+    if len(trees) > most:
+        yield f"... and {len(trees) - most} more"
+
+
+_OTHERS = {"detached", "elsewhere", "reserved", "quarantined", "guards", "tables"}
+
+
+def _head(pool: PagePool) -> str:
+    stats = pool.stats()
+    limit = "no limit" if pool.limit is None else f"limit {size_text(pool.limit)}"
+    name = "pool" if pool.name is None else f"pool {pool.name!r}"
+    return (
+        f"{name}: {size_text(stats.held * PAGE_SIZE)} in {stats.held} of {stats.total} pages, "
+        f"{limit}, most ever {size_text(stats.high_water * PAGE_SIZE)}, "
+        f"{size_text(stats.retained * PAGE_SIZE)} free and kept"
+    )
+
+
+def _line(name: str, kind: str, cells: tuple[str, ...]) -> str:
+    widths = (11, 10, 10, 10, 10, 7, 10, 6)
+    numbers = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return f"{name:<20}{kind:<11}{numbers}"
+
+
+def _row(row: Usage) -> str:
+    sizes = [row.size, row.resident, row.shared, row.private, row.proportional]
+    cells = [size_text(nbytes) for nbytes in sizes]
+    counts = [str(count) for count in (row.nodes, row.holes, row.pinned)]
+    if row.kind in _OTHERS:
+        cells = ["-", cells[1], "-", *cells[3:]]
+        counts = ["-"] * 3
+    return _line(row.name or "-", row.kind, (*cells, *counts))

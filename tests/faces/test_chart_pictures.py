@@ -1,0 +1,246 @@
+"""Pictures of trees and pools: what is drawn, what it says, and what it is saved as."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+
+import pagebuf
+from pagebuf import _pool_picture, _tree_picture, example, picture
+from pagebuf._core import _FRAME_STATES
+from pagebuf._text import size_text
+from tests.helpers import MAX_LEVELS, PAGE, reach
+from tests.support import SHAPES, filled
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts_of(drawn):
+    """Every text of an SVG, spaces as they are; it must be well-formed."""
+    root = ET.fromstring(drawn)
+    assert root.tag == SVG + "svg"
+    return ["".join(text.itertext()).strip() for text in root.iter(SVG + "text")]
+
+
+def legend_of(texts):
+    """The states that a legend names, with what it counts."""
+    names = sorted([*_FRAME_STATES, picture.HOLE, picture.MIXED], key=len, reverse=True)
+    found = {}
+    for text in texts:
+        name = next((name for name in names if text == name or text.startswith(name + "  ")), None)
+        if name:
+            found[name] = text[len(name) :].strip().replace(" ", "")
+    return found
+
+
+# ---- trees ----
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_can_be_drawn(pool, shape):
+    buf = SHAPES[shape](pool)
+    st = buf.stats()
+    texts = texts_of(picture.svg(picture.tree_figure(buf, shape)))
+    assert f"PageBuffer {shape!r}" in texts
+    assert any(text.startswith(size_text(st.size)) for text in texts)
+    legend = legend_of(texts)
+    if st.pages:
+        assert legend["data"] == str(st.pages)
+        assert legend.get("node", "0") == str(st.nodes)
+    if st.holes:
+        assert legend["hole"] == str(st.holes)
+
+
+def test_a_shared_tree_says_so(pool):
+    buf = filled(pool, reach(1) + PAGE)
+    snap = buf.snapshot()
+    texts = texts_of(picture.svg(picture.tree_figure(snap, "before")))
+    assert "snapshot 'before'" in texts
+    assert set(legend_of(texts)) == {"shared data", "shared node"}
+    buf.write(0, b"x")
+    assert {"data", "node", "shared data"} <= set(legend_of(texts_of(buf._repr_svg_())))
+
+
+def boxes_of(figure):
+    """The states of all boxes of a tree, level by level, by their colours."""
+    names = {colour: name for name, colour in picture.COLOURS.items()}
+    boxes = [found for found in figure.axes[0].collections if isinstance(found, PolyCollection)]
+    return [[names[to_hex(colour)] for colour in found.get_facecolor()] for found in boxes]
+
+
+def test_colours_are_those_of_the_states(pool):
+    buf = filled(pool, 5 * PAGE)
+    snap = buf.snapshot()
+    buf.write(PAGE, b"x")
+    view = buf.view(3 * PAGE, 1)
+    last = ["shared data", "data", "shared data", "pinned", "shared data"]
+    assert boxes_of(picture.tree_figure(buf))[-1] == last
+    view.release()
+    del snap
+    assert boxes_of(picture.tree_figure(buf))[-1] == ["data"]
+
+
+def test_a_page_far_out_is_still_seen(pool):
+    """A byte at the very end of the tallest tree: the axis is by the logarithm."""
+    buf = filled(pool, PAGE)
+    buf.write(reach(MAX_LEVELS) - 1, b"x")
+    tree = _tree_picture.tree_of(buf)
+    scale = _tree_picture.scale_of(tree.runs, tree.pages)
+    assert not scale.straight
+    places = [scale(page) for page in (0, 1, tree.pages - 1, tree.pages)]
+    assert places[0] == 0
+    assert places[-1] == 1
+    assert places[1] > 0.001  # a pixel at least
+    assert places[3] - places[2] > 0.001
+    assert "logarithm" in buf._repr_svg_()
+
+
+def test_a_scale_is_straight_where_all_can_be_seen(pool):
+    tree = _tree_picture.tree_of(filled(pool, 10 * PAGE))
+    scale = _tree_picture.scale_of(tree.runs, tree.pages)
+    assert scale.straight
+    assert [scale(page) for page in range(11)] == pytest.approx([i / 10 for i in range(11)])
+
+
+def test_many_runs_are_put_together():
+    """Stretches show what most of them is; where nothing prevails they are mixed."""
+    pages = 10 * _tree_picture.STRETCHES
+    odd = [_tree_picture.Run(1, page, page + 1, "data") for page in range(0, 5000, 2)]
+    runs = [*odd, _tree_picture.Run(1, 6000, 8001, "node")]
+    assert _tree_picture.binned(runs, pages, 1) == [
+        (1, 0, 5000, picture.MIXED),
+        (1, 6000, 8000, "node"),
+    ]
+
+
+def test_a_scattered_buffer_says_that_it_is_put_together(pool):
+    buf = pagebuf.PageBuffer(pool=pool)
+    for page in range(0, 2 * _tree_picture.MOST_RUNS + 2, 2):
+        buf.write(page * PAGE, b"x")
+    assert "else mixed" in buf._repr_svg_()
+    assert boxes_of(picture.tree_figure(buf))[-1] == [picture.MIXED]
+
+
+def test_queues_and_files_are_drawn_too(pool):
+    queue = pagebuf.ByteQueue(pool=pool)
+    queue.put(bytes(3 * PAGE))
+    assert "ByteQueue 'inbox'" in texts_of(picture.svg(picture.tree_figure(queue, "inbox")))
+    file = pagebuf.BytesIO(bytes(3 * PAGE))
+    assert "BytesIO" in texts_of(picture.svg(picture.tree_figure(file)))
+
+
+# ---- pools ----
+
+
+def test_a_pool_is_drawn_with_its_counts():
+    scene = example.build()
+    texts = texts_of(picture.svg(picture.pool_figure(scene.pool)))
+    st = scene.pool.stats()
+    legend = legend_of(texts)
+    assert "pool 'example'" in texts
+    assert sum(int(count) for count in legend.values()) == st.total
+    assert sum(int(legend.get(name, 0)) for name in ("node", "shared node")) == st.nodes
+    assert {"unused", "free", "data", "shared data", "pinned", "detached"} <= set(legend)
+    assert "frame 1" in texts
+
+
+def test_colours_of_cells_are_those_of_the_states(pool):
+    buf = filled(pool, 3 * PAGE)
+    buf.punch(PAGE, PAGE)
+    cells = picture.pool_figure(pool).axes[0].images[0].get_array()
+    frames = [buf.walk(page * PAGE).steps[-1].frame for page in (0, 2)]
+    row = dict(enumerate(pool._frame_states()[0][1], 1))
+    free = next(frame for frame in row if _FRAME_STATES[row[frame]] == "free")
+    for frame, state in zip([*frames, free], ["data", "data", "free"], strict=True):
+        y, x = divmod(frame - 1, cells.shape[1])
+        assert to_hex(cells[y, x] / 255) == picture.COLOURS[state]
+
+
+def test_an_empty_pool_can_be_drawn(pool):
+    assert "a pool without a name" in texts_of(picture.svg(picture.pool_figure(pool)))
+
+
+def test_cells_of_more_frames_than_can_be_shown():
+    data, node = (_FRAME_STATES.index(name) for name in ("data", "node"))
+    mixed = len(_FRAME_STATES)
+    states = bytes([data] * 4 + [data] * 3 + [node] + [data, node] * 2 + [node])
+    assert list(_pool_picture.cells_of(states, 4)) == [data, data, mixed, node]
+    assert list(_pool_picture.cells_of(states, 1)) == list(states)
+
+
+def test_a_grid_keeps_regions_apart_and_cells_few():
+    most = _pool_picture.MOST_CELLS
+    grid = _pool_picture.grid_of([(1, bytes(255)), (256, bytes(3 * most))])
+    assert grid.per_cell == 4
+    assert grid.starts[0] == 0
+    blank = len(_FRAME_STATES) + 1
+    assert (grid.cells[grid.starts[1] - 1] == blank).all()
+    assert (grid.cells != blank).sum() == 64 + 3 * most // 4
+
+
+def test_free_stretches():
+    unused, free, given, data = 0, 1, 2, 3
+    assert _FRAME_STATES[:4] == ("unused", "free", "given back", "data")
+    states = bytes([free, given, data, data, free, unused, free])
+    assert _pool_picture.free_stretches([(1, states), (256, bytes([free]))]) == [2, 1, 1, 1]
+
+
+# ---- files ----
+
+
+def test_saved_by_its_ending(pool, tmp_path):
+    figure = picture.tree_figure(filled(pool, 3 * PAGE))
+    picture.save(figure, tmp_path / "tree.PNG")
+    assert (tmp_path / "tree.PNG").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    picture.save(figure, str(tmp_path / "tree.svg"))
+    assert "data" in legend_of(texts_of((tmp_path / "tree.svg").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", ["tree.pdf", "tree", "svg", "tree.svg.gz"])
+def test_other_endings_are_refused(pool, tmp_path, name):
+    figure = picture.tree_figure(filled(pool, PAGE))
+    with pytest.raises(ValueError, match=r"\.svg or \.png"):
+        picture.save(figure, tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_the_same_buffer_gives_the_same_file(pool):
+    buf = filled(pool, 3 * PAGE)
+    assert buf._repr_svg_() == buf._repr_svg_()
+
+
+def test_without_matplotlib(pool, monkeypatch):
+    """A notebook falls back to the repr; who asks for a picture is told what is missing."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    buf = filled(pool, PAGE)
+    assert buf._repr_svg_() is None
+    with pytest.raises(ImportError, match=r"pagebuf\[pictures\]"):
+        picture.tree_figure(buf)
+    with pytest.raises(ImportError, match=r"pagebuf\[pictures\]"):
+        picture.pool_figure(pool)
+
+
+def test_importing_pagebuf_imports_no_matplotlib():
+    """Nor does it import pyplot ever: its figures are a global state."""
+    source = """
+    import sys, pagebuf
+    from pagebuf import picture
+    assert "matplotlib" not in sys.modules and "numpy" not in sys.modules
+    assert pagebuf.PageBuffer(b"x" * 200)._repr_svg_().startswith("<svg")
+    assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
+    """
+    from tests.support import run_script
+
+    assert run_script(source) == ""
+
+
+def test_drawing_leaves_no_frame_behind():
+    before = pagebuf.default_pool().stats().held
+    buf = pagebuf.PageBuffer(bytes(3 * PAGE))
+    buf._repr_svg_()
+    del buf
+    assert pagebuf.default_pool().stats().held == before

@@ -1,0 +1,239 @@
+"""``python -m pagebuf``, in a process of its own and by its `main`."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import pagebuf
+from pagebuf import example
+from pagebuf.__main__ import main
+from tests.helpers import MAX_LEVELS, PAGE, reach
+from tests.support import INLINE
+
+
+def shell(*args):
+    """Output, errors and status of a command."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pagebuf", *args],
+        capture_output=True,
+        check=False,
+        cwd=pathlib.Path(__file__).parents[2],
+        text=True,
+        timeout=120,
+    )
+    return done.stdout, done.stderr, done.returncode
+
+
+@pytest.fixture
+def script(tmp_path):
+    """A script that leaves a pool with two buffers, and a queue that no global names."""
+    path = tmp_path / "own.py"
+    (tmp_path / "beside.py").write_text("LETTER = b'z'\n")
+    path.write_text(
+        textwrap.dedent(
+            """
+            import beside
+            import pagebuf
+
+            pool = pagebuf.PagePool(name="mine")
+            zs = pagebuf.PageBuffer(beside.LETTER * 5 * pagebuf.PAGE_SIZE, pool=pool)
+            hidden = [pagebuf.ByteQueue(pool=pool)]
+            hidden[0].put(bytes(2 * pagebuf.PAGE_SIZE))
+            here = __name__
+            """
+        )
+    )
+    return str(path)
+
+
+# ---- as a program ----
+
+
+def test_info_in_a_process():
+    out, err, status = shell("info")
+    assert (err, status) == ("", 0)
+    assert out.splitlines()[0] == f"pagebuf {pagebuf.__version__}"
+    assert f"shift {PAGE.bit_length() - 1}" in out
+    assert "matplotlib  " in out
+
+
+def test_map_in_a_process(tmp_path):
+    target = tmp_path / "pool.png"
+    assert shell("map", "-o", str(target)) == ("", "", 0)
+    assert target.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_refusals_in_a_process(tmp_path):
+    out, err, status = shell("map", "--buffer", "nobody", "-o", str(tmp_path / "x.svg"))
+    assert (out, status) == ("", 2)
+    assert err.startswith("pagebuf: no buffer 'nobody': there is document, ")
+    assert "Traceback" not in err
+    assert shell()[2] == 2
+
+
+# ---- info ----
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("levels        1  ") for line in lines)
+    assert any(line.split()[0] == str(MAX_LEVELS) and "512 PiB" in line for line in lines)
+    assert f"inline        up to {INLINE} bytes in the object, no page" in lines
+    build = next(line for line in lines if line.startswith("build"))
+    assert "assertions " + ("off" if PAGE == 4096 else "on") in build
+
+
+def test_info_without_matplotlib(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    main(["info"])
+    assert "matplotlib    not installed" in capsys.readouterr().out
+
+
+# ---- top ----
+
+
+def test_top_names_everything_that_draws(capsys):
+    assert main(["top"]) == 0
+    out = capsys.readouterr().out
+    for name in ("example", "document", "draft", "yesterday", "backup", "disk", "inbox"):
+        assert name in out
+    assert "snapshot" in out
+
+
+# ---- walk ----
+
+
+def test_walk_prints_each_step(capsys):
+    assert main(["walk", "0", hex(PAGE)]) == 0
+    out = capsys.readouterr().out
+    document = example.build().buffers["document"]
+    walk = document.walk(PAGE)
+    for step in walk.steps:
+        want = f"level {step.level:<2} index {step.index:<4} entry {step.entry:#018x}"
+        assert f"  {want}  frame {step.frame:<8} at 0x" in out
+    assert out.splitlines()[0] == "offset 0 (0x0)"
+    assert out.count("  page: byte 0 of it is 0x64\n") == 2
+
+
+def test_walk_says_where_it_stops(capsys):
+    assert main(["walk", "--buffer", "disk", str(2 * PAGE), str(1 << 62), "-1"]) == 0
+    out = capsys.readouterr().out
+    assert "  hole: level " in out
+    assert "has no entry; reads as zero" in out
+    assert "  past the end: the buffer has " in out
+    assert f"  page: byte {len(b'the last block') - 1 if PAGE > 16 else 13} of it is 0x6b" in out
+
+
+@pytest.mark.skipif(not INLINE, reason="nothing lies inline on the tiny builds")
+def test_walk_of_a_tiny_buffer(capsys):
+    assert main(["walk", "3", "--buffer", "note"]) == 0
+    assert "  inline: the bytes lie in the object" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("bad", ["x", "1.5", str(1 << 63), "-99999999", ""])
+def test_walk_refuses_what_is_no_offset(capsys, bad):
+    assert main(["walk", "0", bad]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pagebuf: ")
+    assert "offset" in err
+
+
+def test_walk_refuses_a_queue(capsys):
+    assert main(["walk", "0", "--buffer", "inbox"]) == 2
+    assert "no PageBuffer 'inbox': there is document, " in capsys.readouterr().err
+
+
+# ---- map ----
+
+
+@pytest.mark.parametrize("buffer", [None, "document", "disk", "inbox", "note"])
+def test_map(tmp_path, buffer):
+    target = tmp_path / "picture.svg"
+    which = ["--buffer", buffer] if buffer else ["--pool"]
+    assert main(["map", *which, "-o", str(target)]) == 0
+    text = target.read_text(encoding="utf-8")
+    assert (f"'{buffer}'" if buffer else "pool 'example'") in text
+
+
+def test_map_refuses_other_endings(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["map", "-o", str(tmp_path / "picture.jpg")])
+    assert stop.value.code == 2
+    assert "saved as .svg or .png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["map", "--pool", "other", "-o", "x.svg"], "no pool 'other': there is example"),
+        (["map", "-o", "no/such/folder/x.svg"], "No such file or directory"),
+        (["top", "--run", "no/such/script.py"], "no script 'no/such/script.py'"),
+    ],
+)
+def test_refusals(capsys, args, message):
+    assert main(args) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_map_without_matplotlib(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    target = tmp_path / "picture.svg"
+    assert main(["map", "-o", str(target)]) == 2
+    assert "pip install 'pagebuf[pictures]'" in capsys.readouterr().err
+    assert not target.exists()
+
+
+# ---- a script of one's own ----
+
+
+def test_run_shows_what_a_script_left(script):
+    out, err, status = shell("top", "--run", script)
+    assert (err, status) == ("", 0)
+    rows = {line.split()[0]: line.split() for line in out.splitlines()[1:]}
+    assert {"mine", "zs", "ByteQueue"} <= set(rows)
+    assert "example" not in rows
+
+
+def test_run_and_walk(script):
+    out, _, status = shell("walk", "--run", script, "--buffer", "zs", str(4 * PAGE))
+    assert status == 0
+    assert "page: byte 0 of it is 0x7a" in out
+
+
+def test_run_and_map(script, tmp_path):
+    target = tmp_path / "queue.svg"
+    assert shell("map", "--run", script, "--buffer", "ByteQueue", "-o", str(target))[2] == 0
+    assert "ByteQueue" in target.read_text(encoding="utf-8")
+
+
+def test_run_runs_as_main_and_keeps_the_path(script, monkeypatch):
+    from pagebuf import _script
+
+    before = list(sys.path)
+    scene = _script.run(script)
+    assert sys.path == before
+    assert scene.keep["here"] == "__main__"
+    assert scene.pools["mine"] is scene.buffers["zs"].pool
+    assert [name for name in scene.buffers if scene.buffers[name].pool is scene.pools["mine"]] == [
+        "zs",
+        "ByteQueue",
+    ]
+    sys.modules.pop("beside", None)
+
+
+def test_an_error_of_a_script_is_its_own(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        main(["top", "--run", str(path)])
+
+
+def test_the_reach_of_the_highest_level_is_what_info_says():
+    assert reach(MAX_LEVELS) == 1 << 59
