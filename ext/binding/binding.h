@@ -215,6 +215,12 @@ PyObject *
 module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 extern const char region_of_doc[], is_valid_doc[];
 
+/* ---- raw.c ---- */
+
+PyObject *
+module_raw_addresses(PyObject *module, PyObject *args);
+extern const char raw_addresses_doc[];
+
 /* ---- name.c ---- */
 
 /* What a buffer or queue is called in reports: a str or None.  -1 with an exception. */

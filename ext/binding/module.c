@@ -3,6 +3,7 @@
 #include "chart.h"
 #include "container.h"
 #include "fork.h"
+#include "segv.h"
 #include "view.h"
 #include "stream.h"
 
@@ -39,6 +40,7 @@ set_pool_factory(PyObject *module, PyObject *factory)
 }
 
 static PyMethodDef module_methods[] = {
+    {"_raw_addresses", module_raw_addresses, METH_VARARGS, raw_addresses_doc},
     {"region_of", module_region_of, METH_O, region_of_doc},
     {"is_valid", (PyCFunction)(void (*)(void))module_is_valid, METH_FASTCALL, is_valid_doc},
     {"default_pool", default_pool, METH_NOARGS, default_pool_doc},
@@ -193,6 +195,9 @@ module_free(void *module)
             PyThread_free_lock(state->gates[i].lock);
             state->gates[i].lock = NULL;
         }
+    }
+    if (state) {
+        segv_forget(&state->map);
     }
     module_clear(module);
 }

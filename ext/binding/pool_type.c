@@ -2,6 +2,7 @@
  * the regions. */
 #include "binding.h"
 #include "chart.h"
+#include "segv.h"
 
 /* Accounts by number, for a root with children. */
 #define ACCOUNTS_BYTES (PB_MOST_POOLS * sizeof(pb_pool *))
@@ -238,6 +239,9 @@ pool_configure(PoolObject *self, PyObject *args)
         if (witness_begin(self) < 0) {
             return NULL;
         }
+        if (debug > 1) {
+            segv_watch(self->pool.map);
+        }
     }
     Py_RETURN_NONE;
 }
@@ -264,6 +268,7 @@ pool_add_sample(PoolObject *self, PyObject *args)
     if (witness_begin(self) < 0) {
         return NULL;
     }
+    segv_watch(self->pool.map);
     Py_RETURN_NONE;
 }
 

@@ -3,7 +3,7 @@
  * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.
  * Everything here runs under the pool's lock, so it runs no Python code: the collector, which
  * might, is off while a frame object is made. */
-#include "binding.h"
+#include "segv.h"
 
 #define EVENTS 8192
 #define LABEL 64
@@ -13,6 +13,7 @@ typedef struct event {
     int line;
     const pb_buf *tree; /* to tell events apart; may be gone */
     PyObject *file;     /* str, or NULL */
+    const char *path;   /* its text, or NULL */
     char label[LABEL];
 } event;
 
@@ -99,6 +100,10 @@ note(PoolObject *self, const pb_buf *tree)
     number += number == 0; /* once in four thousand million: 0 means none */
     event *next = &self->events[number % EVENTS];
     Py_XSETREF(next->file, file); /* a str: no code of anybody runs */
+    next->path = file ? PyUnicode_AsUTF8(file) : NULL;
+    if (next->path == NULL) {
+        PyErr_Clear();
+    }
     next->number = self->event_count = number;
     next->line = line;
     next->tree = tree;
@@ -140,11 +145,33 @@ witness_end(PoolObject *self)
     self->events = NULL;
 }
 
+static const event *
+find_event(const PoolObject *self, uint32_t number)
+{
+    const event *e = self->events ? &self->events[number % EVENTS] : NULL;
+    return number && e && e->number == number ? e : NULL;
+}
+
+const char *
+witness_who(const PoolObject *self, uint32_t number)
+{
+    const event *e = find_event(self, number);
+    return e ? e->label : NULL;
+}
+
+const char *
+witness_where(const PoolObject *self, uint32_t number, int *line)
+{
+    const event *e = find_event(self, number);
+    *line = e ? e->line : 0;
+    return e ? e->path : NULL;
+}
+
 PyObject *
 witness_text(PoolObject *self, uint32_t number)
 {
-    const event *e = self->events ? &self->events[number % EVENTS] : NULL;
-    if (number == 0 || e == NULL || e->number != number) {
+    const event *e = find_event(self, number);
+    if (e == NULL) {
         Py_RETURN_NONE;
     }
     return e->file ? PyUnicode_FromFormat("%s (%U:%d)", e->label, e->file, e->line)
