@@ -93,6 +93,8 @@ struct event; /* pool_witness.c */
 typedef struct PoolObject {
     PyObject_HEAD
     pb_pool pool;
+    PyObject *module; /* a reference: `state` and its map are as long there as the pool */
+    module_state *state;
     struct PoolObject *parent; /* a reference; NULL: a root */
     PyObject *regions;         /* list of memoryview */
     PyObject *weakrefs;
@@ -135,10 +137,11 @@ pool_object(const pb_buf *b)
     return pool_around(b->pool);
 }
 
+/* Also when the pool's type, which may be a caller's, has been taken apart already. */
 static inline module_state *
 state_of_buf(const pb_buf *b)
 {
-    return state_of((PyObject *)pool_object(b));
+    return pool_object(b)->state;
 }
 
 /* ---- pool_type.c ---- */

@@ -152,7 +152,7 @@ message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *t
 void
 raise_fault(PoolObject *pool, const pb_fault *fault)
 {
-    module_state *state = state_of((PyObject *)pool);
+    module_state *state = pool->state;
     PyObject *message = NULL, *error = NULL, *owner = NULL;
     PyObject *took = witness_text(pool, fault->trace.took);
     PyObject *freed = witness_text(pool, fault->trace.freed);

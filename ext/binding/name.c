@@ -44,6 +44,9 @@ name_of_holder(module_state *state, PyObject *obj)
     if (PyObject_TypeCheck(obj, state->queue_type)) {
         return ((QueueObject *)obj)->name;
     }
+    if (!PyObject_TypeCheck(obj, state->bytesio_type)) {
+        return NULL; /* the interpreter is ending, and the types are gone */
+    }
     PyObject *dict = ((BytesIOObject *)obj)->dict; /* a file has attributes of its own */
     PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
     return name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) ? name

@@ -13,7 +13,7 @@ tell_pressure(PoolObject *self)
     }
     self->pool.crossed = 0;
     self->telling = true; /* never within itself: what comes up meanwhile is told later */
-    module_state *state = state_of((PyObject *)self);
+    module_state *state = self->state;
     PyObject *bits = PyLong_FromUnsignedLong(crossed);
     PyObject *result =
         bits ? PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits) : NULL;

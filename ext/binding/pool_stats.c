@@ -49,7 +49,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)root->guards,
         (long long)p->detached,
     };
-    return struct_of(state_of((PyObject *)self)->pool_stats_type, values,
+    return struct_of(self->state->pool_stats_type, values,
                      Py_ARRAY_LENGTH(values));
 }
 
@@ -126,7 +126,7 @@ count_trees(const PoolObject *self)
 static void
 fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 {
-    module_state *state = state_of((PyObject *)self);
+    module_state *state = self->state;
     pb_census census;
     pb_census_begin(&census, &self->pool, scratch);
     for (const pb_buf *b = self->pool.root->bufs; b; b = b->next, rows++) {
@@ -193,7 +193,7 @@ pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))
         goto done;
     }
     fill_rows(self, rows, scratch);
-    result = list_rows(state_of((PyObject *)self), rows, n);
+    result = list_rows(self->state, rows, n);
     for (size_t i = 0; i < n; i++) {
         Py_XDECREF(rows[i].obj);
     }

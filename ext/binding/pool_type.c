@@ -15,12 +15,14 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     pb_pool_init(&self->pool, PB_UNLIMITED);
-    self->pool.map = &state_of((PyObject *)self)->map;
-    self->regions = PyList_New(0);
+    self->module = Py_XNewRef(PyType_GetModuleByDef(type, &pagebuf_module));
+    self->regions = self->module ? PyList_New(0) : NULL;
     if (self->regions == NULL || witness_begin(self) < 0) {
         Py_CLEAR(self);
         return NULL;
     }
+    self->state = state_of_module(self->module);
+    self->pool.map = &self->state->map;
     /* The collector must not empty it: in a cycle of pool and buffer the regions would be
      * unmapped before the buffer has given its frames back. */
     PyObject_GC_UnTrack(self->regions);
@@ -32,6 +34,7 @@ pool_traverse(PoolObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self)); /* not the regions: see pool_new */
     Py_VISIT(self->parent);
+    Py_VISIT(self->module);
     return 0;
 }
 
@@ -56,6 +59,7 @@ pool_dealloc(PoolObject *self)
     }
     witness_end(self);
     Py_XDECREF(self->regions);
+    Py_XDECREF(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -68,7 +72,7 @@ PyDoc_STRVAR(join_doc, "_join($self, parent, /)\n--\n\n"
 static PyObject *
 pool_join(PoolObject *self, PyObject *obj)
 {
-    module_state *state = state_of((PyObject *)self);
+    module_state *state = self->state;
     if (!PyObject_TypeCheck(obj, state->pool_type)) {
         PyErr_Format(PyExc_TypeError, "parent must be a PagePool, not %.200s",
                      Py_TYPE(obj)->tp_name);
@@ -102,7 +106,7 @@ pool_grow(PoolObject *self)
     self = pool_around(self->pool.root);
     uint64_t before = self->pool.total;
     PyObject *needed = PyLong_FromUnsignedLongLong(self->pool.short_by);
-    module_state *state = state_of((PyObject *)self);
+    module_state *state = self->state;
     if (needed == NULL) {
         return -1;
     }
@@ -235,7 +239,7 @@ pool_configure(PoolObject *self, PyObject *args)
     self->pool.keep_most = frames_of(keep_most);
     if (debug && self->pool.regions == 0 && self->parent == NULL) {
         pb_pool_set_debug(&self->pool, debug);
-        state_of((PyObject *)self)->debugging = true;
+        self->state->debugging = true;
         if (witness_begin(self) < 0) {
             return NULL;
         }

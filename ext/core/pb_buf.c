@@ -155,15 +155,6 @@ unlink_tree(pb_buf *b)
     else {
         root->bufs = b->next;
     }
-    if (pb_acting_of(root)->tree == b) { /* reports do not name what is gone */
-        pb_acting_of(root)->tree = NULL;
-    }
-    if (root->found.owner == b) {
-        root->found.owner = NULL;
-    }
-    if (root->fault.owner == b) {
-        root->fault.owner = NULL;
-    }
     pb_lock_drop(&root->lock);
 }
 
@@ -212,6 +203,22 @@ pb_buf_clear(pb_buf *b)
     become_inline(b);
 }
 
+/* Reports do not name what is gone. */
+static void
+leave_reports(const pb_buf *b)
+{
+    pb_pool *root = b->pool->root;
+    if (pb_acting_of(root)->tree == b) {
+        pb_acting_of(root)->tree = NULL;
+    }
+    if (root->found.owner == b) {
+        root->found.owner = NULL;
+    }
+    if (root->fault.owner == b) {
+        root->fault.owner = NULL;
+    }
+}
+
 void
 pb_buf_fini(pb_buf *b)
 {
@@ -220,6 +227,7 @@ pb_buf_fini(pb_buf *b)
         pb_book_close(b);
         unlink_tree(b);
     }
+    leave_reports(b);
 }
 
 /* ---- tiny contents ---- */
@@ -241,6 +249,7 @@ pb_buf_spill(pb_buf *b)
     memset(pb_buf_inline(b), 0, PB_INLINE);
     b->root.levels = 1;
     b->root.room = 0;
+    b->tail = NULL;
     if (size) {
         uint32_t got;
         bool zero;
