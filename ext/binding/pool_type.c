@@ -38,6 +38,7 @@ pool_dealloc(PoolObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     bytesio_drop_spares(self);
+    pb_pool_leave_regions(&self->pool);
     Py_XDECREF(self->regions);
     type->tp_free(self);
     Py_DECREF(type);

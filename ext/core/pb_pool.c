@@ -1,6 +1,7 @@
 /* pb_pool.c: where frames come from and where they go. */
 #include "pb_pool.h"
 #include "pb_advise.h"
+#include "pb_asan.h"
 
 /* How far a single-frame request may step back from the warmest free frame, so that
  * sequential growth in a fragmented pool still gets neighbours. */
@@ -125,8 +126,18 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
     pool->table_bytes += pb_pool_table_bytes(frames);
     pool->regions++;
     pool->newest = k;
+    pb_asan_poison(base, (size_t)frames << PB_PAGE_SHIFT);
     pb_lock_drop(&pool->lock);
     return PB_OK;
+}
+
+void
+pb_pool_leave_regions(const pb_pool *pool)
+{
+    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
+        const pb_region *r = &pool->region[k];
+        pb_asan_unpoison(r->base, (size_t)r->count << PB_PAGE_SHIFT);
+    }
 }
 
 /* ---- promises ---- */
@@ -194,6 +205,7 @@ list_push(pb_pool *pool, pb_frame frame)
     pool->free_head = frame;
     pool->listed++;
     bit_set(r->free_map, bit_index(r, frame));
+    pb_asan_poison(pb_frame_address(pool, frame), PB_PAGE_SIZE);
 }
 
 static void
@@ -249,6 +261,7 @@ take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
         bit_clear(r->free_map, bit);
         bit_clear(r->zero_map, bit);
     }
+    pb_asan_unpoison(pb_frame_address(pool, first), (size_t)n << PB_PAGE_SHIFT);
     count_taken(pool, n);
     return zero;
 }
@@ -259,6 +272,7 @@ take_virgin_low(pb_pool *pool, pb_region *r, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         row_start(r->table + bit_index(r, r->lo) + i, PB_KIND_DATA);
     }
+    pb_asan_unpoison(pb_frame_address(pool, r->lo), (size_t)n << PB_PAGE_SHIFT);
     r->lo += n;
     pool->virgin -= n;
     count_taken(pool, n);
@@ -356,6 +370,7 @@ pb_pool_take_node(pb_pool *pool, bool *zero)
         pb_region *r = virgin_region(pool);
         frame = --r->hi;
         row_start(r->table + bit_index(r, frame), PB_KIND_NODE);
+        pb_asan_unpoison(pb_frame_address(pool, frame), PB_PAGE_SIZE);
         pool->virgin--;
         count_taken(pool, 1);
         *zero = r->fresh_zero;

@@ -161,6 +161,11 @@ pb_status
 pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
                    bool discard_zeroes);
 
+/* Before the regions are unmapped, or given back to whoever lent them: where free frames
+ * were out of bounds they are memory again (pb_asan.h).  Elsewhere nothing. */
+void
+pb_pool_leave_regions(const pb_pool *pool);
+
 /* ---- reserve, then take (I3) ---- */
 
 /* Speak for n frames, so that taking them cannot fail.

@@ -73,7 +73,7 @@ status_name(pb_status st)
 {
     static const char *const names[] = {"PB_OK",       "PB_NEED_PAGES", "PB_LIMIT",
                                         "PB_CAPACITY", "PB_RANGE",      "PB_PINNED",
-                                        "PB_CORRUPT"};
+                                        "PB_FROZEN",   "PB_CORRUPT"};
     return names[st];
 }
 
@@ -198,6 +198,7 @@ memory_init(memory *m, uint64_t limit, bool fresh_zero)
 static inline void
 memory_fini(memory *m)
 {
+    pb_pool_leave_regions(&m->pool);
     while (m->blocks) {
         free(m->block[--m->blocks]);
     }
