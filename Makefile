@@ -5,6 +5,8 @@ PYTHON   ?= python3
 WERROR   ?=
 # Further arguments for pytest: make test PYTEST="-k truncate -x"
 PYTEST   ?=
+# Operations that make fuzz runs, over the three page sizes together.
+FUZZ_OPS ?= 10000000
 
 PY       := .venv/bin/python
 PIP      := $(PY) -m pip install -qq --disable-pip-version-check
@@ -12,12 +14,12 @@ TINY     := page64 page16
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 NATIVE   := $(wildcard ext/*/*.c ext/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
-C_FILES  := $(wildcard ext/*/*.c ext/*/*.h tests/c/*.c tests/c/*.h)
+C_FILES  := $(wildcard ext/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
 PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize lint lint-python \
+.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize fuzz lint lint-python \
         lint-c lint-types format compare bench instructions clean distclean
 
 help:
@@ -27,6 +29,7 @@ help:
 	@echo "make instructions   what the checks cost, counted under valgrind"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
+	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
 
 # ---- environment ----------------------------------------------------------------------------
@@ -99,6 +102,10 @@ sanitize: .venv/.stamps/test
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
 	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests $(PYTEST)
+
+# Not part of the tests: it takes clang, and some minutes.
+fuzz:
+	@$(MAKE) --no-print-directory -f tests/fuzz/Makefile FUZZ_OPS=$(FUZZ_OPS) WERROR=$(WERROR)
 
 # ---- style ----------------------------------------------------------------------------------
 

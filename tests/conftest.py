@@ -38,6 +38,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture
+def plain_pool() -> pagebuf.PagePool:
+    """A pool at debug level 0, for what other levels do differently: the order of reuse, say."""
+    return pagebuf.PagePool(debug=0)
+
+
+@pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
     """A fresh pool; a passed test leaves it consistent (I10) and without a frame in use."""
     pool = pagebuf.PagePool()

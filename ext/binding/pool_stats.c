@@ -49,8 +49,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)root->guards,
         (long long)p->detached,
     };
-    return struct_of(self->state->pool_stats_type, values,
-                     Py_ARRAY_LENGTH(values));
+    return struct_of(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
 }
 
 /* ---- the trees ---- */

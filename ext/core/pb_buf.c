@@ -565,11 +565,11 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
     return stretch_at(b, b->root.bias + off, b->root.bias + off + n, address);
 }
 
-/* Is the foreign side of a copy a live view of this buffer? */
+/* Is the foreign side of a copy a live view of this buffer?  No bytes may be nowhere. */
 static inline bool
 is_own_view(const pb_buf *b, const void *mem, uint64_t n)
 {
-    return PB_UNLIKELY(!pb_buf_is_inline(b) && b->book) && pb_book_covers(b, mem, n);
+    return PB_UNLIKELY(!pb_buf_is_inline(b) && b->book) && n && pb_book_covers(b, mem, n);
 }
 
 void

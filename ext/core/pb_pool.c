@@ -29,6 +29,7 @@ pb_pool_fini(pb_pool *pool)
     EACH_REGION(pool, r)
     {
         pb_guard_open(pool, r); /* whoever maps it may use the memory again */
+        pb_asan_unpoison(r->base, (size_t)r->count << PB_PAGE_SHIFT);
         if (pool->map) {
             pb_map_remove_region(pool->map, &r->extent);
         }
@@ -169,6 +170,7 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
     r->fresh_zero = fresh_zero;
     r->discard_zeroes = discard_zeroes;
     end_region(root, r, k);
+    out_of_bounds(root, r->first, r->count);
     pb_lock_drop(&root->lock);
     return PB_OK;
 }

@@ -3,7 +3,26 @@
 #ifndef PB_POOL_IMPL_H
 #define PB_POOL_IMPL_H
 
+#include "pb_asan.h"
 #include "pb_pool.h"
+
+/* ---- AddressSanitizer: debug pools look at their free frames themselves ---- */
+
+static inline void
+out_of_bounds(const pb_pool *root, pb_frame frame, uint32_t n)
+{
+    if (!root->debug) {
+        pb_asan_poison(pb_frame_address(root, frame), (size_t)n << PB_PAGE_SHIFT);
+    }
+}
+
+static inline void
+within_bounds(const pb_pool *root, pb_frame frame, uint32_t n)
+{
+    if (!root->debug) {
+        pb_asan_unpoison(pb_frame_address(root, frame), (size_t)n << PB_PAGE_SHIFT);
+    }
+}
 
 /* ---- bits of the maps ---- */
 
@@ -84,6 +103,7 @@ list_link(pb_pool *root, pb_frame *head, pb_frame frame, bool cold)
     *head = frame;
     root->listed++;
     bit_set(r->free_map, bit_index(r, frame));
+    out_of_bounds(root, frame, 1);
 }
 
 /* The warm list: in front. */

@@ -96,6 +96,7 @@ pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero)
         if (zero) {
             zero_range(b, len, n);
         }
+        pb_buf_remember_tail(b); /* at the end of what is reserved, as with a hole */
     }
     return st;
 }

@@ -38,6 +38,7 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
 {
     charge(pool, n);
     note_taken(pool, n);
+    within_bounds(pool->root, first, n);
     if (pool->root->witness) {
         pb_debug_tell(pool->root, first, n, true);
     }

@@ -56,7 +56,7 @@ def _name_buffers(names: Mapping[str, object], pools: Iterable[PagePool]) -> dic
     buffers = {name: value for name, value in names.items() if isinstance(value, KINDS)}
     named = {id(buf) for buf in buffers.values()}
     for pool in pools:
-        for buf in pool.buffers():
+        for buf in (row.buffer for row in pool.buffers() if row.buffer is not None):
             if id(buf) not in named:
                 _add(buffers, type(buf).__name__, buf)
     return buffers

@@ -45,7 +45,7 @@ def build() -> Scene:
     >>> [len(buf.extents()) for buf in scene.buffers.values() if isinstance(buf, PageBuffer)]
     [1, 2, 1, 1, 4, 1]
     """
-    pool = PagePool(name="example")
+    pool = PagePool(debug=0, name="example")  # the pictures are the same at every level
     gone = PageBuffer(_bytes(24), pool=pool)
     document, draft = _grown_in_turn(pool)
     yesterday = document.snapshot()

@@ -198,6 +198,7 @@ memory_init(memory *m, uint64_t limit, bool fresh_zero)
 static inline void
 memory_fini(memory *m)
 {
+    pb_pool_fini(&m->pool);
     while (m->blocks) {
         free(m->block[--m->blocks]);
     }
@@ -221,7 +222,7 @@ memory_grow_by(memory *m, uint32_t frames)
 {
     void *base = memory_block(m, PB_PAGE_SIZE, (size_t)frames << PB_PAGE_SHIFT,
                               m->fresh_zero ? 0 : GARBAGE);
-    void *table = memory_block(m, 64, pb_pool_table_bytes(frames), GARBAGE);
+    void *table = memory_block(m, 64, pb_pool_companion_bytes(&m->pool, frames), GARBAGE);
     CHECK_OK(pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, false));
 }
 

@@ -1,6 +1,8 @@
 /* The pool: promises, frames handed out and given back, in which order and how clean. */
 #include "support.h"
 
+#include "pb_asan.h"
+
 static memory mem;
 static pb_pool *const pool = &mem.pool;
 
@@ -572,6 +574,37 @@ test_random_taking_and_giving(void)
     }
 }
 
+/* Only frames that are handed out may be touched (pb_asan.h). */
+static bool
+out_of_bounds(pb_frame frame)
+{
+#if defined(PB_ASAN)
+    return __asan_region_is_poisoned(pb_frame_address(pool, frame), PB_PAGE_SIZE);
+#else
+    return pb_frame_is_free(pool, frame);
+#endif
+}
+
+static void
+test_free_frames_are_out_of_bounds(void)
+{
+    bool zero;
+    start_with(PB_REGION0_FRAMES, true);
+    CHECK(out_of_bounds(1) && out_of_bounds(255));
+    pb_frame data = take_data(&mem, 0);
+    pb_frame node = take_node(&zero);
+    CHECK(!out_of_bounds(data) && !out_of_bounds(node));
+    CHECK(out_of_bounds(data + 1) && out_of_bounds(node - 1));
+    pb_frame_unref(pool, data);
+    CHECK(out_of_bounds(data));
+    CHECK_EQ(take_data(&mem, 0), data);
+    CHECK(!out_of_bounds(data));
+    pb_frame_unref(pool, data);
+    pb_frame_unref(pool, node);
+    CHECK_EMPTY(pool);
+    stop();
+}
+
 int
 main(void)
 {
@@ -596,5 +629,6 @@ main(void)
     RUN(test_too_many_unpins_are_reported_and_damage_nothing);
     RUN(test_an_unpinned_frame_stays_with_its_entries);
     RUN(test_random_taking_and_giving);
+    RUN(test_free_frames_are_out_of_bounds);
     return finish();
 }

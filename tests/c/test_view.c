@@ -2,6 +2,8 @@
  * what changes hands, and what must not change at all. */
 #include "model.h"
 
+#include "pb_edit.h"
+
 static memory mem;
 static pair p;
 static pb_book book;
@@ -344,6 +346,26 @@ test_a_page_lost_under_very_many_views(void)
     memory_fini(&mem);
 }
 
+/* No bytes lie nowhere: their address was reckoned with. */
+static void
+test_no_bytes_are_put_beside_a_view(void)
+{
+    pb_pin pin;
+    uint8_t *at;
+    pb_status st;
+    start(3);
+    GROWING(&mem, st, pb_buf_pin(&p.b, 0, 3, &pin, &at));
+    CHECK_OK(st);
+    GROWING(&mem, st,
+            pb_buf_replace(&p.b, PB_PAGE_SIZE, 1, NULL, 0)); /* as collapse does */
+    CHECK_OK(st);
+    CHECK_EQ(p.b.root.size, 3 * PB_PAGE_SIZE - 1);
+    pb_buf_unpin(&mem.pool, &pin);
+    pair_fini(&p);
+    CHECK_EMPTY(&mem.pool);
+    memory_fini(&mem);
+}
+
 int
 main(void)
 {
@@ -358,5 +380,6 @@ main(void)
     RUN(test_adopt);
     RUN(test_a_frozen_buffer_refuses_every_change);
     RUN(test_a_page_lost_under_very_many_views);
+    RUN(test_no_bytes_are_put_beside_a_view);
     return finish();
 }

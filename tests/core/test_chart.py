@@ -57,54 +57,54 @@ def test_a_pool_without_regions_has_no_frames(pool):
     assert pool._frame_states() == []
 
 
-def test_states_of_frames_one_by_one(pool):
+def test_states_of_frames_one_by_one(plain_pool):
     """Six pages, of which one is given up, one copied, two viewed and one of those cut off."""
-    buf = filled(pool, 6 * PAGE)
+    buf = filled(plain_pool, 6 * PAGE)
     frames = [frame_of(buf, page) for page in range(6)]
     want = dict.fromkeys(frames, "data") | dict.fromkeys(nodes_of(buf, 0), "node")
-    assert {frame: states_of(pool)[frame] for frame in want} == want
+    assert {frame: states_of(plain_pool)[frame] for frame in want} == want
 
     buf.punch(PAGE, PAGE)
-    assert states_of(pool)[frames[1]] == "free"
+    assert states_of(plain_pool)[frames[1]] == "free"
 
     view = buf.view(4 * PAGE, 2 * PAGE)
-    assert [states_of(pool)[frame] for frame in frames[3:]] == ["data", "pinned", "pinned"]
+    assert [states_of(plain_pool)[frame] for frame in frames[3:]] == ["data", "pinned", "pinned"]
     buf.truncate(5 * PAGE)
-    assert [states_of(pool)[frame] for frame in frames[4:]] == ["pinned", "detached"]
+    assert [states_of(plain_pool)[frame] for frame in frames[4:]] == ["pinned", "detached"]
     view.release()
-    assert [states_of(pool)[frame] for frame in frames[4:]] == ["data", "free"]
-    assert Counter(states_of(pool).values())["unused"] == pool.stats().free - 2
+    assert [states_of(plain_pool)[frame] for frame in frames[4:]] == ["data", "free"]
+    assert Counter(states_of(plain_pool).values())["unused"] == plain_pool.stats().free - 2
 
 
-def test_what_two_trees_reach_is_shared(pool):
+def test_what_two_trees_reach_is_shared(plain_pool):
     """All of it at first, whatever the count of a frame; then all but the way to a page."""
     last = reach(2) // PAGE  # three levels
-    buf = filled(pool, 2 * PAGE)
+    buf = filled(plain_pool, 2 * PAGE)
     buf.write(last * PAGE, pattern(0, PAGE))
     snap = buf.snapshot()
-    assert set(states_of(pool).values()) == {"shared data", "shared node", "unused"}
+    assert set(states_of(plain_pool).values()) == {"shared data", "shared node", "unused"}
 
     old = frame_of(buf, 0)
     buf.write(0, b"x")
-    states = states_of(pool)
+    states = states_of(plain_pool)
     assert states[old] == states[frame_of(buf, 0)] == "data"
     assert states[frame_of(buf, 1)] == "shared data"
     assert {states[frame] for frame in nodes_of(buf, 0)} == {"node"}
     assert states[frame_of(buf, last)] == "shared data"
 
     del snap
-    assert set(states_of(pool).values()) <= {"data", "node", "unused", "free"}
+    assert set(states_of(plain_pool).values()) <= {"data", "node", "unused", "free"}
 
 
-def test_trimmed_frames_are_given_back(pool):
+def test_trimmed_frames_are_given_back(plain_pool):
     pages = 2 * mmap.PAGESIZE // PAGE + 2
-    kept, buf = filled(pool, FEW), filled(pool, pages * PAGE)
+    kept, buf = filled(plain_pool, FEW), filled(plain_pool, pages * PAGE)
     buf.clear()
-    assert set(states_of(pool).values()) == {"unused", "free", "data"}
-    given = pool.trim() // PAGE
-    counts = Counter(states_of(pool).values())
+    assert set(states_of(plain_pool).values()) == {"unused", "free", "data"}
+    given = plain_pool.trim() // PAGE
+    counts = Counter(states_of(plain_pool).values())
     assert given > 0
-    assert counts["given back"] == (given if pool._discard_zeroes else 0)
+    assert counts["given back"] == (given if plain_pool._discard_zeroes else 0)
     assert counts["data"] == len(kept.extents())
 
 

@@ -27,7 +27,7 @@ RESIDENT = """
             return next(int(row[1]) for row in rows if row[0] == b"Rss:")
 
     import pagebuf
-    pool = pagebuf.PagePool()
+    pool = pagebuf.PagePool(debug=0)
     gc.collect()
     gc.disable()
     for _ in range(3):

@@ -109,8 +109,8 @@ def test_freed_frames_are_used_again(pool):
     assert buf.tobytes() == pattern(49, reach(1) + PAGE)
 
 
-def test_the_last_frame_freed_is_the_first_reused(pool):
-    keep, buf = filled(pool, 2 * PAGE), filled(pool, PAGE)
+def test_the_last_frame_freed_is_the_first_reused(plain_pool):
+    keep, buf = filled(plain_pool, 2 * PAGE), filled(plain_pool, PAGE)
     frame = buf.walk(0).steps[-1].frame
     buf.clear()
     buf.write(0, pattern(0, PAGE, salt=1))
@@ -118,16 +118,16 @@ def test_the_last_frame_freed_is_the_first_reused(pool):
     assert keep.tobytes() == pattern(0, 2 * PAGE)
 
 
-def test_frames_come_back_in_the_order_of_their_warmth(pool):
+def test_frames_come_back_in_the_order_of_their_warmth(plain_pool):
     """Last freed, first reused, also where neighbours are free."""
-    bufs = [filled(pool, FEW, n) for n in range(6)]
+    bufs = [filled(plain_pool, FEW, n) for n in range(6)]
     frames = [buf.walk(0).steps[-1].frame for buf in bufs]
     for n in (1, 4, 3, 2):
         bufs[n].clear()
     for n in (2, 3, 4, 1):
         bufs[n].extend(pattern(n, FEW))
         assert bufs[n].walk(0).steps[-1].frame == frames[n]
-    assert_pool(pool, bufs)
+    assert_pool(plain_pool, bufs)
 
 
 def test_buffers_are_listed_largest_first(pool):
@@ -181,7 +181,7 @@ def test_trim_of_a_pool_without_free_frames_is_harmless(pool):
 
 
 def test_trim_gives_back_what_is_free_and_keeps_what_is_held():
-    pool = pagebuf.PagePool(keep=1 << 30)
+    pool = pagebuf.PagePool(keep=1 << 30, debug=0)
     buf = filled(pool, 300 * PAGE)
     gone = filled(pool, 300 * PAGE, salt=1)
     more = filled(pool, 100 * PAGE, salt=2)

@@ -148,12 +148,12 @@ def test_a_pool_is_drawn_with_its_counts():
     assert "frame 1" in texts
 
 
-def test_colours_of_cells_are_those_of_the_states(pool):
-    buf = filled(pool, 3 * PAGE)
+def test_colours_of_cells_are_those_of_the_states(plain_pool):
+    buf = filled(plain_pool, 3 * PAGE)
     buf.punch(PAGE, PAGE)
-    cells = picture.pool_figure(pool).axes[0].images[0].get_array()
+    cells = picture.pool_figure(plain_pool).axes[0].images[0].get_array()
     frames = [buf.walk(page * PAGE).steps[-1].frame for page in (0, 2)]
-    row = dict(enumerate(pool._frame_states()[0][1], 1))
+    row = dict(enumerate(plain_pool._frame_states()[0][1], 1))
     free = next(frame for frame in row if _FRAME_STATES[row[frame]] == "free")
     for frame, state in zip([*frames, free], ["data", "data", "free"], strict=True):
         y, x = divmod(frame - 1, cells.shape[1])

@@ -1,0 +1,422 @@
+/* family.h: buffers and queues of one pool beside what they should hold, the live views of
+ * them and the holds on them; how a call is made on both, and when they agree. */
+#ifndef PB_FUZZ_FAMILY_H
+#define PB_FUZZ_FAMILY_H
+
+#include "input.h"
+#include "plain.h"
+
+#include "pb_queue.h"
+#include "pb_range.h"
+#include "pb_splice.h"
+#include "pb_view.h"
+
+enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, HOLDS = 2, LONGEST = 7, REGIONS = 6 };
+
+typedef struct {
+    pb_buf b;
+    pb_book book;
+    plain m;
+    /* of queues, with what their position and reservation should be */
+    pb_queue q;
+    uint64_t front, reserved;
+    bool by_hand; /* the reservation has pages of its own, to be filled by hand */
+    uint8_t sep;  /* what was sought last */
+} member;
+
+/* A live view of n bytes that begin `skip` bytes into the first of its pages. */
+typedef struct {
+    pb_pin pin;
+    member *of; /* NULL: not open */
+    uint8_t *at;
+    uint64_t n, skip;
+    int64_t off;             /* where its buffer has the first byte, before its front too */
+    int64_t live, live_past; /* bytes whose pages are still under the buffer */
+    uint8_t shadow[LONGEST * PB_PAGE_SIZE]; /* what it should show */
+} view;
+
+typedef struct {
+    pb_held_range r;
+    member *of; /* NULL: free */
+    plain m;    /* what the range held at that moment */
+} hold;
+
+typedef struct {
+    memory mem;
+    uint32_t piece; /* frames of a region; 0: as many as all before it */
+    bool full;      /* no further region: anything may be refused */
+    bool tight;     /* the call at hand may be refused... */
+    bool stingy;    /* ...since the pool does not grow */
+    const char *call;
+    uint64_t calls;
+    member member[MEMBERS];
+    view view[VIEWS];
+    hold hold[HOLDS];
+    uint8_t bytes[MOST], more[MOST]; /* for the call at hand */
+} family;
+
+static family f;
+
+static inline bool
+is_queue(const member *p)
+{
+    return p >= &f.member[PLAIN_BUFFERS];
+}
+
+/* ---- the pool ---- */
+
+/* One more region, large enough for what the pool is short by. */
+static inline bool
+family_grow(void)
+{
+    pb_pool *pool = &f.mem.pool;
+    uint64_t frames = f.piece ? f.piece : pb_pool_next_region(pool);
+    frames = pb_max(frames, pool->short_by + 2);
+    if (f.stingy) {
+        return false;
+    }
+    if (pool->regions == REGIONS || frames > 4096) {
+        f.full = true;
+        return false;
+    }
+    size_t size = (size_t)frames << PB_PAGE_SHIFT,
+           tables = pb_pool_companion_bytes(pool, (uint32_t)frames);
+    /* whole pages of the system, anonymous: what is discarded reads as zeros */
+    void *base = memory_block(&f.mem, 4096, size, f.mem.fresh_zero ? 0 : GARBAGE);
+    void *table = memory_block(&f.mem, 64, tables, GARBAGE);
+    CHECK_OK(
+        pb_pool_add_region(pool, base, table, (uint32_t)frames, f.mem.fresh_zero, true));
+    return true;
+}
+
+/* Make a call as the binding does it, the pool growing as often as it takes.  Whatever
+ * comes of it, nothing stays promised. */
+#define CALL_LOOSE(st, call)              \
+    do {                                  \
+        st = (call);                      \
+        CHECK_EQ(f.mem.pool.promised, 0); \
+    } while (st == PB_NEED_PAGES && family_grow())
+
+/* The same, and who is refused has taken and given up nothing (I3). */
+#define CALL(st, call)                                  \
+    do {                                                \
+        uint64_t held_ = f.mem.pool.held;               \
+        CALL_LOOSE(st, call);                           \
+        CHECK(st == PB_OK || f.mem.pool.held == held_); \
+    } while (0)
+
+static inline bool
+is_viewed(const member *p)
+{
+    for (unsigned k = 0; k < VIEWS; k++) {
+        const view *v = &f.view[k];
+        if (v->of == p && v->live < v->live_past) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Were there frames enough?  If not there must have been a reason. */
+static inline bool
+granted(pb_status st)
+{
+    CHECK(st == PB_OK || ((st == PB_LIMIT || st == PB_NEED_PAGES) && (f.tight || f.full)));
+    return st == PB_OK;
+}
+
+/* Was the buffer changed?  `end`: what its size would be then. */
+static inline bool
+done(const member *p, pb_status st, uint64_t end)
+{
+    uint64_t capacity = pb_buf_capacity(&p->b);
+    switch (st) {
+    case PB_OK:
+        CHECK(end <= capacity);
+        CHECK(p->b.root.frozen != PB_FROZEN_SNAPSHOT);
+        return true;
+    case PB_CAPACITY: /* where a bias is in the way of the highest trees, before it */
+        CHECK(end > capacity || end > PB_REACH / 4);
+        break;
+    case PB_PINNED:
+        CHECK(is_viewed(p));
+        break;
+    case PB_FROZEN:
+        CHECK_EQ(p->b.root.frozen, PB_FROZEN_SNAPSHOT);
+        break;
+    default:
+        return granted(st);
+    }
+    return false;
+}
+
+/* ---- bytes ---- */
+
+/* Bytes [i, i + n) of the model, where the buffer has them. */
+static inline void
+agree_on_side(const pb_buf *b, uint64_t off, const uint8_t *want, uint64_t n)
+{
+    static uint8_t got[MOST];
+    pb_buf_copy_out(b, off, got, n);
+    CHECK_BYTES(got, want, n);
+}
+
+static inline void
+agree_on(const member *p, uint64_t i, uint64_t n)
+{
+    const plain *m = &p->m;
+    n = i < m->size ? pb_min(n, m->size - i) : 0;
+    uint64_t before = plain_one_side(m, i, n) ? n : m->gap_at - i;
+    agree_on_side(&p->b, plain_place(m, i), m->byte + i, before);
+    agree_on_side(&p->b, plain_place(m, i + before), m->byte + i + before, n - before);
+}
+
+/* The bytes of a call and a few around them. */
+static inline void
+agree_around(const member *p, uint64_t i, uint64_t n)
+{
+    uint64_t before = pb_min(i, 9);
+    CHECK_EQ(p->b.root.size, plain_whole_size(&p->m));
+    agree_on(p, i - before, n + before + 9);
+}
+
+static inline void
+agree_on_gap(const member *p)
+{
+    static const uint8_t zeros[16];
+    const plain *m = &p->m;
+    uint64_t n = pb_min(m->gap, sizeof zeros);
+    agree_on_side(&p->b, m->gap_at, zeros, n);
+    agree_on_side(&p->b, m->gap_at + m->gap - n, zeros, n);
+}
+
+static inline void
+agree_on_queue(const member *p)
+{
+    pb_fault fault = {0};
+    if (!pb_queue_check(&p->b, &p->q, &fault)) {
+        fail_at(__FILE__, __LINE__, "the queue is damaged: %s", fault.why);
+    }
+    CHECK_EQ(pb_queue_front(&p->q), p->front);
+    CHECK_EQ(p->q.reserved, p->reserved);
+}
+
+static inline void
+agree_on_member(const member *p)
+{
+    CHECK_EQ(p->b.root.size, plain_whole_size(&p->m));
+    agree_on(p, 0, p->m.size);
+    agree_on_gap(p);
+    if (is_queue(p)) {
+        agree_on_queue(p);
+    }
+}
+
+/* ---- live views ---- */
+
+/* Is byte i under its buffer, but past the end of it or before its front?  The buffer may
+ * clear such a byte whenever it wants (I4). */
+static inline bool
+is_beside(const view *v, uint64_t i)
+{
+    int64_t at = v->off + (int64_t)i;
+    return (int64_t)i >= v->live && (int64_t)i < v->live_past &&
+           (at < 0 || at >= (int64_t)v->of->m.size);
+}
+
+/* What was cleared beside the buffer stays so when it is detached. */
+static inline void
+note_cleared(view *v)
+{
+    bool all_inside = v->off >= 0 && v->off + (int64_t)v->n <= (int64_t)v->of->m.size;
+    for (uint64_t i = 0; i < v->n && !all_inside; i++) {
+        if (v->at[i] == 0 && v->shadow[i] && is_beside(v, i)) {
+            v->shadow[i] = 0;
+        }
+    }
+}
+
+/* What a view shows now is what it should show from here on. */
+static inline void
+refresh_views(const member *p)
+{
+    for (unsigned k = 0; k < VIEWS; k++) {
+        view *v = &f.view[k];
+        if (v->of != p) {
+            continue;
+        }
+        note_cleared(v);
+        int64_t from = v->live > -v->off ? v->live : -v->off;
+        int64_t size = (int64_t)p->m.size - v->off;
+        int64_t past = v->live_past < size ? v->live_past : size;
+        from = from > 0 ? from : 0;
+        past = past < (int64_t)v->n ? past : (int64_t)v->n;
+        if (from < past) {
+            memcpy(v->shadow + from, p->m.byte + (v->off + from), (size_t)(past - from));
+        }
+    }
+}
+
+static inline void
+cut_live(view *v, int64_t from, int64_t past)
+{
+    v->live = v->live > from ? v->live : from;
+    v->live_past = v->live_past < past ? v->live_past : past;
+}
+
+/* Pages that are not between the first and the last one of a buffer are detached (I7).  Its
+ * first byte is at position `first`, which may be before 0: within a call, before the bias
+ * that it ends with. */
+static inline void
+detach_views(const member *p, int64_t first, uint64_t size)
+{
+    const int64_t mask = ~(int64_t)PB_PAGE_MASK;
+    int64_t from = first & mask, past = (first + (int64_t)(size + PB_PAGE_MASK)) & mask;
+    for (unsigned k = 0; k < VIEWS; k++) {
+        view *v = &f.view[k];
+        if (v->of == p && v->live < v->live_past) {
+            int64_t start = first + v->off;
+            cut_live(v, from - start, size ? past - start : v->live);
+        }
+    }
+}
+
+static inline void
+move_views(const member *p, uint64_t n)
+{
+    for (unsigned k = 0; k < VIEWS; k++) {
+        if (f.view[k].of == p) {
+            f.view[k].off -= (int64_t)n;
+        }
+    }
+}
+
+/* The model has changed as the buffer has. */
+static inline void
+changed(const member *p)
+{
+    detach_views(p, (int64_t)pb_buf_bias(&p->b), p->b.root.size);
+    refresh_views(p);
+}
+
+static inline void
+agree_on_view(view *v)
+{
+    note_cleared(v);
+    CHECK_BYTES(v->at, v->shadow, v->n);
+}
+
+/* Bytes were stored at `at`, in memory of a view: all that show them, and the buffer. */
+static inline void
+note_store(const uint8_t *at, uint64_t n)
+{
+    for (unsigned k = 0; k < VIEWS; k++) {
+        view *v = &f.view[k];
+        for (uint64_t i = 0; v->of && i < n; i++) {
+            uint64_t k_at = (uint64_t)(at + i - v->at);
+            int64_t off = v->off + (int64_t)k_at;
+            if (k_at >= v->n) {
+                continue;
+            }
+            v->shadow[k_at] = at[i];
+            if ((int64_t)k_at >= v->live && (int64_t)k_at < v->live_past && off >= 0 &&
+                off < (int64_t)v->of->m.size) {
+                v->of->m.byte[off] = at[i];
+            }
+        }
+    }
+}
+
+static inline void
+close_view(view *v)
+{
+    if (v->of) {
+        agree_on_view(v);
+        pb_buf_unpin(&f.mem.pool, &v->pin);
+        v->of = NULL;
+    }
+}
+
+/* ---- holds ---- */
+
+static inline void
+release_hold(hold *h, bool shared)
+{
+    agree_on_side(&h->r.b, h->r.off, h->m.byte, h->m.size);
+    pb_range_unhold(&h->r, &h->of->b, shared);
+    h->of = NULL;
+}
+
+/* ---- members ---- */
+
+static inline void
+member_begin(member *p, unsigned levels)
+{
+    pb_buf_init(&p->b, &f.mem.pool, levels);
+    plain_empty(&p->m);
+    p->reserved = p->front = p->sep = 0;
+    p->q = (pb_queue){0};
+    pb_queue_init(&p->q, UINT64_MAX, PB_GROW);
+}
+
+/* Holds go before their buffer, views live on. */
+static inline void
+member_end(member *p)
+{
+    for (unsigned k = 0; k < HOLDS; k++) {
+        if (f.hold[k].of == p) {
+            release_hold(&f.hold[k], false);
+        }
+    }
+    plain_empty(&p->m);
+    pb_buf_fini(&p->b);
+    for (unsigned k = 0; k < VIEWS; k++) {
+        if (f.view[k].of == p) {
+            CHECK(f.view[k].pin.link == NULL);
+            f.view[k].live = f.view[k].live_past = 0;
+        }
+    }
+}
+
+/* ---- everything ---- */
+
+static inline void
+check_whole_pool(void)
+{
+    static uint32_t scratch[(size_t)1 << (PB_REGION0_BITS + 8)];
+    pb_fault fault = {0};
+    size_t words = pb_pool_check_words(&f.mem.pool);
+    CHECK(words <= sizeof scratch / sizeof *scratch);
+    memset(scratch, 0, words * sizeof *scratch);
+    if (!pb_pool_check(&f.mem.pool, scratch, &fault)) {
+        fail_at(__FILE__, __LINE__, "the pool is damaged: %s (frame %" PRIu32 ")",
+                fault.why, fault.frame);
+    }
+}
+
+static inline void
+agree_on_all(void)
+{
+    pb_fault fault = {0};
+    for (unsigned k = 0; k < MEMBERS; k++) {
+        if (!pb_buf_check(&f.member[k].b, &fault)) {
+            fail_at(__FILE__, __LINE__, "buffer %u is damaged: %s (frame %" PRIu32 ")", k,
+                    fault.why, fault.frame);
+        }
+        agree_on_member(&f.member[k]);
+    }
+    for (unsigned k = 0; k < VIEWS; k++) {
+        if (f.view[k].of) {
+            agree_on_view(&f.view[k]);
+        }
+    }
+    for (unsigned k = 0; k < HOLDS; k++) {
+        if (f.hold[k].of) {
+            agree_on_side(&f.hold[k].r.b, f.hold[k].r.off, f.hold[k].m.byte,
+                          f.hold[k].m.size);
+        }
+    }
+    check_whole_pool();
+}
+
+#endif
