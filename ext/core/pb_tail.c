@@ -38,6 +38,9 @@ void
 pb_tail_fill(pb_buf *b)
 {
     uint64_t used = (b->root.bias + b->root.size) & PB_PAGE_MASK;
+    if (b->tail) { /* not closed: nothing has changed since */
+        pb_tail_end(b);
+    }
     uint8_t *at = used && !b->root.frozen ? own_tail_page(b) : NULL;
     b->root.room = 0;
     b->tail = at ? at + used : NULL;

@@ -293,6 +293,7 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
         pin->next->link = &pin->next;
     }
     book->pins = pin;
+    (void)pb_tail_close(b); /* the page is viewed from now on */
     *address = pb_frame_address(b->pool, pin->frame) + (pos & PB_PAGE_MASK);
     return PB_OK;
 }
@@ -377,6 +378,19 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
     return PB_OK;
 }
 
+/* A view that wrote past the end is gone: what it wrote goes, while the page is still this
+ * tree's alone (I2). */
+static void
+clean_left_tail(pb_buf *b)
+{
+    pb_book *book = b->book;
+    if (book && book->tail_dirty &&
+        !pb_book_pins(book, page_of(b->root.bias + b->root.size))) {
+        pb_buf_clean_tail(b);
+        book->tail_dirty = false;
+    }
+}
+
 pb_status
 pb_buf_share(pb_buf *to, pb_buf *from)
 {
@@ -395,6 +409,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         return PB_CORRUPT;
     }
     pb_act(to->pool, to);
+    clean_left_tail(from);
     share_root(to, from);
     for (pb_pin *pin = from->book ? from->book->pins : NULL; pin; pin = pin->next) {
         st = copy_pinned(to, pin);

@@ -146,9 +146,9 @@ def test_frames_of_different_places_differ(pool):
     assert 0 not in frames
 
 
-def test_adjacent_frames_for_sequential_growth(pool):
+def test_adjacent_frames_for_sequential_growth(plain_pool):
     """A fresh pool hands out consecutive frames with consecutive addresses."""
-    buf = pagebuf.PageBuffer(pool=pool)
+    buf = pagebuf.PageBuffer(pool=plain_pool)
     for page in range(32):
         buf.extend(pattern(page * PAGE, PAGE))
     pages = [buf.walk(page * PAGE).steps[-1] for page in range(32)]
