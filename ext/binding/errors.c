@@ -45,16 +45,34 @@ errors_add(PyObject *module)
                                                                                        : -1;
 }
 
+/* "the pool 'inbox'": what a pool is called in messages; a new reference. */
+static PyObject *
+pool_called(const pb_pool *pool)
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)pool_around(pool), "name");
+    if (name == NULL) { /* a Pool that is no PagePool */
+        PyErr_Clear();
+    }
+    PyObject *text = name && name != Py_None ? PyUnicode_FromFormat("the pool %R", name)
+                                             : PyUnicode_FromString("a pool");
+    Py_XDECREF(name);
+    return text;
+}
+
 static void
 raise_limit(module_state *state, const pb_pool *root)
 {
     const pb_pool *pool = root->refused ? root->refused : root;
+    unsigned long long asked = root->asked, held = pool->held, limit = pool->limit;
+    PyObject *called = pool_called(pool); /* runs Python code */
+    if (called == NULL) {
+        return;
+    }
     PyErr_Format(state->pool_limit_error,
-                 "%llu more pages asked of a pool that holds %llu and may hold %llu "
+                 "%llu more pages asked of %U that holds %llu and may hold %llu "
                  "(limit=%llu bytes)",
-                 (unsigned long long)root->asked, (unsigned long long)pool->held,
-                 (unsigned long long)pool->limit,
-                 (unsigned long long)pool->limit << PB_PAGE_SHIFT);
+                 asked, called, held, limit, limit << PB_PAGE_SHIFT);
+    Py_DECREF(called);
 }
 
 void

@@ -409,8 +409,14 @@ queue_length(QueueObject *self)
 static PyObject *
 queue_repr(QueueObject *self)
 {
-    return PyUnicode_FromFormat("<%s size=%llu at %p>", Py_TYPE(self)->tp_name,
-                                (unsigned long long)queue_size(self), self);
+    PyObject *name =
+        self->name ? PyUnicode_FromFormat(" %R", self->name) : PyUnicode_FromString("");
+    PyObject *repr =
+        name ? PyUnicode_FromFormat("<%s%U size=%llu at %p>", Py_TYPE(self)->tp_name, name,
+                                    (unsigned long long)queue_size(self), self)
+             : NULL;
+    Py_XDECREF(name);
+    return repr;
 }
 
 static PyObject *

@@ -147,10 +147,28 @@ report(uintptr_t address, void *context)
 
 /* ---- the handler ---- */
 
-/* Whoever was there before: called, or put back so that the access happens again and ends as
- * it would have. */
+/* Where this thread's last fault was.  The context of a signal that is sent while that one is
+ * handled has it, too. */
+static bool
+last_fault(void *context, uintptr_t *address)
+{
+#if defined(__linux__) && defined(__x86_64__) && defined(__USE_GNU)
+    *address = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_CR2];
+    return true;
+#elif defined(__linux__) && defined(__aarch64__)
+    *address = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.fault_address;
+    return true;
+#else
+    (void)context;
+    (void)address;
+    return false;
+#endif
+}
+
+/* Whoever was there before: called, or put back so that the access happens again, or the signal
+ * is sent again, and ends as it would have. */
 static void
-go_on(int number, siginfo_t *info, void *context)
+go_on(int number, siginfo_t *info, void *context, bool sent)
 {
     struct sigaction *old = &before[number == SIGBUS];
     if (old->sa_flags & SA_SIGINFO) {
@@ -159,24 +177,32 @@ go_on(int number, siginfo_t *info, void *context)
     else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
         old->sa_handler(number);
     }
-    else {
+    else if (!sent || old->sa_handler == SIG_DFL) {
         struct sigaction end = {.sa_handler = SIG_DFL};
         sigaction(number, &end, NULL);
+        if (sent) {
+            raise(number);
+        }
     }
 }
 
-/* One that was sent rather than caused has no address (faulthandler sends it on when it has
- * printed the stacks): the access happens again, and then it has. */
+/* One that was sent rather than caused has no address.  faulthandler sends it on when it has
+ * printed the stacks; where the system does not say what the fault was, the access happens
+ * again, and then it has. */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {
-    static int sent;
-    if (info->si_code <= 0 && !sent) {
-        sent = 1;
+    static int again;
+    uintptr_t address = (uintptr_t)info->si_addr;
+    bool sent = info->si_code <= 0;
+    if (!sent || last_fault(context, &address)) {
+        report(address, context);
+    }
+    else if (info->si_code != SI_USER && !again) {
+        again = 1;
         return;
     }
-    report((uintptr_t)info->si_addr, context);
-    go_on(number, info, context);
+    go_on(number, info, context, sent);
 }
 
 static void

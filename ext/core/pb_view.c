@@ -477,6 +477,7 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
     memset(from->root.slot, 0, sizeof from->root.slot);
     forget(b);
     pb_buf_clear(from);
+    pb_buf_remember_tail(b);
 }
 
 /* 1. share (may fail)  2. a buffer with a book stays a tree (may fail)  3. adopt */
