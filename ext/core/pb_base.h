@@ -74,6 +74,8 @@ pb_max(uint64_t a, uint64_t b)
 }
 
 #if defined(__GNUC__) || defined(__clang__)
+#define PB_NOINLINE \
+    __attribute__((noinline)) /* keeps what calls it free of its registers */
 #define PB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -91,6 +93,7 @@ pb_lowest_bit(uint64_t x)
     return (unsigned)__builtin_ctzll(x);
 }
 #else
+#define PB_NOINLINE
 #define PB_LIKELY(x) (x)
 #define PB_UNLIKELY(x) (x)
 

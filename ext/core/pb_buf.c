@@ -10,8 +10,7 @@ static inline bool
 may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
     pb_frame frame = pb_entry_frame(e);
-    bool good = pages == 1 ? pb_frame_readable(b->pool, frame)
-                           : pb_run_readable(b->pool, frame, pages);
+    bool good = pb_run_readable(b->pool, frame, pages);
     if (PB_UNLIKELY(!good)) {
         pb_pool_found_wild(b->pool, b, frame, off);
     }
@@ -49,7 +48,6 @@ look_up(pb_buf *b, uint64_t page)
         return at;
     }
     pb_leaf leaf;
-    pb_act(b->pool, b);
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     if (leaf.entry == NULL) {
         return NULL;
@@ -629,21 +627,75 @@ run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, 
     return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
 }
 
-const uint8_t *
-pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
+/* In more than one page, or damaged. */
+PB_NOINLINE static const uint8_t *
+peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 {
-    if (pb_buf_is_inline(b)) {
-        return pb_buf_inline(b) + off;
-    }
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    pb_entry *at = look_up(b, page_of(pos));
-    bool there = at && *at != PB_HOLE && run_holds(b, at, page_of(pos), in_page, n) &&
+    bool there = run_holds(b, at, page_of(pos), in_page, n) &&
                  may_read(b, pb_entry_load(at), off, page_of(in_page + n - 1) + 1);
     return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
 }
 
+/* With the entry of the page at hand. */
+PB_NOINLINE static const uint8_t *
+peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
+{
+    uint64_t in_page = (b->root.bias + off) & PB_PAGE_MASK;
+    if (at == NULL || *at == PB_HOLE) {
+        return NULL;
+    }
+    pb_entry e = pb_entry_load(at);
+    if (PB_LIKELY(in_page + n <= PB_PAGE_SIZE &&
+                  pb_frame_readable(b->pool, pb_entry_frame(e)))) {
+        return page_address(b, e) + in_page;
+    }
+    return peek_run(b, at, off, n);
+}
+
+PB_NOINLINE static const uint8_t *
+peek_far(pb_buf *b, uint64_t off, uint64_t n)
+{
+    if (pb_buf_is_inline(b)) {
+        return pb_buf_inline(b) + off;
+    }
+    return peek_at(b, look_up(b, page_of(b->root.bias + off)), off, n);
+}
+
+/* In the remembered leaf it takes no call. */
+const uint8_t *
+pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t page = page_of(b->root.bias + off);
+    const pb_entry *at = pb_buf_is_inline(b) ? NULL : recall(b->seen, b->seen_first, page);
+    return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_far(b, off, n);
+}
+
 /* ---- in: write and extend ---- */
+
+/* The place of bytes of one page in a remembered leaf that is this tree's alone, where
+ * nothing is shared; NULL where it takes more to find out.  Calls nothing. */
+static inline uint8_t *
+writable_near(const pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, page = page_of(pos);
+    uint64_t in_page = pos & PB_PAGE_MASK;
+    bool plain = off < b->root.size && n <= b->root.size - off &&
+                 in_page + n <= PB_PAGE_SIZE && !b->root.frozen && !b->root.shared &&
+                 !pb_buf_is_inline(b) && !b->pool->debug;
+    if (!plain) {
+        return NULL;
+    }
+    const pb_entry *at = recall(b->mine, b->mine_first, page);
+    at = at ? at : recall(b->seen, b->seen_first, page);
+    if (at == NULL || *at == PB_HOLE) {
+        return NULL;
+    }
+    pb_entry e = pb_entry_load(at);
+    return pb_frame_writable(b->pool, pb_entry_frame(e)) ? page_address(b, e) + in_page
+                                                         : NULL;
+}
 
 /* Where [off, off + n) may be written at once: inside the size and inside one piece. */
 static uint8_t *
@@ -664,17 +716,17 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t pages = page_of(in_page + n - 1) + 1;
     if (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n) ||
-                      !may_write(b, pb_entry_load(at), pages))) {
+                      !may_write(b, pb_entry_load(at + 1), pages - 1))) {
         return NULL;
     }
     return page_address(b, pb_entry_load(at)) + in_page;
 }
 
-pb_status
-pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+PB_NOINLINE static pb_status
+write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     uint8_t *at = writable_now(b, off, n);
-    if (PB_LIKELY(at != NULL)) {
+    if (at) {
         pb_copy(at, src, n);
         return PB_OK;
     }
@@ -690,6 +742,17 @@ pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
         }
     }
     return st;
+}
+
+pb_status
+pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    uint8_t *at = writable_near(b, off, n);
+    if (PB_UNLIKELY(at == NULL)) {
+        return write_far(b, off, src, n);
+    }
+    pb_copy(at, src, n);
+    return PB_OK;
 }
 
 /* The entry where an append of up to a page needs its one new page: a hole in the leaf

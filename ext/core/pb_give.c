@@ -39,39 +39,50 @@ release_locked(pb_pool *root, pb_frame frame, pb_row *row)
     }
 }
 
-/* May the reference be dropped?  Else what is wrong is noted. */
-static inline bool
-droppable(pb_pool *root, pb_frame frame)
+/* A reference was to be dropped that is none. */
+PB_NOINLINE static void
+found_undroppable(pb_pool *root, pb_frame frame)
 {
-    if (PB_LIKELY(pb_frame_readable(root, frame))) {
-        return true;
-    }
-    const char *why = !pb_frame_valid(root, frame)    ? "I1: a frame of no region was freed"
-                      : pb_frame_is_free(root, frame) ? "I1: frame freed twice"
-                      : pb_frame_row(root, frame)->held.kind == PB_KIND_QUARANTINED
-                          ? "I1: frame freed twice"
-                          : "I1: reference count underflow";
-    found(root, why, frame);
-    return false;
+    bool freed = pb_frame_valid(root, frame) &&
+                 (pb_frame_is_free(root, frame) ||
+                  pb_frame_row(root, frame)->held.kind == PB_KIND_QUARANTINED);
+    found(root,
+          !pb_frame_valid(root, frame) ? "I1: a frame of no region was freed"
+          : freed                      ? "I1: frame freed twice"
+                                       : "I1: reference count underflow",
+          frame);
 }
 
+/* The last reference is gone. */
 static void
+end_frame(pb_pool *root, pb_frame frame, pb_row *row)
+{
+    if (row->held.pins == 0) {
+        release_locked(root, frame, row);
+    }
+    else { /* I7: lives on with its view */
+        row->held.kind = PB_KIND_DETACHED;
+        count_detached(pool_charged(root, row), 1);
+    }
+}
+
+static inline void
 unref_locked(pb_pool *root, pb_frame frame)
 {
-    if (!droppable(root, frame)) {
+    if (PB_UNLIKELY(!pb_frame_in_region(root, frame))) {
+        found_undroppable(root, frame);
         return;
     }
     pb_row *row = pb_frame_row(root, frame);
-    if (PB_LIKELY(row->held.count != PB_COUNT_MAX)) {
-        pb_store32(&row->held.count, row->held.count - 1);
+    uint32_t n = row->held.count;
+    if (PB_CHECKS && PB_UNLIKELY((int32_t)n <= 0)) {
+        found_undroppable(root, frame);
+        return;
     }
-    if (row->held.count == 0) {
-        if (row->held.pins == 0) {
-            release_locked(root, frame, row);
-        }
-        else { /* I7: lives on with its view */
-            row->held.kind = PB_KIND_DETACHED;
-            count_detached(pool_charged(root, row), 1);
+    if (PB_LIKELY(n != PB_COUNT_MAX)) {
+        pb_store32(&row->held.count, n - 1);
+        if (n == 1) {
+            end_frame(root, frame, row);
         }
     }
 }

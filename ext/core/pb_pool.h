@@ -256,23 +256,27 @@ pb_frame_writable(const pb_pool *pool, pb_frame frame)
 static inline bool
 pb_run_readable(const pb_pool *pool, pb_frame frame, uint64_t n)
 {
-    bool good = pb_frame_readable(pool, frame);
-    const pb_row *row = good ? pb_frame_row(pool, frame) : NULL;
-    for (uint64_t i = 1; PB_CHECKS && good && i < n; i++) {
-        good = (int32_t)pb_load32(&row[i].held.count) > 0;
+    if (PB_CHECKS && !pb_frame_in_region(pool, frame)) {
+        return false;
     }
-    return good;
+    const pb_row *row = pb_frame_row(pool, frame), *past = row + n;
+    while (PB_CHECKS && row < past && (int32_t)pb_load32(&row->held.count) > 0) {
+        row++;
+    }
+    return !PB_CHECKS || row == past;
 }
 
 static inline bool
 pb_run_writable(const pb_pool *pool, pb_frame frame, uint64_t n)
 {
-    bool good = pb_frame_writable(pool, frame);
-    const pb_row *row = good ? pb_frame_row(pool, frame) : NULL;
-    for (uint64_t i = 1; PB_CHECKS && good && i < n; i++) {
-        good = pb_load32(&row[i].held.count) == 1;
+    if (PB_CHECKS && !pb_frame_in_region(pool, frame)) {
+        return false;
     }
-    return good;
+    const pb_row *row = pb_frame_row(pool, frame), *past = row + n;
+    while (PB_CHECKS && row < past && pb_load32(&row->held.count) == 1) {
+        row++;
+    }
+    return !PB_CHECKS || row == past;
 }
 
 /* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in

@@ -30,7 +30,7 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
     }
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     leaf->entry = NULL;
-    for (; e != PB_HOLE && is_good(pool, e); h--) {
+    for (; e != PB_HOLE; h--) {
         pb_entry *node = pb_node_of(pool, e);
         if (h == 1) {
             leaf->entry = node;
@@ -49,7 +49,8 @@ pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_l
     *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS};
     for (unsigned h = root->levels - 1u; h > 0; h--) {
         pb_entry e = pb_entry_load(at);
-        if (e == PB_HOLE || !pb_frame_writable(pool, pb_entry_frame(e))) {
+        if (e == PB_HOLE || !pb_frame_in_region(pool, pb_entry_frame(e)) ||
+            pb_frame_count(pool, pb_entry_frame(e)) != 1) {
             return false;
         }
         leaf->entry = pb_node_of(pool, e);
@@ -194,8 +195,29 @@ new_node(pb_pool *pool, pb_entry *at)
     return node;
 }
 
-/* I2: a shared node is copied before an entry of it changes.  Its children then have
- * one reference more. */
+/* Its children have one reference more.  In debug pools those that are none are left out;
+ * elsewhere the checks find them. */
+static void
+ref_children(pb_pool *pool, const pb_entry *node)
+{
+    bool wary = pool->debug != 0;
+    pb_lock_take(&pool->root->lock);
+    for (uint32_t i = 0; !wary && i < PB_FANOUT; i++) {
+        pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
+        if (child) {
+            pb_frame_ref(pool, child);
+        }
+    }
+    for (uint32_t i = 0; wary && i < PB_FANOUT; i++) {
+        pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
+        if (child && pb_frame_readable(pool, child)) {
+            pb_frame_ref(pool, child);
+        }
+    }
+    pb_lock_drop(&pool->root->lock);
+}
+
+/* I2: a shared node is copied before an entry of it changes. */
 static pb_entry *
 copy_node(pb_pool *pool, pb_entry *at)
 {
@@ -204,14 +226,7 @@ copy_node(pb_pool *pool, pb_entry *at)
     pb_frame frame = pb_pool_take_node(pool, &zero);
     pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
     pb_copy(node, pb_frame_address(pool, old), PB_PAGE_SIZE);
-    pb_lock_take(&pool->root->lock);
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
-        if (child && PB_LIKELY(pb_frame_in_region(pool, child))) {
-            pb_frame_ref(pool, child);
-        }
-    }
-    pb_lock_drop(&pool->root->lock);
+    ref_children(pool, node);
     if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
         pb_tree_release_entry(pool, pb_entry_load(at), 1);
     }
