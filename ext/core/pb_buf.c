@@ -241,6 +241,7 @@ pb_buf_spill(pb_buf *b)
     memset(pb_buf_inline(b), 0, PB_INLINE);
     b->root.levels = 1;
     b->root.room = 0;
+    b->tail = NULL; /* it lay in the object */
     if (size) {
         uint32_t got;
         bool zero;
