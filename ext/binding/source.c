@@ -27,12 +27,17 @@ view_of(PyObject *made, Py_buffer *view)
     return result;
 }
 
-/* Memory of the pool is copied: it may be a live view of the very bytes that change. */
+/* Memory of the pool is copied: it may be a live view of the very bytes that change.  The copy
+ * would be anybody's, so what it is made of is looked at here. */
 static int
 copy_own_memory(const pb_buf *b, Py_buffer *view)
 {
     if (!pb_buf_is_own_memory(b, view->buf, (uint64_t)view->len)) {
         return 0;
+    }
+    if (transfer_vouch(b, view->buf, (uint64_t)view->len) < 0) {
+        PyBuffer_Release(view);
+        return -1;
     }
     PyObject *copy = PyBytes_FromStringAndSize(view->buf, view->len);
     PyBuffer_Release(view);

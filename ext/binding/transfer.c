@@ -18,7 +18,7 @@ transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquire
 }
 
 int
-transfer_vouch(pb_buf *b, const void *mem, uint64_t n)
+transfer_vouch(const pb_buf *b, const void *mem, uint64_t n)
 {
     if (PB_LIKELY(pb_buf_vouch(b, mem, n))) {
         return 0;

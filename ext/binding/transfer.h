@@ -35,7 +35,7 @@ transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 /* May memory of the caller's be filled with the buffer's bytes (pb_buf_vouch)?  -1 with an
  * exception. */
 int
-transfer_vouch(pb_buf *b, const void *mem, uint64_t n);
+transfer_vouch(const pb_buf *b, const void *mem, uint64_t n);
 
 int
 transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);

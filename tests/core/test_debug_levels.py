@@ -1,0 +1,938 @@
+"""What debug levels add: poison, quarantine, tails, traces, whose memory it is, the sample."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import mmap
+import pathlib
+import socket
+import sys
+
+import pytest
+
+import pagebuf
+from pagebuf import _testing
+from tests.helpers import FANOUT, PAGE, reach
+from tests.support import FEW, assert_accounted, buffer_state, filled, pattern, pool_counts
+
+CorruptionError = pagebuf.CorruptionError
+QUARANTINE = 64
+POISON = b"\x6b" * (PAGE - 1) + b"\xa5"
+closes = PAGE % mmap.PAGESIZE == 0 and sys.platform != "win32"
+opened = pytest.mark.skipif(not closes, reason="mprotect protects pages of the system's size")
+
+
+def address_of(buf, offset=0):
+    return buf.walk(offset).steps[-1].address + (buf.stats().bias + offset) % PAGE
+
+
+def frame_of(buf, offset=0):
+    return buf.walk(offset).steps[-1].frame
+
+
+def poke(address, data=b"\xee"):
+    ctypes.memmove(address, data, len(data))
+
+
+@pytest.fixture
+def checked():
+    """A pool at level 1, whole at the end."""
+    pool = pagebuf.PagePool(debug=1, name="checked")
+    yield pool
+    assert_accounted(pool)
+
+
+@pytest.fixture
+def unraisable(monkeypatch):
+    errors = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda hook: errors.append(hook.exc_value))
+    return errors
+
+
+# ---- how a level is chosen ----
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        *((n, n) for n in (0, 1, 2)),
+        *((str(n), n) for n in (0, 1, 2)),
+        ("sample", "sample:5000"),
+        ("sample:1", "sample:1"),
+        ("sample:700", "sample:700"),
+    ],
+)
+def test_levels(given, level, monkeypatch):
+    monkeypatch.delenv("PAGEBUF_DEBUG", raising=False)
+    assert pagebuf.PagePool().debug == 0
+    assert pagebuf.PagePool(debug=given).debug == level
+    monkeypatch.setenv("PAGEBUF_DEBUG", str(given))
+    pool = pagebuf.PagePool()
+    assert pool.debug == pool.child().debug == level
+    assert pagebuf.PagePool(debug=1).debug == 1
+    assert pagebuf.PagePool(debug=0).debug == 0
+    buf = filled(pool, 3 * PAGE)
+    assert buf.tobytes() == pattern(0, 3 * PAGE)
+    assert_accounted(pool)
+
+
+@pytest.mark.parametrize(
+    "bad", [3, -1, "3", "one", "sample:x", "sample:-1", "sample:1.5", "samples", 1.0, True, b"1"]
+)
+def test_bad_levels(bad, monkeypatch):
+    with pytest.raises(ValueError, match="debug must be"):
+        pagebuf.PagePool(debug=bad)
+    if isinstance(bad, str):
+        monkeypatch.setenv("PAGEBUF_DEBUG", bad)
+        with pytest.raises(ValueError, match="debug must be"):
+            pagebuf.PagePool()
+        assert pagebuf.PagePool(debug=0).debug == 0
+
+
+def test_an_empty_variable_means_nothing(monkeypatch):
+    monkeypatch.setenv("PAGEBUF_DEBUG", "")
+    assert pagebuf.PagePool().debug == 0
+
+
+# ---- poison ----
+
+
+def test_freed_frames_are_poisoned(checked):
+    buf = filled(checked, 3 * PAGE)
+    address = address_of(buf, PAGE)
+    buf.clear()
+    assert ctypes.string_at(address, PAGE) == POISON
+    checked.check()
+
+
+def test_level_0_leaves_freed_frames_alone():
+    pool = pagebuf.PagePool(debug=0)
+    buf = filled(pool, 3 * PAGE)
+    address = address_of(buf)
+    buf.clear()
+    assert ctypes.string_at(address, PAGE) == pattern(0, PAGE)
+    poke(address)
+    again = filled(pool, 9 * PAGE)
+    again.truncate(12 * PAGE)
+    assert again.tobytes() == pattern(0, 9 * PAGE) + bytes(3 * PAGE)
+    pool.check()
+
+
+@pytest.mark.parametrize("at", [0, 1, PAGE // 2, PAGE - 2, PAGE - 1])
+@pytest.mark.parametrize("found_by", ["check", "leaving the quarantine", "being taken"])
+def test_a_write_to_a_freed_frame_is_found_once(checked, unraisable, at, found_by):
+    buf = filled(checked, FEW, name="writer")
+    address, frame = address_of(buf), frame_of(buf)
+    buf.clear()
+    poke(address + at)
+
+    hogs = []
+
+    def find():
+        if found_by == "check":
+            checked.check()
+        elif found_by == "leaving the quarantine":
+            others = filled(checked, (QUARANTINE + 1) * PAGE)
+            others.truncate(0)  # frees as many
+        else:
+            while True:  # whatever there is, at some time this one
+                hogs.append(filled(checked, PAGE))
+
+    with pytest.raises(CorruptionError, match="free frame was written to") as info:
+        find()
+    hogs.clear()
+    gc.collect()
+    assert (info.value.frame, info.value.offset) == (frame, at)
+    assert "'writer'" in str(info.value)
+    assert "test_debug_levels.py" in str(info.value)
+    assert str(info.value.owner).startswith("PageBuffer 'writer'")
+    if found_by == "check":  # which looks, and leaves it as it is
+        with pytest.raises(CorruptionError):
+            checked.check()
+        poke(address, POISON)
+    info = None
+    gc.collect()
+    checked.check()
+    assert unraisable == []
+
+
+def test_poison_does_not_come_back(checked):
+    """Pages of freed frames read as zeros where nothing was written (I4)."""
+    for turn in range(2 * QUARANTINE):
+        buf = filled(checked, 3, turn)
+        buf.write(3 * PAGE + 5, b"!")
+        buf.write(PAGE + 7, b"?")
+        expected = bytearray(3 * PAGE + 6)
+        expected[:3] = pattern(0, 3, turn)
+        expected[PAGE + 7] = ord("?")
+        expected[-1] = ord("!")
+        assert buf.tobytes() == expected
+        checked.check()
+
+
+# ---- quarantine ----
+
+
+def test_a_freed_frame_waits_for_64_others(checked):
+    buf = filled(checked, FEW)
+    frame = frame_of(buf)
+    buf.clear()
+    assert checked.stats().quarantined == 1
+    address = None
+    for turn in range(1, QUARANTINE + 1):
+        other = filled(checked, FEW, turn)
+        assert frame_of(other) != frame
+        address = address_of(other)
+        del other
+        assert checked.stats().quarantined == min(turn + 1, QUARANTINE)
+    assert pagebuf.region_of(address).state == "quarantined"
+    seen = {frame_of(filled(checked, FEW)) for _ in range(3)}
+    assert frame in seen
+
+
+def test_the_quarantine_ends_before_the_pool_grows(checked):
+    buf = filled(checked, FEW)
+    total = checked.stats().total
+    gone = filled(checked, QUARANTINE * PAGE)
+    gone.clear()
+    assert checked.stats().quarantined >= QUARANTINE - 1
+    rest = [filled(checked, PAGE) for _ in range(total - checked.stats().held)]
+    assert checked.stats().total == total
+    assert checked.stats().quarantined == 0
+    assert_accounted(checked)
+    del rest, buf
+
+
+def test_the_quarantine_ends_before_a_limit_refuses():
+    """What waits there is not in use."""
+    pool = pagebuf.PagePool(limit=8 * PAGE, debug=1)
+    for turn in range(30):
+        buf = filled(pool, 4 * PAGE, turn)
+        other = filled(pool, 4 * PAGE, turn + 1)
+        assert buf.tobytes() + other.tobytes() == pattern(0, 4 * PAGE, turn) + pattern(
+            0, 4 * PAGE, turn + 1
+        )
+        del buf, other
+    assert_accounted(pool)
+
+
+# ---- tails ----
+
+
+def tail_of(buf):
+    used = (buf.stats().bias + len(buf)) % PAGE
+    return ctypes.string_at(address_of(buf, len(buf) - 1) + 1, PAGE - used) if used else b""
+
+
+CHANGES = {
+    "extend": lambda buf: buf.extend(b"12"),
+    "extend past the page": lambda buf: buf.extend(pattern(0, 2 * PAGE)),
+    "append": lambda buf: buf.append(7),
+    "write inside": lambda buf: buf.write(1, b"12"),
+    "write past": lambda buf: buf.write(len(buf) + 2, b"12"),
+    "write far past": lambda buf: buf.write(len(buf) + 3 * PAGE, b"12"),
+    "truncate": lambda buf: buf.truncate(len(buf) - 1),
+    "truncate longer": lambda buf: buf.truncate(len(buf) + 1),
+    "take": lambda buf: buf.take_bytes(1),
+    "punch": lambda buf: buf.punch(PAGE, PAGE),
+    "insert": lambda buf: buf.insert(3, 5),
+    "delete": lambda buf: buf.__delitem__(slice(1, 3)),
+    "assign": lambda buf: buf.__setitem__(slice(1, 3), b"12345"),
+    "snapshot": lambda buf: buf.snapshot(),
+    "clone": lambda buf: buf.clone(),
+    "view": lambda buf: buf.view(0, len(buf)),
+    "stable view": lambda buf: buf.view(0, len(buf), writable=False),
+    "collapse": lambda buf: buf.collapse(0, PAGE),
+    "insert_hole": lambda buf: buf.insert_hole(PAGE, PAGE),
+    "check": lambda buf: buf.check(),
+}
+
+
+def make_with_tail(pool, how):
+    size = 3 * PAGE + PAGE // 2
+    if how == "constructor":
+        return pagebuf.PageBuffer(pattern(0, size), pool=pool, name="tail")
+    if how == "positional":
+        return pagebuf.PageBuffer(pattern(0, size))
+    buf = pagebuf.PageBuffer(pool=pool, name="tail")
+    if how == "restore":
+        buf.restore(filled(pool, size).snapshot())
+        gc.collect()
+        buf.write(len(buf) - 1, pattern(len(buf) - 1, 1))
+    elif how == "extend":
+        for at in range(0, size, PAGE // 4):
+            buf.extend(pattern(at, PAGE // 4))
+    elif how == "truncate":
+        buf.write(0, pattern(0, size + PAGE))
+        buf.truncate(size)
+    else:
+        buf.write(0, pattern(0, size))
+    return buf
+
+
+@pytest.mark.parametrize("how", ["write", "constructor", "extend", "truncate", "restore"])
+def test_tails_are_filled(checked, how):
+    buf = make_with_tail(checked, how)
+    assert buf.tobytes() == pattern(0, len(buf))
+    assert tail_of(buf) == b"\x5a" * (PAGE - PAGE // 2)
+    buf.check()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_tails_that_are_whole_stay_unseen(checked, change):
+    """The fill is never read: growth reads as zeros, and pages that others reach have none."""
+    buf = make_with_tail(checked, "write")
+    twin = make_with_tail(pagebuf.PagePool(debug=0), "write")
+    kept = CHANGES[change](buf), CHANGES[change](twin)
+    checked.check()
+    assert buf.tobytes() == twin.tobytes()
+    for obj in (buf, twin):
+        obj.truncate(len(obj) + PAGE + 1)
+    assert buf.tobytes() == twin.tobytes()
+    del kept
+
+
+@pytest.mark.parametrize("past", [0, 1, PAGE - PAGE // 2 - 1])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_tail_that_was_written_to_is_told(checked, change, past):
+    buf = make_with_tail(checked, "write")
+    before = buf.tobytes()
+    at = address_of(buf, len(buf) - 1) + 1 + past
+    poke(at)
+    with pytest.raises(CorruptionError, match="I4: a byte past the end was written") as info:
+        CHANGES[change](buf)
+    assert info.value.owner is buf
+    assert info.value.offset == len(before) + past
+    assert info.value.frame == frame_of(buf, len(buf) - 1)
+    assert "'tail'" in str(info.value)
+    assert buf.tobytes() == before
+    if change == "check":
+        poke(at, b"\x5a")
+    buf.truncate(len(buf) + PAGE)  # told once, and mended
+    assert buf.tobytes() == before + bytes(PAGE)
+    checked.check()
+
+
+def test_a_tail_is_told_when_the_buffer_goes(checked, unraisable):
+    buf = make_with_tail(checked, "write")
+    poke(address_of(buf, len(buf) - 1) + 1)
+    del buf
+    assert [type(error) for error in unraisable] == [CorruptionError]
+    assert "I4" in str(unraisable[0])
+    unraisable.clear()
+
+
+def test_tails_under_live_views_are_theirs(checked):
+    buf = filled(checked, PAGE // 2 + 1)
+    view = buf.view(0, len(buf))
+    assert tail_of(buf) == bytes(PAGE - PAGE // 2 - 1)
+    buf.extend(b"!")
+    checked.check()
+    view.release()
+    buf.extend(b"?")
+    assert buf.tobytes() == pattern(0, PAGE // 2 + 1) + b"!?"
+    checked.check()
+
+
+def test_level_0_has_no_tails():
+    buf = make_with_tail(pagebuf.PagePool(debug=0), "write")
+    assert tail_of(buf) == bytes(PAGE - PAGE // 2)
+
+
+# ---- who took it, who freed it ----
+
+
+@pytest.mark.parametrize("level", [1, 2, "sample:1"])
+def test_traces(level):
+    pool = pagebuf.PagePool(debug=level)
+    buf = pagebuf.PageBuffer(pool=pool, name="traced")
+    line = sys._getframe().f_lineno + 1
+    buf.write(0, pattern(0, FEW))
+    there = pagebuf.region_of(address_of(buf))
+    assert there.taken_by == f"PageBuffer 'traced' ({__file__}:{line})"
+    assert there.freed_by is None
+    line = sys._getframe().f_lineno + 1
+    buf.clear()
+    there = pagebuf.region_of(there.address)
+    assert there.freed_by == f"PageBuffer 'traced' ({__file__}:{line})"
+    assert "'traced'" in there.taken_by
+
+
+def test_traces_of_those_that_go(checked):
+    buf = filled(checked, FEW, name="gone")
+    address = address_of(buf)
+    del buf
+    assert pagebuf.region_of(address).freed_by.startswith("PageBuffer 'gone' (")
+
+
+def test_traces_without_a_name(checked):
+    buf = filled(checked, FEW)
+    there = pagebuf.region_of(address_of(buf))
+    assert there.taken_by.startswith(f"PageBuffer at {id(buf):#x} (")
+
+
+def test_traces_of_others(checked):
+    queue = pagebuf.ByteQueue(pool=checked, name="line")
+    queue.put(pattern(0, FEW))
+    view = queue.views()[0]
+    address = ctypes.addressof(ctypes.c_char.from_buffer_copy(view))
+    assert pagebuf.region_of(address) is None
+    buf = filled(checked, 2 * PAGE, name="shared")
+    snap = buf.snapshot()
+    address = address_of(buf)
+    buf.write(0, b"!")
+    del snap
+    assert pagebuf.region_of(address).freed_by.startswith("snapshot 'shared' (")
+    del view
+    queue.clear()
+    checked.check()
+
+
+def test_long_names_are_cut(checked):
+    buf = filled(checked, FEW, name="ü" * 100)
+    assert "PageBuffer 'ü" in pagebuf.region_of(address_of(buf)).taken_by
+
+
+def test_many_events(checked):
+    """Older ones are forgotten, and said to be."""
+    old = filled(checked, FEW, name="old")
+    for n in range(9000):
+        buf = filled(checked, FEW, name=str(n))
+        buf.clear()
+    assert pagebuf.region_of(address_of(old)).taken_by is None
+    new = filled(checked, FEW, name="new")
+    assert "'new'" in pagebuf.region_of(address_of(new)).taken_by
+
+
+def test_level_0_keeps_no_traces():
+    buf = filled(pagebuf.PagePool(debug=0), FEW)
+    there = pagebuf.region_of(address_of(buf))
+    assert (there.taken_by, there.freed_by) == (None, None)
+
+
+# ---- whose memory is it? ----
+
+
+def foreign(buf, size=FEW, offset=0):
+    """Memory of a page as a stray pointer sees it."""
+    return (ctypes.c_uint8 * size).from_address(address_of(buf, offset))
+
+
+def fill_file(pool):
+    file = pagebuf.BytesIO(pattern(0, 3 * PAGE))
+    file.seek(0)
+    return file
+
+
+ENTRIES = {
+    "write": lambda buf, memory: buf.write(3, memory),
+    "write large": lambda buf, memory: buf.write(PAGE, memory),
+    "extend": lambda buf, memory: buf.extend(memory),
+    "+=": lambda buf, memory: buf.__iadd__(memory),
+    "slice": lambda buf, memory: buf.__setitem__(slice(1, 4), memory),
+    "slice of the same length": lambda buf, memory: buf.__setitem__(slice(0, len(memory)), memory),
+    "strided slice": lambda buf, memory: buf.__setitem__(slice(0, 2 * len(memory), 2), memory),
+    "readinto": lambda buf, memory: buf.readinto(0, memory),
+    "PageBuffer()": lambda buf, memory: pagebuf.PageBuffer(memory, pool=buf.pool),
+    "PageBuffer.__init__": lambda buf, memory: buf.__init__(memory),
+    "apply": lambda buf, memory: buf.apply(memory),
+    "PageFile.write": lambda buf, memory: buf.open("r+b").write(memory),
+    "PageFile.writelines": lambda buf, memory: buf.open("r+b").writelines([memory]),
+    "PageFile.readinto": lambda buf, memory: buf.open("r+b").readinto(memory),
+    "PageFile.readinto1": lambda buf, memory: buf.open("r+b").readinto1(memory),
+    "ByteQueue.put": lambda buf, memory: pagebuf.ByteQueue(pool=buf.pool).put(memory),
+}
+
+
+@pytest.fixture(params=[1, 2])
+def pair(request):
+    """Two buffers, one that changes and one whose memory is handed in."""
+    pool = pagebuf.PagePool(debug=request.param)
+    pages = 2 * FANOUT if PAGE < 4096 else 8
+    yield filled(pool, pages * PAGE, name="target"), filled(pool, pages * PAGE, 1, name="source")
+    assert_accounted(pool)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("of", ["itself", "a sibling", "another pool"])
+def test_stray_memory_is_refused(pair, entry, of):
+    target, source = pair
+    other = filled(pagebuf.PagePool(debug=1), 8 * PAGE, 2)
+    owner = {"itself": target, "a sibling": source, "another pool": other}[of]
+    memory = foreign(owner, min(PAGE, 24))
+    state = [(buffer_state(buf), pool_counts(buf.pool)) for buf in (target, source, other)]
+    with pytest.raises(CorruptionError, match="memory handed in lies among pages") as info:
+        ENTRIES[entry](target, memory)
+    assert info.value.frame == frame_of(owner)
+    del info
+    gc.collect()
+    assert state == [(buffer_state(buf), pool_counts(buf.pool)) for buf in (target, source, other)]
+    target.pool.check()
+    target.write(0, b"and on it goes")
+
+
+def test_files_of_the_default_pool(monkeypatch):
+    """BytesIO holds its storage in the default pool, at the level of that."""
+    pool = pagebuf.default_pool()
+    source = filled(pagebuf.PagePool(debug=1), 3 * PAGE)
+    file = fill_file(pool)
+    calls = [
+        lambda memory: file.write(memory),
+        lambda memory: file.writelines([memory]),
+        lambda memory: file.readinto(memory),
+        lambda memory: pagebuf.BytesIO(memory),
+        lambda memory: pagebuf.BytesIO().write(memory),
+    ]
+    if pool.debug in {1, 2}:
+        for call in calls:
+            with pytest.raises(CorruptionError, match="memory handed in"):
+                call(foreign(source))
+            assert file.getvalue() == pattern(0, 3 * PAGE)
+    else:
+        for call in calls:
+            call(foreign(source))
+    source.pool.check()
+
+
+LEGAL = {k: v for k, v in ENTRIES.items() if k != "apply"}
+
+
+@pytest.mark.parametrize("entry", LEGAL)
+@pytest.mark.parametrize(
+    "kind", ["view", "part", "cast", "stable", "copy", "numpy", "protocol", "queue"]
+)
+def test_memory_that_was_handed_out_is_fine(pair, entry, kind):
+    target, source = pair
+    numpy = pytest.importorskip("numpy")
+    size = min(PAGE, 24)
+    queue = pagebuf.ByteQueue(pool=target.pool)
+    queue.put(pattern(0, 2 * PAGE))
+    memory = {
+        "view": lambda: source.view(0, size),
+        "part": lambda: source.view(0, 2 * PAGE)[3 : 3 + size],
+        "cast": lambda: source.view(0, 8).cast("I").cast("B"),
+        "stable": lambda: source.view(0, size, writable=False),
+        "copy": lambda: (ctypes.c_uint8 * size)(*range(size)),
+        "numpy": lambda: numpy.asarray(source.view(0, size))[1:-1],
+        "protocol": lambda: memoryview(source)[:size],
+        "queue": lambda: queue.get_buffer(size)[:size],
+    }[kind]()
+    if memory.__class__ is memoryview and memory.readonly and "readinto" in entry:
+        memory.release()
+        return
+    LEGAL[entry](target, memory)
+    del memory
+    gc.collect()
+    target.check()
+
+
+def test_more_than_one_view_is_not_enough(pair):
+    """Memory across two views, or past the end of one, is nobody's."""
+    target, source = pair
+    start = address_of(source)
+    whole = source.view(0, 2 * PAGE)
+    if address_of(source, PAGE) != start + PAGE:
+        start = pagebuf.region_of(ctypes.addressof(ctypes.c_uint8.from_buffer(whole))).address
+    whole.release()
+    views = [source.view(0, 8), source.view(8, 8)]
+    base = ctypes.addressof(ctypes.c_uint8.from_buffer(views[0]))
+    for at, size, fine in ((0, 8, True), (8, 8, True), (4, 8, False), (2, 4, True), (9, 8, False)):
+        memory = (ctypes.c_uint8 * size).from_address(base + at)
+        if fine:
+            target.write(0, memory)
+            assert target[:size] == source[at : at + size]
+        else:
+            with pytest.raises(CorruptionError):
+                target.write(0, memory)
+    gc.collect()
+    del views
+    gc.collect()
+    with pytest.raises(CorruptionError):  # and no longer than the view lives
+        target.write(0, (ctypes.c_uint8 * 8).from_address(base))
+
+
+def test_memory_around_a_region_is_refused(checked):
+    """What begins before it and ends in it, too."""
+    buf = filled(checked, PAGE)
+    memory = bytearray(16)
+    place = ctypes.addressof((ctypes.c_uint8 * 16).from_buffer(memory))
+    assert pagebuf.region_of(place) is None
+    buf.write(0, memory)
+    frame = pagebuf.region_of(address_of(buf)).frame
+    start = address_of(buf) - frame * PAGE  # of frame 0
+    if pagebuf.is_valid(start - 1):
+        pytest.skip("another region lies right before it")
+    with pytest.raises(CorruptionError):
+        buf.write(0, (ctypes.c_uint8 * 8).from_address(start + 8))
+
+
+def test_sockets_receive_into_views(pair):
+    target, _ = pair
+    one, two = socket.socketpair()
+    with one, two:
+        one.sendall(pattern(0, 48))
+        view = target.view(0, 16)
+        assert two.recv_into(view) == 16
+        assert two.recvmsg_into(target.views(16, 32, writable=True))[0] == 32
+        assert target[:48] == pattern(0, 48)
+        queue = pagebuf.ByteQueue(pool=target.pool)
+        one.sendall(pattern(0, 48))
+        assert two.recv_into(queue.get_buffer(48)) == 48
+        queue.buffer_updated(48)
+        assert queue.get() == pattern(0, 48)
+        del view
+    gc.collect()
+    target.check()
+
+
+def test_copies_from_buffer_to_buffer_need_no_view(pair):
+    target, source = pair
+    target.copy_range(3, source, 5, PAGE)
+    target.extend(source)
+    target[3:9] = source
+    target.write(0, source)
+    source.readinto(0, target.view(0, PAGE))
+    assert target == target.copy()
+    target.pool.check()
+
+
+def test_level_0_asks_nobody():
+    pool = pagebuf.PagePool(debug=0)
+    buf = filled(pool, 3 * PAGE)
+    other = pagebuf.PageBuffer(pool=pool)
+    other.write(0, foreign(buf))
+    assert other.tobytes() == pattern(0, FEW)[:FEW] or PAGE < FEW
+
+
+# ---- level 0 ----
+
+USES = {
+    "read": lambda buf: buf.read(0, PAGE),
+    "tobytes": lambda buf: buf.tobytes(),
+    "item": lambda buf: buf[0],
+    "slice": lambda buf: buf[0:PAGE],
+    "iterate": lambda buf: bytes(iter(buf)),
+    "find": lambda buf: buf.find(b"\0\0\0"),
+    "compare": lambda buf: buf == bytes(len(buf)),
+    "readinto": lambda buf: buf.readinto(0, bytearray(PAGE)),
+    "write": lambda buf: buf.write(1, b"new"),
+    "write all": lambda buf: buf.write(0, bytes(PAGE)),
+    "set": lambda buf: buf.__setitem__(0, 1),
+    "insert": lambda buf: buf.insert(0, 1),
+    "reverse": lambda buf: buf.reverse(),
+    "view": lambda buf: buf.view(0, PAGE),
+    "stable view": lambda buf: buf.view(0, PAGE, writable=False),
+    "pool.check": lambda buf: buf.pool.check(),
+    "check": lambda buf: buf.check(),
+    "copy_range": lambda buf: buf.copy_range(2 * PAGE + 1, buf, 0, PAGE),
+    "take": lambda buf: buf.take_bytes(3),
+    "file": lambda buf: buf.open("rb").read(3),
+}
+
+WILD = {
+    "of no region": (0x7FFF_FF00 << 12) | 1,
+    "of a small number past the region": (250_000 << 12) | 1,
+    "that was never used": (200 << 12) | 1,
+}
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("wild", WILD)
+def test_a_wild_entry_is_told_wherever_it_is_met(level, use, wild, unraisable):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 3 * PAGE, name="wild")
+    buf.truncate(3 * PAGE - 1)
+    entry = _testing.aim(buf).entry
+    right = ctypes.string_at(entry, 8)
+    ctypes.memmove(entry, WILD[wild].to_bytes(8, "little"), 8)
+    with pytest.raises(CorruptionError) as info:
+        USES[use](buf)
+    assert info.value.frame == WILD[wild] >> 12
+    assert "'wild'" in str(info.value)
+    assert info.value.owner is buf
+    info = None
+    gc.collect()
+    ctypes.memmove(entry, right, 8)
+    buf.tobytes()
+    del buf
+    gc.collect()
+    assert unraisable == []
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_fault_when_an_object_goes_is_unraisable(level, unraisable):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 2 * PAGE + 3, name="goes")
+    other = filled(pool, 2 * PAGE, 1)
+    _testing.plant("wild entry", _testing.aim(buf))
+    del buf
+    assert [type(error) for error in unraisable] == [CorruptionError]
+    assert "frame of no region" in str(unraisable[0])
+    unraisable.clear()
+    assert other.tobytes() == pattern(0, 2 * PAGE, 1)
+    with pytest.raises(CorruptionError):  # a damaged pool stays one
+        pool.check()
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_double_free_is_told(level, unraisable):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 2 * PAGE + 3)
+    _testing.plant("double free", _testing.aim(buf))
+    with pytest.raises(CorruptionError, match="freed twice"):
+        buf.clear()
+    del buf
+    with pytest.raises(CorruptionError):
+        pool.check()
+    fresh = [filled(pool, 5 * PAGE, n) for n in range(9)]  # nobody gets a page twice
+    assert [buf.tobytes() for buf in fresh] == [pattern(0, 5 * PAGE, n) for n in range(9)]
+    unraisable.clear()
+
+
+def test_a_count_that_says_shared_is_not_written_to(unraisable):
+    """I2, whatever the tree believes."""
+    pool = pagebuf.PagePool(debug=0)
+    buf = filled(pool, PAGE + 3)
+    buf.tobytes()
+    _testing.plant("count leaked by one", _testing.aim(buf))
+    with pytest.raises(CorruptionError, match="I2: a shared frame was about to be written"):
+        buf.write(0, b"!")
+    assert buf.tobytes() == pattern(0, PAGE + 3)
+
+
+# ---- the sample ----
+
+
+def sampled(pool, buf, offset=0):
+    there = pagebuf.region_of(address_of(buf, offset))
+    return there.taken_by is not None
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_one_frame_in_so_many_is_sampled(every):
+    pool = pagebuf.PagePool(debug=f"sample:{every}")
+    bufs = [filled(pool, PAGE, n) for n in range(30)]
+    chosen = [n for n, buf in enumerate(bufs, 1) if sampled(pool, buf)]
+    assert chosen == [n for n in range(1, 31) if n % every == 0][:16]
+    assert [buf.tobytes() for buf in bufs] == [pattern(0, PAGE, n) for n in range(30)]
+    assert_accounted(pool)
+    del bufs
+    assert_accounted(pool)
+
+
+def test_sampled_frames_rotate():
+    """One that was freed is the last to be used again."""
+    pool = pagebuf.PagePool(debug="sample:1")
+    frames = []
+    for turn in range(40):
+        buf = filled(pool, FEW, turn)
+        frames.append(frame_of(buf))
+        buf.clear()
+        assert_accounted(pool)
+    assert len(set(frames[:16])) == 16
+    assert frames[16:32] == frames[:16]
+
+
+def test_sampled_frames_have_guards_around_them():
+    pool = pagebuf.PagePool(debug="sample:1")
+    buf = filled(pool, FEW)
+    address = address_of(buf) // PAGE * PAGE
+    for neighbour in (address - PAGE, address + PAGE):
+        there = pagebuf.region_of(neighbour)
+        assert there is None or there.state in {"guard", "unused"}
+        assert not pagebuf.is_valid(neighbour)
+    buf.clear()
+    assert pagebuf.region_of(address).state == "quarantined"
+    assert pool.stats().guards == 16 or pool.stats().guards == 17
+
+
+def test_the_sample_carries_no_old_bytes():
+    pool = pagebuf.PagePool(debug="sample:1")
+    for turn in range(40):
+        buf = filled(pool, 3, turn)
+        buf.write(PAGE + 7, b"!")
+        assert buf.tobytes() == pattern(0, 3, turn) + bytes(PAGE + 4) + b"!"
+
+
+def test_children_take_from_the_sample():
+    pool = pagebuf.PagePool(debug="sample:2")
+    child = pool.child(limit=4 * PAGE)
+    buf = filled(child, 4 * PAGE, name="below")
+    assert any(sampled(pool, buf, n * PAGE) for n in range(4))
+    assert (child.stats().held, pool.stats().held) == (4, 4)
+    for each in (pool, child):
+        assert_accounted(each)
+    del buf
+    assert (child.stats().held, pool.stats().held) == (0, 0)
+    assert_accounted(pool)
+
+
+# ---- region_of and is_valid ----
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_pages(level):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 3 * PAGE, name="here")
+    there = pagebuf.region_of(address_of(buf, PAGE + 5))
+    assert (there.pool, there.state, there.owner) == (pool, "page", buf)
+    assert (there.offset, there.frame) == (PAGE + 5, frame_of(buf, PAGE))
+    assert (there.readable, there.writable, there.in_view) == (True, True, False)
+    assert pagebuf.is_valid(there.address)
+    assert pagebuf.is_valid(address_of(buf, PAGE), PAGE)
+    buf.take_bytes(PAGE // 2 + 1)
+    for offset in (0, 1, PAGE // 2 - 2, PAGE // 2 - 1, PAGE, len(buf) - 1):
+        there = pagebuf.region_of(address_of(buf, offset))
+        assert (there.owner, there.offset) == (buf, offset)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_shared_pages_are_not_to_be_written(level):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 3 * PAGE)
+    snap = buf.snapshot()
+    there = pagebuf.region_of(address_of(buf))
+    assert there.owner in (buf, snap)
+    assert (there.readable, there.writable) == (True, False)
+    assert pagebuf.is_valid(there.address)
+    del snap, there
+    buf.write(0, b"!")
+    assert pagebuf.region_of(address_of(buf)).writable
+
+
+def test_nodes():
+    buf = filled(pagebuf.PagePool(debug=0), reach(1) + FANOUT * PAGE)
+    step = buf.walk(0).steps[0]
+    node = buf.walk(0).steps[1]
+    assert step.level == 1
+    there = pagebuf.region_of(next(s.address for s in buf.walk(0).steps if s.frame == step.frame))
+    assert (there.state, there.owner, there.writable) == ("node", buf, False)
+    assert there.readable
+    assert there.offset == 0
+    assert node.frame
+    past = pagebuf.region_of(there.address + 8)
+    assert (past.owner, past.offset) == (buf, 0)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_states_of_what_nobody_holds(level):
+    pool = pagebuf.PagePool(debug=level)
+    buf = filled(pool, 2 * PAGE)
+    address = address_of(buf)
+    view = buf.view(0, PAGE)
+    buf.truncate(0)
+    there = pagebuf.region_of(address)
+    assert (there.state, there.owner, there.offset) == ("detached", None, None)
+    assert (there.readable, there.in_view) == (True, level > 0)
+    assert pagebuf.is_valid(address, PAGE)
+    view.release()
+    gc.collect()
+    there = pagebuf.region_of(address)
+    assert there.state == ("quarantined" if level else "free")
+    assert (there.owner, there.readable, there.writable) == (None, False, False)
+    assert not pagebuf.is_valid(address)
+    unused = pagebuf.region_of(address + 100 * PAGE)
+    assert (unused.state, unused.readable, unused.owner) == ("unused", False, None)
+    assert not pagebuf.is_valid(unused.address)
+
+
+@opened
+def test_guards():
+    pool = pagebuf.PagePool(debug=2)
+    buf = filled(pool, 2 * PAGE)
+    there = pagebuf.region_of(address_of(buf, PAGE) + PAGE)
+    assert (there.state, there.readable, there.owner) == ("guard", False, None)
+    assert not pagebuf.is_valid(there.address)
+    assert not pagebuf.is_valid(address_of(buf, PAGE), PAGE + 1)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_views_are_known_in_debug_pools(level):
+    buf = filled(pagebuf.PagePool(debug=level), 3 * PAGE)
+    view = buf.view(5, 3)
+    base = ctypes.addressof(ctypes.c_uint8.from_buffer(view))
+    inside = [pagebuf.region_of(base + n).in_view for n in (-1, 0, 2, 3)]
+    if level:
+        assert inside == [False, True, True, False]
+    gc.collect()
+    del view
+
+
+def test_addresses_of_no_pool():
+    for address in (0, 1, id(object), 1 << 47, (1 << 64) - 1):
+        assert pagebuf.region_of(address) is None
+        assert not pagebuf.is_valid(address)
+        assert not pagebuf.is_valid(address, 1 << 40)
+
+
+def test_bad_addresses():
+    for bad in (-1, 1 << 64):
+        with pytest.raises(OverflowError):
+            pagebuf.region_of(bad)
+        with pytest.raises(OverflowError):
+            pagebuf.is_valid(bad)
+    for bad in ("1", 1.0, None):
+        with pytest.raises(TypeError):
+            pagebuf.region_of(bad)
+    with pytest.raises((TypeError, ValueError)):
+        pagebuf.is_valid(1, -1)
+
+
+def test_ranges():
+    buf = filled(pagebuf.PagePool(debug=0), 3 * PAGE)
+    base = address_of(buf)
+    assert pagebuf.is_valid(base, 3 * PAGE)
+    assert pagebuf.is_valid(base + 1, 3 * PAGE - 1)
+    assert not pagebuf.is_valid(base, 4 * PAGE)
+    assert not pagebuf.is_valid(base - PAGE - 1 if frame_of(buf) > 1 else base - 1, PAGE)
+    assert not pagebuf.is_valid(base, 0)
+    buf.punch(PAGE, PAGE)
+    assert not pagebuf.is_valid(base, 3 * PAGE)
+    assert pagebuf.is_valid(base, PAGE)
+    assert pagebuf.is_valid(base + 2 * PAGE, PAGE)
+
+
+def test_a_pool_that_is_gone_has_no_addresses():
+    pool = pagebuf.PagePool()
+    buf = filled(pool, PAGE)
+    address = address_of(buf)
+    del buf, pool
+    gc.collect()
+    assert pagebuf.region_of(address) is None
+    assert not pagebuf.is_valid(address)
+
+
+# ---- level 2 ----
+
+
+@opened
+def test_the_budget_of_mappings():
+    """Past it frames stay open: level 1 is what is left, and nothing fails."""
+    pool = pagebuf.PagePool(debug=2)
+    bufs = [filled(pool, FEW, n % 99) for n in range(20_000)]
+    guards = pool.stats().guards
+    assert 1000 < guards < 20_000
+    assert [buf.tobytes() for buf in bufs[::500]] == [
+        pattern(0, FEW, n % 99) for n in range(0, 20_000, 500)
+    ]
+    assert len(pathlib.Path("/proc/self/maps").read_text().splitlines()) < 40_000
+    pool.check()
+    del bufs
+    pool.check()
+    assert pool.stats().held == 0
+
+
+@opened
+def test_runs_have_guards_between_them():
+    pool = pagebuf.PagePool(debug=2)
+    bufs = [filled(pool, 3 * PAGE, n) for n in range(5)]
+    assert pool.stats().guards == 5
+    assert_accounted(pool)
+    bufs[2].clear()
+    assert pool.stats().guards == 4
+    assert_accounted(pool)
+    del bufs
+    assert pool.stats().guards == 0
+    assert_accounted(pool)
