@@ -14,13 +14,14 @@ import pagebuf
 from pagebuf import picture
 from pagebuf._core import _BUILD_FLAGS, PageBuffer
 from pagebuf._text import count_text, size_text
+from pagebuf.example import call_it
 from pagebuf.pool import PagePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from pagebuf._core import ByteQueue, BytesIO, Walk, WalkStep
+    from pagebuf._core import Walk, WalkStep
     from pagebuf.example import Scene
 
 COLUMN = 14
@@ -97,7 +98,7 @@ def _top(scene: Scene, out: TextIO) -> None:
     """A table for each pool; what has no name of its own goes by what the script calls it."""
     for name, buf in scene.buffers.items():
         if getattr(buf, "name", None) is None:
-            buf.name = name
+            call_it(buf, name)
     pagebuf.top(*scene.pools.values(), file=out)
 
 

@@ -13,6 +13,7 @@ PAGE_SIZE: Final[int]
 FANOUT: Final[int]
 MAX_LEVELS: Final[int]
 INLINE_SIZE: Final[int]
+SAMPLE_FRAMES: Final[int]
 SEEK_DATA: Final[int]
 SEEK_HOLE: Final[int]
 _FRAME_STATES: Final[tuple[str, ...]]
@@ -23,11 +24,14 @@ class CapacityError(OverflowError): ...
 
 class CorruptionError(RuntimeError):
     frame: int | None
-    owner: PageBuffer | None
+    owner: PageBuffer | ByteQueue | BytesIO | str | None
     offset: int | None
 
 @final
-class PoolStats(structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int]):
+class PoolStats(
+    structseq[int],
+    tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int],
+):
     __match_args__: Final = (
         "page_size",
         "total",
@@ -41,6 +45,10 @@ class PoolStats(structseq[int], tuple[int, int, int, int, int, int, int, int, in
         "regions",
         "table_bytes",
         "limit",
+        "retained",
+        "quarantined",
+        "guards",
+        "detached",
     )
     @property
     def page_size(self) -> int: ...
@@ -66,9 +74,17 @@ class PoolStats(structseq[int], tuple[int, int, int, int, int, int, int, int, in
     def table_bytes(self) -> int: ...
     @property
     def limit(self) -> int: ...
+    @property
+    def retained(self) -> int: ...
+    @property
+    def quarantined(self) -> int: ...
+    @property
+    def guards(self) -> int: ...
+    @property
+    def detached(self) -> int: ...
 
 @final
-class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int]):
+class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int]):
     __match_args__: Final = (
         "size",
         "pages",
@@ -78,6 +94,9 @@ class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int])
         "levels",
         "bias",
         "resident",
+        "private",
+        "proportional",
+        "pinned",
     )
     @property
     def size(self) -> int: ...
@@ -95,6 +114,120 @@ class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int])
     def bias(self) -> int: ...
     @property
     def resident(self) -> int: ...
+    @property
+    def private(self) -> int: ...
+    @property
+    def proportional(self) -> int: ...
+    @property
+    def pinned(self) -> int: ...
+
+@final
+class Usage(
+    structseq[object],
+    tuple[
+        str,
+        str | None,
+        PageBuffer | ByteQueue | BytesIO | None,
+        int,
+        int,
+        int,
+        int,
+        int,
+        int,
+        int,
+        int,
+    ],
+):
+    __match_args__: Final = (
+        "kind",
+        "name",
+        "buffer",
+        "size",
+        "resident",
+        "shared",
+        "private",
+        "proportional",
+        "nodes",
+        "holes",
+        "pinned",
+    )
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def buffer(self) -> PageBuffer | ByteQueue | BytesIO | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def resident(self) -> int: ...
+    @property
+    def shared(self) -> int: ...
+    @property
+    def private(self) -> int: ...
+    @property
+    def proportional(self) -> int: ...
+    @property
+    def nodes(self) -> int: ...
+    @property
+    def holes(self) -> int: ...
+    @property
+    def pinned(self) -> int: ...
+
+@final
+class Region(
+    structseq[object],
+    tuple[
+        int,
+        PagePool,
+        int,
+        str,
+        PageBuffer | ByteQueue | BytesIO | None,
+        int | None,
+        bool,
+        bool,
+        bool,
+        str | None,
+        str | None,
+    ],
+):
+    __match_args__: Final = (
+        "address",
+        "pool",
+        "frame",
+        "state",
+        "owner",
+        "offset",
+        "readable",
+        "writable",
+        "in_view",
+        "taken_by",
+        "freed_by",
+    )
+    @property
+    def address(self) -> int: ...
+    @property
+    def pool(self) -> PagePool: ...
+    @property
+    def frame(self) -> int: ...
+    @property
+    def state(
+        self,
+    ) -> Literal["page", "node", "free", "unused", "detached", "quarantined", "guard"]: ...
+    @property
+    def owner(self) -> PageBuffer | ByteQueue | BytesIO | None: ...
+    @property
+    def offset(self) -> int | None: ...
+    @property
+    def readable(self) -> bool: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def in_view(self) -> bool: ...
+    @property
+    def taken_by(self) -> str | None: ...
+    @property
+    def freed_by(self) -> str | None: ...
 
 @final
 class WalkStep(structseq[int], tuple[int, int, int, int, int]):
@@ -135,6 +268,17 @@ class Pool:
     ) -> None: ...
     def _next_region(self) -> int: ...
     def _set_limit(self, frames: int, /) -> None: ...
+    def _configure(self, keep: int, keep_most: int, debug: int, /) -> None: ...
+    def _companion_bytes(self, frames: int, /) -> int: ...
+    def _add_sample(
+        self, payload: WriteableBuffer, table: WriteableBuffer, every: int, /
+    ) -> None: ...
+    def _join(self, parent: Pool, /) -> None: ...
+    def _is_root(self) -> bool: ...
+    def _short_of_run(self) -> bool: ...
+    def _set_marks(self, marks: tuple[int, ...], /) -> None: ...
+    def _call_unraisable(self, callback: Callable[[Any], object], /) -> None: ...
+    def _usage(self) -> tuple[list[tuple[Any, ...]], int]: ...
     def _bufs(self) -> list[PageBuffer | BytesIO | ByteQueue]: ...
     def _frame_states(self) -> list[tuple[int, bytes]]: ...
     def stats(self) -> PoolStats: ...
@@ -149,7 +293,9 @@ class PageBuffer(MutableSequence[int]):
         *,
         pool: PagePool | None = None,
         max_levels: SupportsIndex | None = None,
+        name: str | None = None,
     ) -> None: ...
+    name: str | None
     def write(self, offset: SupportsIndex, data: ReadableBuffer, /) -> int: ...
     def extend(self, data: ReadableBuffer | Iterable[SupportsIndex], /) -> None: ...
     def append(self, byte: SupportsIndex, /) -> None: ...
@@ -344,7 +490,9 @@ class ByteQueue:
         pool: PagePool | None = None,
         max_bytes: SupportsIndex | None = None,
         overflow: Literal["grow", "raise", "drop_oldest", "drop_newest"] = "grow",
+        name: str | None = None,
     ) -> None: ...
+    name: str | None
     def put(self, data: ReadableBuffer, /) -> bool: ...
     def get(self, n: SupportsIndex | None = -1, /) -> bytes: ...
     def peek(self, n: SupportsIndex | None = -1, /) -> bytes: ...
@@ -381,4 +529,8 @@ class ByteQueue:
 
 def default_pool() -> PagePool: ...
 def _set_pool_factory(factory: Callable[[], PagePool], /) -> None: ...
-def _table_bytes(frames: int, /) -> int: ...
+def _raw_addresses(
+    buffer: PageBuffer, offset: SupportsIndex, /
+) -> tuple[int, int, int, int, int]: ...
+def region_of(address: SupportsIndex, /) -> Region | None: ...
+def is_valid(address: SupportsIndex, size: SupportsIndex = 1, /) -> bool: ...

@@ -75,16 +75,16 @@ _WILD: Final = (0x7FFF_FF00 << 12) | 1
 KINDS: Final[dict[str, Callable[[Target, int], object]]] = {
     "overflow right": lambda at, n: _store(at.past, _fill(n)),
     "overflow left": lambda at, n: _store(at.first - n, _fill(n)),
-    "write after free": lambda at, n: _store(at.first + 3, _fill(1)),
-    "read after free": lambda at, n: ctypes.string_at(at.first + 3, 1),
-    "double free": lambda at, n: _store(at.entry + 8, ctypes.string_at(at.entry, 8)),
-    "free with references": lambda at, n: _add(at.row, "=I", -1),
+    "write after free": lambda at, _: _store(at.first + 3, _fill(1)),
+    "read after free": lambda at, _: ctypes.string_at(at.first + 3, 1),
+    "double free": lambda at, _: _store(at.entry + 8, ctypes.string_at(at.entry, 8)),
+    "free with references": lambda at, _: _add(at.row, "=I", -1),
     "foreign frame": lambda at, n: _add(at.entry, "<Q", n << 12),
-    "store to a frozen frame": lambda at, n: _store(at.first + 3, _fill(1)),
-    "count leaked by one": lambda at, n: _add(at.row, "=I", 1),
-    "stale tail": lambda at, n: _store(at.past + 7, b"old"),
-    "wild entry": lambda at, n: _store(at.entry, struct.pack("<Q", _WILD)),
-    "lost zeroing": lambda at, n: _store(
+    "store to a frozen frame": lambda at, _: _store(at.first + 3, _fill(1)),
+    "count leaked by one": lambda at, _: _add(at.row, "=I", 1),
+    "stale tail": lambda at, _: _store(at.past + 7, b"old"),
+    "wild entry": lambda at, _: _store(at.entry, struct.pack("<Q", _WILD)),
+    "lost zeroing": lambda at, _: _store(
         at.zero_word, struct.pack("=Q", _fetch(at.zero_word, "=Q") | 1 << at.zero_bit)
     ),
 }

@@ -12,7 +12,7 @@ from pagebuf._core import PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, Self
+    from typing import Final
 
 __all__ = ["PagePool", "live_pools"]
 
@@ -105,7 +105,7 @@ class PagePool(Pool):
         _POOLS.add(self)
         self._limit = limit
         self._name = name
-        self._watchers: list[tuple[float, Callable[[Self], object]]] = []
+        self._watchers: list[tuple[float, Callable[[PagePool], object]]] = []
 
     @property
     def limit(self) -> int | None:
@@ -152,7 +152,7 @@ class PagePool(Pool):
 
     # ---- pressure ----
 
-    def on_pressure(self, fraction: float, callback: Callable[[Self], object]) -> None:
+    def on_pressure(self, fraction: float, callback: Callable[[PagePool], object]) -> None:
         """Have ``callback(pool)`` called whenever ``fraction`` of the limit comes into use.
 
         It is called after the call that crossed it, with no lock held, in the same thread, and
@@ -181,7 +181,7 @@ class PagePool(Pool):
         limit = _frames(self._limit, "limit")
         return max(1, -int(-fraction * limit // 1))
 
-    def _marks(self, watchers: list[tuple[float, Callable[[Self], object]]]) -> tuple[int, ...]:
+    def _marks(self, watchers: list[tuple[float, Callable[[PagePool], object]]]) -> tuple[int, ...]:
         return tuple(sorted({self._mark(fraction) for fraction, _ in watchers}))
 
     def _pressed(self, crossed: int) -> None:

@@ -15,6 +15,8 @@ from pagebuf import (
     PagePool,
     PoolLimitError,
     PoolStats,
+    Region,
+    Usage,
     Walk,
     WalkStep,
 )
@@ -31,6 +33,17 @@ def pools() -> None:
     PagePool(limit=None, name=None)
     assert_type(pagebuf.default_pool(), PagePool)
     assert_type(pool.buffers(), list[Usage])
+    for row in pool.buffers():
+        assert_type(row.buffer, PageBuffer | ByteQueue | BytesIO | None)
+        assert_type(row.proportional, int)
+        assert_type(row.name, str | None)
+    assert_type(pool.child(limit=4096, name="tenant"), PagePool)
+    pool.on_pressure(0.5, lambda pressed: assert_type(pressed, PagePool))
+    assert_type(pool.debug, int | str)
+    pagebuf.top(pool)
+    there = pagebuf.region_of(0)
+    assert_type(there, Region | None)
+    assert_type(pagebuf.is_valid(0, 4096), bool)
     assert_type(pool.trim(), int)
     assert_type(pool.limit, int | None)
     assert_type(pool.name, str | None)
@@ -104,7 +117,7 @@ def errors(buf: PageBuffer) -> None:
         raise overflow from None
     except CorruptionError as error:
         assert_type(error.frame, int | None)
-        assert_type(error.owner, PageBuffer | None)
+        assert_type(error.owner, PageBuffer | ByteQueue | BytesIO | str | None)
         assert_type(error.offset, int | None)
 
 
@@ -112,7 +125,10 @@ def rejected(buf: PageBuffer) -> None:
     """Each line is a mistake that the stub must catch: mypy reports an ignore without one."""
     PageBuffer("text")  # type: ignore[arg-type]
     PageBuffer(b"", PagePool())  # type: ignore[call-arg]
-    PagePool(1, "name")  # type: ignore[call-arg]
+    PagePool(1, "name")  # type: ignore[call-arg, arg-type]
+    PagePool(debug=1.0)  # type: ignore[arg-type]
+    PageBuffer(name=b"name")  # type: ignore[arg-type]
+    pagebuf.region_of("address")  # type: ignore[arg-type]
     buf.extend("text")  # type: ignore[arg-type]
     buf.extend([1, 2, 3])
     buf.append(b"x")  # type: ignore[arg-type]
