@@ -8,7 +8,7 @@ from benchmarks.cases_sparse import scatter, sparse_participants, sparse_work
 from benchmarks.errors import Cannot
 from benchmarks.loops import Op, quiet, results, run
 from benchmarks.participants import Participant
-from benchmarks.peers import ByteArray, Spooled, growable
+from benchmarks.peers import ByteArray, PageBuf, Spooled, growable
 from benchmarks.resident import peak, reset_peak, resident, rollup
 from benchmarks.rings import queues
 from benchmarks.workloads import KIB, MIB, digest, repeated
@@ -37,6 +37,8 @@ def _named(participants: list[Participant], name: str) -> Participant:
     """The participant of this name, its modules imported."""
     who = next(one for one in participants if one.name == name)
     who.missing()
+    if isinstance(who, PageBuf):
+        who.keep = None  # as it comes
     return who
 
 

@@ -77,6 +77,7 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     pb_frame frame = pb_entry_frame(pb_entry_load(at));
     pb_entry_store(at, PB_HOLE);
     pb_frame_unref(b->pool, frame);
+    pb_pool_keep(b->pool);
     b->root.bias = bias;
     b->root.size = size;
     b->front = page_address(b, pb_entry_load(at + 1));

@@ -4,6 +4,9 @@
 #include "pb_guard.h"
 #include "pb_pool_impl.h"
 
+static void
+give_back(pb_pool *root);
+
 /* ---- to the pool ---- */
 
 static void
@@ -34,8 +37,9 @@ release_locked(pb_pool *root, pb_frame frame, pb_row *row)
     else {
         list_push(root, frame);
     }
-    if (PB_UNLIKELY(pb_pool_warm(root) > root->keep)) {
-        pb_pool_give_back(root);
+    if (PB_UNLIKELY(pb_pool_warm(root) >= root->keep + PB_BATCH &&
+                    root->keep < PB_UNLIMITED)) {
+        give_back(root);
     }
 }
 
@@ -216,8 +220,8 @@ cool_around(pb_pool *root, pb_frame frame, uint64_t most)
 #define MOST_FAILURES 16
 
 /* To three quarters of what is kept, so that it is not done for every frame. */
-void
-pb_pool_give_back(pb_pool *root)
+static void
+give_back(pb_pool *root)
 {
     pb_advise_rest(&root->region[root->newest]);
     uint64_t target = root->keep - root->keep / 4;
@@ -235,4 +239,12 @@ pb_pool_give_back(pb_pool *root)
             frame = pb_frame_row(root, frame)->free.prev;
         }
     }
+}
+
+void
+pb_pool_give_back(pb_pool *pool)
+{
+    pb_lock_take(&pool->root->lock);
+    give_back(pool->root);
+    pb_lock_drop(&pool->root->lock);
 }

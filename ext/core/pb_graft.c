@@ -211,4 +211,5 @@ pb_graft(pb_pool *pool, pb_root *to, uint64_t first, uint64_t last, const pb_roo
         part c = child_of(&p, i, i0, i1);
         graft_below(&g, &to->slot[i], &c);
     }
+    pb_pool_keep(pool);
 }

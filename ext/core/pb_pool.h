@@ -463,15 +463,29 @@ pb_frame_pinned(const pb_pool *pool, pb_frame frame)
 uint64_t
 pb_pool_trim(pb_pool *pool);
 
-/* More than pool->keep is warm: what was freed first goes back, in whole stretches.  Called
- * when a frame was freed, under the lock. */
-void
-pb_pool_give_back(pb_pool *root);
-
 static inline uint64_t
 pb_pool_warm(const pb_pool *root)
 {
     return root->listed - root->cold;
+}
+
+/* Frames that are freed in one go are given back in batches, of whole huge pages where it
+ * can be; what is left of them when it is over, by pb_pool_keep. */
+#define PB_BATCH ((uint64_t)8 << (20 - PB_PAGE_SHIFT))
+
+/* What was freed first goes back to the system, in whole stretches, until less than
+ * root->keep is warm. */
+void
+pb_pool_give_back(pb_pool *pool);
+
+/* At the end of whatever frees frames. */
+static inline void
+pb_pool_keep(pb_pool *pool)
+{
+    pb_pool *root = pool->root;
+    if (PB_UNLIKELY(pb_pool_warm(root) > root->keep)) {
+        pb_pool_give_back(root);
+    }
 }
 
 /* ---- looking in ---- */

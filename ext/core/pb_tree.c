@@ -464,6 +464,7 @@ pb_tree_drop(pb_pool *pool, pb_root *root, uint64_t first, uint64_t last)
         drop_below(pool, root, &root->slot[i], root->levels - 1u, child_lo(&c, i),
                    child_hi(&c, i));
     }
+    pb_pool_keep(pool);
 }
 
 void
@@ -479,6 +480,7 @@ pb_tree_release(pb_pool *pool, pb_root *root)
     root->size = root->bias = 0;
     root->levels = 1;
     root->shared = 0;
+    pb_pool_keep(pool);
 }
 
 /* ---- grow shorter ---- */

@@ -232,6 +232,7 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         move_page(b, &leaf.entry[first + i - leaf.first], run + (pb_frame)i);
     }
     pb_pool_give_rest(b->pool, nodes, taken); /* the run was taken before */
+    pb_pool_keep(b->pool);
     return PB_OK;
 }
 
@@ -313,6 +314,7 @@ pb_buf_unpin(pb_pool *pool, pb_pin *pin)
             pb_frame_unpin(pool, frame);
         }
     }
+    pb_pool_keep(pool);
 }
 
 /* ---- trees that share ---- */
