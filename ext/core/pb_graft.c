@@ -38,7 +38,7 @@ entry_at(const pb_pool *pool, const pb_root *from, uint64_t page, unsigned h)
 {
     unsigned k = from->levels - 1u;
     pb_entry e = pb_entry_load(&from->slot[pb_root_index(page, from->levels)]);
-    for (; k > h && e != PB_HOLE; k--) {
+    for (; k > h && e != PB_HOLE && pb_entry_good(pool, e); k--) {
         e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
     }
     return e;
@@ -96,12 +96,13 @@ need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, 
         ((e == PB_HOLE || is_whole(p)) && is_hole(pool, from, p))) {
         return 0;
     }
-    shared = e != PB_HOLE && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
+    bool has_node = e != PB_HOLE && pb_entry_good(pool, e);
+    shared = has_node && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
     uint64_t n = e == PB_HOLE || shared;
     uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
     for (uint64_t i = first; p->h > 1 && i <= last; i++) {
         part c = child_of(p, i, first, last);
-        pb_entry child = e == PB_HOLE ? PB_HOLE : pb_entry_load(&pb_node_of(pool, e)[i]);
+        pb_entry child = has_node ? pb_entry_load(&pb_node_of(pool, e)[i]) : PB_HOLE;
         n += need_below(pool, child, from, &c, shared);
     }
     return n;
@@ -136,7 +137,7 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
     if (pb_entry_same(old, e)) {
         return;
     }
-    if (e != PB_HOLE) {
+    if (e != PB_HOLE && pb_entry_good(g->pool, e)) {
         pb_lock_take(&g->pool->root->lock);
         pb_frame_ref(g->pool, pb_entry_frame(e));
         pb_lock_drop(&g->pool->root->lock);

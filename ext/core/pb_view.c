@@ -253,6 +253,9 @@ make_run(pb_buf *b, uint64_t first, uint64_t pages)
     bool whole = run_of(b, first, pages) != 0 &&
                  pb_tree_need(b->pool, &b->root, first, first + pages - 1) == 0;
     pb_status st = whole ? PB_OK : gather(b, first, pages);
+    if (st == PB_OK && PB_UNLIKELY(b->pool->root->notice & PB_NOTICE_FAULT)) {
+        st = PB_CORRUPT; /* found while looking at the pages */
+    }
     if (st != PB_OK) {
         return st;
     }
@@ -393,6 +396,21 @@ clean_left_tail(pb_buf *b)
     }
 }
 
+/* What is wild is noted, and not shared. */
+static bool
+may_share(const pb_buf *b)
+{
+    bool good = true;
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_entry e = pb_entry_load(&b->root.slot[i]);
+        if (e != PB_HOLE && !pb_frame_readable(b->pool, pb_entry_frame(e))) {
+            pb_pool_found_wild(b->pool, b, pb_entry_frame(e), 0);
+            good = false;
+        }
+    }
+    return good;
+}
+
 pb_status
 pb_buf_share(pb_buf *to, pb_buf *from)
 {
@@ -407,7 +425,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         return st;
     }
     uint8_t before = from->root.shared;
-    if (!pb_tail_close(from)) {
+    if (!may_share(from) || !pb_tail_close(from)) {
         return PB_CORRUPT;
     }
     pb_act(to->pool, to);

@@ -83,6 +83,11 @@ class PagePool(Pool):
     _fresh_zero = True
     _discard_zeroes = sys.platform.startswith("linux")
 
+    # For those who derive a class and do not call __init__.
+    _limit: int | None = None
+    _name: str | None = None
+    _debug: int | str = 0
+
     def __init__(
         self,
         limit: int | None = None,
@@ -97,7 +102,7 @@ class PagePool(Pool):
         self._set_limit(_frames(limit, "limit"))
         self._configure(kept, most // PAGE_SIZE, level)
         self._describe(limit, name)
-        self._debug: int | str = f"sample:{sample}" if sample else level
+        self._debug = f"sample:{sample}" if sample else level
         if sample:
             self._begin_sample(sample)
 
