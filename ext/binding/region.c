@@ -31,7 +31,7 @@ find_owner(finding *f, uintptr_t address)
 {
     const pb_pool *root = f->region->pool;
     f->owner = pb_owner_of(root, f->frame, &f->offset);
-    if (f->owner) {
+    if (f->owner && strcmp(f->state, "node") != 0) { /* a node: what it leads to */
         uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
         uint64_t bias = pb_buf_bias(f->owner) & PB_PAGE_MASK;
         f->offset += f->offset ? in_page : in_page - pb_min(bias, in_page);
@@ -55,7 +55,8 @@ find(module_state *state, uintptr_t address)
     bool held = strcmp(f.state, "page") == 0 || strcmp(f.state, "detached") == 0;
     f.readable = (held || strcmp(f.state, "node") == 0) && how != PB_CLOSED;
     f.writable = held && how == PB_OPEN && row->held.count <= 1;
-    f.in_view = pb_extents_containing(&state->map.views, p, 1) != NULL;
+    f.in_view =
+        f.region->pool->debug && pb_extents_containing(&state->map.views, p, 1) != NULL;
     f.trace = pb_frame_trace(f.region->pool, f.frame);
     if (held || f.readable) {
         find_owner(&f, address);

@@ -78,6 +78,10 @@ pb_tail_fill(pb_buf *b);
 uint64_t
 pb_tail_damage(const pb_buf *b);
 
+/* The frame of the last page; 0: it is a hole. */
+pb_frame
+pb_tail_frame(const pb_buf *b);
+
 /* None, or else that is noted. */
 bool
 pb_tail_intact(const pb_buf *b);

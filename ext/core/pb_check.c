@@ -113,7 +113,8 @@ check_tail(const checker *c)
     pb_leaf leaf;
     if (b->pool->debug && b->tail) {
         uint64_t off = pb_tail_damage(b);
-        bool good = off == UINT64_MAX || broken(c, PB_WHY_TAIL, 0, end >> PB_PAGE_SHIFT);
+        bool good = off == UINT64_MAX ||
+                    broken(c, PB_WHY_TAIL, pb_tail_frame(b), end >> PB_PAGE_SHIFT);
         c->fault->offset = good ? c->fault->offset : off;
         return good;
     }

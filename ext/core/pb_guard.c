@@ -202,13 +202,14 @@ pb_guard_left(pb_pool *root, pb_frame frame)
 pb_frame
 pb_guard_sample(pb_pool *root)
 {
-    if (--root->sample_left) {
+    if (root->sample_left > 1) {
+        return 0;
+    }
+    if (root->quarantined == 0) { /* all in use: an ordinary one takes this turn */
+        root->sample_left = root->sample_every + 1;
         return 0;
     }
     root->sample_left = root->sample_every;
-    if (root->quarantined == 0) {
-        return 0;
-    }
     pb_frame frame = root->quarantine[root->oldest];
     root->oldest = (root->oldest + 1) % PB_QUARANTINE;
     root->quarantined--;

@@ -158,7 +158,7 @@ typedef struct pb_pool {
     pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
     uint32_t oldest;
     uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
-    uint32_t sample_left;   /* frames until the next one does */
+    uint32_t sample_left;   /* 1: the next one does */
     uint32_t mappings;      /* pieces that protection has cut the regions into */
     uint32_t most_mappings; /* no protection is added past so many */
     pb_region region[PB_REGION_SLOTS];

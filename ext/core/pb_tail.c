@@ -64,9 +64,8 @@ pb_tail_damage(const pb_buf *b)
     return i < n ? b->root.size + i : UINT64_MAX;
 }
 
-/* The frame of the last page. */
-static pb_frame
-tail_frame(const pb_buf *b)
+pb_frame
+pb_tail_frame(const pb_buf *b)
 {
     uint64_t page = page_of(b->root.bias + b->root.size);
     pb_leaf leaf;
@@ -81,7 +80,7 @@ pb_tail_intact(const pb_buf *b)
     if (off == UINT64_MAX) {
         return true;
     }
-    pb_frame frame = tail_frame(b);
+    pb_frame frame = pb_tail_frame(b);
     pb_fault fault = {PB_WHY_TAIL, frame, b, off, pb_frame_trace(b->pool, frame)};
     pb_pool_found(b->pool, &fault, false);
     return false;

@@ -190,7 +190,11 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
         return frame;
     }
     bool guarded = pb_guard_wanted(root);
+    if (root->sample_every) { /* up to the one whose turn it is */
+        want = want < root->sample_left - 1 ? want : root->sample_left - 1;
+    }
     frame = take_run_locked(pool, guarded ? 0 : after, want, got, zero);
+    root->sample_left -= root->sample_every ? *got : 0;
     if (guarded) {
         pb_guard_behind(root, frame + *got);
     }

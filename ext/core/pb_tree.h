@@ -33,6 +33,18 @@ pb_entry_good(const pb_pool *pool, pb_entry e)
     return false;
 }
 
+/* And may the page be written by a tree that shares nothing (I2)? */
+static inline bool
+pb_entry_mine(const pb_pool *pool, pb_entry e)
+{
+    if (pb_frame_writable(pool, pb_entry_frame(e))) {
+        return true;
+    }
+    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
+    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
+    return false;
+}
+
 /* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);

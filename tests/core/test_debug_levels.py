@@ -436,7 +436,6 @@ ENTRIES = {
     "readinto": lambda buf, memory: buf.readinto(0, memory),
     "PageBuffer()": lambda buf, memory: pagebuf.PageBuffer(memory, pool=buf.pool),
     "PageBuffer.__init__": lambda buf, memory: buf.__init__(memory),
-    "apply": lambda buf, memory: buf.apply(memory),
     "PageFile.write": lambda buf, memory: buf.open("r+b").write(memory),
     "PageFile.writelines": lambda buf, memory: buf.open("r+b").writelines([memory]),
     "PageFile.readinto": lambda buf, memory: buf.open("r+b").readinto(memory),
