@@ -64,7 +64,7 @@ iter_next(IterObject *it)
     }
     buffer_unlock(b);
     if (inside) {
-        return PyLong_FromLong(byte);
+        return pool_tell(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
     }
     Py_CLEAR(it->buffer);
     return NULL;

@@ -103,6 +103,9 @@ seek(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nar
                                          (size_t)x.view.len);
     buffer_unlock(b);
     source_release(&x.view);
+    if (pool_tell(pool_object(b), true) < 0) {
+        return -2;
+    }
     return at == UINT64_MAX ? -1 : (Py_ssize_t)at;
 }
 
@@ -210,7 +213,8 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
                                         x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
     source_release(&x.view);
-    return PyLong_FromUnsignedLongLong(count);
+    return pool_tell(pool_object(&self->b), true) < 0 ? NULL
+                                                      : PyLong_FromUnsignedLongLong(count);
 }
 
 /* ---- startswith and endswith ---- */
@@ -238,7 +242,7 @@ matches(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
     int result = matches_lock_held(&self->b, given, &part, at_end);
     buffer_unlock(&self->b);
     source_release(&part);
-    return result;
+    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : result;
 }
 
 static int
@@ -323,7 +327,7 @@ buffer_contains(BufferObject *self, PyObject *arg)
         pb_buf_find(&self->b, 0, self->b.root.size, x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
     source_release(&x.view);
-    return at != UINT64_MAX;
+    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : at != UINT64_MAX;
 }
 
 /* ---- comparison ---- */
@@ -346,6 +350,9 @@ compare_buffers(pb_buf *a, pb_buf *b, int op)
     bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
     int order = lengths_tell ? 0 : pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y));
     buffer_unlock_two(a, b);
+    if (pool_tell(pool_object(a), true) < 0 || pool_tell(pool_object(b), true) < 0) {
+        return NULL;
+    }
     return answer(order, x, y, op);
 }
 
@@ -357,7 +364,7 @@ compare_bytes(pb_buf *a, const Py_buffer *view, int op)
     bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
     int order = lengths_tell ? 0 : pb_buf_compare(a, 0, view->buf, pb_min(x, y));
     buffer_unlock(a);
-    return answer(order, x, y, op);
+    return pool_tell(pool_object(a), true) < 0 ? NULL : answer(order, x, y, op);
 }
 
 PyObject *

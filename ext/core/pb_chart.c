@@ -24,11 +24,14 @@ pb_state_name(pb_state state)
 
 /* ---- one frame ---- */
 
-/* The one place that reads what the pool keeps of a frame, which is a valid one.  It does
- * not know of live views: those are in the books.  The pool's lock is held. */
+/* The one place that reads what the pool keeps of a frame.  It does not
+ * know of live views: those are in the books.  The pool's lock is held. */
 static pb_state
 state_of_frame(const pb_pool *pool, pb_frame frame)
 {
+    if (!pb_frame_valid(pool, frame)) {
+        return PB_STATE_UNUSED;
+    }
     const pb_row *row = pb_frame_row(pool, frame);
     if (is_virgin(&pool->root->region[pb_region_of(frame)], frame)) {
         return PB_STATE_UNUSED;
@@ -175,7 +178,7 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h, uint64_t *past, bool *share
     unsigned at = root->levels - 1u;
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     *shared = false;
-    while (at > h && e != PB_HOLE) {
+    while (at > h && e != PB_HOLE && pb_entry_good(b->pool, e)) {
         *shared |= pb_frame_count(b->pool, pb_entry_frame(e)) > 1;
         at--;
         e = pb_entry_load(&pb_node_of(b->pool, e)[pb_child_index(page, at)]);

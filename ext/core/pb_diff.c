@@ -113,7 +113,7 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h)
 {
     unsigned k = b->root.levels - 1u;
     pb_entry e = pb_entry_load(&b->root.slot[pb_root_index(page, b->root.levels)]);
-    for (; k > h && e != PB_HOLE; k--) {
+    for (; k > h && e != PB_HOLE && pb_entry_good(b->pool, e); k--) {
         e = pb_entry_load(&pb_node_of(b->pool, e)[pb_child_index(page, k - 1)]);
     }
     return e;
@@ -168,7 +168,7 @@ same_entries(const pb_diff *d, uint64_t a, uint64_t b)
 static const uint8_t *
 page_or_zeros(const pb_buf *b, pb_entry e)
 {
-    return e == PB_HOLE ? zeros : page_address(b, e);
+    return e == PB_HOLE || !pb_entry_good(b->pool, e) ? zeros : page_address(b, e);
 }
 
 /* Bytes from `off` to where the page ends that lies `pages` further on. */

@@ -38,7 +38,7 @@ entry_at(const pb_pool *pool, const pb_root *from, uint64_t page, unsigned h)
 {
     unsigned k = from->levels - 1u;
     pb_entry e = pb_entry_load(&from->slot[pb_root_index(page, from->levels)]);
-    for (; k > h && e != PB_HOLE; k--) {
+    for (; k > h && e != PB_HOLE && pb_entry_good(pool, e); k--) {
         e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
     }
     return e;
@@ -98,10 +98,11 @@ need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, 
     }
     shared = e != PB_HOLE && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
     uint64_t n = e == PB_HOLE || shared;
+    bool has_node = e != PB_HOLE && pb_entry_good(pool, e);
     uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
     for (uint64_t i = first; p->h > 1 && i <= last; i++) {
         part c = child_of(p, i, first, last);
-        pb_entry child = e == PB_HOLE ? PB_HOLE : pb_entry_load(&pb_node_of(pool, e)[i]);
+        pb_entry child = has_node ? pb_entry_load(&pb_node_of(pool, e)[i]) : PB_HOLE;
         n += need_below(pool, child, from, &c, shared);
     }
     return n;

@@ -200,24 +200,6 @@ pb_region_end(unsigned k)
     return (uint64_t)2 << k;
 }
 
-/* ---- reference counts: changed under the pool's lock, read by anyone ---- */
-
-static inline uint32_t
-pb_frame_count(const pb_pool *pool, pb_frame frame)
-{
-    return pb_load32(&pb_frame_row(pool, frame)->held.count);
-}
-
-static inline void
-pb_frame_ref(pb_pool *pool, pb_frame frame)
-{
-    pb_row *row = pb_frame_row(pool, frame);
-    uint32_t n = row->held.count;
-    if (PB_LIKELY(n != PB_COUNT_MAX)) {
-        pb_store32(&row->held.count, n + 1);
-    }
-}
-
 /* ---- level 0: what every copy asks of a page before it touches it ---- */
 
 #ifndef PB_CHECKS
@@ -294,6 +276,32 @@ pb_acting_of(pb_pool *pool)
 #else
     return &pool->root->acting;
 #endif
+}
+
+/* ---- reference counts: changed under the pool's lock, read by anyone ---- */
+
+/* 0 for what is no frame. */
+static inline uint32_t
+pb_frame_count(const pb_pool *pool, pb_frame frame)
+{
+    return PB_LIKELY(pb_frame_in_region(pool, frame))
+               ? pb_load32(&pb_frame_row(pool, frame)->held.count)
+               : 0;
+}
+
+/* One reference more to a frame that is held; what is no such frame is noted, and stays. */
+static inline void
+pb_frame_ref(pb_pool *pool, pb_frame frame)
+{
+    if (PB_UNLIKELY(!pb_frame_readable(pool, frame))) {
+        pb_pool_found_wild(pool, pb_acting_of(pool)->tree, frame, 0);
+        return;
+    }
+    pb_row *row = pb_frame_row(pool, frame);
+    uint32_t n = row->held.count;
+    if (PB_LIKELY(n != PB_COUNT_MAX)) {
+        pb_store32(&row->held.count, n + 1);
+    }
 }
 
 /* Tree b of the pool is about to take or free frames, or to be walked: for reports. */

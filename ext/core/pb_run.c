@@ -63,8 +63,14 @@ run_of(const pb_buf *b, const place *p, uint64_t pos, uint64_t end, uint64_t las
     pb_run run = {NULL, from - b->root.bias, to - from};
     pb_entry e =
         p->leaf.entry ? pb_entry_load(&p->leaf.entry[p->first - p->leaf.first]) : PB_HOLE;
-    if (e != PB_HOLE) {
+    if (e == PB_HOLE) {
+        return run;
+    }
+    if (PB_LIKELY(pb_run_readable(b->pool, pb_entry_frame(e), last - p->first + 1))) {
         run.at = pb_frame_address(b->pool, pb_entry_frame(e)) + (from & PB_PAGE_MASK);
+    }
+    else { /* told when the call is over; until then it is like a hole */
+        pb_pool_found_wild(b->pool, b, pb_entry_frame(e), run.start);
     }
     return run;
 }

@@ -7,7 +7,7 @@ pb_buf_page(const pb_buf *b, uint64_t page)
     pb_leaf leaf;
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-    return e == PB_HOLE ? NULL : page_address(b, e);
+    return e == PB_HOLE || !pb_entry_good(b->pool, e) ? NULL : page_address(b, e);
 }
 
 /* The first page in [page, last] that is there (want) or is a hole; last + 1 if none. */

@@ -3,21 +3,6 @@
 #include "pb_copy.h"
 #include "pb_guard.h"
 
-/* ---- level 0 ---- */
-
-/* May the node or page behind an entry be looked at?  Else that is noted, and the entry
- * passed over like a hole; the call is refused or told of it in the end. */
-static inline bool
-is_good(const pb_pool *pool, pb_entry e)
-{
-    if (pb_frame_readable(pool, pb_entry_frame(e))) {
-        return true;
-    }
-    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
-    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
-    return false;
-}
-
 /* ---- find ---- */
 
 void
@@ -30,7 +15,7 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
     }
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     leaf->entry = NULL;
-    for (; e != PB_HOLE && is_good(pool, e); h--) {
+    for (; e != PB_HOLE && pb_entry_good(pool, e); h--) {
         pb_entry *node = pb_node_of(pool, e);
         if (h == 1) {
             leaf->entry = node;
@@ -133,7 +118,7 @@ need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t
         if (entry[i] == PB_HOLE) {
             n++;
         }
-        else if (!is_good(pool, pb_entry_load(&entry[i]))) {
+        else if (!pb_entry_good(pool, pb_entry_load(&entry[i]))) {
             break;
         }
     }
@@ -147,7 +132,7 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
     if (e == PB_HOLE) {
         return need_hole(h, lo, hi);
     }
-    if (!is_good(pool, e)) {
+    if (!pb_entry_good(pool, e)) {
         return 0;
     }
     shared = shared || (may_share && pb_frame_count(pool, pb_entry_frame(e)) > 1);
@@ -380,7 +365,7 @@ static uint64_t
 drop_need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
                 bool shared)
 {
-    if (e == PB_HOLE || covers(h, lo, hi) || !is_good(pool, e)) {
+    if (e == PB_HOLE || covers(h, lo, hi) || !pb_entry_good(pool, e)) {
         return 0;
     }
     shared = shared || pb_frame_count(pool, pb_entry_frame(e)) > 1;
@@ -521,7 +506,7 @@ lower_once(pb_pool *pool, pb_root *root)
     }
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&root->slot[i]);
-        if (e != PB_HOLE && is_good(pool, e)) {
+        if (e != PB_HOLE && pb_entry_good(pool, e)) {
             lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
         }
     }

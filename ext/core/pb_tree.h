@@ -20,6 +20,19 @@ pb_node_of(const pb_pool *pool, pb_entry e)
     return (pb_entry *)pb_frame_address(pool, pb_entry_frame(e));
 }
 
+/* May the node or page behind an entry be looked at?  Else that is noted, and the entry
+ * passed over like a hole; the call is refused or told of it in the end. */
+static inline bool
+pb_entry_good(const pb_pool *pool, pb_entry e)
+{
+    if (pb_frame_readable(pool, pb_entry_frame(e))) {
+        return true;
+    }
+    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
+    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
+    return false;
+}
+
 /* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
