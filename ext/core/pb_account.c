@@ -104,9 +104,11 @@ pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
     pb_lock_take(&pool->root->lock);
     memcpy(pool->marks, marks, n * sizeof *marks);
     pool->mark_count = n;
-    pool->reached = 0;
+    pool->reached = pool->crossed = 0;
+    while (pool->reached < n && pool->held >= marks[pool->reached]) {
+        pool->reached++; /* what is there already is not news */
+    }
     account_moved(pool);
-    pool->crossed = 0; /* what is there already is not news */
     pb_lock_drop(&pool->root->lock);
 }
 

@@ -67,13 +67,27 @@ borders(const pb_region *r, uint32_t from, uint32_t to)
     return n;
 }
 
-/* The bytes of [i, i + n) as `how`; what they were is put back when that fails. */
-static void
-set_bytes(pb_pool *root, pb_region *r, uint32_t i, uint32_t n, pb_protection how)
+/* How many pieces more it makes when [i, i + n) becomes `how`. */
+static int64_t
+pieces_more(const pb_region *r, uint32_t i, uint32_t n, pb_protection how)
 {
     uint32_t before = borders(r, i, i + n);
-    memset(r->guard + i, how, n);
-    root->mappings += borders(r, i, i + n) - before;
+    uint32_t after = i && r->guard[i - 1] != how;
+    after += i + n < r->count && r->guard[i + n] != how;
+    return (int64_t)after - before;
+}
+
+/* [i, i + n), and what is one piece with its ends: as a whole it makes no piece more. */
+static void
+widen(const pb_region *r, uint32_t *i, uint32_t *n)
+{
+    while (*i && r->guard[*i - 1] == r->guard[*i]) {
+        --*i;
+        ++*n;
+    }
+    while (*i + *n < r->count && r->guard[*i + *n] == r->guard[*i + *n - 1]) {
+        ++*n;
+    }
 }
 
 void
@@ -84,12 +98,20 @@ pb_guard_set(pb_pool *root, pb_frame first, uint32_t n, pb_protection how)
         return;
     }
     uint32_t i = bit_index(r, first);
-    bool same = r->guard[i] == how && borders(r, i + 1, i + n - 1) == 0;
-    if (same || (how != PB_OPEN && root->mappings + 2 > root->most_mappings)) {
+    int64_t more = pieces_more(r, i, n, how);
+    if (r->guard[i] == how && borders(r, i + 1, i + n - 1) == 0) {
         return;
     }
-    if (protect(pb_frame_address(root, first), (size_t)n << PB_PAGE_SHIFT, how)) {
-        set_bytes(root, r, i, n, how);
+    if (more > 0 && root->mappings + more > root->most_mappings) {
+        if (how != PB_OPEN) {
+            return;
+        }
+        widen(r, &i, &n);
+        more = pieces_more(r, i, n, how);
+    }
+    if (protect(r->base + ((size_t)i << PB_PAGE_SHIFT), (size_t)n << PB_PAGE_SHIFT, how)) {
+        memset(r->guard + i, how, n);
+        root->mappings = (uint32_t)(root->mappings + more);
     }
 }
 

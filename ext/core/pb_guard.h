@@ -6,7 +6,8 @@
  *    a guard, behind each run        PB_CLOSED      kept free while the frame before is held
  *
  * Each change of protection cuts a mapping of the system in pieces, of which it has only so
- * many; past root->most_mappings frames stay open, and then level 1 is what is left.  Below the
+ * many; past root->most_mappings frames stay open, or are opened with those around them, and
+ * then level 1 is what is left.  Below the
  * system's page size nothing is protected at all.
  *
  * The sample, for production: a region of its own with PB_SAMPLE places, each between two
