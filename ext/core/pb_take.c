@@ -190,6 +190,9 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
     }
     bool guarded = pb_guard_wanted(root);
     frame = take_run_locked(pool, guarded ? 0 : after, want, got, zero);
+    if (root->sample_every) { /* frames count, not requests */
+        root->sample_left -= pb_min(root->sample_left, *got) - 1;
+    }
     if (guarded) {
         pb_guard_behind(root, frame + *got);
     }
