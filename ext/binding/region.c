@@ -9,7 +9,7 @@ typedef struct {
     const pb_region *region; /* NULL: of no pool */
     pb_frame frame;
     const pb_buf *owner;
-    uint64_t offset; /* in the owner, of this very byte */
+    uint64_t offset; /* in the owner, of this very byte; of the first below a node */
     const char *state;
     bool readable, writable, in_view;
     pb_trace trace;
@@ -31,7 +31,8 @@ find_owner(finding *f, uintptr_t address)
 {
     const pb_pool *root = f->region->pool;
     f->owner = pb_owner_of(root, f->frame, &f->offset);
-    if (f->owner) {
+    if (f->owner &&
+        strcmp(f->state, "node") != 0) { /* of a node: of the first byte below */
         uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
         uint64_t bias = pb_buf_bias(f->owner) & PB_PAGE_MASK;
         f->offset += f->offset ? in_page : in_page - pb_min(bias, in_page);
