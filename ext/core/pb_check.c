@@ -111,12 +111,6 @@ check_tail(const checker *c)
     const pb_buf *b = c->b;
     uint64_t end = b->root.bias + b->root.size;
     pb_leaf leaf;
-    if (b->pool->debug && b->tail) {
-        uint64_t off = pb_tail_damage(b);
-        bool good = off == UINT64_MAX || broken(c, PB_WHY_TAIL, 0, end >> PB_PAGE_SHIFT);
-        c->fault->offset = good ? c->fault->offset : off;
-        return good;
-    }
     if ((end & PB_PAGE_MASK) == 0 || (b->book && b->book->tail_dirty)) {
         return true;
     }
@@ -126,6 +120,13 @@ check_tail(const checker *c)
         return true;
     }
     pb_frame frame = pb_entry_frame(pb_entry_load(&e));
+    if (b->pool->debug && b->tail) {
+        uint64_t off = pb_tail_damage(b);
+        bool good =
+            off == UINT64_MAX || broken(c, PB_WHY_TAIL, frame, end >> PB_PAGE_SHIFT);
+        c->fault->offset = good ? c->fault->offset : off;
+        return good;
+    }
     const uint8_t *at = pb_frame_address(b->pool, frame);
     for (size_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
         if (at[i] != 0) {
