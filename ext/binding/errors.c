@@ -142,7 +142,7 @@ clause(const char *what, PyObject *who)
 static PyObject *
 place_of(const pb_fault *fault, PyObject *owner)
 {
-    if (fault->owner && !PyUnicode_Check(owner)) {
+    if (fault->owner && owner != Py_None && !PyUnicode_Check(owner)) {
         return PyUnicode_FromFormat("frame %u, offset %llu of %S", (unsigned)fault->frame,
                                     (unsigned long long)fault->offset, owner);
     }

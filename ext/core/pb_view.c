@@ -316,6 +316,19 @@ pb_buf_unpin(pb_pool *pool, pb_pin *pin)
 
 /* ---- trees that share ---- */
 
+/* Are the frames held that the root names?  Else that is noted. */
+static bool
+may_share(const pb_buf *from)
+{
+    bool good = true;
+    pb_act(from->pool, from);
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_entry e = pb_entry_load(&from->root.slot[i]);
+        good &= e == PB_HOLE || pb_entry_good(from->pool, e);
+    }
+    return good;
+}
+
 static void
 share_root(pb_buf *to, pb_buf *from)
 {
@@ -391,7 +404,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         return st;
     }
     uint8_t before = from->root.shared;
-    if (!pb_tail_close(from)) {
+    if (!may_share(from) || !pb_tail_close(from)) {
         return PB_CORRUPT;
     }
     pb_act(to->pool, to);
