@@ -5,17 +5,24 @@
 
 /* ---- level 0: no page is touched that is not there to be touched (I1, I2) ---- */
 
-/* A page that an entry names at offset `off`. */
+/* The pages from the one on that an entry names at offset `off`, to be read or to be written. */
 static inline bool
-may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
+may_touch(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages, bool store)
 {
     pb_frame frame = pb_entry_frame(e);
-    bool good = pages == 1 ? pb_frame_readable(b->pool, frame)
-                           : pb_run_readable(b->pool, frame, pages);
+    bool good = store        ? pb_run_writable(b->pool, frame, pages)
+                : pages == 1 ? pb_frame_readable(b->pool, frame)
+                             : pb_run_readable(b->pool, frame, pages);
     if (PB_UNLIKELY(!good)) {
         pb_pool_found_wild(b->pool, b, frame, off);
     }
     return good;
+}
+
+static inline bool
+may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
+{
+    return may_touch(b, e, off, pages, false);
 }
 
 /* The same for a store.  Where it may not, the long way finds out why. */
@@ -520,9 +527,9 @@ pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
     return n;
 }
 
-/* One contiguous stretch of the range [pos, end) of a tree. */
-static uint64_t
-stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
+/* One contiguous stretch of the range [pos, end) of a tree, to be read or to be written. */
+static inline uint64_t
+stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, bool store, uint8_t **address)
 {
     uint64_t page = page_of(pos), last = page_of(end - 1);
     pb_leaf leaf = {b->seen, b->seen_first, b->seen_first + PB_FANOUT};
@@ -539,7 +546,7 @@ stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
         }
         else {
             most = pb_run_ahead(at, e, most);
-            if (PB_LIKELY(may_read(b, e, pos - b->root.bias, most))) {
+            if (PB_LIKELY(may_touch(b, e, pos - b->root.bias, most, store))) {
                 *address = page_address(b, e) + (pos & PB_PAGE_MASK);
             }
         }
@@ -547,14 +554,20 @@ stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
     return pb_min(end, (page + most) << PB_PAGE_SHIFT) - pos;
 }
 
-uint64_t
-pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
+static inline uint64_t
+stretch(const pb_buf *b, uint64_t off, uint64_t n, bool store, uint8_t **address)
 {
     if (pb_buf_is_inline(b)) {
         *address = pb_buf_inline(b) + off;
         return n;
     }
-    return stretch_at(b, b->root.bias + off, b->root.bias + off + n, address);
+    return stretch_at(b, b->root.bias + off, b->root.bias + off + n, store, address);
+}
+
+uint64_t
+pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
+{
+    return stretch(b, off, n, false, address);
 }
 
 /* Is the foreign side of a copy a live view of this buffer? */
@@ -574,7 +587,7 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
     }
     while (n) {
         uint8_t *at;
-        uint64_t len = pb_buf_stretch(b, off, n, &at);
+        uint64_t len = stretch(b, off, n, true, &at);
         if (PB_LIKELY(at != NULL)) { /* prepared, so that else it is damaged, and noted */
             pb_copy(at, from, len);
         }
