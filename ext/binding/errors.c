@@ -49,7 +49,8 @@ errors_add(PyObject *module)
 static PyObject *
 pool_called(const pb_pool *pool)
 {
-    PyObject *name = PyObject_GetAttrString((PyObject *)pool_around(pool), "name");
+    PoolObject *self = pool_around(pool);
+    PyObject *name = PyObject_GetAttr((PyObject *)self, self->state->str_name);
     if (name == NULL) { /* a Pool that is no PagePool */
         PyErr_Clear();
     }

@@ -171,7 +171,7 @@ class PagePool(Pool):
         >>> pool.on_pressure(0.8, lambda pool: print("in use:", pool.stats().held))
         >>> from pagebuf import PageBuffer
         >>> buf = PageBuffer(bytes(7 * PAGE_SIZE), pool=pool)
-        in use: 9
+        in use: 8
         """
         if self._limit is None:
             raise ValueError("a pool without a limit knows no pressure")
