@@ -29,10 +29,15 @@ tell_pressure(PoolObject *self)
 static void
 tell_pressure_above(PoolObject *self)
 {
+    uint32_t left = 0;
     Py_INCREF(self); /* Python code runs */
     self->pool.root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
     for (PoolObject *p = self; p; p = p->parent) {
         tell_pressure(p);
+        left |= p->pool.crossed;
+    }
+    if (left) { /* crossed within a callback: the next call tells */
+        self->pool.root->notice |= PB_NOTICE_PRESSURE;
     }
     Py_DECREF(self);
 }

@@ -122,6 +122,7 @@ pb_pool_tables(const pb_pool *pool)
         uint64_t used = r->count - (r->hi - r->lo);
         bytes += used * sizeof(pb_row) +
                  (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
+        bytes += r->trace ? used * (sizeof *r->trace + 1) : 0;
     }
     return bytes;
 }

@@ -250,12 +250,12 @@ static pb_status
 make_run(pb_buf *b, uint64_t first, uint64_t pages)
 {
     pb_book *book = b->book;
-    bool whole = run_of(b, first, pages) != 0 &&
-                 pb_tree_need(b->pool, &b->root, first, first + pages - 1) == 0;
-    pb_status st = whole ? PB_OK : gather(b, first, pages);
-    if (st == PB_OK && PB_UNLIKELY(b->pool->root->notice & PB_NOTICE_FAULT)) {
-        st = PB_CORRUPT; /* found while looking at the pages */
+    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + pages - 1);
+    if (PB_UNLIKELY(b->pool->root->notice & PB_NOTICE_FAULT)) {
+        return PB_CORRUPT; /* found while counting */
     }
+    bool whole = need == 0 && run_of(b, first, pages) != 0;
+    pb_status st = whole ? PB_OK : gather(b, first, pages);
     if (st != PB_OK) {
         return st;
     }

@@ -42,10 +42,10 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     3
     >>> top(pool)
     pool 'mail': 16 KiB in 4 of 255 pages, no limit, most ever 16 KiB, 0 bytes free and kept
-    NAME            KIND              SIZE  RESIDENT    SHARED   PRIVATE     SHARE NODES  HOLES PINS
-    inbox           snapshot        12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0      0    0
-    inbox           PageBuffer      12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0      0    0
-    -               tables               - 104 bytes         - 104 bytes 104 bytes     -      -    -
+    NAME           KIND              SIZE  RESIDENT    SHARED   PRIVATE     SHARE NODES   HOLES PINS
+    inbox          snapshot        12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
+    inbox          PageBuffer      12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
+    -              tables               - 104 bytes         - 104 bytes 104 bytes     -       -    -
     """
     out = sys.stdout if file is None else file
     for pool in pools or live_pools():
@@ -80,9 +80,9 @@ def _head(pool: PagePool) -> str:
 
 
 def _line(name: str, kind: str, cells: tuple[str, ...]) -> str:
-    widths = (10, 10, 10, 10, 10, 6, 7, 5)
+    widths = (10, 10, 10, 10, 10, 6, 8, 5)
     numbers = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-    return f"{name:<16}{kind:<12}{numbers}"
+    return f"{name:<15}{kind:<12}{numbers}"
 
 
 def _row(row: Usage) -> str:
