@@ -5,18 +5,16 @@
 
 /* Have the callbacks of one pool called; their errors are theirs. */
 static void
-tell_pressure(PoolObject *self)
+tell_crossed(PoolObject *self)
 {
-    uint32_t crossed = self->pool.crossed;
-    if (crossed == 0 || self->telling) {
-        return;
-    }
+    PyObject *bits = PyLong_FromUnsignedLong(self->pool.crossed);
+    PyObject *result = NULL;
     self->pool.crossed = 0;
-    self->telling = true; /* never within itself: what comes up meanwhile is told later */
-    module_state *state = self->state;
-    PyObject *bits = PyLong_FromUnsignedLong(crossed);
-    PyObject *result =
-        bits ? PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits) : NULL;
+    self->telling = true;
+    if (bits) {
+        module_state *state = self->state;
+        result = PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits);
+    }
     if (result == NULL) {
         PyErr_WriteUnraisable((PyObject *)self);
     }
@@ -25,19 +23,45 @@ tell_pressure(PoolObject *self)
     self->telling = false;
 }
 
+/* Never within itself: what a callback makes come up is told when it is over.  One that always
+ * does so is not called for ever. */
+static void
+tell_pressure(PoolObject *self)
+{
+    for (int i = 0; self->pool.crossed && !self->telling && i < PB_MARKS; i++) {
+        tell_crossed(self);
+    }
+}
+
+static inline bool
+is_waiting(const pb_pool *pool)
+{
+    return pool->crossed && !pool_around(pool)->telling;
+}
+
+/* Has a pool of the family crossed a mark in a call that is not over yet? */
+static bool
+somebody_waits(const pb_pool *root)
+{
+    bool found = is_waiting(root);
+    for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS && !found; i++) {
+        found = root->accounts[i] && is_waiting(root->accounts[i]);
+    }
+    return found;
+}
+
 /* A call is charged to a pool and to all above it. */
 static void
 tell_pressure_above(PoolObject *self)
 {
-    uint32_t left = 0;
+    pb_pool *root = self->pool.root;
     Py_INCREF(self); /* Python code runs */
-    self->pool.root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
+    root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
     for (PoolObject *p = self; p; p = p->parent) {
         tell_pressure(p);
-        left |= p->pool.crossed;
     }
-    if (left) { /* crossed within a callback: the next call tells */
-        self->pool.root->notice |= PB_NOTICE_PRESSURE;
+    if (somebody_waits(root)) {
+        root->notice |= PB_NOTICE_PRESSURE;
     }
     Py_DECREF(self);
 }

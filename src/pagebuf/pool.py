@@ -183,8 +183,8 @@ class PagePool(Pool):
 
     def _mark(self, fraction: float) -> int:
         """The pages in use at which a fraction of the limit is reached."""
-        limit = _frames(self._limit, "limit")
-        return max(1, -int(-fraction * limit // 1))
+        exactly = round(fraction * _frames(self._limit, "limit"), 6)  # 0.55 * 100 is above 55
+        return max(1, -int(-exactly // 1))
 
     def _marks(self, watchers: list[tuple[float, Callable[[PagePool], object]]]) -> tuple[int, ...]:
         return tuple(sorted({self._mark(fraction) for fraction, _ in watchers}))

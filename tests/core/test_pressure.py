@@ -1,0 +1,505 @@
+"""on_pressure: who is called when, and what a callback may do."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import weakref
+from fractions import Fraction
+
+import pytest
+
+import pagebuf
+from tests.helpers import PAGE
+from tests.support import FEW, assert_accounted, filled, pattern
+
+
+@pytest.fixture
+def unraisable(monkeypatch):
+    errors = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda hook: errors.append(hook.exc_value))
+    return errors
+
+
+def grow(pool, pages):
+    """So many single pages, none of them a node."""
+    return [filled(pool, PAGE, n) for n in range(pages)]
+
+
+# ---- when ----
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
+@pytest.mark.parametrize("percent", [1, 10, 33, 50, 55, 99, 100])
+def test_the_mark_is_exact(limit, percent):
+    """Called by the page with which the fraction is in use, and by none before."""
+    pool = pagebuf.PagePool(limit=limit * PAGE)
+    calls = []
+    pool.on_pressure(Fraction(percent, 100), lambda pool: calls.append(pool.stats().held))
+    bufs = []
+    for _ in range(limit):
+        bufs += grow(pool, 1)
+        due = [n for n in range(1, limit + 1) if n * 100 >= percent * limit][:1]
+        assert calls == [n for n in due if n <= len(bufs)]
+    assert_accounted(pool)
+
+
+@pytest.mark.parametrize("percent", range(1, 101))
+def test_fractions_that_floats_round_are_exact_too(percent):
+    """0.55 of 100 pages are 55, though 0.55 * 100 is a little more."""
+    pool = pagebuf.PagePool(limit=100 * PAGE)
+    calls = []
+    pool.on_pressure(percent / 100, lambda pool: calls.append(pool.stats().held))
+    bufs = grow(pool, 100)
+    assert calls == [percent]
+    del bufs
+
+
+def test_it_is_called_after_the_call():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    seen = []
+    pool.on_pressure(0.5, lambda pool: seen.append((buf.tobytes(), pool.stats().held)))
+    buf = pagebuf.PageBuffer(pool=pool)
+    buf.write(0, pattern(0, 4 * PAGE))
+    assert seen == []
+    buf.write(PAGE, pattern(1, 6 * PAGE))
+    whole = pattern(0, PAGE) + pattern(1, 6 * PAGE)
+    assert [data for data, _ in seen] == [whole]
+
+
+def test_again_after_it_has_fallen():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+    pool.on_pressure(0.5, calls.append)
+    bufs = grow(pool, 4)
+    for turn in range(1, 5):
+        bufs += grow(pool, 1)
+        assert len(calls) == turn
+        bufs += grow(pool, 2)  # above it is nothing new
+        assert len(calls) == turn
+        del bufs[5:]
+        bufs += grow(pool, 3)  # nor where it did not fall below
+        assert len(calls) == turn
+        del bufs[4:]
+    assert all(pool_ is pool for pool_ in calls)
+
+
+def test_several_fractions():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+    for percent in (90, 30, 60):
+        pool.on_pressure(percent / 100, lambda _, percent=percent: calls.append(percent))
+    bufs = grow(pool, 10)
+    assert calls == [30, 60, 90]
+    del bufs[5:]
+    bufs += grow(pool, 5)
+    assert calls == [30, 60, 90, 60, 90]
+    bufs.clear()
+    buf = filled(pool, 8 * PAGE)  # two at once
+    assert sorted(calls[5:]) == [30, 60] or sorted(calls[5:]) == [30, 60, 90]
+    del buf
+
+
+def test_several_callbacks_for_one_fraction():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+    for n in range(20):
+        pool.on_pressure(0.5, lambda _, n=n: calls.append(n))
+    bufs = grow(pool, 5)
+    assert calls == list(range(20))
+    del bufs
+
+
+def test_at_most_eight_fractions():
+    pool = pagebuf.PagePool(limit=100 * PAGE)
+    calls = []
+    for n in range(1, 9):
+        pool.on_pressure(n / 10, lambda _, n=n: calls.append(n))
+    with pytest.raises(ValueError, match="at most 8"):
+        pool.on_pressure(0.9, lambda _: calls.append(9))
+    bufs = grow(pool, 100)
+    assert calls == list(range(1, 9))
+    del bufs
+
+
+def test_what_is_there_already_is_no_news():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    bufs = grow(pool, 6)
+    calls = []
+    pool.on_pressure(0.5, calls.append)
+    bufs += grow(pool, 1)
+    assert calls == []
+    del bufs[4:]
+    bufs += grow(pool, 1)
+    assert len(calls) == 1
+
+
+def test_bad_fractions(pool):
+    with pytest.raises(ValueError, match="without a limit"):
+        pool.on_pressure(0.5, print)
+    limited = pagebuf.PagePool(limit=10 * PAGE)
+    for bad in (0, -1, 1.001, 2, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="fraction must be"):
+            limited.on_pressure(bad, print)
+    with pytest.raises(TypeError):
+        limited.on_pressure("0.5", print)
+    nothing = pagebuf.PagePool(limit=0)
+    nothing.on_pressure(1, print)
+
+
+def test_calls_that_are_refused_do_not_press():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+    pool.on_pressure(0.5, calls.append)
+    buf = filled(pool, PAGE)
+    with pytest.raises(pagebuf.PoolLimitError):
+        buf.write(0, pattern(0, 11 * PAGE))
+    assert calls == []
+
+
+CROSSINGS = {
+    "write": lambda pool, buf: buf.write(0, pattern(0, 3 * PAGE)),
+    "extend": lambda pool, buf: buf.extend(pattern(0, 3 * PAGE)),
+    "append": lambda pool, buf: [buf.append(1) for _ in range(2 * PAGE + 1)],
+    "+=": lambda pool, buf: buf.__iadd__(pattern(0, 3 * PAGE)),
+    "slice": lambda pool, buf: buf.__setitem__(slice(0, 0), pattern(0, 3 * PAGE)),
+    "insert": lambda pool, buf: (buf.extend(pattern(0, 2 * PAGE)), buf.insert(0, 1)),
+    "constructor": lambda pool, buf: pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pool),
+    "file": lambda pool, buf: buf.open("r+b").write(pattern(0, 3 * PAGE)),
+    "view": lambda pool, buf: (buf.truncate(3 * PAGE), buf.view(0, 3 * PAGE)),
+    "views": lambda pool, buf: (buf.truncate(3 * PAGE), buf.views(writable=True)),
+    "put": lambda pool, buf: _queue(pool).put(pattern(0, 3 * PAGE)),
+    "reserve": lambda pool, buf: _queue(pool).reserve(3 * PAGE),
+    "copy on write": lambda pool, buf: (
+        buf.write(0, pattern(0, 2 * PAGE)),
+        buf.snapshot(),
+        gc.collect(),
+        _kept.append(buf.snapshot()),
+        buf.write(0, pattern(1, 2 * PAGE)),
+    ),
+    "copy_range": lambda pool, buf: buf.copy_range(
+        0, pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pagebuf.PagePool())
+    ),
+}
+
+_kept: list[object] = []
+
+
+def _queue(pool):
+    _kept.append(pagebuf.ByteQueue(pool=pool))
+    return _kept[-1]
+
+
+@pytest.mark.parametrize("how", CROSSINGS)
+def test_whatever_crosses_it(how):
+    pool = pagebuf.PagePool(limit=16 * PAGE)
+    calls = []
+    pool.on_pressure(3 / 16, lambda pool: calls.append(pool.stats().held))
+    buf = pagebuf.PageBuffer(pool=pool)
+    made = CROSSINGS[how](pool, buf)
+    assert len(calls) == 1, how
+    assert calls[0] >= 3
+    _kept.clear()
+    del made
+
+
+# ---- what a callback may do ----
+
+
+def test_a_callback_may_use_the_same_buffer():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    buf = pagebuf.PageBuffer(pool=pool)
+    done = []
+
+    def callback(pool):
+        buf.extend(b"from the callback")
+        buf.write(0, b"!")
+        assert buf.tobytes().endswith(b"from the callback")
+        buf.snapshot().tobytes()
+        pool.check()
+        done.append(len(buf))
+
+    pool.on_pressure(0.3, callback)
+    buf.write(0, pattern(0, 3 * PAGE))
+    assert done == [3 * PAGE + 17]
+    assert buf.tobytes() == b"!" + pattern(1, 3 * PAGE - 1) + b"from the callback"
+    assert_accounted(pool)
+
+
+def test_a_callback_may_free_memory():
+    """A cache that gives way: the pool never gets to its limit."""
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    cache = []
+    pool.on_pressure(0.8, lambda pool: cache.clear())
+    for turn in range(100):
+        cache.append(filled(pool, PAGE, turn))
+        assert len(cache) < 8
+    assert pool.stats().high_water == 8
+    assert_accounted(pool)
+
+
+def test_a_callback_may_drop_what_it_was_called_for():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    holder = [pagebuf.PageBuffer(pool=pool)]
+    pool.on_pressure(0.3, lambda pool: (holder.clear(), gc.collect()))
+    holder[0].write(0, pattern(0, 3 * PAGE))
+    assert holder == []
+    assert pool.stats().held == 0
+    assert_accounted(pool)
+
+
+def test_a_callback_may_drop_the_pool():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    pool.on_pressure(0.3, lambda _: box.clear())
+    box = [pagebuf.PageBuffer(pool=pool), pool]
+    watch = weakref.ref(pool)
+    del pool
+    box[0].write(0, pattern(0, 3 * PAGE))
+    gc.collect()
+    assert box == []
+    assert watch() is None
+
+
+def test_never_within_itself_and_what_came_up_is_told_then():
+    pool = pagebuf.PagePool(limit=20 * PAGE)
+    depth, calls, bufs = [0], [], []
+
+    def callback(pool, percent):
+        assert depth[0] == 0
+        depth[0] += 1
+        calls.append(percent)
+        bufs.extend(grow(pool, 5))  # crosses the next one
+        depth[0] -= 1
+
+    for percent in (25, 50, 75):
+        pool.on_pressure(percent / 100, lambda pool, percent=percent: callback(pool, percent))
+    bufs += grow(pool, 5)
+    assert calls == [25, 50, 75]
+    assert pool.stats().held == 20
+    bufs.clear()
+
+
+def test_more_watchers_from_within():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+
+    def callback(pool):
+        calls.append("first")
+        if len(calls) == 1:
+            pool.on_pressure(0.9, lambda _: calls.append("second"))
+
+    pool.on_pressure(0.5, callback)
+    bufs = grow(pool, 10)
+    assert calls == ["first", "second"]
+    del bufs
+
+
+# ---- errors ----
+
+
+def test_errors_are_unraisable_and_the_others_are_called(unraisable):
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls = []
+
+    def bad(pool):
+        raise LookupError("in a callback")
+
+    pool.on_pressure(0.5, bad)
+    pool.on_pressure(0.5, calls.append)
+    pool.on_pressure(0.6, bad)
+    buf = pagebuf.PageBuffer(pool=pool)
+    assert buf.write(0, pattern(0, 5 * PAGE)) == 5 * PAGE
+    assert {str(error) for error in unraisable} == {"in a callback"}
+    assert calls == [pool]
+    assert buf.tobytes() == pattern(0, 5 * PAGE)
+    unraisable.clear()
+    pool._call_unraisable = None  # type: ignore[method-assign]
+
+
+def test_what_is_no_callback_is_told(unraisable):
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    pool.on_pressure(0.5, "not callable")
+    bufs = grow(pool, 5)
+    assert [type(error) for error in unraisable] == [TypeError]
+    del bufs
+
+
+def test_interrupts_in_a_callback_are_unraisable(unraisable):
+    def bad(pool):
+        raise KeyboardInterrupt
+
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    pool.on_pressure(0.5, bad)
+    bufs = grow(pool, 5)
+    assert [type(error) for error in unraisable] == [KeyboardInterrupt]
+    del bufs
+
+
+# ---- families ----
+
+
+def test_parents_hear_of_what_their_children_take():
+    pool = pagebuf.PagePool(limit=20 * PAGE, name="root")
+    child = pool.child(limit=10 * PAGE, name="child")
+    below = child.child(limit=10 * PAGE, name="below")
+    calls = []
+    for each in (pool, child, below):
+        each.on_pressure(0.5, lambda pool: calls.append((pool.name, pool.stats().held)))
+    bufs = grow(below, 4)
+    assert calls == []
+    bufs += grow(below, 1)
+    assert calls == [("below", 5), ("child", 5)]
+    bufs += grow(below, 5)
+    assert calls[2:] == [("root", 10)]
+    bufs.clear()
+    bufs += grow(child, 5)
+    assert calls[3:] == [("child", 5)]
+    bufs += grow(pool, 5)
+    assert calls[4:] == [("root", 10)]
+
+
+def test_siblings_hear_nothing():
+    pool = pagebuf.PagePool(limit=20 * PAGE)
+    one, two = pool.child(limit=10 * PAGE), pool.child(limit=10 * PAGE)
+    calls = []
+    two.on_pressure(0.1, calls.append)
+    bufs = grow(one, 10)
+    assert calls == []
+    del bufs
+
+
+def test_one_that_crossed_is_told_also_after_a_siblings_call():
+    """What a child has crossed is not forgotten because another one's is told first."""
+    pool = pagebuf.PagePool(limit=40 * PAGE)
+    one, two = pool.child(limit=10 * PAGE), pool.child(limit=10 * PAGE)
+    told, bufs = [], []
+    two.on_pressure(0.5, lambda pool: told.append("two"))
+
+    def callback(pool):
+        told.append("one")
+        bufs.extend(grow(two, 5))
+
+    one.on_pressure(0.5, callback)
+    bufs += grow(one, 5)
+    assert told == ["one", "two"]
+    bufs.clear()
+
+
+def test_a_child_may_go_in_a_callback():
+    pool = pagebuf.PagePool(limit=40 * PAGE)
+    box = [pool.child(limit=10 * PAGE)]
+    calls = []
+    pool.on_pressure(0.1, lambda _: (box.clear(), calls.append("root")))
+    box[0].on_pressure(0.4, lambda _: (box.clear(), calls.append("child")))
+    bufs = grow(box[0], 4)
+    assert calls == ["child", "root"]
+    bufs.clear()
+    gc.collect()
+    assert_accounted(pool)
+
+
+def test_callbacks_are_collected_with_their_pool():
+    class Callback:
+        def __call__(self, pool):
+            pass
+
+    callback = Callback()
+    pool = pagebuf.PagePool(limit=PAGE)
+    callback.pool = pool
+    pool.on_pressure(1, callback)
+    watch = weakref.ref(callback)
+    del pool, callback
+    gc.collect()
+    assert watch() is None
+
+
+# ---- threads ----
+
+
+def test_it_is_called_in_the_thread_that_crossed():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    where, bufs = [], []
+    pool.on_pressure(0.5, lambda _: where.append(threading.get_ident()))
+    bufs += grow(pool, 4)
+    thread = threading.Thread(target=lambda: bufs.extend(grow(pool, 1)))
+    thread.start()
+    thread.join()
+    assert where == [thread.ident]
+
+
+def test_a_callback_that_always_presses_is_not_called_for_ever():
+    pool = pagebuf.PagePool(limit=10 * PAGE)
+    calls, bufs = [], []
+
+    def callback(pool):
+        calls.append(len(bufs))
+        bufs.clear()
+        bufs.extend(grow(pool, 6))
+
+    pool.on_pressure(0.5, callback)
+    bufs += grow(pool, 4)
+    bufs += grow(pool, 1)
+    assert 1 < len(calls) < 100
+    pool._watchers.clear()
+    bufs.clear()
+
+
+def test_large_writes_in_threads_lose_no_crossing():
+    """While one thread copies without the GIL, another is told of its own."""
+    size = 1 << 19
+    frames = size // PAGE + 100_000 * (PAGE < 4096) + 100
+    pool = pagebuf.PagePool(limit=100 * frames * PAGE)
+    pools = [pool.child(limit=frames * PAGE) for _ in range(3)]
+    calls = [[] for _ in pools]
+    for each, told in zip(pools, calls, strict=True):
+        each.on_pressure(2 / frames, told.append)
+    data = pattern(0, size)
+    start = threading.Barrier(3)
+
+    def work(n):
+        start.wait()
+        for _ in range(40):
+            buf = pagebuf.PageBuffer(pool=pools[n])
+            buf.write(0, data if n else data[: 3 * PAGE])
+            del buf
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(told) for told in calls] == [40] * 3
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_no_crossing_is_lost_among_threads(shared):
+    """Each thread goes up and down over its mark; each time it is told, by whomever."""
+    pool = pagebuf.PagePool(limit=400 * PAGE)
+    pools = [pool.child(limit=10 * PAGE) for _ in range(4)]
+    calls = [[] for _ in pools]
+    for each, told in zip(pools, calls, strict=True):
+        each.on_pressure(0.5, told.append)
+    start = threading.Barrier(4)
+    hog = [filled(pool, FEW) for _ in range(4)] if shared else []
+
+    def work(n):
+        start.wait()
+        for turn in range(300):
+            bufs = grow(pools[n], 6)
+            if hog:
+                hog[n].write(0, pattern(0, FEW + turn))
+            bufs.clear()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert [len(told) for told in calls] == [300] * 4
+    assert_accounted(pool)
