@@ -266,6 +266,7 @@ pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)
         pb_copy(pb_frame_address(pool, frame), pb_frame_address(pool, old), PB_PAGE_SIZE);
     }
     pb_frame_unref(pool, old);
+    pb_pool_keep(pool);
     pb_entry_store(at, pb_entry_of(frame));
 }
 
@@ -543,4 +544,5 @@ pb_tree_settle(pb_pool *pool, pb_root *root)
     leave_slots_behind(root);
     while (root->levels > 1 && lower_once(pool, root)) {
     }
+    pb_pool_keep(pool);
 }
