@@ -244,7 +244,10 @@ give_back(pb_pool *root)
 void
 pb_pool_give_back(pb_pool *pool)
 {
-    pb_lock_take(&pool->root->lock);
-    give_back(pool->root);
-    pb_lock_drop(&pool->root->lock);
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    if (pb_pool_warm(root) > root->keep) {
+        give_back(root);
+    }
+    pb_lock_drop(&root->lock);
 }

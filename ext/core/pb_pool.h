@@ -473,8 +473,8 @@ pb_pool_warm(const pb_pool *root)
  * can be; what is left of them when it is over, by pb_pool_keep. */
 #define PB_BATCH ((uint64_t)8 << (20 - PB_PAGE_SHIFT))
 
-/* What was freed first goes back to the system, in whole stretches, until less than
- * root->keep is warm. */
+/* Where more than root->keep is warm, what was freed first goes back to the system, in whole
+ * stretches. */
 void
 pb_pool_give_back(pb_pool *pool);
 
@@ -482,9 +482,9 @@ pb_pool_give_back(pb_pool *pool);
 static inline void
 pb_pool_keep(pb_pool *pool)
 {
-    pb_pool *root = pool->root;
-    if (PB_UNLIKELY(pb_pool_warm(root) > root->keep)) {
-        pb_pool_give_back(root);
+    /* without a GIL the lock is needed to look */
+    if (PB_LOCKS || PB_UNLIKELY(pb_pool_warm(pool->root) > pool->root->keep)) {
+        pb_pool_give_back(pool);
     }
 }
 
