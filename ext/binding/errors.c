@@ -49,7 +49,8 @@ errors_add(PyObject *module)
 static PyObject *
 pool_called(const pb_pool *pool)
 {
-    PyObject *name = PyObject_GetAttrString((PyObject *)pool_around(pool), "name");
+    PyObject *obj = (PyObject *)pool_around(pool);
+    PyObject *name = PyObject_GetAttr(obj, state_of(obj)->str_name);
     if (name == NULL) { /* a Pool that is no PagePool */
         PyErr_Clear();
     }
