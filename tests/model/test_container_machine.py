@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import pagebuf
 from tests.helpers import PAGE, around, reach
+from tests.support import assert_accounted
 
 MOST = reach(1) + 6 * PAGE
 EDGES = around(0, PAGE, 2 * PAGE, reach(1), reach(1) + PAGE)
@@ -155,7 +156,7 @@ class ContainerMachine(RuleBasedStateMachine):
         assert self.buf.tobytes() == self.model
         assert bytes(iter(self.buf)) == self.model
         self.buf.check()
-        self.pool.check()
+        assert_accounted(self.pool)
 
     def teardown(self):
         for copied, bytes_then in self.kept:

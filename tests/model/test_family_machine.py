@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 import pagebuf
 from tests.helpers import PAGE
-from tests.support import pattern
+from tests.support import assert_accounted, pattern
 
 MOST = 24 * PAGE
 FAMILY = 7
@@ -260,7 +260,7 @@ class Family(RuleBasedStateMachine):
 
     @invariant()
     def every_count_is_right(self) -> None:
-        self.pool.check()
+        assert_accounted(self.pool)
         self.queue.check()
         assert self.queue.peek(len(self.queued)) == self.queued
         for member in self.family:

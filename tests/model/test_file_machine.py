@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 import pagebuf
 from tests.helpers import PAGE, around, reach
+from tests.support import assert_accounted
 
 EDGES = [0, *around(1, pagebuf.INLINE_SIZE, PAGE, 2 * PAGE, reach(1))]
 offsets = st.one_of(st.sampled_from(EDGES), st.integers(0, 5 * PAGE))
@@ -336,7 +337,7 @@ class PageFileMachine(FileCalls):
             assert view == want
 
     def teardown(self) -> None:
-        self.pool.check()
+        assert_accounted(self.pool)
 
 
 TestBytesIO = BytesIOMachine.TestCase

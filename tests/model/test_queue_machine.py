@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from pagebuf import ByteQueue, CapacityError, PagePool
 from tests.helpers import PAGE, reach
+from tests.support import assert_accounted
 
 EDGES = st.sampled_from([0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, reach(1), reach(1) + 1])
 SIZES = st.one_of(EDGES.filter(lambda n: n <= 1 << 15), st.integers(0, 200))
@@ -189,7 +190,7 @@ class QueueMachine(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         self.queue.check()
-        self.pool.check()
+        assert_accounted(self.pool)
         assert len(self.queue) == len(self.model.bytes)
         assert self.queue.total_in == self.model.total_in
         assert self.queue.total_out == self.model.total_out
