@@ -125,6 +125,15 @@ holder_of(const pb_buf *b)
     return (PyObject *)((char *)b - offsetof(Holder, b));
 }
 
+/* The object around a tree, borrowed; NULL: there is none, or it is being deallocated and must
+ * not be brought back. */
+static inline PyObject *
+object_around(const pb_buf *b)
+{
+    bool around = b && b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
+    return around ? holder_of(b) : NULL;
+}
+
 static inline PoolObject *
 pool_around(const pb_pool *pool)
 {
@@ -168,6 +177,16 @@ static inline int
 pool_tell(PoolObject *self, bool damage)
 {
     return PB_LIKELY(!self->pool.root->notice) ? 0 : pool_tell_slow(self, damage);
+}
+
+/* What a call made of a tree, unless damage is told. */
+static inline PyObject *
+unless_damaged(const pb_buf *b, PyObject *made)
+{
+    if (made && pool_tell(pool_object(b), true) < 0) {
+        Py_CLEAR(made);
+    }
+    return made;
 }
 
 /* The same where nothing can be raised: when an object goes. */
@@ -233,6 +252,10 @@ int
 name_set(PyObject **at, PyObject *name);
 PyObject *
 name_get(PyObject *name);
+
+/* " 'inbox'" or nothing: a new str for a repr. */
+PyObject *
+name_in_repr(PyObject *name);
 
 /* The name of an object with a tree, borrowed; NULL: it has none. */
 PyObject *

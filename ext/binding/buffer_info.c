@@ -42,10 +42,7 @@ read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n
         to[i] = at ? (char)*at : 0;
     }
     buffer_unlock(&self->b);
-    if (pool_tell(pool_object(&self->b), true) < 0) {
-        Py_CLEAR(out);
-    }
-    return out;
+    return unless_damaged(&self->b, out);
 }
 
 PyObject *
@@ -137,8 +134,7 @@ PyGetSetDef buffer_getset[] = {
 PyObject *
 buffer_repr(BufferObject *self)
 {
-    PyObject *name =
-        self->name ? PyUnicode_FromFormat(" %R", self->name) : PyUnicode_FromString("");
+    PyObject *name = name_in_repr(self->name);
     PyObject *repr = name ? PyUnicode_FromFormat("<%s%U size=%llu levels=%d at %p>",
                                                  Py_TYPE(self)->tp_name, name,
                                                  (unsigned long long)self->b.root.size,

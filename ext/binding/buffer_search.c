@@ -213,8 +213,7 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
                                         x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
     source_release(&x.view);
-    return pool_tell(pool_object(&self->b), true) < 0 ? NULL
-                                                      : PyLong_FromUnsignedLongLong(count);
+    return unless_damaged(&self->b, PyLong_FromUnsignedLongLong(count));
 }
 
 /* ---- startswith and endswith ---- */

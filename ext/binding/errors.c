@@ -124,11 +124,8 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
 static PyObject *
 owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
 {
-    const pb_buf *b = fault->owner;
-    if (b && b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0) {
-        return Py_NewRef(holder_of(b));
-    }
-    return Py_NewRef(freed != Py_None ? freed : took);
+    PyObject *obj = object_around(fault->owner);
+    return Py_NewRef(obj ? obj : freed != Py_None ? freed : took);
 }
 
 /* ", freed by PageBuffer 'inbox' (server.py:31)", or nothing. */

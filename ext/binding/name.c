@@ -36,6 +36,12 @@ name_get(PyObject *name)
 }
 
 PyObject *
+name_in_repr(PyObject *name)
+{
+    return name ? PyUnicode_FromFormat(" %R", name) : PyUnicode_FromString("");
+}
+
+PyObject *
 name_of_holder(module_state *state, PyObject *obj)
 {
     if (PyObject_TypeCheck(obj, state->buffer_type)) {

@@ -60,15 +60,6 @@ is_listed(const PoolObject *self, const pb_buf *b)
     return pb_pool_within(b->pool, &self->pool);
 }
 
-/* The object around a tree, where there is one, borrowed; one that is being deallocated must
- * not be brought back. */
-static PyObject *
-object_of(const pb_buf *b)
-{
-    bool around = b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
-    return around ? holder_of(b) : NULL;
-}
-
 const char pool_bufs_doc[] =
     "_bufs($self, /)\n--\n\n"
     "The objects that draw from the pool or a child.";
@@ -78,7 +69,7 @@ pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *list = PyList_New(0);
     for (const pb_buf *b = self->pool.root->bufs; list && b; b = b->next) {
-        PyObject *obj = is_listed(self, b) ? object_of(b) : NULL;
+        PyObject *obj = is_listed(self, b) ? object_around(b) : NULL;
         if (obj && PyList_Append(list, obj) < 0) {
             Py_CLEAR(list);
         }
@@ -129,7 +120,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
     pb_census census;
     pb_census_begin(&census, &self->pool, scratch);
     for (const pb_buf *b = self->pool.root->bufs; b; b = b->next, rows++) {
-        PyObject *obj = object_of(b);
+        PyObject *obj = object_around(b);
         rows->kind = kind_of(state, b, obj);
         rows->obj = Py_XNewRef(obj);
         rows->listed = is_listed(self, b);

@@ -409,8 +409,7 @@ queue_length(QueueObject *self)
 static PyObject *
 queue_repr(QueueObject *self)
 {
-    PyObject *name =
-        self->name ? PyUnicode_FromFormat(" %R", self->name) : PyUnicode_FromString("");
+    PyObject *name = name_in_repr(self->name);
     PyObject *repr =
         name ? PyUnicode_FromFormat("<%s%U size=%llu at %p>", Py_TYPE(self)->tp_name, name,
                                     (unsigned long long)queue_size(self), self)

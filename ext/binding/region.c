@@ -10,28 +10,27 @@ typedef struct {
     pb_frame frame;
     const pb_buf *owner;
     uint64_t offset; /* in the owner, of this very byte */
-    const char *state;
+    pb_kind kind;
     bool readable, writable, in_view;
     pb_trace trace;
 } finding;
 
-static const char *
-state_of_frame(const pb_region *r, pb_frame frame, const pb_row *row)
-{
-    static const char *const names[] = {"unused",   "page",        "node",
-                                        "detached", "quarantined", "guard"};
-    if (frame >= r->lo && frame < r->hi) {
-        return "unused";
-    }
-    return row->free.is_free ? "free" : names[row->held.kind];
-}
+static const char *const states[PB_KINDS] = {
+    [PB_KIND_NONE] = "unused",
+    [PB_KIND_DATA] = "page",
+    [PB_KIND_NODE] = "node",
+    [PB_KIND_DETACHED] = "detached",
+    [PB_KIND_QUARANTINED] = "quarantined",
+    [PB_KIND_GUARD] = "guard",
+    [PB_KIND_FREE] = "free",
+};
 
 static void
 find_owner(finding *f, uintptr_t address)
 {
     const pb_pool *root = f->region->pool;
     f->owner = pb_owner_of(root, f->frame, &f->offset);
-    if (f->owner && strcmp(f->state, "node") != 0) { /* a node: what it leads to */
+    if (f->owner && f->kind != PB_KIND_NODE) { /* a node: what it leads to */
         uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
         uint64_t bias = pb_buf_bias(f->owner) & PB_PAGE_MASK;
         f->offset += f->offset ? in_page : in_page - pb_min(bias, in_page);
@@ -51,9 +50,9 @@ find(module_state *state, uintptr_t address)
     f.frame = pb_debug_frame_at(f.region, address);
     const pb_row *row = f.region->table + (f.frame - f.region->first);
     pb_protection how = pb_guard_of(f.region->pool, f.frame);
-    f.state = f.frame ? state_of_frame(f.region, f.frame, row) : "unused";
-    bool held = strcmp(f.state, "page") == 0 || strcmp(f.state, "detached") == 0;
-    f.readable = (held || strcmp(f.state, "node") == 0) && how != PB_CLOSED;
+    f.kind = pb_frame_kind(f.region, f.frame);
+    bool held = f.kind == PB_KIND_DATA || f.kind == PB_KIND_DETACHED;
+    f.readable = (held || f.kind == PB_KIND_NODE) && how != PB_CLOSED;
     f.writable = held && how == PB_OPEN && row->held.count <= 1;
     f.in_view =
         f.region->pool->debug && pb_extents_containing(&state->map.views, p, 1) != NULL;
@@ -78,23 +77,16 @@ arg_address(PyObject *obj, uintptr_t *out)
 }
 
 static PyObject *
-owner_object(const finding *f)
-{
-    bool around = f->owner && f->owner->root.frozen != PB_FROZEN_INTERNAL &&
-                  Py_REFCNT(holder_of(f->owner)) > 0;
-    return Py_NewRef(around ? holder_of(f->owner) : Py_None);
-}
-
-static PyObject *
 finding_object(module_state *state, PyObject *address, const finding *f)
 {
     PoolObject *pool = pool_around(f->region->pool);
+    PyObject *owner = object_around(f->owner);
     PyObject *fields[] = {
         Py_NewRef(address),
         Py_NewRef(pool),
         PyLong_FromUnsignedLong(f->frame),
-        PyUnicode_FromString(f->state),
-        owner_object(f),
+        PyUnicode_FromString(states[f->kind]),
+        Py_NewRef(owner ? owner : Py_None),
         f->owner ? PyLong_FromUnsignedLongLong(f->offset) : Py_NewRef(Py_None),
         PyBool_FromLong(f->readable),
         PyBool_FromLong(f->writable),
@@ -165,8 +157,7 @@ is_valid_page(module_state *state, uintptr_t address)
     const pb_extent *x = pb_extents_touching(&state->map.regions, (void *)address, 1);
     const pb_region *r = x ? pb_debug_region(x) : NULL;
     pb_frame frame = r ? pb_debug_frame_at(r, address) : 0;
-    bool detached = frame && !pb_frame_is_free(r->pool, frame) &&
-                    pb_frame_row(r->pool, frame)->held.kind == PB_KIND_DETACHED;
+    bool detached = frame && pb_frame_kind(r, frame) == PB_KIND_DETACHED;
     return frame && (detached || pb_frame_readable(r->pool, frame)) &&
            pb_guard_of(r->pool, frame) != PB_CLOSED;
 }

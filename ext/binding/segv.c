@@ -68,18 +68,15 @@ put_event(line *l, const PoolObject *pool, const char *what, uint32_t number)
 
 /* ---- what was touched ---- */
 
-static const char *
-state_of_frame(const pb_region *r, pb_frame frame)
-{
-    static const char *const names[] = {
-        "that was never used",        "that is frozen", "that is a node",
-        "that only a view still has", "that was freed", "that guards the one before it"};
-    const pb_row *row = r->table + (frame - r->first);
-    if (frame == 0 || (frame >= r->lo && frame < r->hi)) {
-        return names[0];
-    }
-    return row->free.is_free ? names[4] : names[row->held.kind];
-}
+static const char *const states[PB_KINDS] = {
+    [PB_KIND_NONE] = "that was never used",
+    [PB_KIND_DATA] = "that is frozen",
+    [PB_KIND_NODE] = "that is a node",
+    [PB_KIND_DETACHED] = "that only a view still has",
+    [PB_KIND_QUARANTINED] = "that was freed",
+    [PB_KIND_GUARD] = "that guards the one before it",
+    [PB_KIND_FREE] = "that was freed",
+};
 
 /* Whose run ends right before the frame: who writes past an end lands there. */
 static void
@@ -104,7 +101,7 @@ put_region(line *l, const pb_region *r, uintptr_t address)
     put(l, " of frame ");
     put_number(l, frame, 10);
     put(l, ", ");
-    put(l, state_of_frame(r, frame));
+    put(l, states[pb_frame_kind(r, frame)]);
     put_event(l, pool_around(r->pool), ", taken by ", trace.took);
     put_event(l, pool_around(r->pool), ", freed by ", trace.freed);
     if (!pb_frame_readable(r->pool, frame)) {

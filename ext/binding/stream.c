@@ -158,7 +158,7 @@ read_pages(pb_buf *b, stream *s, uint64_t n)
         }
         buffer_unlock(b);
         if (open && same) {
-            return pool_tell(pool_object(b), true) < 0 ? (Py_DECREF(out), NULL) : out;
+            return unless_damaged(b, out);
         }
         Py_DECREF(out);
         if (!open) {
@@ -311,7 +311,7 @@ read_into(pb_buf *b, stream *s, void *dst, uint64_t n)
         }
         buffer_unlock(b);
         if (open && same) {
-            return pool_tell(pool_object(b), true) < 0 ? (Py_DECREF(result), NULL) : result;
+            return unless_damaged(b, result);
         }
         Py_DECREF(result);
         if (!open) {

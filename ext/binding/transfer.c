@@ -126,11 +126,8 @@ read_pages(pb_buf *b, uint64_t off, uint64_t n)
             copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
         }
         buffer_unlock(b);
-        if (same && PB_LIKELY(!b->pool->root->notice)) {
-            return out;
-        }
-        if (same) { /* a page may be damaged */
-            return pool_tell(pool_object(b), true) < 0 ? (Py_DECREF(out), NULL) : out;
+        if (same) {
+            return unless_damaged(b, out);
         }
         Py_DECREF(out);
     }

@@ -185,8 +185,7 @@ void
 pb_buf_clear(pb_buf *b)
 {
     if (!pb_buf_is_inline(b)) {
-        pb_act(b->pool, b);
-        (void)pb_tail_close(b); /* damage is told, but cannot hold this up */
+        (void)pb_buf_begin(b); /* damage is told, but cannot hold this up */
         forget(b);
         if (b->book) {
             pb_book_detach(b, 0, UINT64_MAX);

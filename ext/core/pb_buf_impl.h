@@ -102,6 +102,14 @@ pb_tail_close(pb_buf *b)
     return good;
 }
 
+/* A change begins: reports are told whose it is.  false: PB_CORRUPT, see pb_tail_close. */
+static inline bool
+pb_buf_begin(pb_buf *b)
+{
+    pb_act(b->pool, b);
+    return pb_tail_close(b);
+}
+
 /* How many entries from `at` on name consecutive frames at consecutive addresses. */
 uint64_t
 pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most);

@@ -1,6 +1,5 @@
 /* pb_census.c: who holds what. */
 #include "pb_census.h"
-#include "pb_check.h"
 #include "pb_pool_impl.h"
 
 /* ---- shares ---- */
@@ -21,36 +20,6 @@ come_by(pb_census *c, pb_frame frame, bool *before)
     return first;
 }
 
-static void
-count_below(pb_census *c, pb_entry e, unsigned h)
-{
-    bool before;
-    pb_frame frame = pb_entry_frame(e);
-    if (e == PB_HOLE || !pb_frame_readable(c->pool, frame) || !come_by(c, frame, &before)) {
-        return;
-    }
-    c->reach[frame]++;
-    const pb_entry *node = h ? pb_node_of(c->pool, e) : NULL;
-    for (uint32_t i = 0; node && i < PB_FANOUT; i++) {
-        count_below(c, pb_entry_load(&node[i]), h - 1);
-    }
-}
-
-void
-pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch)
-{
-    size_t n = pb_pool_numbers(pool);
-    *c = (pb_census){pool, scratch, scratch + n, 0};
-    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
-        c->tree++;
-        for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-            count_below(c, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u);
-        }
-    }
-    memset(c->seen, 0, n * sizeof *c->seen);
-    c->tree = 0;
-}
-
 /* What one of the trees that reach a frame has of its bytes. */
 static uint64_t
 part_of_frame(const pb_census *c, pb_frame frame, bool first)
@@ -64,31 +33,61 @@ part_of_frame(const pb_census *c, pb_frame frame, bool first)
 }
 
 static void
-sum_below(pb_census *c, pb_entry e, unsigned h, pb_share *share)
+add_frame(pb_census *c, pb_frame frame, bool node, bool first, pb_share *share)
+{
+    share->frames++;
+    share->nodes += node;
+    share->own += c->reach[frame] == 1;
+    share->proportional += part_of_frame(c, frame, first);
+}
+
+/* Round 1 without a share, round 2 with one. */
+static void
+visit_below(pb_census *c, pb_entry e, unsigned h, pb_share *share)
 {
     bool before;
     pb_frame frame = pb_entry_frame(e);
     if (e == PB_HOLE || !pb_frame_readable(c->pool, frame) || !come_by(c, frame, &before)) {
         return;
     }
-    share->frames++;
-    share->nodes += h > 0;
-    share->own += c->reach[frame] == 1;
-    share->proportional += part_of_frame(c, frame, !before);
+    if (share) {
+        add_frame(c, frame, h > 0, !before, share);
+    }
+    else {
+        c->reach[frame]++;
+    }
     const pb_entry *node = h ? pb_node_of(c->pool, e) : NULL;
     for (uint32_t i = 0; node && i < PB_FANOUT; i++) {
-        sum_below(c, pb_entry_load(&node[i]), h - 1, share);
+        visit_below(c, pb_entry_load(&node[i]), h - 1, share);
     }
+}
+
+static void
+visit(pb_census *c, const pb_buf *b, pb_share *share)
+{
+    c->tree++;
+    for (unsigned i = 0; !pb_buf_is_inline(b) && i < PB_ROOT_SLOTS; i++) {
+        visit_below(c, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, share);
+    }
+}
+
+void
+pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch)
+{
+    size_t n = pb_pool_numbers(pool);
+    *c = (pb_census){pool, scratch, scratch + n, 0};
+    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+        visit(c, b, NULL);
+    }
+    memset(c->seen, 0, n * sizeof *c->seen);
+    c->tree = 0;
 }
 
 void
 pb_census_of(pb_census *c, const pb_buf *b, pb_share *share)
 {
     *share = (pb_share){0};
-    c->tree++;
-    for (unsigned i = 0; !pb_buf_is_inline(b) && i < PB_ROOT_SLOTS; i++) {
-        sum_below(c, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, share);
-    }
+    visit(c, b, share);
 }
 
 /* ---- whose is it? ---- */

@@ -24,34 +24,6 @@ pb_state_name(pb_state state)
 
 /* ---- one frame ---- */
 
-/* The one place that reads what the pool keeps of a frame.  It does not
- * know of live views: those are in the books.  The pool's lock is held. */
-static pb_state
-state_of_frame(const pb_pool *pool, pb_frame frame)
-{
-    if (!pb_frame_valid(pool, frame)) {
-        return PB_STATE_UNUSED;
-    }
-    const pb_row *row = pb_frame_row(pool, frame);
-    if (is_virgin(&pool->root->region[pb_region_of(frame)], frame)) {
-        return PB_STATE_UNUSED;
-    }
-    if (row->free.is_free) {
-        return row->free.cold ? PB_STATE_GIVEN_BACK : PB_STATE_FREE;
-    }
-    if (row->held.kind >= PB_KIND_QUARANTINED) {
-        return row->held.kind == PB_KIND_GUARD ? PB_STATE_GUARD : PB_STATE_QUARANTINED;
-    }
-    bool shared = row->held.count > 1;
-    if (row->held.kind == PB_KIND_NODE) {
-        return shared ? PB_STATE_SHARED_NODE : PB_STATE_NODE;
-    }
-    if (row->held.kind == PB_KIND_DETACHED) {
-        return PB_STATE_DETACHED;
-    }
-    return shared ? PB_STATE_SHARED_DATA : PB_STATE_DATA;
-}
-
 /* What it is when more than one tree reaches it. */
 static pb_state
 as_shared(pb_state state)
@@ -59,6 +31,31 @@ as_shared(pb_state state)
     return state == PB_STATE_DATA   ? PB_STATE_SHARED_DATA
            : state == PB_STATE_NODE ? PB_STATE_SHARED_NODE
                                     : state;
+}
+
+/* It does not know of live views: those are in the books.  The pool's lock is held. */
+static pb_state
+state_of_frame(const pb_pool *pool, pb_frame frame)
+{
+    static const uint8_t states[PB_KINDS] = {
+        [PB_KIND_NONE] = PB_STATE_UNUSED,
+        [PB_KIND_DATA] = PB_STATE_DATA,
+        [PB_KIND_NODE] = PB_STATE_NODE,
+        [PB_KIND_DETACHED] = PB_STATE_DETACHED,
+        [PB_KIND_QUARANTINED] = PB_STATE_QUARANTINED,
+        [PB_KIND_GUARD] = PB_STATE_GUARD,
+        [PB_KIND_FREE] = PB_STATE_FREE,
+    };
+    if (!pb_frame_valid(pool, frame)) {
+        return PB_STATE_UNUSED;
+    }
+    const pb_row *row = pb_frame_row(pool, frame);
+    pb_state state =
+        (pb_state)states[pb_frame_kind(&pool->root->region[pb_region_of(frame)], frame)];
+    if (state == PB_STATE_FREE && row->free.cold) {
+        return PB_STATE_GIVEN_BACK;
+    }
+    return row->held.count > 1 ? as_shared(state) : state;
 }
 
 static bool
@@ -72,9 +69,7 @@ is_shared(pb_state state)
 size_t
 pb_chart_frames(const pb_pool *pool)
 {
-    pool = pool->root;
-    const pb_region *r = &pool->region[pool->newest];
-    return pool->regions ? (size_t)r->first + r->count : 0;
+    return pool->root->regions ? pb_pool_numbers(pool) : 0;
 }
 
 bool

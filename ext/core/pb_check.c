@@ -3,6 +3,7 @@
 #include "pb_buf_impl.h"
 #include "pb_census.h"
 #include "pb_debug.h"
+#include "pb_pool_impl.h"
 
 typedef struct {
     const pb_buf *b;
@@ -248,13 +249,6 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
 /* ---- the pool ---- */
 
 size_t
-pb_pool_numbers(const pb_pool *pool)
-{
-    const pb_region *r = &pool->root->region[pool->root->newest];
-    return pool->root->regions ? (size_t)r->first + r->count : 1;
-}
-
-size_t
 pb_pool_check_words(const pb_pool *pool)
 {
     return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
@@ -443,8 +437,9 @@ pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault)
     if (!check_trees(&c, root)) {
         return false;
     }
-    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
-        if (root->region[k].base && !check_region(&c, root, &root->region[k], &s)) {
+    EACH_REGION(root, r)
+    {
+        if (!check_region(&c, root, r, &s)) {
             return false;
         }
     }

@@ -8,10 +8,6 @@
 bool
 pb_buf_check(const pb_buf *b, pb_fault *fault);
 
-/* One past the highest frame number. */
-size_t
-pb_pool_numbers(const pb_pool *pool);
-
 /* Words of scratch that pb_pool_check wants: one a frame number, one an account. */
 size_t
 pb_pool_check_words(const pb_pool *pool);

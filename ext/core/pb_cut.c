@@ -141,10 +141,9 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
         drop_front_inline(b, n);
         return PB_OK;
     }
-    if (!pb_tail_close(b)) {
+    if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    pb_act(b->pool, b);
     uint64_t first = page_of(root->bias), past = page_of(root->bias + n);
     if (past == first + 1 && drop_one_page(b, n, first)) {
         return PB_OK;
@@ -293,10 +292,9 @@ pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
         pb_zero(pb_buf_inline(b) + off, n);
         return PB_OK;
     }
-    if (!pb_tail_close(b)) {
+    if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    pb_act(b->pool, b);
     uint64_t pos = root->bias + off, end = pos + n;
     /* nothing before the bias or past the end is in use: whole pages there go as well */
     if (end == root->bias + root->size) {
@@ -370,8 +368,7 @@ pb_buf_truncate(pb_buf *b, uint64_t size)
     if (b->root.frozen) {
         return PB_FROZEN;
     }
-    pb_act(b->pool, b);
-    if (!pb_tail_close(b)) {
+    if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
     if (size > b->root.size) {

@@ -47,8 +47,10 @@ is_left_zero(const pb_region *r, pb_frame frame)
     return is_virgin(r, frame) || bit_get(r->zero_map, bit_index(r, frame));
 }
 
-size_t
-pb_debug_damage(pb_pool *root, pb_frame frame)
+/* The first byte of an open frame that nobody holds which is not as it was left;
+ * PB_PAGE_SIZE: none. */
+static size_t
+find_damage(pb_pool *root, pb_frame frame)
 {
     const pb_region *r = region_of(root, frame);
     const uint8_t *at = pb_frame_address(root, frame);
@@ -79,7 +81,7 @@ pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault)
     if (pb_guard_of(root, frame) != PB_OPEN) {
         return false;
     }
-    size_t at = pb_debug_damage(root, frame);
+    size_t at = find_damage(root, frame);
     bool zero = is_left_zero(region_of(root, frame), frame);
     *fault = (pb_fault){zero ? PB_WHY_ZEROS : PB_WHY_POISON, frame, NULL, at,
                         pb_frame_trace(root, frame)};
@@ -124,9 +126,7 @@ pb_debug_vouch(pb_pool *root, uint64_t n)
 static void
 end_oldest(pb_pool *root)
 {
-    pb_frame frame = root->quarantine[root->oldest];
-    root->oldest = (root->oldest + 1) % PB_QUARANTINE;
-    root->quarantined--;
+    pb_frame frame = quarantine_next(root);
     verify(root, frame);
     list_push(root, frame);
 }
@@ -152,11 +152,10 @@ pb_debug_released(pb_pool *root, pb_frame frame)
     pb_guard_set(root, frame, 1, PB_OPEN);
     poison(root, frame);
     pb_guard_set(root, frame, 1, PB_CLOSED);
-    pb_frame_row(root, frame)->held.kind = PB_KIND_QUARANTINED;
     if (root->quarantined == PB_QUARANTINE) {
         end_oldest(root);
     }
-    root->quarantine[(root->oldest + root->quarantined++) % PB_QUARANTINE] = frame;
+    quarantine_add(root, frame);
     pb_guard_left(root, frame + 1);
     return true;
 }

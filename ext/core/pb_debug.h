@@ -2,7 +2,7 @@
  * callers hand in (level 1).
  *
  *    free and quarantined frames   0x6b ... 0x6b 0xa5, or zeros where that is known
- *    the tail past the end         0x5a (pb_tail.h)
+ *    the tail past the end         0x5a (pb_tail.c)
  *
  * A freed frame waits in the quarantine until PB_QUARANTINE others were freed after it.
  * Whoever wrote to one meanwhile is found when it leaves, when it is spoken for or taken,
@@ -53,10 +53,6 @@ pb_debug_first_other(const uint8_t *at, uint8_t byte, size_t n);
  * reached (level 2). */
 bool
 pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault);
-
-/* The first byte of an open frame that nobody holds which is not as it was left; PB_PAGE_SIZE: none. */
-size_t
-pb_debug_damage(pb_pool *root, pb_frame frame);
 
 /* The region around an extent of a map's regions, and the frame at an address in it. */
 static inline const pb_region *

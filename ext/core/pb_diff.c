@@ -108,15 +108,10 @@ in_leaf(const pb_leaf *leaf, uint64_t page)
     return page >= leaf->first && page < leaf->end;
 }
 
-static pb_entry
+static inline pb_entry
 entry_at(const pb_buf *b, uint64_t page, unsigned h)
 {
-    unsigned k = b->root.levels - 1u;
-    pb_entry e = pb_entry_load(&b->root.slot[pb_root_index(page, b->root.levels)]);
-    for (; k > h && e != PB_HOLE && pb_entry_good(b->pool, e); k--) {
-        e = pb_entry_load(&pb_node_of(b->pool, e)[pb_child_index(page, k - 1)]);
-    }
-    return e;
+    return pb_tree_entry(b->pool, &b->root, page, h);
 }
 
 /* Pages from here on below one entry, the taller the better, that both trees have. */

@@ -32,18 +32,6 @@ has_entry(const pb_root *from, const part *p)
     return is_whole(p) && p->h < from->levels && (p->at & span_mask(p->h)) == 0;
 }
 
-/* The entry of height h at `page`, where there is one. */
-static pb_entry
-entry_at(const pb_pool *pool, const pb_root *from, uint64_t page, unsigned h)
-{
-    unsigned k = from->levels - 1u;
-    pb_entry e = pb_entry_load(&from->slot[pb_root_index(page, from->levels)]);
-    for (; k > h && e != PB_HOLE && pb_entry_good(pool, e); k--) {
-        e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
-    }
-    return e;
-}
-
 static bool
 leaf_is_hole(const pb_leaf *leaf, uint64_t page, uint64_t last)
 {
@@ -180,7 +168,7 @@ graft_below(const graft *g, pb_entry *at, const part *p)
 {
     pb_entry e = pb_entry_load(at);
     if (has_entry(g->from, p)) {
-        put_entry(g, at, entry_at(g->pool, g->from, p->at, p->h), p->h);
+        put_entry(g, at, pb_tree_entry(g->pool, g->from, p->at, p->h), p->h);
         return;
     }
     if ((e == PB_HOLE || is_whole(p)) && is_hole(g->pool, g->from, p)) {

@@ -164,20 +164,6 @@ pb_guard_of(const pb_pool *root, pb_frame frame)
     return r->guard ? (pb_protection)r->guard[bit_index(r, frame)] : PB_OPEN;
 }
 
-void
-pb_guard_close(pb_pool *root, pb_region *r)
-{
-    pb_guard_set(root, r->first, r->count, PB_CLOSED);
-}
-
-void
-pb_guard_open(pb_pool *root, pb_region *r)
-{
-    if (r->guard) {
-        pb_guard_set(root, r->first, r->count, PB_OPEN);
-    }
-}
-
 /* ---- guards ---- */
 
 void
@@ -232,9 +218,7 @@ pb_guard_sample(pb_pool *root)
         return 0;
     }
     root->sample_left = root->sample_every;
-    pb_frame frame = root->quarantine[root->oldest];
-    root->oldest = (root->oldest + 1) % PB_QUARANTINE;
-    root->quarantined--;
+    pb_frame frame = quarantine_next(root);
     pb_guard_set(root, frame, 1, PB_OPEN);
     return frame;
 }
@@ -243,7 +227,6 @@ void
 pb_guard_retire(pb_pool *root, pb_frame frame)
 {
     memset(pb_frame_row(root, frame), 0, sizeof(pb_row));
-    pb_frame_row(root, frame)->held.kind = PB_KIND_QUARANTINED;
-    root->quarantine[(root->oldest + root->quarantined++) % PB_QUARANTINE] = frame;
+    quarantine_add(root, frame);
     pb_guard_set(root, frame, 1, PB_CLOSED);
 }

@@ -7,12 +7,11 @@
  *
  * Each change of protection cuts a mapping of the system in pieces, of which it has only so
  * many; past root->most_mappings frames stay open, or are opened with those around them, and
- * then level 1 is what is left.  Below the
- * system's page size nothing is protected at all.
+ * then level 1 is what is left.  Below the system's page size nothing is protected at all.
  *
  * The sample, for production: a region of its own with PB_SAMPLE places, each between two
- * guards (pb_pool_add_sample).  One frame in root->sample_every comes from there, and stays closed for as long as
- * possible after it was freed.
+ * guards (pb_pool_add_sample).  One frame in root->sample_every comes from there, and stays
+ * closed for as long as possible after it was freed.
  *
  * All of it runs under the lock of the root. */
 #ifndef PB_GUARD_H
@@ -54,12 +53,6 @@ pb_guard_freeze(pb_pool *pool, const pb_root *root);
 /* How is a frame protected? */
 pb_protection
 pb_guard_of(const pb_pool *root, pb_frame frame);
-
-/* A new region is closed; an old one is opened. */
-void
-pb_guard_close(pb_pool *root, pb_region *r);
-void
-pb_guard_open(pb_pool *root, pb_region *r);
 
 /* Keep frame `frame`, right behind a run, as a guard, where it is free and not needed. */
 void

@@ -28,7 +28,8 @@ pb_pool_fini(pb_pool *pool)
 {
     EACH_REGION(pool, r)
     {
-        pb_guard_open(pool, r); /* whoever maps it may use the memory again */
+        /* whoever maps it may use the memory again */
+        pb_guard_set(pool, r->first, r->count, PB_OPEN);
         pb_asan_unpoison(r->base, (size_t)r->count << PB_PAGE_SHIFT);
         if (pool->map) {
             pb_map_remove_region(pool->map, &r->extent);
@@ -153,7 +154,7 @@ end_region(pb_pool *root, pb_region *r, unsigned k)
         pb_map_add_region(root->map, &r->extent, r->base,
                           (size_t)r->count << PB_PAGE_SHIFT);
     }
-    pb_guard_close(root, r);
+    pb_guard_set(root, r->first, r->count, PB_CLOSED);
 }
 
 pb_status
@@ -186,12 +187,12 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
     r->lo = r->hi;
     r->sampled = true;
     for (uint32_t i = 0; i < r->count; i++) {
-        bool place = i % 2;
-        memset(r->table + i, 0, sizeof *r->table);
-        r->table[i].held.kind = place ? PB_KIND_QUARANTINED : PB_KIND_GUARD;
-        root->guards += !place && r->first + i;
-        if (place) {
-            root->quarantine[root->quarantined++] = r->first + i;
+        if (i % 2) {
+            quarantine_add(root, r->first + i);
+        }
+        else {
+            r->table[i].held.kind = PB_KIND_GUARD;
+            root->guards += r->first + i != 0;
         }
     }
     root->sample_every = root->sample_left = every;
@@ -243,6 +244,13 @@ pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
 
 /* ---- looking in ---- */
 
+size_t
+pb_pool_numbers(const pb_pool *pool)
+{
+    const pb_region *r = &pool->root->region[pool->root->newest];
+    return pool->root->regions ? (size_t)r->first + r->count : 1;
+}
+
 bool
 pb_frame_valid(const pb_pool *pool, pb_frame frame)
 {
@@ -255,6 +263,16 @@ pb_frame_is_free(const pb_pool *pool, pb_frame frame)
 {
     const pb_region *r = &pool->root->region[pb_region_of(frame)];
     return is_virgin(r, frame) || bit_get(r->free_map, bit_index(r, frame));
+}
+
+pb_kind
+pb_frame_kind(const pb_region *r, pb_frame frame)
+{
+    const pb_row *row = r->table + bit_index(r, frame);
+    if (frame == 0 || is_virgin(r, frame)) {
+        return PB_KIND_NONE;
+    }
+    return row->free.is_free ? PB_KIND_FREE : (pb_kind)row->held.kind;
 }
 
 pb_trace

@@ -41,6 +41,8 @@ typedef enum {
     PB_KIND_DETACHED = 3,    /* under a live pin, named by no entry */
     PB_KIND_QUARANTINED = 4, /* freed, not to be used again yet (debug) */
     PB_KIND_GUARD = 5,       /* kept empty behind a run (debug) */
+    PB_KIND_FREE = 6,        /* on a free list; in no row */
+    PB_KINDS,                /* how many there are */
 } pb_kind;
 
 /* One row of the frame table.  A free frame's count is negative as a signed number, one
@@ -386,7 +388,8 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 
 /* Speak for n frames, so that taking them cannot fail.
  * PB_CORRUPT where damage was found that is not told yet (so whoever counts what a change
- * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
+ * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or
+ * PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
 pb_status
 pb_pool_promise(pb_pool *pool, uint64_t n);
 
@@ -490,11 +493,19 @@ pb_pool_keep(pb_pool *pool)
 
 /* ---- looking in ---- */
 
+/* One past the highest frame number. */
+size_t
+pb_pool_numbers(const pb_pool *pool);
+
 /* Is the frame one of a region, and is it free?  For the checks. */
 bool
 pb_frame_valid(const pb_pool *pool, pb_frame frame);
 bool
 pb_frame_is_free(const pb_pool *pool, pb_frame frame);
+
+/* What a frame of a region is. */
+pb_kind
+pb_frame_kind(const pb_region *r, pb_frame frame);
 
 /* What the witness said of a frame; zeros where it is not kept. */
 pb_trace

@@ -152,6 +152,27 @@ list_first(const pb_pool *root)
     return root->free_head ? root->free_head : root->cold_head;
 }
 
+/* ---- the quarantine: a ring, the oldest in front ---- */
+
+/* There is room. */
+static inline void
+quarantine_add(pb_pool *root, pb_frame frame)
+{
+    pb_region *r = region_of(root, frame);
+    r->table[bit_index(r, frame)].held.kind = PB_KIND_QUARANTINED;
+    root->quarantine[(root->oldest + root->quarantined++) % PB_QUARANTINE] = frame;
+}
+
+/* It is not empty. */
+static inline pb_frame
+quarantine_next(pb_pool *root)
+{
+    pb_frame frame = root->quarantine[root->oldest];
+    root->oldest = (root->oldest + 1) % PB_QUARANTINE;
+    root->quarantined--;
+    return frame;
+}
+
 /* ---- accounts ---- */
 
 /* The pool that is charged for a frame. */

@@ -290,8 +290,7 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
         pb_buf_remember_tail(to);
         return PB_OK;
     }
-    pb_act(to->pool, to);
-    pb_status st = pb_tail_close(to) ? pb_buf_spill(to) : PB_CORRUPT;
+    pb_status st = pb_buf_begin(to) ? pb_buf_spill(to) : PB_CORRUPT;
     if (st != PB_OK) {
         return st;
     }

@@ -1,5 +1,6 @@
 /* pb_survey.c: looking into a buffer: pages, extents, usage, pins. */
 #include "pb_buf_impl.h"
+#include "pb_pool_impl.h"
 
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page)
@@ -117,8 +118,8 @@ uint64_t
 pb_pool_tables(const pb_pool *pool)
 {
     uint64_t bytes = 0;
-    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
-        const pb_region *r = &pool->root->region[k];
+    EACH_REGION(pool->root, r)
+    {
         uint64_t used = r->count - (r->hi - r->lo);
         bytes += used * sizeof(pb_row) +
                  (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));

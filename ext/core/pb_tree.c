@@ -5,6 +5,25 @@
 
 /* ---- find ---- */
 
+bool
+pb_entry_wild(const pb_pool *pool, pb_entry e)
+{
+    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
+    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
+    return false;
+}
+
+pb_entry
+pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h)
+{
+    unsigned k = root->levels - 1u;
+    pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
+    for (; k > h && e != PB_HOLE && pb_entry_good(pool, e); k--) {
+        e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
+    }
+    return e;
+}
+
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf)
 {

@@ -20,30 +20,28 @@ pb_node_of(const pb_pool *pool, pb_entry e)
     return (pb_entry *)pb_frame_address(pool, pb_entry_frame(e));
 }
 
+/* Notes that an entry must not be followed.  Returns false. */
+bool
+pb_entry_wild(const pb_pool *pool, pb_entry e);
+
 /* May the node or page behind an entry be looked at?  Else that is noted, and the entry
  * passed over like a hole; the call is refused or told of it in the end. */
 static inline bool
 pb_entry_good(const pb_pool *pool, pb_entry e)
 {
-    if (pb_frame_readable(pool, pb_entry_frame(e))) {
-        return true;
-    }
-    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
-    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
-    return false;
+    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_wild(pool, e);
 }
 
 /* And may the page be written by a tree that shares nothing (I2)? */
 static inline bool
 pb_entry_mine(const pb_pool *pool, pb_entry e)
 {
-    if (pb_frame_writable(pool, pb_entry_frame(e))) {
-        return true;
-    }
-    pb_pool *noted = (pb_pool *)(uintptr_t)pool;
-    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
-    return false;
+    return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_wild(pool, e);
 }
+
+/* The entry of height h on the way to `page`, or the hole that is met before.  O(levels). */
+pb_entry
+pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);
 
 /* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
 void

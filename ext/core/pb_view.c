@@ -275,10 +275,9 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     pb_book *book = b->book;
     uint64_t pos = b->root.bias + off;
     uint64_t first = page_of(pos), pages = page_of(pos + n - 1) - first + 1;
-    if (!pb_tail_close(b)) {
+    if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    pb_act(b->pool, b);
     if (!run_remembered(book, first, pages)) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
