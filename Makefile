@@ -3,7 +3,7 @@
 PYTHON   ?= python3
 # -Werror in CI; not by default, as a newer compiler may warn about more.
 WERROR   ?=
-# Further arguments for pytest: make test PYTEST="-k truncate -x"
+# Further arguments for pytest: make test PYTEST="-k truncate -x", or PYTEST=-n0 for one process.
 PYTEST   ?=
 # Operations that make fuzz runs, over the three page sizes together.
 FUZZ_OPS ?= 10000000
@@ -15,6 +15,8 @@ JOBS     := $(shell nproc 2>/dev/null || echo 2)
 NATIVE   := $(wildcard ext/*/*.c ext/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
 C_FILES  := $(wildcard ext/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
+# A worker a processor.  Not where a test takes gigabytes.
+SPREAD   := -n $(JOBS)
 PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
@@ -82,11 +84,11 @@ test-c: .venv/.stamps/venv
 
 test-py: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests"
-	@PAGEBUF_EXPECT=4096 $(PY) -m pytest $(PYTEST)
+	@PAGEBUF_EXPECT=4096 $(PY) -m pytest $(SPREAD) $(PYTEST)
 
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 	@echo "== Python tests, $*"
-	@PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib $(PY) -m pytest tests $(PYTEST)
+	@PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib $(PY) -m pytest tests $(SPREAD) $(PYTEST)
 
 slow: build/stamps/normal .venv/.stamps/test
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)

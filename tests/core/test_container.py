@@ -277,7 +277,7 @@ def test_deleting_near_the_front_moves_the_front(pool):
     assert buf.stats().pages == 39
 
 
-BAD_SOURCES = ["text", 5, 0, True, 1.5, None, object(), [256], [-1], ["a"], [1, None]]
+BAD_SOURCES = ["text", 5, 0, True, 1.5, None, ..., [256], [-1], ["a"], [1, None]]
 
 
 @pytest.mark.parametrize("bad", BAD_SOURCES, ids=repr)

@@ -14,17 +14,18 @@ from tests.support import FEW, INLINE, filled, pattern, run_script
 MIB = 1 << 20
 linux = pytest.mark.skipif(
     not pathlib.Path("/proc/self/smaps_rollup").exists(),
-    reason="resident memory is read from Linux's /proc/self/smaps_rollup",
+    reason="the memory of a process is read from Linux's /proc/self/smaps_rollup",
 )
 shipped = pytest.mark.skipif(PAGE != 4096, reason="a figure of the shipped page size")
 
+# Anonymous memory: how much of a program's file is mapped around a first call is the system's affair.
 RESIDENT = """
     import gc
 
     def resident():
         with open("/proc/self/smaps_rollup", "rb") as file:
             rows = (line.split() for line in file)
-            return next(int(row[1]) for row in rows if row[0] == b"Rss:")
+            return next(int(row[1]) for row in rows if row[0] == b"Anonymous:")
 
     import pagebuf
     pool = pagebuf.PagePool(debug=0)
@@ -71,7 +72,7 @@ def test_a_byte_far_out_adds_little(at):
     buf = pagebuf.PageBuffer(b"x")
     buf.write({at}, b"x")
     """)
-    assert added <= 96
+    assert added <= 64
 
 
 @linux

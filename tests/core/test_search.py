@@ -170,7 +170,7 @@ def test_a_page_buffer_as_needle(pool):
     assert b"xxabyyab".find(sub) == 2
 
 
-@pytest.mark.parametrize("bad", ["ab", 1.0, None, [1], object()], ids=repr)
+@pytest.mark.parametrize("bad", ["ab", 1.0, None, [1], ...], ids=repr)
 def test_needles_that_are_none(pool, bad):
     buf = buffer_of(pool, b"abc")
     for name in SEARCHES:
