@@ -18,7 +18,7 @@ linux = pytest.mark.skipif(
 )
 shipped = pytest.mark.skipif(PAGE != 4096, reason="a figure of the shipped page size")
 
-# Anonymous memory: how much of a program's file is mapped around a first call is the system's affair.
+# Anonymous memory: how much of a program's file a first call maps is the system's affair.
 RESIDENT = """
     import gc
 
