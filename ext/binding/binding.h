@@ -86,7 +86,8 @@ state_of(PyObject *self);
 
 #define SPARE_FILES 16
 
-struct event; /* pool_witness.c */
+struct event;  /* pool_witness.c */
+struct export; /* view_protocol.c */
 
 /* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports;
  * `spare` is memory of BytesIO objects that are gone. */
@@ -98,7 +99,8 @@ typedef struct PoolObject {
     struct PoolObject *parent; /* a reference; NULL: a root */
     PyObject *regions;         /* list of memoryview */
     PyObject *weakrefs;
-    struct event *events; /* who took and freed frames; NULL: nobody asks */
+    struct export *exports; /* memory handed out by the buffer protocol */
+    struct event *events;   /* who took and freed frames; NULL: nobody asks */
     uint32_t event_count;
     bool telling; /* callbacks of on_pressure are running */
     unsigned spares;
@@ -164,6 +166,11 @@ pool_default(module_state *state);
 /* Have the pool add the region that it was short of.  Runs Python code: no lock held. */
 int
 pool_grow(PoolObject *self);
+
+/* ---- view_protocol.c ---- */
+
+int
+exports_traverse(PoolObject *pool, visitproc visit, void *arg);
 
 /* ---- pool_notice.c ---- */
 

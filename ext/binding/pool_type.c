@@ -35,7 +35,7 @@ pool_traverse(PoolObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self)); /* not the regions: see pool_new */
     Py_VISIT(self->parent);
     Py_VISIT(self->module);
-    return 0;
+    return exports_traverse(self, visit, arg);
 }
 
 /* No buffer is left: each holds a reference to its pool.  What a child took others may still

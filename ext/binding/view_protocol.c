@@ -99,16 +99,55 @@ view_unpin(PoolObject *pool, pb_pin *pin)
 #define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
 
 /* What an export keeps, in view->internal. */
-typedef struct {
+typedef struct export {
     PyObject *copy; /* a bytes object, or */
     bool held;      /* a hold on the tree, or */
     bool pinned;    /* a live pin */
     bool writable;
     PoolObject *pool; /* of hold or pin: __init__ may give the object another one */
+    const pb_buf *of;
+    struct export *next, **link; /* exports of the same pool */
     handed_out seen;
     pb_pin pin;
     pb_buf hold;
 } export;
+
+static void
+list_export(export *e, const pb_buf *b)
+{
+    e->of = b;
+    e->next = e->pool->exports;
+    e->link = &e->pool->exports;
+    e->pool->exports = e;
+    if (e->next) {
+        e->next->link = &e->next;
+    }
+}
+
+static void
+unlist_export(export *e)
+{
+    if (e->link) {
+        *e->link = e->next;
+        if (e->next) {
+            e->next->link = e->link;
+        }
+    }
+}
+
+/* The collector asks objects, and an export is none: the pool answers for the references that
+ * exports have to it.  Who keeps an export keeps its object, and that the pool, unless __init__
+ * gave it another one. */
+int
+exports_traverse(PoolObject *pool, visitproc visit, void *arg)
+{
+    for (export *e = pool->exports; e; e = e->next) {
+        if (e->of->pool == &pool->pool) {
+            Py_VISIT(pool);
+        }
+    }
+    return 0;
+}
 
 /* The length is read, then pinned: where another thread cut the buffer between, anew. */
 static int
@@ -178,6 +217,7 @@ static void
 export_free(pb_buf *b, export *e)
 {
     handed_back(&e->seen);
+    unlist_export(e);
     Py_XDECREF(e->copy);
     if (e->pinned) {
         buffer_lock(b);
@@ -219,6 +259,7 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
         if (e->pool) { /* it is memory of the pool */
             hand_out(&e->seen, state_of_buf(b), address, n);
+            list_export(e, b);
         }
         view->internal = e;
         return 0;

@@ -4,7 +4,9 @@
  *                                        -> Stable (a tree that shares the frames)
  *                                        -> bytes  (zeros, or a copy)
  *
- * None of them holds the buffer: views pin pages, never the buffer (I7). */
+ * None of them holds the buffer: views pin pages, never the buffer (I7).  The collector sees
+ * the way from a view to its pool, since an object that holds the view may be what the pool
+ * calls on_pressure.  They never change, so clearing is left to what does. */
 #include "view.h"
 
 typedef struct {
@@ -37,10 +39,19 @@ run_getbuffer(RunObject *self, Py_buffer *view, int flags)
                              self->readonly, flags);
 }
 
+static int
+run_traverse(RunObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->owner);
+    return 0;
+}
+
 static void
 run_dealloc(RunObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     handed_back(&self->seen);
     Py_XDECREF(self->owner);
     type->tp_free(self);
@@ -49,13 +60,15 @@ run_dealloc(RunObject *self)
 
 static PyType_Slot run_slots[] = {
     {Py_tp_dealloc, run_dealloc},
+    {Py_tp_traverse, run_traverse},
     {Py_bf_getbuffer, run_getbuffer},
     {Py_tp_doc, "Memory of one run, behind a memoryview."},
     {0, NULL},
 };
 
-#define INTERNAL_FLAGS \
-    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE)
+#define INTERNAL_FLAGS                                                             \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | \
+     Py_TPFLAGS_IMMUTABLETYPE)
 
 PyType_Spec run_spec = {
     .name = "pagebuf._core._Run",
@@ -69,7 +82,7 @@ PyType_Spec run_spec = {
 static PyObject *
 run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
 {
-    RunObject *run = PyObject_New(RunObject, state->run_type);
+    RunObject *run = PyObject_GC_New(RunObject, state->run_type);
     if (run == NULL) {
         Py_DECREF(owner);
         return NULL;
@@ -79,6 +92,7 @@ run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int re
     run->len = (Py_ssize_t)n;
     run->readonly = readonly;
     hand_out(&run->seen, state, address, n);
+    PyObject_GC_Track(run);
     PyObject *view = PyMemoryView_FromObject((PyObject *)run);
     Py_DECREF(run);
     return view;
@@ -86,10 +100,19 @@ run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int re
 
 /* ---- Live ---- */
 
+static int
+live_traverse(LiveObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pool);
+    return 0;
+}
+
 static void
 live_dealloc(LiveObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     if (self->pool) {
         view_unpin(self->pool, &self->pin);
         Py_DECREF(self->pool);
@@ -100,6 +123,7 @@ live_dealloc(LiveObject *self)
 
 static PyType_Slot live_slots[] = {
     {Py_tp_dealloc, live_dealloc},
+    {Py_tp_traverse, live_traverse},
     {Py_tp_doc, "A live pin."},
     {0, NULL},
 };
@@ -120,7 +144,7 @@ view_live(pb_buf *b, uint64_t off, uint64_t n)
         PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
         return empty ? run_view(state, empty, (void *)"", 0, 0) : NULL;
     }
-    LiveObject *live = PyObject_New(LiveObject, state->live_type);
+    LiveObject *live = PyObject_GC_New(LiveObject, state->live_type);
     if (live == NULL) {
         return NULL;
     }
@@ -130,6 +154,7 @@ view_live(pb_buf *b, uint64_t off, uint64_t n)
         Py_DECREF(live);
         return NULL;
     }
+    PyObject_GC_Track(live);
     return run_view(state, (PyObject *)live, address, n, 0);
 }
 
@@ -155,10 +180,19 @@ views_live(pb_buf *b, uint64_t off, uint64_t n)
 
 /* ---- Stable ---- */
 
+static int
+stable_traverse(StableObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pool);
+    return 0;
+}
+
 static void
 stable_dealloc(StableObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     if (self->pool) {
         pb_buf_fini(&self->b);
         pool_tell_unraisable(self->pool);
@@ -170,6 +204,7 @@ stable_dealloc(StableObject *self)
 
 static PyType_Slot stable_slots[] = {
     {Py_tp_dealloc, stable_dealloc},
+    {Py_tp_traverse, stable_traverse},
     {Py_tp_doc, "What a buffer held when a stable view was made."},
     {0, NULL},
 };
@@ -201,7 +236,7 @@ share_lock_held(StableObject *stable, pb_buf *b)
 static StableObject *
 stable_new(pb_buf *b, uint64_t off, uint64_t n)
 {
-    StableObject *stable = PyObject_New(StableObject, state_of_buf(b)->stable_type);
+    StableObject *stable = PyObject_GC_New(StableObject, state_of_buf(b)->stable_type);
     pb_status st = PB_OK;
     if (stable == NULL) {
         return NULL;
@@ -218,6 +253,9 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
     }
     if (st != PB_OK) {
         Py_CLEAR(stable);
+    }
+    else {
+        PyObject_GC_Track(stable);
     }
     return stable;
 }

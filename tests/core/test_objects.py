@@ -185,6 +185,65 @@ def test_the_collector_sees_the_pool_of_a_buffer():
     assert ref() is None
 
 
+VIEWS = {
+    "live": lambda buf: buf.view(0, 1),
+    "live runs": lambda buf: buf.views(0, PAGE + 1),
+    "stable": lambda buf: buf.view(0, 1, writable=False),
+    "stable runs": lambda buf: buf.views(0, PAGE + 1, writable=False),
+    "a queue's": lambda buf: pagebuf.ByteQueue(pool=buf.pool).reserve(PAGE),
+    "exported": memoryview,
+    "two exported": lambda buf: (memoryview(buf), memoryview(buf)),
+    "exported by a snapshot": lambda buf: memoryview(buf.snapshot()),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_collector_sees_the_pool_of_a_view(name):
+    """What a pool calls under pressure may well keep views of the pool's own buffers."""
+
+    class Cache:
+        def __init__(self):
+            self.pool = pagebuf.PagePool(limit=64 * PAGE)
+            self.buf = filled(self.pool, 8 * PAGE)
+            self.view = VIEWS[name](self.buf)
+            self.pool.on_pressure(0.5, self.evict)
+
+        def evict(self):
+            self.buf.clear()
+
+    cache = Cache()
+    refs = [weakref.ref(cache), weakref.ref(cache.pool)]
+    gc.collect()
+    assert cache.buf[0] == cache.buf.read(0, 1)[0]
+    del cache
+    gc.collect()
+    assert [ref() for ref in refs] == [None] * 2
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["its pool", "another pool"])
+def test_a_view_keeps_its_pool_from_the_collector(anew):
+    """Also when the buffer has begun anew with another one."""
+
+    class Pool(pagebuf.PagePool):
+        pass
+
+    pool = Pool()
+    pool.me = pool
+    ref = weakref.ref(pool)
+    buf = filled(pool, 2 * PAGE)
+    before = bytes(buf)
+    view = memoryview(buf)
+    if anew:
+        buf.__init__(b"new", pool=pagebuf.PagePool())
+    del pool
+    gc.collect()
+    assert ref().me is ref()
+    assert view == before
+    del view, buf
+    gc.collect()
+    assert ref() is None
+
+
 def test_a_finaliser_that_uses_the_buffer(pool):
     said = []
 
