@@ -25,6 +25,8 @@ KEEP_MOST: Final = 64 << 20
 SAMPLE: Final = 5000
 """With ``debug="sample"`` one frame in so many is guarded."""
 
+SAMPLE_MOST: Final = 1_000_000_000
+"""The core counts in 32 bits."""
 
 _POOLS: weakref.WeakSet[PagePool] = weakref.WeakSet()
 
@@ -46,12 +48,16 @@ def _frames(limit: int | None, what: str) -> int:
 def _level(debug: int | str | None) -> tuple[int, int]:
     """The debug level, and of how many frames one is sampled (0: none)."""
     given = os.environ.get("PAGEBUF_DEBUG") or 0 if debug is None else debug
-    word, _, every = str(given).partition(":")
-    if word in {"0", "1", "2"} and not every:
+    word = str(given)
+    if word in {"0", "1", "2"}:
         return int(word), 0
-    if word == "sample" and (not every or every.isdecimal()):
-        return 0, max(1, int(every or SAMPLE))
-    raise ValueError(f"debug must be 0, 1, 2, 'sample' or 'sample:N', not {given!r}")
+    if word == "sample":
+        return 0, SAMPLE
+    every = word.removeprefix("sample:")
+    if every != word and every.isdecimal() and 1 <= int(every) <= SAMPLE_MOST:
+        return 0, int(every)
+    allowed = f"0, 1, 2, 'sample' or 'sample:N' with N from 1 to {SAMPLE_MOST}"
+    raise ValueError(f"debug must be {allowed}, not {given!r}")
 
 
 class PagePool(Pool):

@@ -61,6 +61,7 @@ def unraisable(monkeypatch):
         ("sample", "sample:5000"),
         ("sample:1", "sample:1"),
         ("sample:700", "sample:700"),
+        ("sample:1000000000", "sample:1000000000"),
     ],
 )
 def test_levels(given, level, monkeypatch):
@@ -77,8 +78,13 @@ def test_levels(given, level, monkeypatch):
     assert_accounted(pool)
 
 
+BAD_SAMPLES = ["", "x", "0", "-1", "1.5", " 1", "1000000001", "4294967296", "9" * 30]
+
+
 @pytest.mark.parametrize(
-    "bad", [3, -1, "3", "one", "sample:x", "sample:-1", "sample:1.5", "samples", 1.0, True, b"1"]
+    "bad",
+    [3, -1, "3", "one", "1:", "1:5", ":1", "samples", 1.0, True, b"1"]
+    + [f"sample:{n}" for n in BAD_SAMPLES],
 )
 def test_bad_levels(bad, monkeypatch):
     with pytest.raises(ValueError, match="debug must be"):
