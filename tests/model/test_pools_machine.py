@@ -32,6 +32,7 @@ sizes = st.one_of(
     st.builds(lambda pages, by: max(0, pages * PAGE + by), st.integers(0, 7), st.integers(-1, 1)),
 )
 limits = st.one_of(st.none(), st.integers(0, 40))
+tight = st.one_of(st.none(), st.integers(4, 40))  # what the children may hold together is more
 picks = st.integers(0, 1000)
 
 
@@ -63,16 +64,24 @@ class Pools(RuleBasedStateMachine):
     """Any order of births, changes, shares and deaths."""
 
     @initialize(
-        limit=st.one_of(st.none(), st.integers(4, 120)),
+        limit=tight,
+        below=st.lists(limits, min_size=2, max_size=2),
         keep=st.sampled_from([None, 0, 8 * PAGE]),
         level=st.sampled_from([0, 0, 1, 2, "sample:3"]),
     )
-    def begin(self, limit: int | None, keep: int | None, level: Any) -> None:
+    def begin(
+        self, limit: int | None, below: list[int | None], keep: int | None, level: Any
+    ) -> None:
+        """A pool, a child and its child, and a buffer in each."""
         nbytes = None if limit is None else limit * PAGE
         root = pagebuf.PagePool(nbytes, keep=keep, debug=level, name="root")
         self.branches = [Branch(root, limit, None)]
         self.members: list[Member] = []
         self.stable: list[tuple[memoryview, bytes]] = []
+        for number, quota in enumerate(below):
+            self.add_child(self.branches[-1], quota, number)
+        for number in range(len(self.branches)):
+            self.make_in(self.branches[number], 4 * PAGE, number)
 
     def branch(self, pick: int) -> Branch:
         return self.branches[pick % len(self.branches)]
@@ -97,6 +106,11 @@ class Pools(RuleBasedStateMachine):
         assert [(len(m.buf), m.buf.stats()) for m in self.members] == states
         return False, None
 
+    def share_with(self, branch: Branch, of: Member) -> None:
+        copy = pagebuf.PageBuffer(pool=branch.pool)
+        if self.try_to(branch, copy.copy_range, 0, of.buf)[0]:
+            self.join(copy, bytes(of.model), branch)
+
     def join(self, buf: Any, model: bytes, branch: Branch) -> None:
         self.members.append(Member(buf, bytearray(model), branch))
         del self.members[:-BUFFERS]
@@ -106,28 +120,37 @@ class Pools(RuleBasedStateMachine):
     @precondition(lambda self: len(self.branches) < POOLS)
     @rule(of=picks, limit=limits, number=picks)
     def child(self, of: int, limit: int | None, number: int) -> None:
-        parent = self.branch(of)
+        self.add_child(self.branch(of), limit, number)
+
+    def add_child(self, parent: Branch, limit: int | None, number: int) -> None:
         nbytes = None if limit is None else limit * PAGE + number % PAGE
         name = f"child {number} of {len(self.branches)}"
         pool = parent.pool.child(nbytes, name=name)
         self.branches.append(Branch(pool, limit, parent))
 
     @precondition(lambda self: len(self.branches) > 1)
-    @rule(pick=picks)
-    def drop_pool(self, pick: int) -> None:
-        """The pool goes when the last of its buffers does, or at once."""
+    @rule(pick=picks, heir=picks)
+    def drop_pool(self, pick: int, heir: int) -> None:
+        """What others hold of its pages is charged to its parent from now on."""
         gone = self.branches[1 + pick % (len(self.branches) - 1)]
         if any(b.parent is gone for b in self.branches):
             return
         self.branches.remove(gone)
+        theirs = [m for m in self.members if m.branch is gone]
         self.members = [m for m in self.members if m.branch is not gone]
+        while theirs:
+            self.share_with(self.branch(heir), theirs.pop())
+        del gone
         gc.collect()
 
     # ---- buffers ----
 
     @rule(on=picks, size=sizes, salt=st.integers(0, 99))
     def make(self, on: int, size: int, salt: int) -> None:
-        branch, data = self.branch(on), pattern(0, size, salt)
+        self.make_in(self.branch(on), size, salt)
+
+    def make_in(self, branch: Branch, size: int, salt: int) -> None:
+        data = pattern(0, size, salt)
         done, buf = self.try_to(
             branch, lambda: pagebuf.PageBuffer(data, pool=branch.pool, name=f"salt {salt}")
         )
@@ -143,6 +166,13 @@ class Pools(RuleBasedStateMachine):
         done, copy = self.try_to(of.branch, call)
         if done:
             self.join(copy, bytes(of.model), of.branch)
+
+    @rule(pick=picks, to=picks)
+    def share(self, pick: int, to: int) -> None:
+        """The pages of a buffer, in a buffer of another pool."""
+        of = self.member(pick)
+        if of is not None:
+            self.share_with(self.branch(to), of)
 
     @rule(pick=picks)
     def drop(self, pick: int) -> None:
