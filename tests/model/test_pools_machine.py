@@ -78,6 +78,7 @@ class Pools(RuleBasedStateMachine):
         self.branches = [Branch(root, limit, None)]
         self.members: list[Member] = []
         self.stable: list[tuple[memoryview, bytes]] = []
+        self.born = 0
         for number, quota in enumerate(below):
             self.add_child(self.branches[-1], quota, number)
         for number in range(len(self.branches)):
@@ -89,16 +90,19 @@ class Pools(RuleBasedStateMachine):
     def member(self, pick: int) -> Member | None:
         return self.members[pick % len(self.members)] if self.members else None
 
-    def try_to(self, branch: Branch, call: Any, *args: Any) -> tuple[bool, Any]:
+    def try_to(
+        self, branch: Branch, call: Any, *args: Any, source: Branch | None = None
+    ) -> tuple[bool, Any]:
         """Whether a call went through; where a limit refused it, it is one of the chain's, and
-        nothing has changed."""
+        nothing has changed.  Of a source, the pages under live views are copied, in its pool."""
         before = [pool_counts(b.pool) for b in self.branches]
         states = [(len(m.buf), m.buf.stats()) for m in self.members]
         try:
             return True, call(*args)
         except pagebuf.PoolLimitError as error:
             text = str(error)
-        named = [b for b in branch.chain() if f"{b.pool.name!r}" in text]
+        asked = {b.pool.name: b for b in branch.chain() + (source.chain() if source else [])}
+        named = [b for name, b in asked.items() if repr(name) in text]
         assert len(named) == 1
         assert f"may hold {named[0].limit} " in text
         gc.collect()
@@ -108,7 +112,7 @@ class Pools(RuleBasedStateMachine):
 
     def share_with(self, branch: Branch, of: Member) -> None:
         copy = pagebuf.PageBuffer(pool=branch.pool)
-        if self.try_to(branch, copy.copy_range, 0, of.buf)[0]:
+        if self.try_to(branch, copy.copy_range, 0, of.buf, source=of.branch)[0]:
             self.join(copy, bytes(of.model), branch)
 
     def join(self, buf: Any, model: bytes, branch: Branch) -> None:
@@ -124,7 +128,8 @@ class Pools(RuleBasedStateMachine):
 
     def add_child(self, parent: Branch, limit: int | None, number: int) -> None:
         nbytes = None if limit is None else limit * PAGE + number % PAGE
-        name = f"child {number} of {len(self.branches)}"
+        self.born += 1
+        name = f"child {self.born}"
         pool = parent.pool.child(nbytes, name=name)
         self.branches.append(Branch(pool, limit, parent))
 
@@ -223,7 +228,7 @@ class Pools(RuleBasedStateMachine):
             at += (other.buf.stats().bias - member.buf.stats().bias) % PAGE
         data = bytes(other.model[start : start + size])
         done, _ = self.try_to(
-            member.branch, lambda: member.buf.copy_range(at, other.buf, start, size)
+            member.branch, member.buf.copy_range, at, other.buf, start, size, source=other.branch
         )
         if done and data:
             member.model.extend(bytes(max(0, at - len(member.model))))
@@ -234,7 +239,7 @@ class Pools(RuleBasedStateMachine):
         member, other = self.changeable(pick), self.member(to)
         if member is None or other is None or member.views:
             return
-        if self.try_to(member.branch, member.buf.restore, other.buf)[0]:
+        if self.try_to(member.branch, member.buf.restore, other.buf, source=other.branch)[0]:
             member.model[:] = other.model
 
     @rule(source=picks, to=picks, size=sizes, salt=st.integers(0, 99))
