@@ -57,7 +57,8 @@ class NoCountError(RuntimeError):
 
 
 def sources() -> list[Path]:
-    return [ROOT / "setup.py", *ROOT.glob("ext/*/*.[ch]"), *ROOT.glob("src/pagebuf/**/*.py*")]
+    kinds = ("ext/*/*.[ch]", "src/pagebuf/*.py", "src/pagebuf/*.pyi")
+    return [ROOT / "setup.py", *(path for kind in kinds for path in ROOT.glob(kind))]
 
 
 def module_of(lib: Path) -> Path:

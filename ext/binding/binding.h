@@ -228,9 +228,7 @@ PyObject *
 pool_stats(PoolObject *self, PyObject *ignored);
 PyObject *
 pool_usage(PoolObject *self, PyObject *ignored);
-PyObject *
-pool_bufs(PoolObject *self, PyObject *ignored);
-extern const char pool_stats_doc[], pool_usage_doc[], pool_bufs_doc[];
+extern const char pool_stats_doc[], pool_usage_doc[];
 
 /* A struct sequence of 64-bit numbers. */
 PyObject *

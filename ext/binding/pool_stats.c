@@ -60,23 +60,6 @@ is_listed(const PoolObject *self, const pb_buf *b)
     return pb_pool_within(b->pool, &self->pool);
 }
 
-const char pool_bufs_doc[] =
-    "_bufs($self, /)\n--\n\n"
-    "The objects that draw from the pool or a child.";
-
-PyObject *
-pool_bufs(PoolObject *self, PyObject *Py_UNUSED(ignored))
-{
-    PyObject *list = PyList_New(0);
-    for (const pb_buf *b = self->pool.root->bufs; list && b; b = b->next) {
-        PyObject *obj = is_listed(self, b) ? object_around(b) : NULL;
-        if (obj && PyList_Append(list, obj) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
 /* ---- usage: what each holds ---- */
 
 /* One row, gathered before any Python object is made. */
@@ -136,12 +119,12 @@ row_object(module_state *state, const row *r)
     PyObject *name = r->obj ? name_of_holder(state, r->obj) : NULL;
     const pb_share *s = &r->share;
     return Py_BuildValue(
-        "sOOKKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
+        "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
         (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
         (unsigned long long)(s->frames - s->own) << PB_PAGE_SHIFT,
         (unsigned long long)s->own << PB_PAGE_SHIFT, (unsigned long long)s->proportional,
         (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
-        (unsigned long long)r->use.pinned, (unsigned long long)(s->frames - s->nodes));
+        (unsigned long long)r->use.pinned);
 }
 
 /* The rows as tuples, the trees of other pools in one sum at the end. */
@@ -168,8 +151,8 @@ list_rows(module_state *state, const row *rows, size_t n)
 const char pool_usage_doc[] =
     "_usage($self, /)\n--\n\n"
     "A tuple for each tree that draws from the pool or a child (kind, name, object, size,\n"
-    "resident, shared, private, proportional, nodes, holes, pinned, pages), in bytes and\n"
-    "pages, and the bytes that trees of other pools hold of what this one took.";
+    "resident, shared, private, proportional, nodes, holes, pinned), in bytes and pages,\n"
+    "and the bytes that trees of other pools hold of what this one took.";
 
 PyObject *
 pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))

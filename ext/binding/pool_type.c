@@ -355,7 +355,6 @@ static PyMethodDef pool_methods[] = {
     {"_short_of_run", (PyCFunction)pool_short_of_run, METH_NOARGS, short_of_run_doc},
     {"_join", (PyCFunction)pool_join, METH_O, join_doc},
     {"_set_marks", (PyCFunction)pool_set_marks, METH_O, pool_set_marks_doc},
-    {"_bufs", (PyCFunction)pool_bufs, METH_NOARGS, pool_bufs_doc},
     {"_frame_states", (PyCFunction)pool_frame_states, METH_NOARGS, pool_frame_states_doc},
     {"_usage", (PyCFunction)pool_usage, METH_NOARGS, pool_usage_doc},
     {"stats", (PyCFunction)pool_stats, METH_NOARGS, pool_stats_doc},

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pagebuf
-from pagebuf import picture
+from pagebuf import _script, example, picture
 from pagebuf._core import _BUILD_FLAGS, PageBuffer
+from pagebuf._extras import reach
 from pagebuf._text import count_text, size_text
-from pagebuf.example import call_it
-from pagebuf.pool import PagePool
+from pagebuf.pool import KEEP, KEEP_MOST, PagePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,18 +64,18 @@ def _on(flag: bool) -> str:
 
 
 def _reaches() -> list[str]:
-    reach = 4 * pagebuf.PAGE_SIZE
-    lines = []
-    for level in range(1, pagebuf.MAX_LEVELS + 1):
-        lines.append(f"{level:<3}{size_text(reach)}")
-        reach *= pagebuf.FANOUT
+    levels = range(1, pagebuf.MAX_LEVELS + 1)
+    lines = [f"{level:<3}{size_text(reach(level))}" for level in levels]
     return lines if len(lines) <= 8 else [*lines[:4], "...", lines[-1]]
 
 
 def _pool_defaults() -> list[str]:
-    first = PagePool()._next_region()
+    pool = PagePool()
+    first = pool._next_region()
     return [
         "no limit",
+        f"keep {size_text(KEEP)}, up to {size_text(KEEP_MOST)} as freed pages are used again",
+        f"debug level {pool.debug}",
         f"first region {size_text(first * pagebuf.PAGE_SIZE)}, then as much as there is",
         f"zero when fresh {_on(PagePool._fresh_zero)}",
         f"zero after trim() {_on(PagePool._discard_zeroes)}",
@@ -98,7 +98,7 @@ def _top(scene: Scene, out: TextIO) -> None:
     """A table for each pool; what has no name of its own goes by what the script calls it."""
     for name, buf in scene.buffers.items():
         if getattr(buf, "name", None) is None:
-            call_it(buf, name)
+            example.call_it(buf, name)
     pagebuf.top(*scene.pools.values(), file=out)
 
 
@@ -189,8 +189,6 @@ def _picture_file(path: str) -> str:
 
 
 def _scene(script: str | None) -> Scene:
-    from pagebuf import _script, example
-
     if script is None:
         return example.build()
     if not Path(script).is_file():

@@ -48,13 +48,14 @@ def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
         runs = [(offset, pickle.PickleBuffer(view)) for offset, view in _runs(snap)]
     else:
         runs = [(offset, bytes(view)) for offset, view in _runs(snap)]
-    levels = next(n for n in range(1, 64) if snap.capacity <= _reach(n))
+    levels = next(n for n in range(1, 64) if snap.capacity <= reach(n))
     return (rebuild, (type(buf), len(snap), levels, buf.frozen, runs), _state_of(buf))
 
 
-def _reach(levels: int) -> int:
-    reach: int = 4 * FANOUT ** (levels - 1) * PAGE_SIZE
-    return reach
+def reach(levels: int) -> int:
+    """How many bytes a tree of so many levels reaches."""
+    nbytes: int = 4 * FANOUT ** (levels - 1) * PAGE_SIZE
+    return nbytes
 
 
 def _state_of(buf: PageBuffer) -> dict[str, object] | None:

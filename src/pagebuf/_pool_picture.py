@@ -12,14 +12,11 @@ from pagebuf._core import _FRAME_STATES, PAGE_SIZE
 from pagebuf._text import count_text, number_text, size_text
 from pagebuf.picture import (
     COLOURS,
-    LEGEND_COLUMNS,
     MIXED,
     PALE,
     WIDTH,
-    add_legend,
     add_title,
     new_figure,
-    state_name,
 )
 
 if TYPE_CHECKING:
@@ -50,15 +47,14 @@ def draw(pool: PagePool) -> Figure:
     """The figure of a pool."""
     regions = pool._frame_states()
     grid = grid_of(regions)
-    counts = _legend_counts(regions, grid)
+    counts = _counts(regions, grid)
     rows, columns = grid.cells.shape
     tall = DRAWN * rows / columns  # as tall as makes the cells square
-    figure, axes = new_figure(1.0 + 0.2 * -(-len(counts) // LEGEND_COLUMNS) + tall)
+    figure, axes = new_figure(1.0 + tall, counts)
     _draw_cells(axes, grid)
     _label_regions(axes, regions, grid)
     name = f"pool {pool.name!r}" if pool.name else "a pool without a name"
-    add_title(axes, name, _figures(regions))
-    add_legend(figure, counts)
+    add_title(axes, name, _figures(regions, counts))
     return figure
 
 
@@ -153,16 +149,11 @@ def _label_regions(axes: Axes, regions: list[Region], grid: Grid) -> None:
 # ---- figures ----
 
 
-def _counts(regions: list[Region]) -> Counter[str]:
+def _counts(regions: list[Region], grid: Grid) -> Counter[str]:
     counts: Counter[str] = Counter()
     for _, states in regions:
         for state, number in Counter(states).items():
-            counts[state_name(state)] += number
-    return counts
-
-
-def _legend_counts(regions: list[Region], grid: Grid) -> Counter[str]:
-    counts = _counts(regions)
+            counts[_FRAME_STATES[state]] += number
     if (grid.cells == len(_FRAME_STATES)).any():
         counts[MIXED] = 0
     return counts
@@ -179,8 +170,7 @@ def free_stretches(regions: list[Region]) -> list[int]:
     ]
 
 
-def _figures(regions: list[Region]) -> str:
-    counts = _counts(regions)
+def _figures(regions: list[Region], counts: Counter[str]) -> str:
     total = counts.total()
     free = free_stretches(regions)
     held = total - counts["unused"] - sum(free)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Holder = PageBuffer | BytesIO | ByteQueue
 Thing = TypeVar("Thing")
-KINDS = (PageBuffer, BytesIO, ByteQueue)
 
 
 def run(path: str) -> Scene:
@@ -53,11 +52,12 @@ def _name_pools(names: Mapping[str, object], found: Iterable[PagePool]) -> dict[
 
 def _name_buffers(names: Mapping[str, object], pools: Iterable[PagePool]) -> dict[str, Holder]:
     """What globals name, in their order; then what else draws from the pools."""
-    buffers = {name: value for name, value in names.items() if isinstance(value, KINDS)}
+    buffers = {name: value for name, value in names.items() if isinstance(value, Holder)}
     named = {id(buf) for buf in buffers.values()}
     for pool in pools:
         for buf in (row.buffer for row in pool.buffers() if row.buffer is not None):
-            if id(buf) not in named:
+            if id(buf) not in named:  # a child's are its parent's as well
+                named.add(id(buf))
                 _add(buffers, type(buf).__name__, buf)
     return buffers
 

@@ -8,20 +8,17 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from pagebuf._core import FANOUT, PAGE_SIZE
+from pagebuf._core import _FRAME_STATES, FANOUT, PAGE_SIZE
 from pagebuf._text import count_text, number_text, size_text
 from pagebuf.picture import (
     COLOURS,
     HOLE,
     INK,
-    LEGEND_COLUMNS,
     MIXED,
     PALE,
     WIDTH,
-    add_legend,
     add_title,
     new_figure,
-    state_name,
 )
 
 if TYPE_CHECKING:
@@ -77,22 +74,20 @@ def draw(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None) -> Figure:
     tree = tree_of(buffer)
     bands = tree.stats.levels if tree.runs else 1
     counts = _counts(tree)
-    legend = 0.2 * -(-len(counts) // LEGEND_COLUMNS)
-    figure, axes = new_figure(1.25 + legend + bands * (0.55 if bands <= MOST_NAMED else 0.22))
+    figure, axes = new_figure(1.25 + bands * (0.55 if bands <= MOST_NAMED else 0.22), counts)
     axes.set(xlim=(0, 1), ylim=(bands + 1, 1))
     if tree.runs:
         _draw_tree(axes, tree)
     else:
         _draw_nothing(axes, tree.stats)
-    add_title(axes, _title(buffer, name), _figures(tree))
-    add_legend(figure, counts)
+    add_title(axes, _title(buffer, name), _figures(tree.stats, counts))
     return figure
 
 
 def tree_of(buffer: PageBuffer | BytesIO | ByteQueue) -> Tree:
     """Read a buffer."""
     stats = buffer.stats()
-    runs = [Run(*run[:3], state_name(run[3])) for run in buffer._tree_runs()]
+    runs = [Run(*run[:3], _FRAME_STATES[run[3]]) for run in buffer._tree_runs()]
     head, first = divmod(stats.bias, PAGE_SIZE)
     return Tree(runs, -(-(first + stats.size) // PAGE_SIZE), head, stats)
 
@@ -320,8 +315,7 @@ def _counts(tree: Tree) -> Counter[str]:
     return counts
 
 
-def _figures(tree: Tree) -> str:
-    stats, counts = tree.stats, _counts(tree)
+def _figures(stats: BufferStats, counts: Counter[str]) -> str:
     parts = [
         size_text(stats.size),
         count_text(stats.pages, "page"),

@@ -14,7 +14,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pagebuf._core import _FRAME_STATES
 from pagebuf._text import number_text
 
 if TYPE_CHECKING:
@@ -133,16 +132,13 @@ def _settings() -> Any:
 # ---- what both pictures share ----
 
 
-def state_name(state: int) -> str:
-    """The name of a state by its number."""
-    return _FRAME_STATES[state]
-
-
-def new_figure(height: float) -> tuple[Figure, Axes]:
-    """A figure so many inches high below its title, and axes without a frame."""
+def new_figure(height: float, counts: Mapping[str, int]) -> tuple[Figure, Axes]:
+    """A figure so many inches high, axes without a frame, and a legend of states below them."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    legend = 0.2 * -(-len(counts) // LEGEND_COLUMNS)
+    figure = Figure(figsize=(WIDTH, height + legend), layout="constrained")
+    _add_legend(figure, counts)
     axes = figure.add_subplot()
     axes.tick_params(colors=PALE, labelsize=8, length=3)
     axes.tick_params(axis="y", length=0)
@@ -165,7 +161,7 @@ def add_title(axes: Axes, title: str, figures: str) -> None:
     )
 
 
-def add_legend(figure: Figure, counts: Mapping[str, int]) -> None:
+def _add_legend(figure: Figure, counts: Mapping[str, int]) -> None:
     """The states that occur, in their order, with how many there are of each."""
     from matplotlib.patches import Patch
 

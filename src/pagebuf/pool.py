@@ -32,7 +32,7 @@ _POOLS: weakref.WeakSet[PagePool] = weakref.WeakSet()
 
 
 def live_pools() -> list[PagePool]:
-    """Every pool that is alive, the one that holds most first.  O(pools)."""
+    """Every pool that is alive, the one that holds most first.  O(frames)."""
     return sorted(_POOLS, key=lambda pool: pool.stats().held, reverse=True)
 
 
@@ -222,7 +222,7 @@ class PagePool(Pool):
         [('large', 26), ('small', 1)]
         """
         trees, elsewhere = self._usage()
-        rows = [Usage(tree[:11]) for tree in trees]
+        rows = [Usage(tree) for tree in trees]
         rows.sort(key=lambda row: row.resident, reverse=True)
         stats = self.stats()
         others = {

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 import pagebuf
-from pagebuf import example
+from pagebuf import _script, example
 from pagebuf.__main__ import main
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import INLINE
@@ -85,6 +85,7 @@ def test_info(capsys):
     assert any(line.startswith("levels        1  ") for line in lines)
     assert any(line.split()[0] == str(MAX_LEVELS) and "512 PiB" in line for line in lines)
     assert f"inline        up to {INLINE} bytes in the object, no page" in lines
+    assert f"{'':14}debug level {pagebuf.PagePool().debug}" in lines
     build = next(line for line in lines if line.startswith("build"))
     assert "assertions " + ("off" if PAGE == 4096 else "on") in build
 
@@ -202,6 +203,18 @@ def test_run_shows_what_a_script_left(script):
     assert "example" not in rows
 
 
+def test_a_buffer_of_a_child_is_named_once(tmp_path):
+    path = tmp_path / "family.py"
+    path.write_text(f"""
+import pagebuf
+parent = pagebuf.PagePool()
+child = parent.child()
+kept = [pagebuf.PageBuffer(bytes({PAGE}), pool=child)]
+""")
+
+    assert [name for name in _script.run(str(path)).buffers if "Page" in name] == ["PageBuffer"]
+
+
 def test_run_and_walk(script):
     out, _, status = shell("walk", "--run", script, "--buffer", "zs", str(4 * PAGE))
     assert status == 0
@@ -215,7 +228,6 @@ def test_run_and_map(script, tmp_path):
 
 
 def test_run_runs_as_main_and_keeps_the_path(script, monkeypatch):
-    from pagebuf import _script
 
     before = list(sys.path)
     scene = _script.run(script)
