@@ -9,23 +9,9 @@
 static inline bool
 may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
-    pb_frame frame = pb_entry_frame(e);
-    bool good = pb_run_readable(b->pool, frame, pages);
+    bool good = pb_run_readable(b->pool, pb_entry_number(e), pages);
     if (PB_UNLIKELY(!good)) {
-        pb_pool_found_wild(b->pool, b, frame, off);
-    }
-    return good;
-}
-
-/* The same for a store.  Where it may not, the long way finds out why. */
-static inline bool
-may_write(const pb_buf *b, pb_entry e, uint64_t pages)
-{
-    pb_frame frame = pb_entry_frame(e);
-    bool good = pages == 1 ? pb_frame_writable(b->pool, frame)
-                           : pb_run_writable(b->pool, frame, pages);
-    if (PB_UNLIKELY(b->pool->debug) && good) {
-        good = pages == 1 && pb_guard_of(b->pool->root, frame) == PB_OPEN;
+        pb_pool_found_wild(b->pool, b, pb_entry_frame(e), off);
     }
     return good;
 }
@@ -78,20 +64,33 @@ look_up_mine(pb_buf *b, uint64_t page)
     return leaf.entry + (page - leaf.first);
 }
 
-/* The entry of a page that may be written: owned with all of its path, or NULL.  Where
- * nothing is shared every page that is there is owned. */
+/* The entry of a page, NULL where it or its path is shared: nowhere, in most trees. */
+static inline pb_entry *
+look_up_unshared(pb_buf *b, uint64_t page)
+{
+    if (PB_UNLIKELY(b->root.shared)) {
+        pb_entry *at = look_up_mine(b, page);
+        uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
+        bool alone = frame && pb_frame_writable(b->pool, frame) &&
+                     (PB_CHECKS || pb_frame_count(b->pool, (pb_frame)frame) == 1);
+        return alone ? at : NULL;
+    }
+    pb_entry *at = recall(b->mine, b->mine_first, page);
+    return at ? at : look_up(b, page);
+}
+
+/* The entry of a page that may be written, or NULL.  The long way finds out why it may not. */
 static inline pb_entry *
 look_up_owned(pb_buf *b, uint64_t page)
 {
-    if (PB_LIKELY(!b->root.shared)) {
-        pb_entry *at = recall(b->mine, b->mine_first, page);
-        at = at ? at : look_up(b, page);
-        return at && *at != PB_HOLE && may_write(b, pb_entry_load(at), 1) ? at : NULL;
+    pb_entry *at = look_up_unshared(b, page);
+    if (at == NULL || *at == PB_HOLE) {
+        return NULL;
     }
-    pb_entry *at = look_up_mine(b, page);
-    bool owned = at && *at != PB_HOLE &&
-                 pb_frame_count(b->pool, pb_entry_frame(pb_entry_load(at))) == 1 &&
-                 may_write(b, pb_entry_load(at), 1);
+    uint64_t frame = pb_entry_number(pb_entry_load(at));
+    bool owned = pb_frame_writable(b->pool, frame) &&
+                 (!PB_UNLIKELY(b->pool->debug) ||
+                  pb_guard_of(b->pool->root, (pb_frame)frame) == PB_OPEN);
     return owned ? at : NULL;
 }
 
@@ -513,18 +512,6 @@ pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n)
 
 /* ---- copies ---- */
 
-uint64_t
-pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
-{
-    pb_frame frame = pb_entry_frame(e);
-    most = pb_min(most, pb_region_end(pb_region_of(frame)) - frame);
-    uint64_t n = 1;
-    while (n < most && pb_entry_load(&at[n]) == e + (n << PB_ENTRY_SHIFT)) {
-        n++;
-    }
-    return n;
-}
-
 /* One contiguous stretch of the range [pos, end) of a tree. */
 static uint64_t
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
@@ -626,7 +613,7 @@ run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, 
     return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
 }
 
-/* In more than one page, or damaged. */
+/* In more than one page. */
 PB_NOINLINE static const uint8_t *
 peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 {
@@ -635,6 +622,17 @@ peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
     bool there = run_holds(b, at, page_of(pos), in_page, n) &&
                  may_read(b, pb_entry_load(at), off, page_of(in_page + n - 1) + 1);
     return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
+}
+
+/* Of the leaf that was remembered just now, or of the root. */
+PB_NOINLINE static const uint8_t *
+peek_wild(const pb_buf *b, const pb_entry *at, uint64_t in_page)
+{
+    uint64_t page = b->root.levels > 1 ? b->seen_first + (uint64_t)(at - b->seen)
+                                       : (uint64_t)(at - b->root.slot);
+    uint64_t off = (page << PB_PAGE_SHIFT) + in_page - b->root.bias;
+    pb_pool_found_wild(b->pool, b, pb_entry_frame(pb_entry_load(at)), off);
+    return NULL;
 }
 
 /* With the entry of the page at hand. */
@@ -646,11 +644,13 @@ peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
         return NULL;
     }
     pb_entry e = pb_entry_load(at);
-    if (PB_LIKELY(in_page + n <= PB_PAGE_SIZE &&
-                  pb_frame_readable(b->pool, pb_entry_frame(e)))) {
+    if (PB_UNLIKELY(in_page + n > PB_PAGE_SIZE)) {
+        return peek_run(b, at, off, n);
+    }
+    if (PB_LIKELY(pb_frame_readable(b->pool, pb_entry_number(e)))) {
         return page_address(b, e) + in_page;
     }
-    return peek_run(b, at, off, n);
+    return peek_wild(b, at, in_page);
 }
 
 PB_NOINLINE static const uint8_t *
@@ -692,8 +692,8 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
         return NULL;
     }
     pb_entry e = pb_entry_load(at);
-    return pb_frame_writable(b->pool, pb_entry_frame(e)) ? page_address(b, e) + in_page
-                                                         : NULL;
+    return pb_frame_writable(b->pool, pb_entry_number(e)) ? page_address(b, e) + in_page
+                                                          : NULL;
 }
 
 /* Where [off, off + n) may be written at once: inside the size and inside one piece. */
@@ -709,16 +709,15 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    pb_entry *at = look_up_owned(b, page_of(pos));
-    if (at == NULL) {
-        return NULL;
-    }
+    pb_entry *at = look_up_unshared(b, page_of(pos));
     uint64_t pages = page_of(in_page + n - 1) + 1;
-    if (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n) ||
-                      !may_write(b, pb_entry_load(at + 1), pages - 1))) {
+    if (at == NULL || *at == PB_HOLE ||
+        (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n)))) {
         return NULL;
     }
-    return page_address(b, pb_entry_load(at)) + in_page;
+    pb_entry e = pb_entry_load(at);
+    bool owned = pb_run_writable(b->pool, pb_entry_number(e), pages);
+    return owned ? page_address(b, e) + in_page : NULL;
 }
 
 PB_NOINLINE static pb_status

@@ -110,8 +110,4 @@ pb_buf_begin(pb_buf *b)
     return pb_tail_close(b);
 }
 
-/* How many entries from `at` on name consecutive frames at consecutive addresses. */
-uint64_t
-pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most);
-
 #endif

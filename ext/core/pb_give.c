@@ -70,6 +70,29 @@ end_frame(pb_pool *root, pb_frame frame, pb_row *row)
     }
 }
 
+/* A count that is neither the last one, nor none, nor stays for ever. */
+static inline bool
+is_one_of_some(uint32_t count)
+{
+    return count - 2 < PB_COUNT_MAX - 2;
+}
+
+static inline void
+unref_row(pb_pool *root, pb_frame frame, pb_row *row)
+{
+    uint32_t n = row->held.count;
+    if (PB_LIKELY(is_one_of_some(n))) {
+        pb_store32(&row->held.count, n - 1);
+    }
+    else if (n == 1) {
+        pb_store32(&row->held.count, 0);
+        end_frame(root, frame, row);
+    }
+    else if (n != PB_COUNT_MAX) {
+        found_undroppable(root, frame);
+    }
+}
+
 static inline void
 unref_locked(pb_pool *root, pb_frame frame)
 {
@@ -77,18 +100,7 @@ unref_locked(pb_pool *root, pb_frame frame)
         found_undroppable(root, frame);
         return;
     }
-    pb_row *row = pb_frame_row(root, frame);
-    uint32_t n = row->held.count;
-    if (PB_CHECKS && PB_UNLIKELY((int32_t)n <= 0)) {
-        found_undroppable(root, frame);
-        return;
-    }
-    if (PB_LIKELY(n != PB_COUNT_MAX)) {
-        pb_store32(&row->held.count, n - 1);
-        if (n == 1) {
-            end_frame(root, frame, row);
-        }
-    }
+    unref_row(root, frame, pb_frame_row(root, frame));
 }
 
 void
@@ -97,6 +109,72 @@ pb_frame_unref(pb_pool *pool, pb_frame frame)
     pb_lock_take(&pool->root->lock);
     unref_locked(pool->root, frame);
     pb_lock_drop(&pool->root->lock);
+}
+
+/* The rows of the region last looked at.  What lies beside it is looked up, and there it is asked
+ * whether there is such a frame (level 0): so neighbours cost nothing more. */
+typedef struct {
+    uint64_t first, span; /* frames */
+    pb_row *rows;
+} near_rows;
+
+static void
+move_near(near_rows *near, const pb_pool *root, pb_frame frame)
+{
+    unsigned bits = pb_frame_bits(frame), k = pb_region_of(frame);
+    uint64_t past = PB_CHECKS ? root->past[bits] : pb_region_end(k);
+    near->first = pb_region_begin(k);
+    near->span = past > near->first ? past - near->first : 0;
+    near->rows = (pb_row *)root->rows[bits];
+}
+
+/* NULL: it is no frame. */
+static inline pb_row *
+row_near(near_rows *near, const pb_pool *root, uint64_t frame)
+{
+    if (PB_UNLIKELY(frame - near->first >= near->span)) {
+        move_near(near, root, (pb_frame)frame);
+        if (frame - near->first >= near->span) {
+            return NULL;
+        }
+    }
+    return near->rows + frame;
+}
+
+void
+pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    near_rows near = {0};
+    pb_lock_take(&root->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t frame = pb_entry_number(pb_entry_load(&entries[i]));
+        pb_row *row = frame ? row_near(&near, root, frame) : NULL;
+        if (row && row->held.count - 1 < PB_COUNT_MAX - 1) {
+            pb_store32(&row->held.count, row->held.count + 1);
+        }
+    }
+    pb_lock_drop(&root->lock);
+}
+
+void
+pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    near_rows near = {0};
+    pb_lock_take(&root->lock);
+    while (n-- > 0) {
+        pb_entry e = pb_entry_load(&entries[n]);
+        uint64_t frame = pb_entry_number(e);
+        pb_row *row = e == PB_HOLE ? NULL : row_near(&near, root, frame);
+        if (row) {
+            unref_row(root, (pb_frame)frame, row);
+        }
+        else if (e != PB_HOLE) {
+            found_undroppable(root, (pb_frame)frame);
+        }
+    }
+    pb_lock_drop(&root->lock);
 }
 
 bool

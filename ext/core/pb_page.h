@@ -67,6 +67,13 @@ pb_entry_frame(pb_entry e)
     return (pb_frame)(e >> PB_ENTRY_SHIFT);
 }
 
+/* The same where it is an index: what is known to have 32 bits need not be cut to them. */
+static inline uint64_t
+pb_entry_number(pb_entry e)
+{
+    return (e & PB_ENTRY_ADDRESS) >> PB_ENTRY_SHIFT;
+}
+
 /* Equal entries mean equal subtrees (I5).  Bits 44-63 are checksums: left out. */
 static inline bool
 pb_entry_same(pb_entry a, pb_entry b)

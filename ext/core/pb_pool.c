@@ -114,9 +114,11 @@ static void
 publish(pb_pool *pool, unsigned k)
 {
     const pb_region *r = &pool->root->region[k];
-    pool->addr[k] = (uintptr_t)r->base - ((uintptr_t)r->first << PB_PAGE_SHIFT);
-    pool->rows[k] = (uintptr_t)r->table - (uintptr_t)r->first * sizeof(pb_row);
-    pool->past[k] = r->first + r->count;
+    for (unsigned bits = r->first ? k + 1 : 0; bits <= k + 1; bits++) {
+        pool->addr[bits] = (uintptr_t)r->base - ((uintptr_t)r->first << PB_PAGE_SHIFT);
+        pool->rows[bits] = (uintptr_t)r->table - (uintptr_t)r->first * sizeof(pb_row);
+        pool->past[bits] = r->first + r->count;
+    }
 }
 
 /* A region in slot k, all of it virgin. */

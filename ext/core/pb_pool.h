@@ -109,11 +109,11 @@ typedef struct {
 } pb_acting;
 
 typedef struct pb_pool {
-    /* biased, indexed by log2: address = addr[k] + (frame << PB_PAGE_SHIFT).  A child has a
-     * copy. */
+    /* By the bit length of a frame's number, biased: address = addr[bits] + (frame <<
+     * PB_PAGE_SHIFT).  A child has a copy. */
     uintptr_t addr[PB_REGION_SLOTS];
     uintptr_t rows[PB_REGION_SLOTS];
-    uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of region k */
+    uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of the region */
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
     uint8_t notice;       /* of a root: something waits to be told (PB_NOTICE_*) */
@@ -174,7 +174,16 @@ extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
 extern _Thread_local pb_acting pb_acting_here;
 #endif
 
-/* ---- address of a frame: no loop ---- */
+/* ---- address of a frame: no loop, no branch ---- */
+
+/* The bit length of a number, which leads to its region: region k has those of k + 1 bits, and
+ * the first one all that are shorter as well.  A number of 32 bits is none, whatever this says:
+ * it is beyond the end of every region. */
+static inline unsigned
+pb_frame_bits(pb_frame frame)
+{
+    return pb_log2(2 * frame + 1);
+}
 
 static inline unsigned
 pb_region_of(pb_frame frame)
@@ -185,14 +194,22 @@ pb_region_of(pb_frame frame)
 static inline uint8_t *
 pb_frame_address(const pb_pool *pool, pb_frame frame)
 {
-    return (uint8_t *)(pool->addr[pb_region_of(frame)] +
+    return (uint8_t *)(pool->addr[pb_frame_bits(frame)] +
                        ((uintptr_t)frame << PB_PAGE_SHIFT));
 }
 
 static inline pb_row *
 pb_frame_row(const pb_pool *pool, pb_frame frame)
 {
-    return (pb_row *)(pool->rows[pb_region_of(frame)] + (uintptr_t)frame * sizeof(pb_row));
+    return (pb_row *)(pool->rows[pb_frame_bits(frame)] + (uintptr_t)frame * sizeof(pb_row));
+}
+
+/* The first frame number that region k may hold; 0 is none. */
+static inline uint64_t
+pb_region_begin(unsigned k)
+{
+    uint64_t first = (uint64_t)1 << k;
+    return first < PB_REGION0_FRAMES ? 1 : first;
 }
 
 /* One past the last frame number that region k may hold: runs end there. */
@@ -230,55 +247,63 @@ pb_frame_ref(pb_pool *pool, pb_frame frame)
 static inline bool
 pb_frame_in_region(const pb_pool *pool, pb_frame frame)
 {
-    return !PB_CHECKS || frame < pool->past[pb_region_of(frame)];
+    return !PB_CHECKS || frame < pool->past[pb_frame_bits(frame)];
 }
 
 /* Is it a frame of a region, and held?  Names outside of all regions are safe to ask for. */
 static inline bool
-pb_frame_readable(const pb_pool *pool, pb_frame frame)
+pb_frame_readable(const pb_pool *pool, uint64_t frame)
 {
-    unsigned k = pb_region_of(frame);
+    unsigned bits = pb_frame_bits((pb_frame)frame);
     return !PB_CHECKS ||
-           PB_LIKELY(
-               frame < pool->past[k] &&
-               (int32_t)pb_load32(&((const pb_row *)pool->rows[k])[frame].held.count) > 0);
+           PB_LIKELY(frame < pool->past[bits] &&
+                     (int32_t)pb_load32(
+                         &((const pb_row *)pool->rows[bits])[frame].held.count) > 0);
 }
 
 /* And by one entry only (I2)? */
 static inline bool
-pb_frame_writable(const pb_pool *pool, pb_frame frame)
+pb_frame_writable(const pb_pool *pool, uint64_t frame)
 {
-    unsigned k = pb_region_of(frame);
+    unsigned bits = pb_frame_bits((pb_frame)frame);
     return !PB_CHECKS ||
-           PB_LIKELY(frame < pool->past[k] &&
-                     pb_load32(&((const pb_row *)pool->rows[k])[frame].held.count) == 1);
+           PB_LIKELY(frame < pool->past[bits] &&
+                     pb_load32(&((const pb_row *)pool->rows[bits])[frame].held.count) == 1);
 }
 
-/* The same of n frames that follow one another, in one region. */
+/* The same of n > 0 frames that follow one another, in one region. */
 static inline bool
-pb_run_readable(const pb_pool *pool, pb_frame frame, uint64_t n)
+pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
 {
-    if (PB_CHECKS && !pb_frame_in_region(pool, frame)) {
-        return false;
+    unsigned bits = pb_frame_bits((pb_frame)frame);
+    uint64_t past = frame + n;
+    if (!PB_CHECKS || past > pool->past[bits]) {
+        return !PB_CHECKS;
     }
-    const pb_row *row = pb_frame_row(pool, frame), *past = row + n;
-    while (PB_CHECKS && row < past && (int32_t)pb_load32(&row->held.count) > 0) {
-        row++;
-    }
-    return !PB_CHECKS || row == past;
+    const pb_row *rows = (const pb_row *)pool->rows[bits];
+    do {
+        if ((int32_t)pb_load32(&rows[frame].held.count) <= 0) {
+            return false;
+        }
+    } while (++frame < past);
+    return true;
 }
 
 static inline bool
-pb_run_writable(const pb_pool *pool, pb_frame frame, uint64_t n)
+pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
 {
-    if (PB_CHECKS && !pb_frame_in_region(pool, frame)) {
-        return false;
+    unsigned bits = pb_frame_bits((pb_frame)frame);
+    uint64_t past = frame + n;
+    if (!PB_CHECKS || past > pool->past[bits]) {
+        return !PB_CHECKS;
     }
-    const pb_row *row = pb_frame_row(pool, frame), *past = row + n;
-    while (PB_CHECKS && row < past && pb_load32(&row->held.count) == 1) {
-        row++;
-    }
-    return !PB_CHECKS || row == past;
+    const pb_row *rows = (const pb_row *)pool->rows[bits];
+    do {
+        if (pb_load32(&rows[frame].held.count) != 1) {
+            return false;
+        }
+    } while (++frame < past);
+    return true;
 }
 
 /* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
@@ -444,6 +469,16 @@ pb_pool_take_exact(pb_pool *pool, uint32_t n);
 /* Drop one reference; the last one frees the frame (or detaches it under a pin). */
 void
 pb_frame_unref(pb_pool *pool, pb_frame frame);
+
+/* One reference more for each frame that one of n entries names.  Where there is none, or none
+ * that is held, nothing is done: who looks at the page finds it. */
+void
+pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n);
+
+/* Drop one reference of each, from the back, so that the frames come off the free list in rising
+ * order. */
+void
+pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n);
 
 /* Drop one reference where there are others.  false: the caller's is the only one, and
  * stays.  So of two trees that give up a node at once, one takes it apart. */

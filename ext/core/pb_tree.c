@@ -199,28 +199,6 @@ new_node(pb_pool *pool, pb_entry *at)
     return node;
 }
 
-/* Its children have one reference more.  In debug pools those that are none are left out;
- * elsewhere the checks find them. */
-static void
-ref_children(pb_pool *pool, const pb_entry *node)
-{
-    bool wary = pool->debug != 0;
-    pb_lock_take(&pool->root->lock);
-    for (uint32_t i = 0; !wary && i < PB_FANOUT; i++) {
-        pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
-        if (child) {
-            pb_frame_ref(pool, child);
-        }
-    }
-    for (uint32_t i = 0; wary && i < PB_FANOUT; i++) {
-        pb_frame child = pb_entry_frame(pb_entry_load(&node[i]));
-        if (child && pb_frame_readable(pool, child)) {
-            pb_frame_ref(pool, child);
-        }
-    }
-    pb_lock_drop(&pool->root->lock);
-}
-
 /* I2: a shared node is copied before an entry of it changes. */
 static pb_entry *
 copy_node(pb_pool *pool, pb_entry *at)
@@ -230,7 +208,7 @@ copy_node(pb_pool *pool, pb_entry *at)
     pb_frame frame = pb_pool_take_node(pool, &zero);
     pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
     pb_copy(node, pb_frame_address(pool, old), PB_PAGE_SIZE);
-    ref_children(pool, node);
+    pb_entries_ref(pool, node, PB_FANOUT);
     if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
         pb_tree_release_entry(pool, pb_entry_load(at), 1);
     }
@@ -353,6 +331,17 @@ pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels)
 /* ---- drop ---- */
 
 /* From the back, so that the frames come off the free list in rising order. */
+static void
+release_node(pb_pool *pool, const pb_entry *node, unsigned h)
+{
+    for (uint32_t i = PB_FANOUT; i-- > 0;) {
+        pb_entry child = pb_entry_load(&node[i]);
+        if (child != PB_HOLE) {
+            pb_tree_release_entry(pool, child, h - 1);
+        }
+    }
+}
+
 void
 pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h)
 {
@@ -361,12 +350,11 @@ pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h)
         if (pb_frame_unref_shared(pool, frame)) {
             return;
         }
-        const pb_entry *node = pb_node_of(pool, e);
-        for (uint32_t i = PB_FANOUT; i-- > 0;) {
-            pb_entry child = pb_entry_load(&node[i]);
-            if (child != PB_HOLE) {
-                pb_tree_release_entry(pool, child, h - 1);
-            }
+        if (h == 1) {
+            pb_entries_unref(pool, pb_node_of(pool, e), PB_FANOUT);
+        }
+        else {
+            release_node(pool, pb_node_of(pool, e), h);
         }
     }
     pb_frame_unref(pool, frame);
@@ -516,9 +504,7 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
         if (node[i] != PB_HOLE && at >= from && at < from + PB_ROOT_SLOTS) {
             slot[at - from] = node[i];
             if (shared) {
-                pb_lock_take(&pool->root->lock);
-                pb_frame_ref(pool, pb_entry_frame(pb_entry_load(&node[i])));
-                pb_lock_drop(&pool->root->lock);
+                pb_entries_ref(pool, &node[i], 1);
             }
         }
     }

@@ -39,6 +39,20 @@ pb_entry_mine(const pb_pool *pool, pb_entry e)
     return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_wild(pool, e);
 }
 
+/* How many entries from `at`, which is e, on name frames that follow one another in one
+ * region: 1 to `most`. */
+static inline uint64_t
+pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
+{
+    pb_frame frame = pb_entry_frame(e);
+    most = pb_min(most, pb_region_end(pb_region_of(frame)) - frame);
+    uint64_t n = 1;
+    while (n < most && pb_entry_load(&at[n]) == e + (n << PB_ENTRY_SHIFT)) {
+        n++;
+    }
+    return n;
+}
+
 /* The entry of height h on the way to `page`, or the hole that is met before.  O(levels). */
 pb_entry
 pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);

@@ -324,15 +324,7 @@ pb_buf_unpin(pb_pool *pool, pb_pin *pin)
 static void
 share_root(pb_buf *to, pb_buf *from)
 {
-    pb_pool *pool = from->pool;
-    pb_lock_take(&pool->root->lock);
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        pb_entry e = pb_entry_load(&from->root.slot[i]);
-        if (e != PB_HOLE) {
-            pb_frame_ref(pool, pb_entry_frame(e));
-        }
-    }
-    pb_lock_drop(&pool->root->lock);
+    pb_entries_ref(from->pool, from->root.slot, PB_ROOT_SLOTS);
     to->root.size = from->root.size;
     to->root.bias = from->root.bias;
     to->root.levels = from->root.levels;

@@ -115,6 +115,35 @@ test_address_at_every_power_of_two(void)
     memory_fini(&mem);
 }
 
+/* The tables are asked before they are believed: also about numbers of 32 bits. */
+static void
+test_any_number_may_be_asked_about(void)
+{
+    static const pb_frame none[] = {0,          7,          255,        263,
+                                    511,        519,        1 << 10,    1 << 20,
+                                    1 << 30,    INT32_MAX,  0x80000000, 0x80000003,
+                                    0x80000100, 0xc0000001, UINT32_MAX};
+    memory mem;
+    memory_init(&mem, PB_UNLIMITED, true);
+    mem.piece = 7;
+    pb_frame last = 0;
+    for (int i = 0; i < 6 + 7 + 7; i++) {
+        last = take_data(&mem, last);
+        NOTE("frame %" PRIu32, last);
+        CHECK(pb_frame_readable(&mem.pool, last) && pb_frame_writable(&mem.pool, last));
+        CHECK(pb_run_readable(&mem.pool, last, 1) && pb_run_writable(&mem.pool, last, 1));
+        CHECK(!pb_run_readable(&mem.pool, last, 8) && !pb_run_writable(&mem.pool, last, 8));
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        NOTE("number %" PRIu32, none[i]);
+        CHECK(!pb_frame_readable(&mem.pool, none[i]));
+        CHECK(!pb_frame_writable(&mem.pool, none[i]));
+        CHECK(!pb_run_readable(&mem.pool, none[i], 1));
+        CHECK(!pb_run_writable(&mem.pool, none[i], 1));
+    }
+    memory_fini(&mem);
+}
+
 /* Whole regions, reserved but hardly touched: both sides of each border have a page. */
 static void
 test_address_on_both_sides_of_a_border(void)
@@ -163,6 +192,121 @@ test_partial_regions_are_used_up_to_their_end(void)
     CHECK_EQ(mem.pool.regions, 3);
     CHECK_EQ(mem.pool.virgin, 0);
     CHECK_EQ(mem.pool.table_bytes, 3 * pb_pool_table_bytes(7));
+    memory_fini(&mem);
+}
+
+static void
+check_counts(const memory *mem, const pb_frame *frames, uint32_t n, uint32_t want)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        NOTE("frame %" PRIu32, frames[i]);
+        CHECK_EQ(pb_frame_count(&mem->pool, frames[i]), want + (i % 3 == 0));
+    }
+}
+
+/* Entries in the order of a shuffle, holes between them, every third frame twice. */
+static uint32_t
+fill_node(chance *c, pb_entry *node, const pb_frame *frames, uint32_t n)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        node[used++] = pb_entry_of(frames[i]);
+        node[used++] = i % 3 ? PB_HOLE : pb_entry_of(frames[i]);
+    }
+    for (uint32_t i = used; i > 1; i--) {
+        uint32_t other = (uint32_t)below(c, i);
+        pb_entry e = node[i - 1];
+        node[i - 1] = node[other];
+        node[other] = e;
+    }
+    return used;
+}
+
+static void
+test_references_of_a_node(void)
+{
+    enum { FRAMES = 6 + 7 + 5 };
+    memory mem;
+    memory_init(&mem, PB_UNLIMITED, true);
+    mem.piece = 7;
+    pb_frame frames[FRAMES];
+    pb_entry node[2 * FRAMES];
+    for (int i = 0; i < FRAMES; i++) {
+        frames[i] = take_data(&mem, i ? frames[i - 1] : 0);
+    }
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        chance c = chance_of(seed);
+        uint32_t n = fill_node(&c, node, frames, FRAMES);
+        pb_entries_ref(&mem.pool, node, n);
+        check_counts(&mem, frames, FRAMES, 2);
+        pb_entries_unref(&mem.pool, node, n);
+        for (uint32_t i = 0; i < FRAMES; i++) {
+            CHECK_EQ(pb_frame_count(&mem.pool, frames[i]), 1);
+        }
+    }
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        node[i] = pb_entry_of(frames[i]);
+    }
+    pb_entries_unref(&mem.pool, node, FRAMES); /* the last references */
+    CHECK_EQ(mem.pool.held, 0);
+    CHECK_EQ(take_data(&mem, 0), frames[0]); /* in rising order again */
+    CHECK_EQ(mem.pool.notice, 0);
+    memory_fini(&mem);
+}
+
+/* What a damaged node names is told, and no row outside of the tables is touched. */
+static void
+test_references_of_a_damaged_node(void)
+{
+    static const struct {
+        pb_frame frame;
+        const char *why;
+    } wild[] = {{7, "no region"},          {263, "no region"},
+                {1 << 20, "no region"},    {INT32_MAX, "no region"},
+                {0x80000000, "no region"}, {0x80000002, "no region"},
+                {UINT32_MAX, "no region"}, {3, "freed twice"}};
+    memory mem;
+    memory_init(&mem, PB_UNLIMITED, true);
+    mem.piece = 7;
+    for (int i = 0; i < 6 + 7; i++) {
+        take_data(&mem, i == 6 ? 6 : 0);
+    }
+    pb_frame_unref(&mem.pool, 3);
+    for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
+        pb_entry node[] = {pb_entry_of(1), pb_entry_of(wild[i].frame), pb_entry_of(257)};
+        NOTE("frame %" PRIu32, wild[i].frame);
+        pb_entries_ref(&mem.pool, node, 3);
+        CHECK_EQ(mem.pool.notice, 0); /* who looks at the page finds it */
+        CHECK_EQ(pb_frame_count(&mem.pool, 1), 2);
+        CHECK_EQ(pb_frame_count(&mem.pool, 257), 2);
+        pb_entries_unref(&mem.pool, node, 3);
+        CHECK_EQ(pb_frame_count(&mem.pool, 1), 1);
+        CHECK_EQ(pb_frame_count(&mem.pool, 257), 1);
+        CHECK_EQ(mem.pool.notice & PB_NOTICE_FAULT, PB_NOTICE_FAULT);
+        CHECK(strstr(mem.pool.found.why, wild[i].why) != NULL);
+        CHECK_EQ(mem.pool.found.frame, wild[i].frame);
+        mem.pool.notice = 0;
+    }
+    CHECK(pb_frame_is_free(&mem.pool, 3));
+    memory_fini(&mem);
+}
+
+/* A count at its highest value stays, a reference more or less. */
+static void
+test_a_count_that_stays(void)
+{
+    memory mem;
+    memory_init(&mem, PB_UNLIMITED, true);
+    pb_frame frame = take_data(&mem, 0);
+    pb_entry node[] = {pb_entry_of(frame)};
+    pb_frame_row(&mem.pool, frame)->held.count = PB_COUNT_MAX - 1;
+    for (int i = 0; i < 3; i++) {
+        pb_entries_ref(&mem.pool, node, 1);
+        CHECK_EQ(pb_frame_count(&mem.pool, frame), PB_COUNT_MAX);
+    }
+    pb_entries_unref(&mem.pool, node, 1);
+    CHECK_EQ(pb_frame_count(&mem.pool, frame), PB_COUNT_MAX);
+    CHECK_EQ(mem.pool.notice, 0);
     memory_fini(&mem);
 }
 
@@ -420,8 +564,12 @@ main(void)
     RUN(test_a_region_of_the_wrong_size_is_refused);
     RUN(test_a_large_region_skips_numbers);
     RUN(test_address_at_every_power_of_two);
+    RUN(test_any_number_may_be_asked_about);
     RUN(test_address_on_both_sides_of_a_border);
     RUN(test_partial_regions_are_used_up_to_their_end);
+    RUN(test_references_of_a_node);
+    RUN(test_references_of_a_damaged_node);
+    RUN(test_a_count_that_stays);
     RUN(test_a_buffer_over_all_regions);
     RUN(test_copies_stop_at_the_border_of_a_region);
     RUN(test_trim_gives_whole_system_pages_back);
