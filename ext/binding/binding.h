@@ -213,6 +213,18 @@ witness_begin(PoolObject *self);
 void
 witness_end(PoolObject *self);
 
+/* The tree is given up, or gets another name: what is at its address does not go on with its last
+ * event. */
+void
+witness_forget(const pb_buf *b);
+
+/* How many events the pool of a tree has seen.  After them one tree was built to take the place
+ * of another one, and has: what it did is that one's. */
+uint32_t
+witness_count(const pb_buf *b);
+void
+witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
+
 /* Who that was and where, a new str; None where that is not known (any more). */
 PyObject *
 witness_text(PoolObject *self, uint32_t number);

@@ -114,6 +114,7 @@ get_name(BufferObject *self, void *closure)
 static int
 set_name(BufferObject *self, PyObject *name, void *closure)
 {
+    witness_forget(&self->b);
     return name_set(&self->name, name);
 }
 

@@ -133,6 +133,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     BufferObject *fresh =
         buffer_new(state_of((PyObject *)self)->buffer_type, now, made.max_levels);
     int result = fresh ? 0 : -1;
+    uint32_t since = fresh ? witness_count(&fresh->b) : 0;
     if (result == 0) {
         (void)name_set(&fresh->name, name); /* it was checked */
     }
@@ -148,6 +149,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         self->name = fresh->name;
         fresh->name = old;
         begin_anew(self, fresh);
+        witness_replace(since, &fresh->b, &self->b);
     }
     Py_XDECREF(fresh);
     return result;

@@ -11,7 +11,7 @@
 typedef struct event {
     uint32_t number; /* 0: none yet */
     int line;
-    const pb_buf *tree; /* to tell events apart; may be gone */
+    const pb_buf *tree; /* to tell events apart; NULL: gone, or called differently now */
     PyObject *file;     /* str, or NULL */
     const char *path;   /* its text, or NULL */
     char label[LABEL];
@@ -143,6 +143,40 @@ witness_end(PoolObject *self)
     }
     PyMem_Free(self->events);
     self->events = NULL;
+}
+
+void
+witness_forget(const pb_buf *b)
+{
+    PoolObject *self = pool_around(b->pool->root);
+    event *last = self->events ? &self->events[self->event_count % EVENTS] : NULL;
+    if (last && last->tree == b) {
+        last->tree = NULL;
+    }
+}
+
+uint32_t
+witness_count(const pb_buf *b)
+{
+    return pool_around(b->pool->root)->event_count;
+}
+
+void
+witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
+{
+    PoolObject *self = pool_around(now->pool->root);
+    pb_lock_take(&self->pool.lock);
+    for (uint32_t n = self->event_count; self->events && n != since; n--) {
+        event *e = &self->events[n % EVENTS];
+        if (e->number != n) {
+            break; /* so many since that the others are forgotten */
+        }
+        if (e->tree == old) {
+            e->tree = now;
+            witness_label(now, e->label, sizeof e->label);
+        }
+    }
+    pb_lock_drop(&self->pool.lock);
 }
 
 static const event *

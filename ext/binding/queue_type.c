@@ -469,6 +469,7 @@ get_name(QueueObject *self, void *closure)
 static int
 set_name(QueueObject *self, PyObject *name, void *closure)
 {
+    witness_forget(&self->b);
     return name_set(&self->name, name);
 }
 

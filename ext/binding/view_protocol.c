@@ -10,6 +10,7 @@ holder_fini(pb_buf *b)
 {
     pb_book *book = pb_buf_is_inline(b) ? NULL : b->book;
     pb_buf_fini(b);
+    witness_forget(b);
     PyMem_Free(book);
 }
 
@@ -227,6 +228,7 @@ export_free(pb_buf *b, export *e)
     if (e->held) {
         buffer_lock(b);
         pb_buf_unhold(&e->hold, b);
+        witness_forget(&e->hold);
         buffer_unlock(b);
     }
     Py_XDECREF(e->pool);

@@ -378,6 +378,48 @@ def test_traces_without_a_name(checked):
     assert there.taken_by.startswith(f"PageBuffer at {id(buf):#x} (")
 
 
+class Derived(pagebuf.PageBuffer):
+    pass
+
+
+@pytest.mark.parametrize("cls", [pagebuf.PageBuffer, Derived])
+def test_traces_of_what_a_constructor_was_given(checked, cls):
+    """It is built apart first; that other buffer is nobody's business."""
+    kept = [cls(pattern(0, FEW), pool=checked) for _ in range(3)]
+    for buf in kept:
+        there = pagebuf.region_of(address_of(buf))
+        assert there.taken_by.startswith(f"{cls.__name__} at {id(buf):#x} (")
+    buf.__init__(pattern(0, FEW), pool=checked, name="anew")
+    assert pagebuf.region_of(address_of(buf)).taken_by.startswith(f"{cls.__name__} 'anew' (")
+
+
+def test_traces_of_one_after_the_other(checked):
+    """At the same address, by the same line."""
+    said = []
+    for n in range(3):
+        buf = pagebuf.PageBuffer(pool=checked, name=f"number {n}")
+        buf.extend(pattern(0, FEW))
+        said.append(pagebuf.region_of(address_of(buf)).taken_by.partition(" (")[0])
+        del buf
+    assert said == [f"PageBuffer 'number {n}'" for n in range(3)]
+
+
+def test_traces_of_one_that_is_called_differently(checked):
+    buf = pagebuf.PageBuffer(pool=checked)
+    for n in range(3):
+        buf.name = f"number {n}"
+        buf.extend(pattern(0, FEW + PAGE))
+        assert f"'number {n}'" in pagebuf.region_of(address_of(buf, len(buf) - 1)).taken_by
+    queue = pagebuf.ByteQueue(pool=checked)
+    for n in range(3):
+        queue.name = f"number {n}"
+        view = queue.reserve(PAGE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(view))
+        assert f"'number {n}'" in pagebuf.region_of(address + PAGE - 1).taken_by
+        del view
+        queue.commit(PAGE)
+
+
 def test_traces_of_others(checked):
     queue = pagebuf.ByteQueue(pool=checked, name="line")
     queue.put(pattern(0, FEW))
