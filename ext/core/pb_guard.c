@@ -202,7 +202,12 @@ pb_guard_left(pb_pool *root, pb_frame frame)
         return;
     }
     root->guards--;
-    list_push_cold(root, frame);
+    if (bit_get(r->zero_map, bit)) { /* never touched, or the system's again */
+        list_push_cold(root, frame);
+    }
+    else {
+        list_push(root, frame);
+    }
 }
 
 /* ---- the sample ---- */

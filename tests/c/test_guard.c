@@ -2,6 +2,7 @@
  * price in mappings; and the sample.  Where pages are smaller than those of the system
  * nothing can be protected, and nothing is tested. */
 #include "mapped.h"
+#include "pb_debug.h"
 #include "pb_guard.h"
 
 #include <signal.h>
@@ -146,6 +147,27 @@ test_a_guard_is_kept_behind_each_run(void)
     CHECK_EQ(pb_guard_of(pool, a + 2), PB_CLOSED);
     give_back(b, 1);
     CHECK_EQ(pool->guards, 0);
+    stop();
+}
+
+/* To the list that it came from: what was written to once is not the system's yet. */
+static void
+test_a_guard_goes_back_where_it_was(void)
+{
+    start(PB_MOST_MAPPINGS);
+    pb_frame a = take(2);
+    give_back(a + 1, 1);
+    give_back(a, 1);
+    pb_debug_end_quarantine(pool);
+    CHECK_EQ(pb_pool_warm(pool), 2);
+    uint64_t cold = pool->cold;
+    CHECK_EQ(take(1), a);
+    CHECK_EQ(kind_of(a + 1), PB_KIND_GUARD);
+    CHECK_EQ(pb_pool_warm(pool), 0);
+    give_back(a, 1);
+    CHECK_EQ(pool->guards, 0);
+    CHECK_EQ(pb_pool_warm(pool), 1);
+    CHECK_EQ(pool->cold, cold);
     stop();
 }
 
@@ -336,6 +358,7 @@ main(void)
     RUN(test_only_what_is_held_is_open);
     RUN(test_what_is_closed_is_deadly);
     RUN(test_a_guard_is_kept_behind_each_run);
+    RUN(test_a_guard_goes_back_where_it_was);
     RUN(test_guards_leave_what_is_promised);
     RUN(test_mappings_stay_within_the_budget);
     RUN(test_a_snapshot_is_read_only_until_it_is_gone);
