@@ -271,9 +271,9 @@ pb_frame_writable(const pb_pool *pool, uint64_t frame)
                      pb_load32(&((const pb_row *)pool->rows[bits])[frame].held.count) == 1);
 }
 
-/* The same of n > 0 frames that follow one another, in one region. */
+/* The same of n > 0 frames that follow one another, in one region: held, or held once. */
 static inline bool
-pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
+pb_run_held(const pb_pool *pool, uint64_t frame, uint64_t n, bool once)
 {
     unsigned bits = pb_frame_bits((pb_frame)frame);
     uint64_t past = frame + n;
@@ -282,7 +282,8 @@ pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
     }
     const pb_row *rows = (const pb_row *)pool->rows[bits];
     do {
-        if ((int32_t)pb_load32(&rows[frame].held.count) <= 0) {
+        int32_t count = (int32_t)pb_load32(&rows[frame].held.count);
+        if (once ? count != 1 : count <= 0) {
             return false;
         }
     } while (++frame < past);
@@ -290,20 +291,15 @@ pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
 }
 
 static inline bool
+pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
+{
+    return pb_run_held(pool, frame, n, false);
+}
+
+static inline bool
 pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
 {
-    unsigned bits = pb_frame_bits((pb_frame)frame);
-    uint64_t past = frame + n;
-    if (!PB_CHECKS || past > pool->past[bits]) {
-        return !PB_CHECKS;
-    }
-    const pb_row *rows = (const pb_row *)pool->rows[bits];
-    do {
-        if (pb_load32(&rows[frame].held.count) != 1) {
-            return false;
-        }
-    } while (++frame < past);
-    return true;
+    return pb_run_held(pool, frame, n, true);
 }
 
 /* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
