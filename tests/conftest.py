@@ -38,15 +38,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture
-def plain_pool() -> pagebuf.PagePool:
-    """A pool at debug level 0, for what other levels do differently: the order of reuse, say."""
-    return pagebuf.PagePool(debug=0)
+def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
+    """A fresh pool; a passed test leaves it consistent (I10) and without a frame in use."""
+    yield from _watched(pagebuf.PagePool(), request)
 
 
 @pytest.fixture
-def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
-    """A fresh pool; a passed test leaves it consistent (I10) and without a frame in use."""
-    pool = pagebuf.PagePool()
+def plain_pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
+    """The same at debug level 0, for what other levels do differently: the order of reuse, say."""
+    yield from _watched(pagebuf.PagePool(debug=0), request)
+
+
+def _watched(pool: pagebuf.PagePool, request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
     yield pool
     pool.check()
     if request.node.stash.get(FAILED, False):
