@@ -66,6 +66,11 @@ def nodes_for(pages: Iterable[int], levels: int) -> int:
     return count
 
 
+def dense(pages: int) -> int:
+    """How many frames a buffer takes of so many pages and no hole."""
+    return pages + nodes_for(range(pages), levels_for(pages * PAGE))
+
+
 class PageMap:
     """Which pages a buffer must have: the plain half of the model that knows no bytes.
 

@@ -8,16 +8,8 @@ import weakref
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE, reach
-from tests.support import FEW, SHAPES, assert_accounted, filled, nodes_for, pattern, refused
-
-
-def dense(pages):
-    """The frames of a buffer of so many pages."""
-    levels = 1
-    while reach(levels) < pages * PAGE:
-        levels += 1
-    return pages + nodes_for(range(pages), levels)
+from tests.helpers import PAGE
+from tests.support import FEW, SHAPES, assert_accounted, dense, filled, pattern, refused
 
 
 def held(*pools):

@@ -10,8 +10,8 @@ import random
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE, reach
-from tests.support import FEW, assert_accounted, filled, nodes_for, pattern, run_script
+from tests.helpers import PAGE
+from tests.support import FEW, assert_accounted, dense, filled, pattern, run_script
 
 MIB = 1 << 20
 whole = pytest.mark.skipif(
@@ -69,7 +69,7 @@ def test_views_and_snapshots_that_go_give_back():
     view = buf.view(0, 100 * PAGE, writable=False)
     buf.clear()
     del snap
-    assert (pool.stats().held, retained(pool)) == (100 + nodes_for(range(100), 2), 0)
+    assert (pool.stats().held, retained(pool)) == (dense(100), 0)
     del view
     gc.collect()
     assert pool.stats().held == 0
@@ -332,20 +332,13 @@ def test_every_second_page_holds_a_large_buffer(level):
     bufs = fragments(pool, 200)
     regions = pool.stats().regions
     pages = 90
-    while pages + nodes_for(range(pages), _levels(pages)) > 100:
+    while dense(pages) > 100:
         pages -= 1
     large = filled(pool, pages * PAGE, 3)
     assert large.tobytes() == pattern(0, pages * PAGE, 3)
     assert pool.stats().regions == regions
     assert bufs[7].tobytes() == pattern(0, PAGE, 14)
     assert_accounted(pool)
-
-
-def _levels(pages):
-    levels = 1
-    while reach(levels) < pages * PAGE:
-        levels += 1
-    return levels
 
 
 RUNS = {
@@ -396,8 +389,8 @@ def test_a_run_that_cannot_be_had_says_so(how):
         RUNS[how](pool, buf)
     text = str(info.value)
     if how != "get_buffer" or PAGE == 4096:  # which asks for more than there are of tiny pages
-        nodes = nodes_for(range(8), _levels(8)) if how != "view" else 0
-        assert f"{8 + nodes} pages in one run" in text
+        frames = 8 if how == "view" else dense(8)
+        assert f"{frames} pages in one run" in text
     assert "the pool 'miser' holds" in text
     assert f"({total} in 1 regions)" in text
     del info

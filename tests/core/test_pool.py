@@ -12,6 +12,7 @@ from tests.support import (
     FEW,
     SHAPES,
     assert_pool,
+    dense,
     filled,
     nodes_for,
     pattern,
@@ -237,12 +238,7 @@ def test_a_limit_is_exact(frames):
     pool = pagebuf.PagePool(limit=frames * PAGE + PAGE - 1)
     buf = pagebuf.PageBuffer(pool=pool)
     pages = 0
-    while True:
-        levels = 1
-        while reach(levels) < (pages + 1) * PAGE:
-            levels += 1
-        if pages + 1 + nodes_for(range(pages + 1), levels) > frames:
-            break
+    while dense(pages + 1) <= frames:
         buf.extend(pattern(pages * PAGE, PAGE))
         pages += 1
     with refused(pagebuf.PoolLimitError, buf):
