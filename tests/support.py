@@ -243,11 +243,8 @@ def assert_accounted(pool: Any) -> None:
                 assert (row.resident, row.nodes) == (own.resident, own.nodes)
             assert (row.size, row.private, row.holes) == (own.size, own.private, own.holes)
             assert row.resident <= own.resident
-            assert (row.pinned, row.kind == "snapshot") == (own.pinned, is_frozen(row.buffer))
-
-
-def is_frozen(obj: Any) -> bool:
-    return getattr(obj, "frozen", False)
+            frozen = getattr(row.buffer, "frozen", False)  # queues have none
+            assert (row.pinned, row.kind == "snapshot") == (own.pinned, frozen)
 
 
 def contents(buf: Any) -> list[tuple[int, bytes]]:

@@ -259,8 +259,6 @@ def make_with_tail(pool, how):
     size = 3 * PAGE + PAGE // 2
     if how == "constructor":
         return pagebuf.PageBuffer(pattern(0, size), pool=pool, name="tail")
-    if how == "positional":
-        return pagebuf.PageBuffer(pattern(0, size))
     buf = pagebuf.PageBuffer(pool=pool, name="tail")
     if how == "restore":
         buf.restore(filled(pool, size).snapshot())
@@ -467,12 +465,6 @@ def foreign(buf, size=FEW, offset=0):
     return (ctypes.c_uint8 * size).from_address(address_of(buf, offset))
 
 
-def fill_file(pool):
-    file = pagebuf.BytesIO(pattern(0, 3 * PAGE))
-    file.seek(0)
-    return file
-
-
 ENTRIES = {
     "write": lambda buf, memory: buf.write(3, memory),
     "write large": lambda buf, memory: buf.write(PAGE, memory),
@@ -519,11 +511,11 @@ def test_stray_memory_is_refused(pair, entry, of):
     target.write(0, b"and on it goes")
 
 
-def test_files_of_the_default_pool(monkeypatch):
+def test_files_of_the_default_pool():
     """BytesIO holds its storage in the default pool, at the level of that."""
     pool = pagebuf.default_pool()
     source = filled(pagebuf.PagePool(debug=1), 3 * PAGE)
-    file = fill_file(pool)
+    file = pagebuf.BytesIO(pattern(0, 3 * PAGE))
     calls = [
         lambda memory: file.write(memory),
         lambda memory: file.writelines([memory]),
@@ -760,7 +752,7 @@ def test_a_count_that_says_shared_is_not_written_to(unraisable):
 # ---- the sample ----
 
 
-def sampled(pool, buf, offset=0):
+def sampled(buf, offset=0):
     there = pagebuf.region_of(address_of(buf, offset))
     return there.taken_by is not None
 
@@ -769,7 +761,7 @@ def sampled(pool, buf, offset=0):
 def test_one_frame_in_so_many_is_sampled(every):
     pool = pagebuf.PagePool(debug=f"sample:{every}")
     bufs = [filled(pool, PAGE, n) for n in range(30)]
-    chosen = [n for n, buf in enumerate(bufs, 1) if sampled(pool, buf)]
+    chosen = [n for n, buf in enumerate(bufs, 1) if sampled(buf)]
     assert chosen == [n for n in range(1, 31) if n % every == 0][:16]
     assert [buf.tobytes() for buf in bufs] == [pattern(0, PAGE, n) for n in range(30)]
     assert_accounted(pool)
@@ -816,7 +808,7 @@ def test_children_take_from_the_sample():
     child = pool.child(limit=4 * PAGE)
     buf = filled(child, 2 * PAGE, name="below")
     buf.extend(pattern(0, 2 * PAGE))
-    assert any(sampled(pool, buf, n * PAGE) for n in range(4))
+    assert any(sampled(buf, n * PAGE) for n in range(4))
     assert (child.stats().held, pool.stats().held) == (4, 4)
     for each in (pool, child):
         assert_accounted(each)
@@ -860,10 +852,9 @@ def test_shared_pages_are_not_to_be_written(level):
 
 def test_nodes():
     buf = filled(pagebuf.PagePool(debug=0), reach(1) + FANOUT * PAGE)
-    step = buf.walk(0).steps[0]
-    node = buf.walk(0).steps[1]
+    step, node = buf.walk(0).steps[:2]
     assert step.level == 1
-    there = pagebuf.region_of(next(s.address for s in buf.walk(0).steps if s.frame == step.frame))
+    there = pagebuf.region_of(step.address)
     assert (there.state, there.owner, there.writable) == ("node", buf, False)
     assert there.readable
     assert there.offset == 0

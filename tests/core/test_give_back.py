@@ -349,14 +349,6 @@ RUNS = {
 }
 
 
-def scattered(pool, pages=8):
-    """A buffer with no two pages side by side, and nobody else's pages beside them."""
-    bufs = [filled(pool, PAGE, 50) for _ in range(2 * pages)]
-    del bufs[::2]
-    buf = filled(pool, pages * PAGE, 7)
-    return buf, bufs
-
-
 @pytest.mark.parametrize("how", RUNS)
 def test_what_needs_a_run_grows_the_pool(how):
     pool = Miserly(debug=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 
 import pagebuf
@@ -154,8 +156,6 @@ def test_a_foreign_buffers_bytes_do_not_show(dirty):
 
 def test_slack_behind_the_end_is_clean_in_the_frame(dirty):
     """The bytes of the last page past the end: zeros, or the poison of debug level 1."""
-    import ctypes
-
     buf = filled(dirty, 3 * PAGE)
     for size in (2 * PAGE + 5, PAGE + 1, 1):
         buf.truncate(size)

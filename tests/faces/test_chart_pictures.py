@@ -14,7 +14,7 @@ from pagebuf import _pool_picture, _tree_picture, example, picture
 from pagebuf._core import _FRAME_STATES
 from pagebuf._text import size_text
 from tests.helpers import MAX_LEVELS, PAGE, reach
-from tests.support import SHAPES, filled
+from tests.support import SHAPES, filled, run_script
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -233,8 +233,6 @@ def test_importing_pagebuf_imports_no_matplotlib():
     assert pagebuf.PageBuffer(b"x" * 200)._repr_svg_().startswith("<svg")
     assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
     """
-    from tests.support import run_script
-
     assert run_script(source) == ""
 
 

@@ -227,8 +227,7 @@ def test_run_and_map(script, tmp_path):
     assert "ByteQueue" in target.read_text(encoding="utf-8")
 
 
-def test_run_runs_as_main_and_keeps_the_path(script, monkeypatch):
-
+def test_run_runs_as_main_and_keeps_the_path(script):
     before = list(sys.path)
     scene = _script.run(script)
     assert sys.path == before

@@ -8,6 +8,7 @@ import gc
 import pickle
 import random
 import sys
+import time
 import weakref
 from array import array
 
@@ -252,7 +253,6 @@ def test_search_after_the_front_moved(pool):
 def test_search_is_linear(pool):
     """Asked after every byte, all searches together look at each byte once: a long line
     takes no more per byte than a short one.  Quadratic work would be 100 times as much."""
-    import time
 
     def per_byte(size):
         queue, best = ByteQueue(pool=pool), float("inf")

@@ -24,12 +24,12 @@ typedef struct {
     uint8_t sep;  /* what was sought last */
 } member;
 
-/* A live view of n bytes that begin `skip` bytes into the first of its pages. */
+/* A live view of n bytes. */
 typedef struct {
     pb_pin pin;
     member *of; /* NULL: not open */
     uint8_t *at;
-    uint64_t n, skip;
+    uint64_t n;
     int64_t off;             /* where its buffer has the first byte, before its front too */
     int64_t live, live_past; /* bytes whose pages are still under the buffer */
     uint8_t shadow[LONGEST * PB_PAGE_SIZE]; /* what it should show */
@@ -52,7 +52,7 @@ typedef struct {
     member member[MEMBERS];
     view view[VIEWS];
     hold hold[HOLDS];
-    uint8_t bytes[MOST], more[MOST]; /* for the call at hand */
+    uint8_t bytes[MOST]; /* for the call at hand */
 } family;
 
 static family f;
