@@ -43,13 +43,6 @@ def checked():
     assert_accounted(pool)
 
 
-@pytest.fixture
-def unraisable(monkeypatch):
-    errors = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda hook: errors.append(hook.exc_value))
-    return errors
-
-
 # ---- how a level is chosen ----
 
 

@@ -15,13 +15,6 @@ from tests.helpers import PAGE
 from tests.support import FEW, assert_accounted, filled, pattern
 
 
-@pytest.fixture
-def unraisable(monkeypatch):
-    errors = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda hook: errors.append(hook.exc_value))
-    return errors
-
-
 def grow(pool, pages):
     """So many single pages, none of them a node."""
     return [filled(pool, PAGE, n) for n in range(pages)]
