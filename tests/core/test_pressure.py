@@ -7,12 +7,14 @@ import sys
 import threading
 import weakref
 from fractions import Fraction
+from functools import partial
 
 import pytest
 
 import pagebuf
 from tests.helpers import PAGE
 from tests.support import FEW, assert_accounted, filled, pattern
+from tests.threads.crew import together
 
 
 def grow(pool, pages):
@@ -407,13 +409,16 @@ def test_callbacks_are_collected_with_their_pool():
 
 def test_it_is_called_in_the_thread_that_crossed():
     pool = pagebuf.PagePool(limit=10 * PAGE)
-    where, bufs = [], []
+    where, crossing, bufs = [], [], []
     pool.on_pressure(0.5, lambda _: where.append(threading.get_ident()))
     bufs += grow(pool, 4)
-    thread = threading.Thread(target=lambda: bufs.extend(grow(pool, 1)))
-    thread.start()
-    thread.join()
-    assert where == [thread.ident]
+
+    def cross():
+        crossing.append(threading.get_ident())
+        bufs.extend(grow(pool, 1))
+
+    together(cross)
+    assert where == crossing != [threading.get_ident()]
 
 
 def test_a_callback_that_always_presses_is_not_called_for_ever():
@@ -443,20 +448,14 @@ def test_large_writes_in_threads_lose_no_crossing():
     for each, told in zip(pools, calls, strict=True):
         each.on_pressure(2 / frames, told.append)
     data = pattern(0, size)
-    start = threading.Barrier(3)
 
     def work(n):
-        start.wait()
         for _ in range(40):
             buf = pagebuf.PageBuffer(pool=pools[n])
             buf.write(0, data if n else data[: 3 * PAGE])
             del buf
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*(partial(work, n) for n in range(3)))
     assert [len(told) for told in calls] == [40] * 3
 
 
@@ -468,11 +467,9 @@ def test_no_crossing_is_lost_among_threads(shared):
     calls = [[] for _ in pools]
     for each, told in zip(pools, calls, strict=True):
         each.on_pressure(0.5, told.append)
-    start = threading.Barrier(4)
     hog = [filled(pool, FEW) for _ in range(4)] if shared else []
 
     def work(n):
-        start.wait()
         for turn in range(300):
             bufs = grow(pools[n], 6)
             if hog:
@@ -482,11 +479,7 @@ def test_no_crossing_is_lost_among_threads(shared):
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        together(*(partial(work, n) for n in range(4)))
     finally:
         sys.setswitchinterval(before)
     assert [len(told) for told in calls] == [300] * 4

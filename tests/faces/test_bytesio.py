@@ -10,9 +10,9 @@ import itertools
 import os
 import pickle
 import sys
-import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ import pagebuf
 from pagebuf import BytesIO
 from tests.helpers import PAGE, around, reach
 from tests.support import pattern
+from tests.threads.crew import together
 
 SIZES = around(0, pagebuf.INLINE_SIZE, PAGE, 3 * PAGE, reach(1))
 
@@ -545,9 +546,5 @@ def test_threads_share_the_position() -> None:
         while piece := f.read(8):
             mine.append(piece)
 
-    threads = [threading.Thread(target=read, args=(mine,)) for mine in got]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*(partial(read, mine) for mine in got))
     assert sorted(itertools.chain(*got)) == [i.to_bytes(8, "big") for i in range(4000)]

@@ -14,6 +14,7 @@ import pytest
 from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
 from tests.helpers import PAGE
 from tests.support import pattern
+from tests.threads.crew import Crew, together
 
 BIG = 1 << 22
 SIZES = sorted({1, PAGE - 1, PAGE, PAGE + 1, 5 * PAGE + 3, 1 << 16, 300_000})
@@ -58,11 +59,12 @@ def send_for_ever(queue, target):
 def carry(pool, reading, writing, data):
     """Through a queue into `writing`, out of `reading` into another."""
     out, got = queue_of(pool, data), queue_of(pool)
-    thread = threading.Thread(target=send_all, args=(out, writing))
-    thread.start()
-    while len(got) < len(data):
-        assert got.recv_from(reading) > 0
-    thread.join()
+
+    def receive_all():
+        while len(got) < len(data):
+            assert got.recv_from(reading) > 0
+
+    together(lambda: send_all(out, writing), receive_all)
     assert got.peek() == data
     assert (out.total_out, got.total_in) == (len(data), len(data))
     out.check()
@@ -225,14 +227,12 @@ def test_others_use_the_queue_while_one_waits(pool, pair, pipe, kind):
     if kind == "pipe":
         reading, writing = pipe
     queue = queue_of(pool)
-    thread = threading.Thread(target=queue.recv_from, args=(reading,))
-    thread.start()
-    for _ in range(20):
-        queue.put(b"x" * PAGE)
-        time.sleep(0.001)
-        assert queue.get() == b"x" * PAGE
-    os.write(writing, b"end")
-    thread.join()
+    with Crew(lambda: queue.recv_from(reading)):
+        for _ in range(20):
+            queue.put(b"x" * PAGE)
+            time.sleep(0.001)
+            assert queue.get() == b"x" * PAGE
+        os.write(writing, b"end")
     assert queue.get() == b"end"
 
 
