@@ -26,14 +26,20 @@ map_bytes(mapping *m, size_t n)
     return m->at;
 }
 
+/* Frames in a page of the system; one where a frame is as large or larger. */
+static inline uint32_t
+frames_of_system_page(void)
+{
+    return (uint32_t)pb_max(1, (uint64_t)sysconf(_SC_PAGESIZE) >> PB_PAGE_SHIFT);
+}
+
 /* The first region of a pool: mapped, the frames of a pool fresh from the system. */
 static inline void
 map_region(memory *mem, mapping *m, uint32_t frames, bool discard_zeroes)
 {
     void *base = map_bytes(m, (size_t)frames << PB_PAGE_SHIFT);
-    size_t n = pb_pool_companion_bytes(&mem->pool, frames);
-    void *table = memory_block(mem, 64, n, GARBAGE);
-    CHECK_OK(pb_pool_add_region(&mem->pool, base, table, frames, true, discard_zeroes));
+    CHECK(mem->fresh_zero);
+    memory_add(mem, base, frames, discard_zeroes);
 }
 
 static inline void

@@ -216,14 +216,22 @@ memory_block(memory *m, size_t align, size_t size, int byte)
     return at;
 }
 
-/* A region of so many frames.  Tables come full of garbage: nobody promised zeros. */
+/* The region at `base`.  Its tables come full of garbage: nobody promised zeros. */
+static inline void
+memory_add(memory *m, void *base, uint32_t frames, bool discard_zeroes)
+{
+    void *table = memory_block(m, 64, pb_pool_companion_bytes(&m->pool, frames), GARBAGE);
+    CHECK_OK(
+        pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, discard_zeroes));
+}
+
+/* A region of so many frames. */
 static inline void
 memory_grow_by(memory *m, uint32_t frames)
 {
     void *base = memory_block(m, PB_PAGE_SIZE, (size_t)frames << PB_PAGE_SHIFT,
                               m->fresh_zero ? 0 : GARBAGE);
-    void *table = memory_block(m, 64, pb_pool_companion_bytes(&m->pool, frames), GARBAGE);
-    CHECK_OK(pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, false));
+    memory_add(m, base, frames, false);
 }
 
 /* The next region, as large as it may be or as the piece says. */
@@ -257,6 +265,35 @@ take_data(memory *m, pb_frame after)
     bool zero;
     memory_promise(m, 1);
     return pb_pool_take_run(&m->pool, after, 1, &got, &zero);
+}
+
+/* So many for data, side by side, of a pool that has them. */
+static inline pb_frame
+take_frames(pb_pool *pool, uint32_t n)
+{
+    uint32_t got;
+    bool zero;
+    CHECK_OK(pb_pool_promise(pool, n));
+    pb_frame first = pb_pool_take_run(pool, 0, n, &got, &zero);
+    CHECK_EQ(got, n);
+    return first;
+}
+
+static inline void
+unref_frames(pb_pool *pool, pb_frame first, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        pb_frame_unref(pool, first + i);
+    }
+}
+
+/* From the back, as trees do, so that the first one is the warmest. */
+static inline void
+unref_backwards(pb_pool *pool, pb_frame first, uint32_t n)
+{
+    while (n--) {
+        pb_frame_unref(pool, first + n);
+    }
 }
 
 /* ---- is the pool whole? ---- */

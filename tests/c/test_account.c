@@ -38,21 +38,9 @@ stop(void)
 static pb_frame
 take(pb_pool *pool, uint32_t n)
 {
-    uint32_t got;
-    bool zero;
-    CHECK_OK(pb_pool_promise(pool, n));
-    pb_frame first = pb_pool_take_run(pool, 0, n, &got, &zero);
-    CHECK_EQ(got, n);
+    pb_frame first = take_frames(pool, n);
     CHECK_EQ(root->promised, 0);
     return first;
-}
-
-static void
-give_back(pb_pool *pool, pb_frame first, uint32_t n)
-{
-    while (n--) {
-        pb_frame_unref(pool, first + n);
-    }
 }
 
 static void
@@ -82,11 +70,11 @@ test_what_is_taken_is_charged_up_the_chain(void)
     pb_frame d = take(&beside, 4);
     CHECK_EQ(pb_frame_row(root, d)->held.account, PB_MOST_POOLS - 1);
     CHECK_HELD(10, 5, 3);
-    give_back(&lower, a, 3);
+    unref_backwards(&lower, a, 3);
     CHECK_HELD(7, 2, 0);
-    give_back(&upper, b, 2);
-    give_back(root, c, 1);
-    give_back(&beside, d, 4);
+    unref_backwards(&upper, b, 2);
+    pb_frame_unref(root, c);
+    unref_backwards(&beside, d, 4);
     CHECK_HELD(0, 0, 0);
     CHECK_EQ(lower.high_water, 3);
     CHECK_EQ(upper.high_water, 5);
@@ -123,9 +111,9 @@ test_a_frame_is_discharged_to_the_pool_that_took_it(void)
     pb_frame_unref(&beside, a);
     CHECK_HELD(2, 1, 1);
     CHECK_EQ(beside.held, 1);
-    give_back(root, a + 1, 1);
+    pb_frame_unref(root, a + 1);
     CHECK_HELD(1, 0, 0);
-    give_back(&lower, b, 1);
+    pb_frame_unref(&lower, b);
     CHECK_EQ(beside.held, 0);
     stop();
 }
@@ -167,8 +155,8 @@ test_a_region_that_comes_later_is_known_to_children(void)
     CHECK(pb_frame_address(&late, more) == pb_frame_address(root, more));
     CHECK(pb_frame_writable(&late, more));
     pb_pool_leave(&late);
-    give_back(&lower, more, 10);
-    give_back(&lower, all, 255);
+    unref_backwards(&lower, more, 10);
+    unref_backwards(&lower, all, 255);
     stop();
 }
 
@@ -193,9 +181,9 @@ test_the_pool_whose_limit_it_was_is_named(void)
     CHECK_HELD(9, 5, 1);
     CHECK_STATUS(pb_pool_promise(&beside, 1), PB_LIMIT);
     CHECK(root->refused == root);
-    give_back(root, a, 4);
-    give_back(root, b, 4);
-    give_back(root, c, 1);
+    unref_backwards(root, a, 4);
+    unref_backwards(root, b, 4);
+    pb_frame_unref(root, c);
     stop();
 }
 
@@ -232,8 +220,8 @@ test_what_others_hold_of_a_child_becomes_its_parents(void)
     pb_frame_pin(root, a);
     pb_frame_pin(root, a + 1);
     pb_frame_pin(root, b);
-    give_back(&lower, a, 2);
-    give_back(&lower, b, 1);
+    unref_backwards(&lower, a, 2);
+    pb_frame_unref(&lower, b);
     CHECK_POOL(root);
     pb_pool_leave(&lower);
     CHECK(accounts[2] == NULL);
@@ -262,9 +250,9 @@ test_a_number_is_used_again(void)
     join(&lower, root, 2, PB_UNLIMITED);
     pb_frame b = take(&lower, 1);
     CHECK_HELD(3, 2, 1);
-    give_back(&lower, a, 2);
+    unref_backwards(&lower, a, 2);
     CHECK_HELD(1, 0, 1);
-    give_back(root, b, 1);
+    pb_frame_unref(root, b);
     CHECK_HELD(0, 0, 0);
     stop();
 }
@@ -321,10 +309,10 @@ test_marks_are_crossed_from_below(void)
     CHECK_EQ(crossed(&upper), 0);
     CHECK_EQ(lower.crossed + root->crossed, 0);
     CHECK_EQ(upper.high_water, 6);
-    give_back(root, a, 1);
-    give_back(root, b, 1);
-    give_back(root, c, 3);
-    give_back(root, d, 1);
+    pb_frame_unref(root, a);
+    pb_frame_unref(root, b);
+    unref_backwards(root, c, 3);
+    pb_frame_unref(root, d);
     CHECK_EQ(crossed(&upper), 0);
     stop();
 }
@@ -337,18 +325,18 @@ test_a_mark_is_crossed_again_after_falling_below(void)
     pb_frame a = take(&upper, 6);
     pb_pool_set_marks(&upper, marks, 2);
     CHECK_EQ(crossed(&upper), 0); /* what is there already is not news */
-    give_back(root, a + 5, 1);
+    pb_frame_unref(root, a + 5);
     CHECK_EQ(crossed(&upper), 0);
     pb_frame b = take(&upper, 1);
     CHECK_EQ(crossed(&upper), 2);
-    give_back(root, b, 1);
-    give_back(root, a + 2, 3); /* 2 left: both are below */
+    pb_frame_unref(root, b);
+    unref_backwards(root, a + 2, 3); /* 2 left: both are below */
     CHECK_EQ(upper.held, 2);
     b = take(&upper, 1);
     CHECK_EQ(crossed(&upper), 1);
     CHECK_EQ(upper.high_water, 6);
-    give_back(root, b, 1);
-    give_back(root, a, 2);
+    pb_frame_unref(root, b);
+    unref_backwards(root, a, 2);
     stop();
 }
 
@@ -361,15 +349,15 @@ test_other_marks_take_the_place_of_the_first(void)
     pb_frame a = take(&lower, 8);
     CHECK_EQ(crossed(root), 0xff);
     pb_pool_set_marks(root, other, 1);
-    give_back(root, a + 2, 6);
+    unref_backwards(root, a + 2, 6);
     pb_frame b = take(&beside, 1);
     CHECK_EQ(crossed(root), 1);
     pb_pool_set_marks(root, other, 0);
-    give_back(root, b, 1);
+    pb_frame_unref(root, b);
     b = take(&beside, 1);
     CHECK_EQ(crossed(root), 0);
-    give_back(root, b, 1);
-    give_back(root, a, 2);
+    pb_frame_unref(root, b);
+    unref_backwards(root, a, 2);
     stop();
 }
 

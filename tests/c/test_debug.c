@@ -27,25 +27,6 @@ stop(void)
     memory_fini(&mem);
 }
 
-static pb_frame
-take(uint32_t n)
-{
-    uint32_t got;
-    bool zero;
-    memory_promise(&mem, n);
-    pb_frame first = pb_pool_take_run(pool, 0, n, &got, &zero);
-    CHECK_EQ(got, n);
-    return first;
-}
-
-static void
-give_back(pb_frame first, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        pb_frame_unref(pool, first + i);
-    }
-}
-
 static uint8_t *
 at(pb_frame frame)
 {
@@ -79,16 +60,16 @@ static void
 test_a_freed_frame_is_poisoned(void)
 {
     start(1, 100, true);
-    pb_frame a = take(2);
+    pb_frame a = take_frames(pool, 2);
     memset(at(a), 1, 2 * PB_PAGE_SIZE);
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     CHECK(is_poison(a));
     CHECK_EQ(pb_frame_row(pool, a)->held.kind, PB_KIND_QUARANTINED);
     CHECK(!pb_frame_is_free(pool, a));
     CHECK_EQ(at(a + 1)[0], 1);
     CHECK_EQ(pool->held, 1);
     CHECK_EQ(pool->quarantined, 1);
-    give_back(a + 1, 1);
+    pb_frame_unref(pool, a + 1);
     stop();
 }
 
@@ -96,18 +77,18 @@ static void
 test_the_quarantine_is_left_in_order(void)
 {
     start(1, 200, true);
-    pb_frame a = take(PB_QUARANTINE + 3);
-    give_back(a, PB_QUARANTINE);
+    pb_frame a = take_frames(pool, PB_QUARANTINE + 3);
+    unref_frames(pool, a, PB_QUARANTINE);
     CHECK_EQ(pool->quarantined, PB_QUARANTINE);
     CHECK_EQ(pool->listed, 0);
     for (uint32_t i = 0; i < 3; i++) {
-        give_back(a + PB_QUARANTINE + i, 1);
+        pb_frame_unref(pool, a + PB_QUARANTINE + i);
         CHECK_EQ(pool->quarantined, PB_QUARANTINE);
         CHECK_EQ(pool->listed, i + 1);
         CHECK_EQ(pool->free_head, a + i);
     }
-    CHECK_EQ(take(1), a + 2);
-    give_back(a + 2, 1);
+    CHECK_EQ(take_frames(pool, 1), a + 2);
+    pb_frame_unref(pool, a + 2);
     stop();
 }
 
@@ -115,15 +96,16 @@ static void
 test_the_quarantine_ends_when_frames_are_short(void)
 {
     start(1, 31, true);
-    pb_frame a = take(30);
-    give_back(a, 10);
+    pb_frame a = take_frames(pool, 30);
+    unref_frames(pool, a, 10);
     CHECK_EQ(pool->listed + pool->virgin, 0);
     CHECK_STATUS(pb_pool_promise(pool, 11), PB_NEED_PAGES);
     CHECK_EQ(pool->short_by, 1);
     CHECK_EQ(pool->quarantined, 0);
-    CHECK_EQ(take(1), a + 9); /* what was freed last leaves last, and is in front */
+    CHECK_EQ(take_frames(pool, 1),
+             a + 9); /* what was freed last leaves last, and is in front */
     CHECK_EQ(pool->regions, 1);
-    give_back(a + 9, 21);
+    unref_frames(pool, a + 9, 21);
     stop();
 }
 
@@ -132,8 +114,8 @@ static pb_frame
 two_free(void)
 {
     start(1, 31, true);
-    pb_frame a = take(30);
-    give_back(a, 2);
+    pb_frame a = take_frames(pool, 30);
+    unref_frames(pool, a, 2);
     CHECK_OK(pb_pool_promise(pool, 2));
     pb_pool_unpromise(pool, 2);
     CHECK_EQ(pool->free_head, a + 1);
@@ -157,7 +139,7 @@ test_damage_is_found_when_a_frame_is_spoken_for(void)
     at(a)[PB_PAGE_SIZE - 1] = 0; /* the last byte has a value of its own */
     CHECK_STATUS(pb_pool_promise(pool, 2), PB_CORRUPT);
     check_told(PB_WHY_POISON, a, PB_PAGE_SIZE - 1);
-    give_back(a + 2, 28);
+    unref_frames(pool, a + 2, 28);
     stop();
 }
 
@@ -168,17 +150,17 @@ test_damage_is_found_when_a_frame_is_taken(void)
     uint32_t got;
     bool zero;
     start(1, 31, true);
-    pb_frame a = take(30) + 1;
-    give_back(a, 2);
+    pb_frame a = take_frames(pool, 30) + 1;
+    unref_frames(pool, a, 2);
     CHECK_OK(pb_pool_promise(pool, 2));
     pb_pool_unpromise(pool, 1);
     CHECK_EQ(pool->free_head, a + 1);
     at(a)[0] = 0;
     CHECK_EQ(pb_pool_take_run(pool, a - 1, 1, &got, &zero), a);
     check_told(PB_WHY_POISON, a, 0);
-    give_back(a, 1);
-    give_back(a - 1, 1);
-    give_back(a + 2, 27);
+    pb_frame_unref(pool, a);
+    pb_frame_unref(pool, a - 1);
+    unref_frames(pool, a + 2, 27);
     stop();
 }
 
@@ -186,12 +168,12 @@ static void
 test_damage_is_found_when_a_frame_leaves_the_quarantine(void)
 {
     start(1, 200, true);
-    pb_frame a = take(PB_QUARANTINE + 2);
-    give_back(a, PB_QUARANTINE);
+    pb_frame a = take_frames(pool, PB_QUARANTINE + 2);
+    unref_frames(pool, a, PB_QUARANTINE);
     at(a + 1)[5] ^= 1;
-    give_back(a + PB_QUARANTINE, 1);
+    pb_frame_unref(pool, a + PB_QUARANTINE);
     CHECK_EQ(pool->notice, 0);
-    give_back(a + PB_QUARANTINE + 1, 1);
+    pb_frame_unref(pool, a + PB_QUARANTINE + 1);
     check_told(PB_WHY_POISON, a + 1, 5);
     CHECK(is_poison(a + 1));
     stop();
@@ -202,8 +184,8 @@ test_damage_is_found_by_the_check_and_stays(void)
 {
     pb_fault fault = {0};
     start(1, 31, true);
-    pb_frame a = take(3);
-    give_back(a, 1);
+    pb_frame a = take_frames(pool, 3);
+    pb_frame_unref(pool, a);
     at(a)[2] = 1;
     CHECK(!pool_is_whole(pool, &fault));
     CHECK(strcmp(fault.why, PB_WHY_POISON) == 0);
@@ -212,7 +194,7 @@ test_damage_is_found_by_the_check_and_stays(void)
     CHECK(!pool_is_whole(pool, &fault));
     at(a)[2] = PB_POISON;
     CHECK_EQ(pool->notice, 0);
-    give_back(a + 1, 2);
+    unref_frames(pool, a + 1, 2);
     stop();
 }
 
@@ -225,15 +207,15 @@ test_fresh_ground_is_zeros_or_unknown(void)
     at(pool->region[7].lo)[1] = 9;
     CHECK(!pool_is_whole(pool, &fault));
     CHECK(strcmp(fault.why, PB_WHY_ZEROS) == 0);
-    pb_frame a = take(1);
+    pb_frame a = take_frames(pool, 1);
     check_told(PB_WHY_ZEROS, a, 1);
     CHECK_EQ(at(a)[1], 0);
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     stop();
     start(1, 31, false);
     at(pool->region[7].lo)[1] = 9;
-    a = take(1);
-    give_back(a, 1);
+    a = take_frames(pool, 1);
+    pb_frame_unref(pool, a);
     stop();
 }
 
@@ -257,15 +239,15 @@ test_a_frame_knows_who_took_and_freed_it(void)
     start(1, 100, true);
     numbers = 0;
     pool->witness = witness;
-    pb_frame a = take(3), b = take(1);
+    pb_frame a = take_frames(pool, 3), b = take_frames(pool, 1);
     CHECK_EQ(pb_frame_trace(pool, a).took, 1);
     CHECK_EQ(pb_frame_trace(pool, a + 2).took, 1);
     CHECK_EQ(pb_frame_trace(pool, b).took, 2);
     CHECK_EQ(pb_frame_trace(pool, a).freed, 0);
-    give_back(a, 3);
+    unref_frames(pool, a, 3);
     CHECK_EQ(pb_frame_trace(pool, a + 2).took, 1);
     CHECK_EQ(pb_frame_trace(pool, a + 2).freed, 5);
-    give_back(b, 1);
+    pb_frame_unref(pool, b);
     CHECK_EQ(pb_frame_trace(pool, b).freed, 6);
     CHECK_EQ(pb_frame_trace(pool, 0).took + pb_frame_trace(pool, 5000).took, 0);
     pb_buf t;
@@ -615,7 +597,7 @@ test_foreign_memory_is_a_view_or_elsewhere(void)
 {
     static const char why[] = "in no view";
     start_mapped();
-    pb_frame a = take(3);
+    pb_frame a = take_frames(pool, 3);
     pb_extent view;
     CHECK(pb_debug_foreign(pool, b, some, sizeof some));
     CHECK(pb_debug_foreign(pool, b, at(a), 0));
@@ -636,7 +618,7 @@ test_foreign_memory_is_a_view_or_elsewhere(void)
     pb_map_remove_view(&map, &view);
     CHECK(!pb_debug_foreign(pool, b, at(a), 1));
     check_told(why, a, 0);
-    give_back(a, 3);
+    unref_frames(pool, a, 3);
     stop_mapped();
 }
 
@@ -695,7 +677,7 @@ test_what_is_freed_wrongly_is_noted(void)
 {
     for (unsigned level = 0; level < 2; level++) {
         start(level, 100, true);
-        pb_frame a = take(3);
+        pb_frame a = take_frames(pool, 3);
         pb_frame_unref(pool, 100);
         check_stays("a frame of no region was freed", 100);
         pb_frame_unref(pool, UINT32_MAX);
@@ -716,7 +698,7 @@ test_what_is_freed_wrongly_is_noted(void)
         pb_frame_unpin(pool, a);
         pb_frame_unpin(pool, a + 1);
         check_stays("more pins taken off", a + 1);
-        give_back(a + 1, 1);
+        pb_frame_unref(pool, a + 1);
         stop();
     }
 }
@@ -755,8 +737,8 @@ test_a_wild_entry_is_noted(void)
         start(level, 200, true);
         pair_init(&p, &mem, 3);
         pair_scribble(&p, 0, SIZE, 1);
-        pb_frame a = take(1);
-        give_back(a, 1);
+        pb_frame a = take_frames(pool, 1);
+        pb_frame_unref(pool, a);
         NOTE("level %u", level);
         check_wild(200, "an entry names a frame of no region");
         check_wild(UINT32_MAX, "an entry names a frame of no region");

@@ -5,19 +5,23 @@ static memory mem;
 static mapping ground;
 static pb_pool *const pool = &mem.pool;
 
-/* A page of the system is so many frames, or one frame so many of them. */
-static uint32_t system_frames;
-#define UNIT system_frames
+/* What can be given back: a page of the system, or a frame where that is larger. */
+#define UNIT frames_of_system_page()
 #define FRAMES (64 * UNIT)
+
+static void
+start_with(unsigned level, uint32_t frames, bool discard_zeroes)
+{
+    memory_init(&mem, PB_UNLIMITED, true);
+    pb_pool_set_debug(pool, level);
+    map_region(&mem, &ground, frames, discard_zeroes);
+    CHECK_POOL(pool);
+}
 
 static void
 start(bool discard_zeroes)
 {
-    uint64_t system = (uint64_t)sysconf(_SC_PAGESIZE);
-    UNIT = (uint32_t)pb_max(1, system >> PB_PAGE_SHIFT);
-    memory_init(&mem, PB_UNLIMITED, true);
-    map_region(&mem, &ground, FRAMES, discard_zeroes);
-    CHECK_POOL(pool);
+    start_with(0, FRAMES, discard_zeroes);
 }
 
 static void
@@ -43,21 +47,13 @@ take_units(uint32_t units)
     return first;
 }
 
-static void
-give_back(pb_frame first, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        pb_frame_unref(pool, first + i);
-    }
-}
-
 /* What take_units took besides. */
 static void
 give_back_skipped(void)
 {
     uint32_t skip = pool->region[pool->newest].first ? 0 : UNIT - 1;
     if (skip) {
-        give_back(1, skip);
+        unref_frames(pool, 1, skip);
     }
 }
 
@@ -74,7 +70,7 @@ test_freed_frames_are_warm_until_they_are_trimmed(void)
 {
     start(true);
     pb_frame a = take_units(8);
-    give_back(a, 8 * UNIT);
+    unref_frames(pool, a, 8 * UNIT);
     CHECK_EQ(pb_pool_warm(pool), 8 * UNIT);
     CHECK_EQ(pool->cold, 0);
     CHECK_POOL(pool);
@@ -96,10 +92,10 @@ test_warm_frames_are_taken_before_cold_ones(void)
     bool zero;
     start(true);
     pb_frame a = take_units(4);
-    give_back(a, 2 * UNIT);
+    unref_frames(pool, a, 2 * UNIT);
     (void)pb_pool_trim(pool);
     pb_frame warm = a + 3 * UNIT;
-    give_back(warm, 1);
+    pb_frame_unref(pool, warm);
     CHECK_OK(pb_pool_promise(pool, 2));
     CHECK_EQ(pb_pool_take_run(pool, 0, 1, &got, &zero), warm);
     CHECK(!zero);
@@ -107,8 +103,8 @@ test_warm_frames_are_taken_before_cold_ones(void)
     CHECK(zero);
     CHECK_EQ(pool->cold, 2 * UNIT - 1);
     check_sums();
-    give_back(a, 1);
-    give_back(a + 2 * UNIT, 2 * UNIT);
+    pb_frame_unref(pool, a);
+    unref_frames(pool, a + 2 * UNIT, 2 * UNIT);
     give_back_skipped();
     stop();
 }
@@ -122,7 +118,7 @@ test_cold_frames_are_zeros_where_the_region_says_so(void)
         bool zero;
         start(zeroes);
         pb_frame a = take_units(2);
-        give_back(a, 2 * UNIT);
+        unref_frames(pool, a, 2 * UNIT);
         CHECK(pb_pool_trim(pool) != 0);
         CHECK_OK(pb_pool_promise(pool, 2 * UNIT));
         CHECK_EQ(pb_pool_take_run(pool, a - 1, 2 * UNIT, &got, &zero), a);
@@ -132,7 +128,7 @@ test_cold_frames_are_zeros_where_the_region_says_so(void)
         for (size_t i = 0; zeroes && i < (size_t)UNIT << PB_PAGE_SHIFT; i++) {
             CHECK_EQ(at[i], 0);
         }
-        give_back(a, 2 * UNIT);
+        unref_frames(pool, a, 2 * UNIT);
         CHECK_EQ(pool->cold, 0); /* freed again, they are warm */
         give_back_skipped();
         stop();
@@ -147,17 +143,17 @@ test_a_stretch_below_a_system_page_stays_warm(void)
     }
     start(true);
     pb_frame a = take_units(2);
-    give_back(a + 1, 2 * UNIT - 2); /* no page of the system is whole */
+    unref_frames(pool, a + 1, 2 * UNIT - 2); /* no page of the system is whole */
     CHECK_EQ(pb_pool_trim(pool), 0);
     CHECK_EQ(pb_pool_warm(pool), 2 * UNIT - 2);
     pool->keep = 1;
     pb_pool_keep(pool); /* and the search for one ends */
     CHECK_EQ(pb_pool_warm(pool), 2 * UNIT - 2);
     check_sums();
-    give_back(a, 1); /* the first one is whole now */
+    pb_frame_unref(pool, a); /* the first one is whole now */
     CHECK_EQ(pb_pool_trim(pool), (uint64_t)UNIT << PB_PAGE_SHIFT);
     CHECK_EQ(pool->cold, UNIT);
-    give_back(a + 2 * UNIT - 1, 1);
+    pb_frame_unref(pool, a + 2 * UNIT - 1);
     give_back_skipped();
     stop();
 }
@@ -168,15 +164,15 @@ test_what_is_too_much_goes_down_to_three_quarters(void)
     start(true);
     pool->keep = pool->keep_most = 16 * UNIT;
     pb_frame a = take_units(40);
-    give_back(a, 16 * UNIT);
+    unref_frames(pool, a, 16 * UNIT);
     pb_pool_keep(pool);
     CHECK_EQ(pb_pool_warm(pool), 16 * UNIT); /* as much may stay */
-    give_back(a + 16 * UNIT, UNIT);
+    unref_frames(pool, a + 16 * UNIT, UNIT);
     pb_pool_keep(pool);
     CHECK_EQ(pb_pool_warm(pool), 12 * UNIT);
     CHECK_EQ(pool->cold, 5 * UNIT);
     check_sums();
-    give_back(a + 17 * UNIT, 23 * UNIT);
+    unref_frames(pool, a + 17 * UNIT, 23 * UNIT);
     give_back_skipped();
     stop();
 }
@@ -188,18 +184,18 @@ test_keep_rises_with_cold_frames_that_are_taken_again(void)
     pool->keep = 4 * UNIT;
     pool->keep_most = 9 * UNIT;
     pb_frame a = take_units(8);
-    give_back(a, 8 * UNIT);
+    unref_frames(pool, a, 8 * UNIT);
     (void)pb_pool_trim(pool);
     CHECK_OK(pb_pool_promise(pool, 8 * UNIT));
     CHECK_EQ(pb_pool_take_exact(pool, 3 * UNIT), a);
     CHECK_EQ(pool->keep, 7 * UNIT);
     CHECK_EQ(pb_pool_take_exact(pool, 5 * UNIT), a + 3 * UNIT);
     CHECK_EQ(pool->keep, 9 * UNIT); /* and no further */
-    give_back(a, 8 * UNIT);
+    unref_frames(pool, a, 8 * UNIT);
     CHECK_OK(pb_pool_promise(pool, 8 * UNIT));
     CHECK_EQ(pb_pool_take_exact(pool, 8 * UNIT), a); /* warm: nothing to learn */
     CHECK_EQ(pool->keep, 9 * UNIT);
-    give_back(a, 8 * UNIT);
+    unref_frames(pool, a, 8 * UNIT);
     give_back_skipped();
     stop();
 }
@@ -208,21 +204,18 @@ test_keep_rises_with_cold_frames_that_are_taken_again(void)
 static void
 test_batches(void)
 {
-    start(true);
-    stop();
     uint32_t n = (uint32_t)PB_BATCH + 4 * UNIT;
-    memory_init(&mem, PB_UNLIMITED, true);
-    map_region(&mem, &ground, n + UNIT, true);
+    start_with(0, n + UNIT, true);
     pool->keep = UNIT;
     CHECK_OK(pb_pool_promise(pool, n));
     pb_frame a = pb_pool_take_exact(pool, n);
-    give_back(a, (uint32_t)PB_BATCH + UNIT - 1);
+    unref_frames(pool, a, (uint32_t)PB_BATCH + UNIT - 1);
     CHECK_EQ(pool->cold, 0);
-    give_back(a + (uint32_t)PB_BATCH + UNIT - 1, 1);
+    pb_frame_unref(pool, a + (uint32_t)PB_BATCH + UNIT - 1);
     CHECK(pb_pool_warm(pool) <= 2 * UNIT);
     CHECK_EQ(pool->cold, PB_BATCH + UNIT - pb_pool_warm(pool));
     check_sums();
-    give_back(a + (uint32_t)PB_BATCH + UNIT, 3 * UNIT);
+    unref_frames(pool, a + (uint32_t)PB_BATCH + UNIT, 3 * UNIT);
     stop();
 }
 
@@ -231,15 +224,11 @@ static void
 test_a_debug_pool_gives_back_only_what_becomes_zeros(void)
 {
     for (int zeroes = 0; zeroes < 2; zeroes++) {
-        start(zeroes);
-        stop();
-        memory_init(&mem, PB_UNLIMITED, true);
-        pb_pool_set_debug(pool, 1);
-        map_region(&mem, &ground, FRAMES, zeroes);
+        start_with(1, FRAMES, zeroes);
         uint32_t all = FRAMES - (pool->region[pool->newest].first == 0);
         CHECK_OK(pb_pool_promise(pool, all));
         pb_frame a = pb_pool_take_exact(pool, all);
-        give_back(a, all);
+        unref_frames(pool, a, all);
         CHECK_OK(pb_pool_promise(pool, all)); /* the quarantine ends */
         pb_pool_unpromise(pool, all);
         CHECK_EQ(pb_pool_trim(pool) != 0, zeroes);
@@ -247,7 +236,7 @@ test_a_debug_pool_gives_back_only_what_becomes_zeros(void)
         CHECK_OK(pb_pool_promise(pool, all));
         CHECK_EQ(pb_pool_take_exact(pool, all), a);
         CHECK_EQ(pool->notice, 0);
-        give_back(a, all);
+        unref_frames(pool, a, all);
         stop();
     }
 }

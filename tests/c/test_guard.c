@@ -33,25 +33,6 @@ stop(void)
     unmap(&ground);
 }
 
-static pb_frame
-take(uint32_t n)
-{
-    uint32_t got;
-    bool zero;
-    CHECK_OK(pb_pool_promise(pool, n));
-    pb_frame first = pb_pool_take_run(pool, 0, n, &got, &zero);
-    CHECK_EQ(got, n);
-    return first;
-}
-
-static void
-give_back(pb_frame first, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        pb_frame_unref(pool, first + i);
-    }
-}
-
 static unsigned
 kind_of(pb_frame frame)
 {
@@ -99,17 +80,17 @@ test_only_what_is_held_is_open(void)
 {
     start(PB_MOST_MAPPINGS);
     CHECK_EQ(pb_guard_of(pool, 1), PB_CLOSED);
-    pb_frame a = take(3);
+    pb_frame a = take_frames(pool, 3);
     for (uint32_t i = 0; i < 3; i++) {
         CHECK_EQ(pb_guard_of(pool, a + i), PB_OPEN);
     }
     memset(pb_frame_address(pool, a), 1, 3 * PB_PAGE_SIZE);
     CHECK_EQ(pb_guard_of(pool, a + 3), PB_CLOSED);
     CHECK_EQ(pool->mappings, count_mappings());
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     CHECK_EQ(pb_guard_of(pool, a), PB_CLOSED);
     CHECK_EQ(pool->mappings, count_mappings());
-    give_back(a + 1, 2);
+    unref_frames(pool, a + 1, 2);
     CHECK_EQ(pool->mappings, 0);
     stop();
 }
@@ -118,14 +99,14 @@ static void
 test_what_is_closed_is_deadly(void)
 {
     start(PB_MOST_MAPPINGS);
-    pb_frame a = take(2);
+    pb_frame a = take_frames(pool, 2);
     uint8_t *at = pb_frame_address(pool, a);
     CHECK(!is_deadly(at, true));
     CHECK(is_deadly(at + 2 * PB_PAGE_SIZE, false)); /* a byte too far */
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     CHECK(is_deadly(at, false));
     CHECK(!is_deadly(at + PB_PAGE_SIZE, true));
-    give_back(a + 1, 1);
+    pb_frame_unref(pool, a + 1);
     stop();
 }
 
@@ -133,19 +114,19 @@ static void
 test_a_guard_is_kept_behind_each_run(void)
 {
     start(PB_MOST_MAPPINGS);
-    pb_frame a = take(2), b = take(1);
+    pb_frame a = take_frames(pool, 2), b = take_frames(pool, 1);
     CHECK_EQ(b, a + 3);
     CHECK_EQ(kind_of(a + 2), PB_KIND_GUARD);
     CHECK_EQ(kind_of(b + 1), PB_KIND_GUARD);
     CHECK_EQ(pool->guards, 2);
     CHECK_EQ(pool->total, pool->held + pool->listed + pool->virgin + pool->guards);
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     CHECK_EQ(pool->guards, 2);
-    give_back(a + 1, 1); /* the frame before it is free */
+    pb_frame_unref(pool, a + 1); /* the frame before it is free */
     CHECK_EQ(pool->guards, 1);
     CHECK(pb_frame_is_free(pool, a + 2));
     CHECK_EQ(pb_guard_of(pool, a + 2), PB_CLOSED);
-    give_back(b, 1);
+    pb_frame_unref(pool, b);
     CHECK_EQ(pool->guards, 0);
     stop();
 }
@@ -155,16 +136,16 @@ static void
 test_a_guard_goes_back_where_it_was(void)
 {
     start(PB_MOST_MAPPINGS);
-    pb_frame a = take(2);
-    give_back(a + 1, 1);
-    give_back(a, 1);
+    pb_frame a = take_frames(pool, 2);
+    pb_frame_unref(pool, a + 1);
+    pb_frame_unref(pool, a);
     pb_debug_end_quarantine(pool);
     CHECK_EQ(pb_pool_warm(pool), 2);
     uint64_t cold = pool->cold;
-    CHECK_EQ(take(1), a);
+    CHECK_EQ(take_frames(pool, 1), a);
     CHECK_EQ(kind_of(a + 1), PB_KIND_GUARD);
     CHECK_EQ(pb_pool_warm(pool), 0);
-    give_back(a, 1);
+    pb_frame_unref(pool, a);
     CHECK_EQ(pool->guards, 0);
     CHECK_EQ(pb_pool_warm(pool), 1);
     CHECK_EQ(pool->cold, cold);
@@ -184,7 +165,7 @@ test_guards_leave_what_is_promised(void)
     }
     CHECK_EQ(pool->held, FRAMES - 1);
     CHECK_EQ(pool->guards, 0);
-    give_back(1, FRAMES - 1);
+    unref_frames(pool, 1, FRAMES - 1);
     stop();
 }
 
@@ -198,11 +179,11 @@ test_mappings_stay_within_the_budget(void)
     for (int i = 0; i < 1500; i++) {
         NOTE("step %d", i);
         if (held < 60 && one_in(&c, 2)) {
-            have[held++] = take(1);
+            have[held++] = take_frames(pool, 1);
         }
         else if (held) {
             uint32_t k = (uint32_t)below(&c, held);
-            give_back(have[k], 1);
+            pb_frame_unref(pool, have[k]);
             have[k] = have[--held];
         }
         CHECK(pool->notice == 0);
@@ -212,7 +193,7 @@ test_mappings_stay_within_the_budget(void)
         }
     }
     while (held) {
-        give_back(have[--held], 1);
+        pb_frame_unref(pool, have[--held]);
     }
     stop();
 }
@@ -294,7 +275,7 @@ test_one_frame_in_so_many_is_of_the_sample(void)
     pb_frame have[30];
     start_sample(3);
     for (uint32_t i = 0; i < 30; i++) {
-        have[i] = take(1);
+        have[i] = take_frames(pool, 1);
         CHECK_EQ(is_sampled(have[i]), i % 3 == 2);
         CHECK_EQ(pb_guard_of(pool, have[i]), PB_OPEN);
         memset(pb_frame_address(pool, have[i]), 1, PB_PAGE_SIZE);
@@ -320,7 +301,7 @@ test_the_sample_rotates_oldest_first(void)
     pb_frame order[2 * PB_SAMPLE];
     start_sample(1);
     for (uint32_t i = 0; i < 2 * PB_SAMPLE; i++) {
-        order[i] = take(1);
+        order[i] = take_frames(pool, 1);
         CHECK(is_sampled(order[i]));
         CHECK_EQ(order[i], i < PB_SAMPLE ? 2 * i + 1 : order[i - PB_SAMPLE]);
         pb_frame_unref(pool, order[i]);
@@ -337,7 +318,7 @@ test_a_sample_in_use_is_passed_over(void)
     pb_frame have[PB_SAMPLE + 2];
     start_sample(1);
     for (uint32_t i = 0; i < PB_SAMPLE + 2; i++) {
-        have[i] = take(1);
+        have[i] = take_frames(pool, 1);
         CHECK_EQ(is_sampled(have[i]), i < PB_SAMPLE);
     }
     check_sums();

@@ -43,15 +43,6 @@ take_node(bool *zero)
     return pb_pool_take_node(pool, zero);
 }
 
-/* From the back, as trees do, so that the first one is the warmest. */
-static void
-give_back(pb_frame first, uint32_t n)
-{
-    while (n--) {
-        pb_frame_unref(pool, first + n);
-    }
-}
-
 static void
 check_sums(void)
 {
@@ -166,8 +157,8 @@ test_run_stops_at_a_held_frame(void)
     uint32_t got;
     bool zero;
     CHECK_EQ(take_run(0, 40, &got, &zero), 1);
-    give_back(10, 5);
-    give_back(16, 1);
+    unref_backwards(pool, 10, 5);
+    pb_frame_unref(pool, 16);
     CHECK_EQ(take_run(9, 20, &got, &zero), 10);
     CHECK_EQ(got, 5);
     CHECK_EQ(take_run(15, 20, &got, &zero), 16);
@@ -190,7 +181,7 @@ test_runs_over_the_words_of_the_map(void)
     CHECK_EQ(got, 255);
     for (pb_frame first = 60; first <= 68; first++) {
         for (uint32_t n = 1; n < 140; n += 3) {
-            give_back(first, n);
+            unref_backwards(pool, first, n);
             NOTE("first %" PRIu32 " n %" PRIu32, first, n);
             CHECK_EQ(take_run(first - 1, 255, &got, &zero), first);
             CHECK_EQ(got, n);
@@ -255,7 +246,7 @@ test_fragmented_pool_still_gives_neighbours(void)
         last = take_data(&mem, last);
         CHECK_EQ(last, 150 + i);
     }
-    give_back(150, 16);
+    unref_backwards(pool, 150, 16);
     CHECK_EQ(take_run(0, 16, &got, &zero), 150);
     CHECK_EQ(got, 16);
     stop();
@@ -268,9 +259,9 @@ test_exact_runs(void)
     uint32_t got;
     bool zero;
     take_run(0, 90, &got, &zero);
-    give_back(10, 4);
-    give_back(20, 6);
-    give_back(70, 5);
+    unref_backwards(pool, 10, 4);
+    unref_backwards(pool, 20, 6);
+    unref_backwards(pool, 70, 5);
     memory_promise(&mem, 21);
     CHECK_EQ(pb_pool_take_exact(pool, 5), 70); /* the warmest, as it is long enough */
     pb_frame_unref(pool, 85);
@@ -302,8 +293,8 @@ test_exact_run_looks_in_every_region(void)
     CHECK_EQ(pb_pool_take_exact(pool, 7), 1);
     CHECK_EQ(pb_pool_take_exact(pool, 9), 0);
     pb_pool_unpromise(pool, 7);
-    give_back(512, 8);
-    give_back(256, 8);
+    unref_backwards(pool, 512, 8);
+    unref_backwards(pool, 256, 8);
     memory_promise(&mem, 8);
     CHECK_EQ(pb_pool_take_exact(pool, 8), 256);
     check_sums();
@@ -323,7 +314,7 @@ test_zero_is_said_of_fresh_zero_frames_only(void)
         CHECK_EQ(zero, fresh);
         pb_frame node = take_node(&zero);
         CHECK_EQ(zero, fresh);
-        give_back(first, 3);
+        unref_backwards(pool, first, 3);
         pb_frame_unref(pool, node);
         CHECK_EQ(take_node(&zero), node);
         CHECK(!zero);
@@ -397,7 +388,7 @@ test_double_free_is_reported_and_damages_nothing(void)
     uint32_t got;
     bool zero;
     pb_frame first = take_run(0, 4, &got, &zero);
-    give_back(first, 4);
+    unref_backwards(pool, first, 4);
     pb_frame_unref(pool, first + 2);
     check_fault("twice", first + 2);
     pb_frame_unref(pool, first + 1); /* the first fault is kept */

@@ -1,12 +1,6 @@
 /* Regions: numbers and addresses at every border, regions of partial size, and memory
  * that goes back to the system. */
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE 1 /* MAP_ANONYMOUS under -std=c11 */
-#endif
-#include "model.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "mapped.h"
 
 /* ---- numbers and addresses ---- */
 
@@ -73,9 +67,7 @@ test_a_large_region_skips_numbers(void)
     AGREE(&p.b, &p.m);
     memory_promise(&mem, 300);
     CHECK_EQ(pb_pool_take_exact(&mem.pool, 300), 512);
-    for (pb_frame f = 512; f < 812; f++) {
-        pb_frame_unref(&mem.pool, f);
-    }
+    unref_frames(&mem.pool, 512, 300);
     AGREE(&p.b, &p.m);
     pair_fini(&p);
     CHECK_EMPTY(&mem.pool);
@@ -345,9 +337,7 @@ test_copies_stop_at_the_border_of_a_region(void)
     for (pb_frame f = 0; f < 257;) {
         f = take_data(&mem, f);
     }
-    for (pb_frame f = 257; f >= 254; f--) {
-        pb_frame_unref(&mem.pool, f);
-    }
+    unref_backwards(&mem.pool, 254, 4);
     pair p;
     pair_init(&p, &mem, PB_MAX_LEVELS);
     pair_scribble(&p, 0, 4 * PB_PAGE_SIZE, 4); /* one level: no nodes in between */
@@ -365,35 +355,28 @@ test_copies_stop_at_the_border_of_a_region(void)
 /* ---- trim ---- */
 
 typedef struct {
-    pb_pool pool;
+    memory mem;
+    mapping ground;
     uint8_t *base;
-    void *table;
-    size_t bytes, rows;
+    size_t bytes;
     uint32_t per_page; /* frames in a page of the system */
 } mapped;
 
 static void
 mapped_init(mapped *m, bool discard_zeroes)
 {
-    pb_pool_init(&m->pool, PB_UNLIMITED);
-    m->bytes = (size_t)PB_REGION0_FRAMES << PB_PAGE_SHIFT;
-    m->rows = pb_pool_table_bytes(PB_REGION0_FRAMES);
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    m->per_page = page > PB_PAGE_SIZE ? (uint32_t)(page / PB_PAGE_SIZE) : 1;
-    m->base =
-        mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(m->base != MAP_FAILED);
-    m->table = malloc(m->rows);
-    CHECK_OK(pb_pool_add_region(&m->pool, m->base, m->table, PB_REGION0_FRAMES, true,
-                                discard_zeroes));
+    memory_init(&m->mem, PB_UNLIMITED, true);
+    map_region(&m->mem, &m->ground, PB_REGION0_FRAMES, discard_zeroes);
+    m->base = m->ground.at;
+    m->bytes = m->ground.size;
+    m->per_page = frames_of_system_page();
 }
 
 static void
 mapped_fini(mapped *m)
 {
-    pb_pool_fini(&m->pool);
-    munmap(m->base, m->bytes);
-    free(m->table);
+    memory_fini(&m->mem);
+    unmap(&m->ground);
 }
 
 /* Frame 0 is nobody's. */
@@ -407,28 +390,22 @@ mapped_fill(mapped *m)
 static void
 mapped_take_all(mapped *m)
 {
-    uint32_t got;
-    bool zero;
-    CHECK_OK(pb_pool_promise(&m->pool, PB_REGION0_FRAMES - 1));
-    CHECK_EQ(pb_pool_take_run(&m->pool, 0, PB_REGION0_FRAMES - 1, &got, &zero), 1);
-    CHECK_EQ(got, PB_REGION0_FRAMES - 1);
+    CHECK_EQ(take_frames(&m->mem.pool, PB_REGION0_FRAMES - 1), 1);
     mapped_fill(m);
 }
 
 static void
 mapped_free(mapped *m, pb_frame first, pb_frame past)
 {
-    while (past-- > first) {
-        pb_frame_unref(&m->pool, past);
-    }
+    unref_backwards(&m->mem.pool, first, past - first);
 }
 
 static pb_frame
 mapped_take(mapped *m, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
 {
-    CHECK_OK(pb_pool_promise(&m->pool, want));
-    pb_frame first = pb_pool_take_run(&m->pool, after, want, got, zero);
-    pb_pool_unpromise(&m->pool, want - *got);
+    CHECK_OK(pb_pool_promise(&m->mem.pool, want));
+    pb_frame first = pb_pool_take_run(&m->mem.pool, after, want, got, zero);
+    pb_pool_unpromise(&m->mem.pool, want - *got);
     return first;
 }
 
@@ -452,11 +429,11 @@ trim_a_stretch(mapped *m, pb_frame first, pb_frame past, bool zeroes)
     bool zero;
     NOTE("[%" PRIu32 ", %" PRIu32 ")", first, past);
     mapped_free(m, first, past);
-    CHECK_EQ(pb_pool_trim(&m->pool), bytes);
+    CHECK_EQ(pb_pool_trim(&m->mem.pool), bytes);
     for (pb_frame f = first; f < past; f++) {
         CHECK_EQ(mapped_take(m, f - 1, 1, &got, &zero), f);
         CHECK_EQ(zero, zeroes && f >= lo && f < hi);
-        CHECK(!zero || all_bytes_are(pb_frame_address(&m->pool, f), PB_PAGE_SIZE, 0));
+        CHECK(!zero || all_bytes_are(pb_frame_address(&m->mem.pool, f), PB_PAGE_SIZE, 0));
     }
     size_t at = (size_t)first << PB_PAGE_SHIFT, end = (size_t)past << PB_PAGE_SHIFT;
     /* held frames keep their bytes */
@@ -471,16 +448,16 @@ test_trim_gives_whole_system_pages_back(void)
     for (int zeroes = 0; zeroes < 2; zeroes++) {
         mapped m;
         mapped_init(&m, zeroes);
-        CHECK_EQ(pb_pool_trim(&m.pool), 0); /* never used is nothing to give */
+        CHECK_EQ(pb_pool_trim(&m.mem.pool), 0); /* never used is nothing to give */
         mapped_take_all(&m);
-        CHECK_EQ(pb_pool_trim(&m.pool), 0);
+        CHECK_EQ(pb_pool_trim(&m.mem.pool), 0);
         trim_a_stretch(&m, 1, 256, zeroes);
         trim_a_stretch(&m, 64, 128, zeroes);
         trim_a_stretch(&m, 63, 129, zeroes);
         trim_a_stretch(&m, 65, 127, zeroes);
         trim_a_stretch(&m, 5, 6, zeroes);
         trim_a_stretch(&m, 100, 256, zeroes);
-        CHECK_EQ(m.pool.held, 255);
+        CHECK_EQ(m.mem.pool.held, 255);
         mapped_fini(&m);
     }
 }
@@ -493,8 +470,8 @@ test_trim_twice(void)
     mapped_init(&m, true);
     mapped_take_all(&m);
     mapped_free(&m, m.per_page, 256);
-    CHECK(pb_pool_trim(&m.pool) == m.bytes - m.per_page * PB_PAGE_SIZE);
-    CHECK_EQ(pb_pool_trim(&m.pool), 0);
+    CHECK(pb_pool_trim(&m.mem.pool) == m.bytes - m.per_page * PB_PAGE_SIZE);
+    CHECK_EQ(pb_pool_trim(&m.mem.pool), 0);
     mapped_fini(&m);
 }
 
@@ -509,7 +486,7 @@ test_zero_of_a_run_means_all_of_it(void)
     mapped_take_all(&m);
     pb_frame lo = m.per_page < 256 ? m.per_page : 0, hi = 256;
     mapped_free(&m, lo ? lo : 1, hi);
-    pb_pool_trim(&m.pool);
+    pb_pool_trim(&m.mem.pool);
     CHECK_EQ(mapped_take(&m, lo, 8, &got, &zero), lo + 1);
     CHECK_EQ(zero, lo != 0);         /* a region of one system page has none to give back */
     mapped_free(&m, lo + 4, lo + 5); /* in use again, so known no more */
@@ -533,11 +510,11 @@ test_a_buffer_over_trimmed_frames(void)
     mapped_take_all(&m);
     mapped_free(&m, 1, 256);
     pb_buf b;
-    pb_buf_init(&b, &m.pool, PB_MAX_LEVELS);
+    pb_buf_init(&b, &m.mem.pool, PB_MAX_LEVELS);
     chance c = chance_of(5);
     static uint8_t all[100 * PB_PAGE_SIZE], want[sizeof all];
     for (int round = 0; round < 20; round++) {
-        pb_pool_trim(&m.pool);
+        pb_pool_trim(&m.mem.pool);
         memset(want, 0, sizeof want);
         for (int i = 0; i < 30; i++) {
             uint64_t off = below(&c, sizeof all - 1), n = 1 + below(&c, 2 * PB_PAGE_SIZE);
@@ -547,13 +524,13 @@ test_a_buffer_over_trimmed_frames(void)
             CHECK_OK(pb_buf_write(&b, off, all, n));
         }
         CHECK_OK(pb_buf_truncate(&b, sizeof all));
-        CHECK_POOL(&m.pool);
+        CHECK_POOL(&m.mem.pool);
         pb_buf_copy_out(&b, 0, all, sizeof all);
         CHECK_BYTES(all, want, sizeof all);
         pb_buf_clear(&b);
     }
     pb_buf_fini(&b);
-    CHECK_EMPTY(&m.pool);
+    CHECK_EMPTY(&m.mem.pool);
     mapped_fini(&m);
 }
 

@@ -79,13 +79,10 @@ family_grow(void)
         f.full = true;
         return false;
     }
-    size_t size = (size_t)frames << PB_PAGE_SHIFT,
-           tables = pb_pool_companion_bytes(pool, (uint32_t)frames);
+    size_t size = (size_t)frames << PB_PAGE_SHIFT;
     /* whole pages of the system, anonymous: what is discarded reads as zeros */
     void *base = memory_block(&f.mem, 4096, size, f.mem.fresh_zero ? 0 : GARBAGE);
-    void *table = memory_block(&f.mem, 64, tables, GARBAGE);
-    CHECK_OK(
-        pb_pool_add_region(pool, base, table, (uint32_t)frames, f.mem.fresh_zero, true));
+    memory_add(&f.mem, base, (uint32_t)frames, true);
     return true;
 }
 
