@@ -437,6 +437,24 @@ agree(const pb_buf *b, const model *m)
 
 #define AGREE(b, m) (HERE(), agree(b, m))
 
+/* ---- where a tree names a page ---- */
+
+/* The leaf with the page's entry has to be there. */
+static inline pb_entry *
+entry_of_page(const pb_buf *b, uint64_t page)
+{
+    pb_leaf leaf;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    CHECK(leaf.entry != NULL);
+    return &leaf.entry[page - leaf.first];
+}
+
+static inline pb_frame
+frame_of_page(const pb_buf *b, uint64_t page)
+{
+    return pb_entry_frame(pb_entry_load(entry_of_page(b, page)));
+}
+
 /* ---- a buffer and its model, side by side ---- */
 
 typedef struct {

@@ -64,16 +64,7 @@ check_pool_names(const char *words, pb_frame frame)
     CHECK_EQ(fault.frame, frame);
 }
 
-/* The entry of a page in its leaf, and of the leaf in its node. */
-static pb_entry *
-entry_of_page(uint64_t page)
-{
-    pb_leaf leaf;
-    pb_tree_leaf(pool, &b->root, page, &leaf);
-    CHECK(leaf.entry != NULL);
-    return &leaf.entry[page - leaf.first];
-}
-
+/* The entry of a leaf in its node. */
 static pb_entry *
 entry_of_leaf(uint64_t page)
 {
@@ -104,7 +95,7 @@ static void
 test_entries(void)
 {
     start();
-    pb_entry *at = entry_of_page(6), good = pb_entry_load(at);
+    pb_entry *at = entry_of_page(b, 6), good = pb_entry_load(at);
     pb_frame frame = pb_entry_frame(good);
     uint64_t off = offset_of_page(6);
     plant_entry(at, good & ~PB_ENTRY_PRESENT, "stray bits", frame, off);
@@ -140,7 +131,7 @@ static void
 test_rows(void)
 {
     start();
-    pb_frame frame = pb_entry_frame(pb_entry_load(entry_of_page(6)));
+    pb_frame frame = frame_of_page(b, 6);
     pb_row *row = pb_frame_row(pool, frame), good = *row;
     uint64_t off = offset_of_page(6);
 
@@ -206,7 +197,7 @@ test_page_before_the_bias(void)
     b->root.bias += PB_PAGE_SIZE;
     b->root.size -= PB_PAGE_SIZE;
     b->front = NULL;
-    check_named("before the bias", pb_entry_frame(pb_entry_load(entry_of_page(0))), 0);
+    check_named("before the bias", frame_of_page(b, 0), 0);
     b->root.bias -= PB_PAGE_SIZE;
     b->root.size += PB_PAGE_SIZE;
     stop();
@@ -217,7 +208,7 @@ test_page_past_the_end(void)
 {
     start();
     uint64_t last = (b->root.bias + b->root.size - 1) >> PB_PAGE_SHIFT;
-    pb_frame frame = pb_entry_frame(pb_entry_load(entry_of_page(last)));
+    pb_frame frame = frame_of_page(b, last);
     uint64_t size = b->root.size;
     b->root.size = offset_of_page(last);
     b->root.room = 0;
@@ -253,7 +244,7 @@ test_stale_byte_past_the_end(void)
 {
     start();
     uint64_t end = b->root.bias + b->root.size, page = end >> PB_PAGE_SHIFT;
-    pb_frame frame = pb_entry_frame(pb_entry_load(entry_of_page(page)));
+    pb_frame frame = frame_of_page(b, page);
     uint8_t *bytes = pb_frame_address(pool, frame);
     CHECK((end & PB_PAGE_MASK) != 0);
     for (uint64_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
@@ -372,7 +363,7 @@ test_counts_that_differ_from_the_entries(void)
     pair q;
     pair_share(&q, &p);
     pb_frame top = pb_entry_frame(b->root.slot[0]);
-    pb_frame frame = pb_entry_frame(pb_entry_load(entry_of_page(6)));
+    pb_frame frame = frame_of_page(b, 6);
     pb_row *row = pb_frame_row(pool, top);
     row->held.count = 3; /* leaked */
     check_pool_names("I1: a reference count is not the number of entries", top);

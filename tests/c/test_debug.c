@@ -703,22 +703,14 @@ test_what_is_freed_wrongly_is_noted(void)
     }
 }
 
-static pb_entry *
-entry_of(uint64_t page)
-{
-    pb_leaf leaf;
-    pb_tree_leaf(pool, &b->root, page, &leaf);
-    return &leaf.entry[page - leaf.first];
-}
-
 /* Read, written, and dropped around: noted each time, and never walked into. */
 static void
 check_wild(pb_frame frame, const char *words)
 {
     uint8_t got[SIZE];
-    pb_entry good = pb_entry_load(entry_of(1));
+    pb_entry good = pb_entry_load(entry_of_page(b, 1));
     b->seen = b->mine = NULL;
-    pb_entry_store(entry_of(1), pb_entry_of(frame));
+    pb_entry_store(entry_of_page(b, 1), pb_entry_of(frame));
     pb_buf_copy_out(b, 0, got, SIZE);
     check_stays(words, frame);
     CHECK_STATUS(pb_buf_write(b, PB_PAGE_SIZE, "abc", 3), PB_CORRUPT);
@@ -726,7 +718,7 @@ check_wild(pb_frame frame, const char *words)
     CHECK(pool->found.owner == b);
     CHECK_EQ(pool->promised, 0);
     pool->fault.why = NULL;
-    pb_entry_store(entry_of(1), good);
+    pb_entry_store(entry_of_page(b, 1), good);
     AGREE(b, &p.m);
 }
 

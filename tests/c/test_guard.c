@@ -198,14 +198,6 @@ test_mappings_stay_within_the_budget(void)
     stop();
 }
 
-static pb_frame
-page_of_tree(const pb_buf *b, uint64_t page)
-{
-    pb_leaf leaf;
-    pb_tree_leaf(pool, &b->root, page, &leaf);
-    return pb_entry_frame(pb_entry_load(&leaf.entry[page - leaf.first]));
-}
-
 static void
 test_a_snapshot_is_read_only_until_it_is_gone(void)
 {
@@ -216,18 +208,18 @@ test_a_snapshot_is_read_only_until_it_is_gone(void)
     pair_scribble(&p, 0, 6 * PB_PAGE_SIZE, 1);
     pb_buf_init(&t, pool, 3);
     CHECK_OK(pb_buf_share(&t, &p.b));
-    pb_frame first = page_of_tree(&p.b, 0), second = page_of_tree(&p.b, 1);
+    pb_frame first = frame_of_page(&p.b, 0), second = frame_of_page(&p.b, 1);
     CHECK_EQ(pb_guard_of(pool, first), PB_READ_ONLY);
     CHECK(is_deadly(pb_frame_address(pool, first), true));
     CHECK(!is_deadly(pb_frame_address(pool, first), false));
     pair_scribble(&p, 0, 9, 2); /* a copy of its own */
-    CHECK_EQ(pb_guard_of(pool, page_of_tree(&p.b, 0)), PB_OPEN);
-    CHECK_EQ(pb_guard_of(pool, page_of_tree(&t, 0)), PB_READ_ONLY);
+    CHECK_EQ(pb_guard_of(pool, frame_of_page(&p.b, 0)), PB_OPEN);
+    CHECK_EQ(pb_guard_of(pool, frame_of_page(&t, 0)), PB_READ_ONLY);
     pb_buf_fini(&t);
     CHECK_EQ(pb_guard_of(pool, first), PB_CLOSED);
     CHECK_EQ(pb_guard_of(pool, second), PB_READ_ONLY);
     pair_scribble(&p, PB_PAGE_SIZE + 3, 9, 3); /* thawed: no copy is needed */
-    CHECK_EQ(page_of_tree(&p.b, 1), second);
+    CHECK_EQ(frame_of_page(&p.b, 1), second);
     CHECK_EQ(pb_guard_of(pool, second), PB_OPEN);
     AGREE(&p.b, &p.m);
     pair_fini(&p);
