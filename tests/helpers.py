@@ -1,5 +1,7 @@
-"""Sizes that tests scale by, so that each of them runs on 4096-, 64- and 16-byte pages."""
+"""Sizes that tests scale by, so that each of them runs on 4096-, 64- and 16-byte pages; and
+what scripts of tests ask."""
 
+import pathlib
 from typing import Any
 
 import pagebuf
@@ -7,6 +9,7 @@ import pagebuf
 PAGE: int = pagebuf.PAGE_SIZE
 FANOUT: int = pagebuf.FANOUT
 MAX_LEVELS: int = pagebuf.MAX_LEVELS
+ROLLUP = pathlib.Path("/proc/self/smaps_rollup")
 
 
 def reach(levels: int) -> int:
@@ -22,3 +25,11 @@ def around(*sizes: int) -> list[int]:
 def drawing(pool: pagebuf.PagePool) -> list[Any]:
     """The objects that have pages of the pool, the largest first."""
     return [row.buffer for row in pool.buffers() if row.buffer is not None]
+
+
+def resident() -> int:
+    """Bytes of anonymous memory that this process has, as Linux tells.  How much of a program's
+    file a first call maps is the system's affair, so all that is resident would say too much."""
+    with ROLLUP.open("rb") as file:
+        rows = (line.split() for line in file)
+        return next(int(row[1]) << 10 for row in rows if row[0] == b"Anonymous:")

@@ -148,14 +148,15 @@ def test_with_itself_and_with_others(pool):
 
 
 def test_equal_subtrees_are_skipped(pool):
-    """As tall as a tree can be, one byte differs: nobody could look at all of it."""
+    """As tall as a tree can be, one byte differs: nobody could look at all of it.  The second
+    is one of this thread's own: others have work to do as well."""
     buf = pagebuf.PageBuffer(pool=pool)
     size = reach(pagebuf.MAX_LEVELS)
     buf.write(0, b"\1")
     buf.write(size - 1, b"\1")
     snap = buf.snapshot()
     buf.write(size // 2, b"\1")
-    start = time.perf_counter()
+    start = time.thread_time()
     assert buf.diff(snap, exact=True) == [(size // 2, 1)]
     assert buf.diff(snap) == [(size // 2, PAGE)]
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gc
 import mmap
-import pathlib
 import random
 
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE
+from tests.helpers import PAGE, ROLLUP
 from tests.support import FEW, assert_accounted, dense, filled, pattern, run_script
 
 MIB = 1 << 20
 whole = pytest.mark.skipif(
-    PAGE % mmap.PAGESIZE != 0 or not pathlib.Path("/proc/self/smaps_rollup").exists(),
+    PAGE % mmap.PAGESIZE != 0 or not ROLLUP.exists(),
     reason="single pages go back to the system only where they are of its size",
 )
 
@@ -214,14 +213,9 @@ def test_children_give_back_to_the_system_too():
 # ---- resident memory ----
 
 RESIDENT = """
-    def resident():
-        with open("/proc/self/smaps_rollup", "rb") as file:
-            rows = (line.split() for line in file)
-            return next(int(row[1]) for row in rows if row[0] == b"Rss:") << 10
-
     import gc
     import pagebuf
-    PAGE = pagebuf.PAGE_SIZE
+    from tests.helpers import PAGE, resident
 """
 
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import pathlib
 import sys
 
 import pytest
 
 import pagebuf
-from tests.helpers import FANOUT, MAX_LEVELS, PAGE, reach
+from tests.helpers import FANOUT, MAX_LEVELS, PAGE, ROLLUP, reach
 from tests.support import FEW, INLINE, filled, pattern, run_script
 
 MIB = 1 << 20
 linux = pytest.mark.skipif(
-    not pathlib.Path("/proc/self/smaps_rollup").exists(),
-    reason="the memory of a process is read from Linux's /proc/self/smaps_rollup",
+    not ROLLUP.exists(), reason=f"the memory of a process is read from Linux's {ROLLUP}"
 )
 shipped = pytest.mark.skipif(PAGE != 4096, reason="a figure of the shipped page size")
 
-# Anonymous memory: how much of a program's file a first call maps is the system's affair.
 RESIDENT = """
     import gc
-
-    def resident():
-        with open("/proc/self/smaps_rollup", "rb") as file:
-            rows = (line.split() for line in file)
-            return next(int(row[1]) for row in rows if row[0] == b"Anonymous:")
-
     import pagebuf
+    from tests.helpers import resident
     pool = pagebuf.PagePool(debug=0)
     gc.collect()
     gc.disable()
@@ -38,7 +30,7 @@ RESIDENT = """
 
 def kib_more(work: str) -> int:
     """KiB that the work adds to a fresh process after `import pagebuf`."""
-    return int(run_script(RESIDENT + work + "\n    print(resident() - before)\n"))
+    return int(run_script(RESIDENT + work + "\n    print(resident() - before >> 10)\n"))
 
 
 @linux
@@ -92,7 +84,7 @@ def test_memory_follows_what_is_held():
     kept = resident()
     given = pool.trim()
     empty = resident()
-    print(full - before, kept - before, given >> 10, empty - before)
+    print(*[n >> 10 for n in (full - before, kept - before, given, empty - before)])
     """
     )
     full, kept, given, left = map(int, out.split())
@@ -114,7 +106,7 @@ def test_a_queue_keeps_what_is_in_flight():
     for _ in range(2000):
         buf.extend(piece)
         buf.take_bytes(len(piece))
-    print(resident() - before)
+    print(resident() - before >> 10)
     """
     )
     assert int(out) <= 1024 + 512 + 2048

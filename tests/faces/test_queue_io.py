@@ -248,16 +248,19 @@ def test_signals(pool, pair, what):
             raise KeyboardInterrupt
         ours.sendall(b"after the signal")
 
+    def receive():
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return queue.recv_from(theirs)
+
     before = signal.signal(signal.SIGALRM, handler)
     queue = queue_of(pool, b"kept ")
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
         if what == "raises":
             with pytest.raises(KeyboardInterrupt):
-                queue.recv_from(theirs)
+                receive()
             assert queue.get() == b"kept "
         else:
-            assert queue.recv_from(theirs) == 16
+            assert receive() == 16
             assert queue.get() == b"kept after the signal"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
