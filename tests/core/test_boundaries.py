@@ -107,7 +107,7 @@ def test_punch_far_out(pool, near, at):
 
 
 @pytest.mark.parametrize("at", MARKS)
-def test_slices_walk_and_extents_far_out(pool, near, at):
+def test_slices_walk_and_extents_far_out(near, at):
     new = pattern(at, 5, salt=1)[:3]
     near.write(at, new)
     assert near[at : at + 3] == near[at:MAX] == near[at : 1 << 70] == new

@@ -468,7 +468,7 @@ def test_abstract_classes(pool):
     assert missing == set()
 
 
-def test_bytearray_as_a_container(pool):
+def test_bytearray_as_a_container():
     """Whatever bytearray has that does not treat bytes as text is there."""
     text = set(dir(bytes)) & set(dir(str)) - set(dir(list)) - {"__getnewargs__", "startswith"}
     text |= {"decode", "fromhex", "hex"}

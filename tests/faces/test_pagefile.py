@@ -224,7 +224,7 @@ def test_a_reader_behind_a_moving_front(pool: PagePool) -> None:
     assert f.read_at(len(buf), 0) == buf.tobytes() == pattern(4 * PAGE - 4, PAGE + 4)
 
 
-def test_a_buffer_with_a_limit(pool: PagePool) -> None:
+def test_a_buffer_with_a_limit() -> None:
     small = PagePool(limit=6 * PAGE)
     buf = PageBuffer(pattern(0, PAGE), pool=small)
     f = buf.open()
