@@ -166,8 +166,9 @@ message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *t
 }
 
 void
-raise_fault(PoolObject *pool, const pb_fault *fault)
+raise_fault(PoolObject *told, const pb_fault *fault)
 {
+    PoolObject *pool = fault->pool ? pool_around(fault->pool) : told;
     module_state *state = pool->state;
     PyObject *message = NULL, *error = NULL, *owner = NULL;
     PyObject *took = witness_text(pool, fault->trace.took);

@@ -25,18 +25,6 @@ static const char *const states[PB_KINDS] = {
     [PB_KIND_FREE] = "free",
 };
 
-static void
-find_owner(finding *f, uintptr_t address)
-{
-    const pb_pool *root = f->region->pool;
-    f->owner = pb_owner_of(root, f->frame, &f->offset);
-    if (f->owner && f->kind != PB_KIND_NODE) { /* a node: what it leads to */
-        uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
-        uint64_t bias = pb_buf_bias(f->owner) & PB_PAGE_MASK;
-        f->offset += f->offset ? in_page : in_page - pb_min(bias, in_page);
-    }
-}
-
 static finding
 find(module_state *state, uintptr_t address)
 {
@@ -58,7 +46,8 @@ find(module_state *state, uintptr_t address)
         f.region->pool->debug && pb_extents_containing(&state->map.views, p, 1) != NULL;
     f.trace = pb_frame_trace(f.region->pool, f.frame);
     if (held || f.readable) {
-        find_owner(&f, address);
+        uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
+        f.owner = pb_owner_of(f.region->pool, f.frame, in_page, &f.offset);
     }
     return f;
 }

@@ -129,12 +129,12 @@ pb_buf_remember_tail(pb_buf *b);
 /* May a copy use this memory of somebody else's?  In debug pools: not where it touches pages
  * of a pool and lies in no one view; then that is noted (pb_debug.h). */
 bool
-pb_debug_foreign(pb_pool *pool, const struct pb_buf *b, const void *mem, uint64_t n);
+pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
 
 static inline bool
 pb_buf_vouch(const pb_buf *b, const void *mem, uint64_t n)
 {
-    return PB_LIKELY(!b->pool->debug) || pb_debug_foreign(b->pool, b, mem, n);
+    return PB_LIKELY(!b->pool->debug) || pb_debug_foreign(b->pool, mem, n);
 }
 
 /* ---- out ---- */

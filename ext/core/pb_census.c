@@ -115,13 +115,14 @@ find_below(const pb_pool *pool, pb_entry e, unsigned h, pb_frame frame, uint64_t
 }
 
 static bool
-owns(const pb_buf *b, pb_frame frame, uint64_t *offset)
+owns(const pb_buf *b, pb_frame frame, uint64_t in_page, uint64_t *offset)
 {
+    bool node = pb_frame_row(b->pool, frame)->held.kind == PB_KIND_NODE;
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         uint64_t page = (uint64_t)i << pb_span_bits(b->root.levels - 1u);
         pb_entry e = pb_entry_load(&b->root.slot[i]);
         if (e != PB_HOLE && find_below(b->pool, e, b->root.levels - 1u, frame, &page)) {
-            uint64_t pos = page << PB_PAGE_SHIFT;
+            uint64_t pos = (page << PB_PAGE_SHIFT) + (node ? 0 : in_page);
             *offset = pos > b->root.bias ? pos - b->root.bias : 0;
             return true;
         }
@@ -131,12 +132,12 @@ owns(const pb_buf *b, pb_frame frame, uint64_t *offset)
 
 /* One that an object is around rather than a hold inside the library. */
 const pb_buf *
-pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t *offset)
+pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page, uint64_t *offset)
 {
     const pb_buf *owner = NULL;
     for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
         uint64_t at;
-        if (owns(b, frame, &at)) {
+        if (owns(b, frame, in_page, &at)) {
             owner = b;
             *offset = at;
             if (b->root.frozen != PB_FROZEN_INTERNAL) {

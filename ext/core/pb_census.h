@@ -40,9 +40,9 @@ pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch);
 void
 pb_census_of(pb_census *c, const pb_buf *b, pb_share *share);
 
-/* A tree that reaches a frame, and the offset of the first byte it has there; NULL: there is
- * none.  O(frames). */
+/* A tree that reaches a frame, and the offset that byte `in_page` of it has there: of a node, the
+ * first byte that it leads to.  NULL: there is none.  O(frames). */
 const pb_buf *
-pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t *offset);
+pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page, uint64_t *offset);
 
 #endif

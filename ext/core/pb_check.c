@@ -35,10 +35,10 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     const pb_pool *pool = c->b->pool;
     pb_frame frame = pb_entry_frame(e);
     if ((e & PB_ENTRY_ADDRESS) + PB_ENTRY_PRESENT != e) {
-        return broken(c, "an entry has stray bits", frame, page);
+        return broken(c, "I1: an entry has stray bits", frame, page);
     }
     if (!pb_frame_valid(pool, frame)) {
-        return broken(c, "an entry names a frame of no region", frame, page);
+        return broken(c, "I1: an entry names a frame of no region", frame, page);
     }
     if (pb_frame_is_free(pool, frame)) {
         return broken(c, "I1: an entry names a free frame", frame, page);
@@ -281,8 +281,8 @@ static bool
 broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
 {
     uint64_t offset = 0;
-    const pb_buf *owner = pb_owner_of(pool, frame, &offset);
-    *c->fault = (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame)};
+    const pb_buf *owner = pb_owner_of(pool, frame, 0, &offset);
+    *c->fault = pb_fault_at(pool, why, frame, owner, offset);
     return false;
 }
 

@@ -1,5 +1,6 @@
 /* pb_debug.c: poison, quarantine, traces, and the rule about foreign memory. */
 #include "pb_debug.h"
+#include "pb_census.h"
 #include "pb_copy.h"
 #include "pb_guard.h"
 #include "pb_pool_impl.h"
@@ -83,8 +84,7 @@ pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault)
     }
     size_t at = find_damage(root, frame);
     bool zero = is_left_zero(region_of(root, frame), frame);
-    *fault = (pb_fault){zero ? PB_WHY_ZEROS : PB_WHY_POISON, frame, NULL, at,
-                        pb_frame_trace(root, frame)};
+    *fault = pb_fault_at(root, zero ? PB_WHY_ZEROS : PB_WHY_POISON, frame, NULL, at);
     return at != PB_PAGE_SIZE;
 }
 
@@ -163,7 +163,7 @@ pb_debug_released(pb_pool *root, pb_frame frame)
 /* ---- foreign memory ---- */
 
 bool
-pb_debug_foreign(pb_pool *pool, const pb_buf *b, const void *mem, uint64_t n)
+pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n)
 {
     const pb_extent *where;
     pb_map *map = pool->root->map;
@@ -176,9 +176,10 @@ pb_debug_foreign(pb_pool *pool, const pb_buf *b, const void *mem, uint64_t n)
     }
     uintptr_t at = (uintptr_t)mem < where->start ? where->start : (uintptr_t)mem;
     pb_frame frame = pb_debug_frame_at(r, at);
-    pb_fault fault = {
-        "memory handed in lies among pages, but in no view that was handed out", frame, b,
-        0, pb_frame_trace(r->pool, frame)};
+    uint64_t in_page = (at - (uintptr_t)r->base) & PB_PAGE_MASK, offset = in_page;
+    bool named = !pb_frame_is_free(r->pool, frame);
+    const pb_buf *owner = named ? pb_owner_of(r->pool, frame, in_page, &offset) : NULL;
+    pb_fault fault = pb_fault_at(r->pool, PB_WHY_FOREIGN, frame, owner, offset);
     pb_pool_found(pool, &fault, false);
     return false;
 }

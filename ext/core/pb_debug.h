@@ -44,6 +44,8 @@ pb_debug_end_quarantine(pb_pool *root);
 #define PB_WHY_POISON "I1: a free frame was written to"
 #define PB_WHY_ZEROS "I4: a free frame that was zeros is not"
 #define PB_WHY_TAIL "I4: a byte past the end was written"
+#define PB_WHY_FOREIGN \
+    "I9: memory handed in lies among pages, but in no view that was handed out"
 
 /* The first of n bytes that is not `byte`; n: none. */
 size_t

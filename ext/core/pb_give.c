@@ -12,7 +12,7 @@ give_back(pb_pool *root);
 static void
 found(pb_pool *root, const char *why, pb_frame frame)
 {
-    pb_fault fault = {why, frame, pb_acting_of(root)->tree, 0, pb_frame_trace(root, frame)};
+    pb_fault fault = pb_fault_at(root, why, frame, pb_acting_of(root)->tree, 0);
     pb_pool_found(root, &fault, true);
 }
 

@@ -209,6 +209,13 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
 _Thread_local pb_acting pb_acting_here;
 #endif
 
+pb_fault
+pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
+            const struct pb_buf *owner, uint64_t offset)
+{
+    return (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame), pool->root};
+}
+
 void
 pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
 {
@@ -239,8 +246,7 @@ void
 pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
                    uint64_t offset)
 {
-    pb_fault fault = {why_wild(pool, frame), frame, owner, offset,
-                      pb_frame_trace(pool, frame)};
+    pb_fault fault = pb_fault_at(pool, why_wild(pool, frame), frame, owner, offset);
     pb_pool_found(pool, &fault, true);
 }
 

@@ -100,6 +100,8 @@ typedef struct {
     const struct pb_buf *owner;
     uint64_t offset;
     pb_trace trace; /* of the frame, where it is kept */
+    const struct pb_pool
+        *pool; /* the root whose frame it is; NULL: the one that tells of it */
 } pb_fault;
 
 /* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
@@ -301,6 +303,11 @@ pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
 {
     return pb_run_held(pool, frame, n, true);
 }
+
+/* A broken rule at a frame: at `offset` of the owner, or of the frame itself where there is none. */
+pb_fault
+pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
+            const struct pb_buf *owner, uint64_t offset);
 
 /* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
  * pool->fault when `stays`. */

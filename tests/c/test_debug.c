@@ -599,24 +599,28 @@ test_foreign_memory_is_a_view_or_elsewhere(void)
     start_mapped();
     pb_frame a = take_frames(pool, 3);
     pb_extent view;
-    CHECK(pb_debug_foreign(pool, b, some, sizeof some));
-    CHECK(pb_debug_foreign(pool, b, at(a), 0));
-    CHECK(!pb_debug_foreign(pool, b, at(a + 1) + 3, 1));
-    check_told(why, a + 1, 0);
-    CHECK(pool->found.owner == b);
+    CHECK(pb_debug_foreign(pool, some, sizeof some));
+    CHECK(pb_debug_foreign(pool, at(a), 0));
+    CHECK(!pb_debug_foreign(pool, at(a + 1) + 3, 1));
+    check_told(why, a + 1, 3);
+    CHECK(pool->found.owner == NULL); /* no tree has it */
     CHECK(pool->fault.why == NULL);
     pb_map_add_view(&map, &view, at(a), PB_PAGE_SIZE + 4);
-    CHECK(pb_debug_foreign(pool, b, at(a) + 1, PB_PAGE_SIZE + 3));
-    CHECK(!pb_debug_foreign(pool, b, at(a) + 1, PB_PAGE_SIZE + 4)); /* a part of it */
-    check_told(why, a, 0);
+    CHECK(pb_debug_foreign(pool, at(a) + 1, PB_PAGE_SIZE + 3));
+    CHECK(!pb_debug_foreign(pool, at(a) + 1, PB_PAGE_SIZE + 4)); /* a part of it */
+    check_told(why, a, 1);
     CHECK_OK(pb_buf_write(b, 0, at(a), 4));
     CHECK_STATUS(pb_buf_write(b, 0, at(a + 2), 4), PB_CORRUPT);
     check_told(why, a + 2, 0);
     CHECK_STATUS(pb_buf_extend(b, at(a + 2), 4), PB_CORRUPT);
     check_told(why, a + 2, 0);
     CHECK_EQ(b->root.size, SIZE);
+    pb_frame own = frame_of_page(b, 1);
+    CHECK_STATUS(pb_buf_write(b, 0, at(own) + 5, 4), PB_CORRUPT);
+    check_told(why, own, PB_PAGE_SIZE + 5);
+    CHECK(pool->found.owner == b);
     pb_map_remove_view(&map, &view);
-    CHECK(!pb_debug_foreign(pool, b, at(a), 1));
+    CHECK(!pb_debug_foreign(pool, at(a), 1));
     check_told(why, a, 0);
     unref_frames(pool, a, 3);
     stop_mapped();
@@ -628,9 +632,9 @@ test_foreign_memory_that_runs_into_a_region(void)
 {
     start_mapped();
     const pb_region *r = &pool->region[pool->newest];
-    CHECK(!pb_debug_foreign(pool, b, r->base - 8, 9));
+    CHECK(!pb_debug_foreign(pool, r->base - 8, 9));
     check_told("in no view", r->first, 0);
-    CHECK(pb_debug_foreign(pool, b, r->base - 8, 8));
+    CHECK(pb_debug_foreign(pool, r->base - 8, 8));
     stop_mapped();
 }
 
@@ -648,10 +652,11 @@ test_foreign_memory_of_another_pool(void)
         memory_grow(&far);
         pb_frame a = take_data(&far, 0);
         const uint8_t *where = pb_frame_address(&far.pool, a);
-        CHECK_EQ(pb_debug_foreign(pool, b, where, 8), level == 0);
+        CHECK_EQ(pb_debug_foreign(pool, where, 8), level == 0);
         CHECK_EQ(far.pool.notice, 0);
         if (level) {
             check_told("in no view", a, 0);
+            CHECK(pool->found.pool == &far.pool);
         }
         pb_frame_unref(&far.pool, a);
         memory_fini(&far);

@@ -492,12 +492,17 @@ def test_stray_memory_is_refused(pair, entry, of):
     target, source = pair
     other = filled(pagebuf.PagePool(debug=1), 8 * PAGE, 2)
     owner = {"itself": target, "a sibling": source, "another pool": other}[of]
-    memory = foreign(owner, min(PAGE, 24))
+    memory = foreign(owner, min(PAGE, 24), 1)
     state = [(buffer_state(buf), pool_counts(buf.pool)) for buf in (target, source, other)]
     with pytest.raises(CorruptionError, match="memory handed in lies among pages") as info:
         ENTRIES[entry](target, memory)
-    assert info.value.frame == frame_of(owner)
-    del info
+    error = info.value
+    assert error.frame == frame_of(owner)
+    assert error.owner is owner
+    assert error.offset == ctypes.addressof(memory) - address_of(owner)
+    assert f"taken by PageBuffer '{owner.name}'" in str(error) or owner is other
+    assert str(error).endswith(f"in {owner.pool!r})")
+    del info, error
     gc.collect()
     assert state == [(buffer_state(buf), pool_counts(buf.pool)) for buf in (target, source, other)]
     target.pool.check()
