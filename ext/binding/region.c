@@ -8,8 +8,7 @@
 typedef struct {
     const pb_region *region; /* NULL: of no pool */
     pb_frame frame;
-    const pb_buf *owner;
-    uint64_t offset; /* in the owner, of this very byte */
+    pb_owner owner; /* of this very byte */
     pb_kind kind;
     bool readable, writable, in_view;
     pb_trace trace;
@@ -47,7 +46,9 @@ find(module_state *state, uintptr_t address)
     f.trace = pb_frame_trace(f.region->pool, f.frame);
     if (held || f.readable) {
         uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
-        f.owner = pb_owner_of(f.region->pool, f.frame, in_page, &f.offset);
+        f.owner = pb_owner_of(f.region->pool, f.frame, in_page);
+        bool frozen = f.owner.tree && f.owner.tree->root.frozen;
+        f.writable = f.writable && !f.owner.shared && !frozen;
     }
     return f;
 }
@@ -69,14 +70,14 @@ static PyObject *
 finding_object(module_state *state, PyObject *address, const finding *f)
 {
     PoolObject *pool = pool_around(f->region->pool);
-    PyObject *owner = object_around(f->owner);
+    PyObject *owner = object_around(f->owner.tree);
     PyObject *fields[] = {
         Py_NewRef(address),
         Py_NewRef(pool),
         PyLong_FromUnsignedLong(f->frame),
         PyUnicode_FromString(states[f->kind]),
         Py_NewRef(owner ? owner : Py_None),
-        f->owner ? PyLong_FromUnsignedLongLong(f->offset) : Py_NewRef(Py_None),
+        f->owner.tree ? PyLong_FromUnsignedLongLong(f->owner.offset) : Py_NewRef(Py_None),
         PyBool_FromLong(f->readable),
         PyBool_FromLong(f->writable),
         PyBool_FromLong(f->in_view),
@@ -100,9 +101,9 @@ const char region_of_doc[] =
     "Whose is an address?  A Region, or None when it is of no pool.\n\n"
     "The page walk from the other side: the pool, the frame and its state ('page', 'node',\n"
     "'free', 'unused', 'detached', 'quarantined', 'guard'), the buffer it belongs to and the\n"
-    "offset in it, and whether it is safe to read and to write.  A shared page is not\n"
-    "safe to write.  In debug pools also whether it lies in a view that was handed out, and\n"
-    "who took and freed the frame last.  O(log pools + pages of the pool).\n\n"
+    "offset in it, and whether it is safe to read and to write.  A shared page and that of a\n"
+    "snapshot are not safe to write.  In debug pools also whether it lies in a view that was\n"
+    "handed out, and who took and freed the frame last.  O(log pools + pages of the pool).\n\n"
     ">>> import pagebuf\n"
     ">>> buf = pagebuf.PageBuffer(bytes(3000), pool=pagebuf.PagePool())\n"
     ">>> address = buf.walk(0).steps[-1].address\n"

@@ -92,38 +92,36 @@ pb_census_of(pb_census *c, const pb_buf *b, pb_share *share)
 
 /* ---- whose is it? ---- */
 
+/* `o` is about the page that the entry begins with. */
 static bool
-find_below(const pb_pool *pool, pb_entry e, unsigned h, pb_frame frame, uint64_t *page)
+find_below(pb_owner *o, pb_entry e, unsigned h, pb_frame frame, uint64_t page)
 {
+    const pb_pool *pool = o->tree->pool;
     pb_frame here = pb_entry_frame(e);
-    if (here == frame) {
-        return true;
-    }
-    if (e == PB_HOLE || h == 0 || !pb_frame_readable(pool, here)) {
+    bool found = here == frame;
+    if (e == PB_HOLE || (!found && (h == 0 || !pb_frame_readable(pool, here)))) {
         return false;
     }
-    const pb_entry *node = pb_node_of(pool, e);
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        uint64_t at = *page + ((uint64_t)i << pb_span_bits(h - 1));
-        if (node[i] != PB_HOLE &&
-            find_below(pool, pb_entry_load(&node[i]), h - 1, frame, &at)) {
-            *page = at;
-            return true;
-        }
+    const pb_entry *node = found ? NULL : pb_node_of(pool, e);
+    for (uint32_t i = 0; !found && i < PB_FANOUT; i++) {
+        uint64_t at = page + ((uint64_t)i << pb_span_bits(h - 1));
+        found = find_below(o, pb_entry_load(&node[i]), h - 1, frame, at);
     }
-    return false;
+    if (here == frame) {
+        o->offset = page << PB_PAGE_SHIFT;
+    }
+    o->shared |= found && pb_frame_count(pool, here) > 1;
+    return found;
 }
 
 static bool
-owns(const pb_buf *b, pb_frame frame, uint64_t in_page, uint64_t *offset)
+find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
 {
-    bool node = pb_frame_row(b->pool, frame)->held.kind == PB_KIND_NODE;
+    *o = (pb_owner){.tree = b};
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        uint64_t page = (uint64_t)i << pb_span_bits(b->root.levels - 1u);
-        pb_entry e = pb_entry_load(&b->root.slot[i]);
-        if (e != PB_HOLE && find_below(b->pool, e, b->root.levels - 1u, frame, &page)) {
-            uint64_t pos = (page << PB_PAGE_SHIFT) + (node ? 0 : in_page);
-            *offset = pos > b->root.bias ? pos - b->root.bias : 0;
+        unsigned h = b->root.levels - 1u;
+        uint64_t page = (uint64_t)i << pb_span_bits(h);
+        if (find_below(o, pb_entry_load(&b->root.slot[i]), h, frame, page)) {
             return true;
         }
     }
@@ -131,19 +129,22 @@ owns(const pb_buf *b, pb_frame frame, uint64_t in_page, uint64_t *offset)
 }
 
 /* One that an object is around rather than a hold inside the library. */
-const pb_buf *
-pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page, uint64_t *offset)
+pb_owner
+pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
 {
-    const pb_buf *owner = NULL;
+    pb_owner owner = {0}, o;
     for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
-        uint64_t at;
-        if (owns(b, frame, in_page, &at)) {
-            owner = b;
-            *offset = at;
+        if (find_in(&o, b, frame)) {
+            owner = o;
             if (b->root.frozen != PB_FROZEN_INTERNAL) {
                 break;
             }
         }
+    }
+    if (owner.tree) {
+        bool node = pb_frame_row(pool, frame)->held.kind == PB_KIND_NODE;
+        uint64_t pos = owner.offset + (node ? 0 : in_page), bias = owner.tree->root.bias;
+        owner.offset = pos > bias ? pos - bias : 0;
     }
     return owner;
 }

@@ -40,9 +40,16 @@ pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch);
 void
 pb_census_of(pb_census *c, const pb_buf *b, pb_share *share);
 
-/* A tree that reaches a frame, and the offset that byte `in_page` of it has there: of a node, the
- * first byte that it leads to.  NULL: there is none.  O(frames). */
-const pb_buf *
-pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page, uint64_t *offset);
+/* A tree that reaches a frame. */
+typedef struct {
+    const pb_buf *tree; /* NULL: there is none */
+    uint64_t
+        offset;  /* in it, of the byte that was asked about; of a node, where it leads to */
+    bool shared; /* the frame, or a node on the way to it, is another tree's as well */
+} pb_owner;
+
+/* Of byte `in_page` of a frame.  O(frames). */
+pb_owner
+pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page);
 
 #endif

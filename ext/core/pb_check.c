@@ -280,9 +280,8 @@ typedef struct {
 static bool
 broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
 {
-    uint64_t offset = 0;
-    const pb_buf *owner = pb_owner_of(pool, frame, 0, &offset);
-    *c->fault = pb_fault_at(pool, why, frame, owner, offset);
+    pb_owner owner = pb_owner_of(pool, frame, 0);
+    *c->fault = pb_fault_at(pool, why, frame, owner.tree, owner.offset);
     return false;
 }
 

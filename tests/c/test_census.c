@@ -206,22 +206,21 @@ test_the_owner_of_a_frame(void)
 {
     start();
     pb_buf a, b;
-    uint64_t off = 99;
     make(&a, root, 20);
     CHECK_OK(pb_buf_drop_front(&a, 3));
     uint8_t *at;
-    CHECK(pb_owner_of(root, 200, 0, &off) == NULL);
+    CHECK(pb_owner_of(root, 200, 0).tree == NULL);
     for (uint64_t page = 0; page < 20; page++) {
         pb_leaf leaf;
         uint64_t bias = a.root.bias;
         pb_tree_leaf(root, &a.root, page + (bias >> PB_PAGE_SHIFT), &leaf);
         pb_frame f = pb_entry_frame(
             pb_entry_load(&leaf.entry[page + (bias >> PB_PAGE_SHIFT) - leaf.first]));
-        CHECK(pb_owner_of(&child, f, 0, &off) == &a);
+        CHECK(pb_owner_of(&child, f, 0).tree == &a);
+        uint64_t off = pb_owner_of(&child, f, 0).offset;
         CHECK_EQ(off, page ? (page << PB_PAGE_SHIFT) - 3 : 0);
-        uint64_t inside;
-        CHECK(pb_owner_of(&child, f, 5, &inside) == &a);
-        CHECK_EQ(inside, (page << PB_PAGE_SHIFT) + 5 - 3);
+        CHECK_EQ(pb_owner_of(&child, f, 5).offset, (page << PB_PAGE_SHIFT) + 5 - 3);
+        CHECK(!pb_owner_of(&child, f, 5).shared);
         (void)pb_buf_stretch(&a, off, 1, &at);
         CHECK(at == pb_frame_address(root, f) + (page ? 0 : 3));
     }
@@ -229,13 +228,14 @@ test_the_owner_of_a_frame(void)
     pb_tree_leaf(root, &a.root, 0, &leaf);
     pb_frame first = pb_entry_frame(pb_entry_load(&leaf.entry[0]));
     share(&b, &a); /* the newest tree; one that an object is around is preferred */
-    CHECK(pb_owner_of(root, first, 0, &off) == &b);
+    CHECK(pb_owner_of(root, first, 0).tree == &b);
+    CHECK(pb_owner_of(root, first, 0).shared); /* by the node above it */
     b.root.frozen = PB_FROZEN_INTERNAL;
-    CHECK(pb_owner_of(root, first, 0, &off) == &a);
+    CHECK(pb_owner_of(root, first, 0).tree == &a);
     pb_buf_fini(&a);
-    CHECK(pb_owner_of(root, first, 0, &off) == &b);
+    CHECK(pb_owner_of(root, first, 0).tree == &b);
     pb_buf_fini(&b);
-    CHECK(pb_owner_of(root, first, 0, &off) == NULL);
+    CHECK(pb_owner_of(root, first, 0).tree == NULL);
     stop();
 }
 

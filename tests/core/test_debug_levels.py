@@ -848,6 +848,21 @@ def test_shared_pages_are_not_to_be_written(level):
     assert pagebuf.region_of(address_of(buf)).writable
 
 
+@pytest.mark.parametrize("level", [0, 1, 2, "sample:1"])
+def test_a_page_below_a_shared_node_is_not_to_be_written(level):
+    """Its own count says one: the node above it has two."""
+    buf = filled(pagebuf.PagePool(debug=level), reach(1) + 3 * PAGE)
+    snap = buf.snapshot()
+    page = len(buf) // PAGE - 1
+    assert not pagebuf.region_of(address_of(buf, page * PAGE)).writable
+    buf.write(page * PAGE, b"own")
+    assert pagebuf.region_of(address_of(buf, page * PAGE)).writable
+    assert not pagebuf.region_of(address_of(snap, page * PAGE)).writable  # it is frozen
+    del snap
+    buf.write(0, b"own")
+    assert pagebuf.region_of(address_of(buf, 0)).writable
+
+
 def test_nodes():
     buf = filled(pagebuf.PagePool(debug=0), reach(1) + FANOUT * PAGE)
     step, node = buf.walk(0).steps[:2]
