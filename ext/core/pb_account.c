@@ -99,6 +99,22 @@ account_moved(pb_pool *pool)
 }
 
 void
+pb_account_settle(pb_pool *pool)
+{
+    if (--pb_acting_of(pool)->trying) {
+        return;
+    }
+    pb_lock *lock = &pool->root->lock;
+    pb_lock_take(lock);
+    for (; pool; pool = pool->parent) {
+        if (pool->held >= pool->watch) {
+            account_moved(pool);
+        }
+    }
+    pb_lock_drop(lock);
+}
+
+void
 pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
 {
     pb_lock_take(&pool->root->lock);

@@ -439,8 +439,24 @@ pb_buf_cover(pb_buf *b, uint64_t size)
     }
 }
 
-/* 1. levels  2. speak for the frames  3. link them.  When 2 fails the levels of 1 are
- * given up again. */
+/* Levels first, then a promise of frames; when that is refused the levels are given up again. */
+static pb_status
+speak_for_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
+{
+    pb_account_try(b->pool);
+    pb_status st = pb_buf_raise_to(b, end);
+    if (st == PB_OK) {
+        *need = pb_tree_need(b->pool, &b->root, s->first, s->last);
+        st = pb_pool_promise(b->pool, *need);
+        if (st != PB_OK) {
+            forget(b);
+            pb_buf_settle(b);
+        }
+    }
+    pb_account_settle(b->pool);
+    return st;
+}
+
 static pb_status
 prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 {
@@ -449,15 +465,9 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
         pb_buf_cover(b, off + n);
         return PB_OK;
     }
-    pb_status st = pb_buf_raise_to(b, end);
+    uint64_t need;
+    pb_status st = speak_for_pages(b, &s, end, &need);
     if (st != PB_OK) {
-        return st;
-    }
-    uint64_t need = pb_tree_need(b->pool, &b->root, s.first, s.last);
-    st = pb_pool_promise(b->pool, need);
-    if (st != PB_OK) {
-        forget(b);
-        pb_buf_settle(b);
         return st;
     }
     if (need && (off != b->root.size || b->root.shared)) {
@@ -471,6 +481,25 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 }
 
 static pb_status
+prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
+{
+    if (end <= PB_INLINE) {
+        pb_buf_cover(b, end);
+        return PB_OK;
+    }
+    pb_account_try(b->pool);
+    pb_status st = pb_buf_spill(b);
+    if (st == PB_OK) {
+        st = prepare_tree(b, off, n, end, keep);
+        if (st != PB_OK) {
+            pb_buf_unspill(b);
+        }
+    }
+    pb_account_settle(b->pool);
+    return st;
+}
+
+static pb_status
 prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
 {
     uint64_t end;
@@ -481,21 +510,10 @@ prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
         return PB_CAPACITY;
     }
     pb_act(b->pool, b);
-    if (!pb_buf_is_inline(b)) {
-        return pb_tail_close(b) ? prepare_tree(b, off, n, end, keep) : PB_CORRUPT;
+    if (pb_buf_is_inline(b)) {
+        return prepare_inline(b, off, n, end, keep);
     }
-    if (end <= PB_INLINE) {
-        pb_buf_cover(b, end);
-        return PB_OK;
-    }
-    pb_status st = pb_buf_spill(b);
-    if (st == PB_OK) {
-        st = prepare_tree(b, off, n, end, keep);
-        if (st != PB_OK) {
-            pb_buf_unspill(b);
-        }
-    }
-    return st;
+    return pb_tail_close(b) ? prepare_tree(b, off, n, end, keep) : PB_CORRUPT;
 }
 
 pb_status

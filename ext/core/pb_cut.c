@@ -317,6 +317,7 @@ lengthen(pb_buf *b, uint64_t size)
     }
     bool was_inline = pb_buf_is_inline(b);
     pb_status st = PB_OK;
+    pb_account_try(b->pool);
     if (was_inline && size > PB_INLINE) {
         st = pb_buf_spill(b);
     }
@@ -326,6 +327,7 @@ lengthen(pb_buf *b, uint64_t size)
             pb_buf_unspill(b);
         }
     }
+    pb_account_settle(b->pool);
     if (st == PB_OK) {
         pb_buf_cover(b, size);
         pb_buf_remember_tail(b);

@@ -108,6 +108,7 @@ typedef struct {
  * does. */
 typedef struct {
     const struct pb_buf *tree, *proxy;
+    unsigned trying; /* see pb_account_try */
 } pb_acting;
 
 typedef struct pb_pool {
@@ -337,6 +338,18 @@ pb_act(pb_pool *pool, const struct pb_buf *b)
     pb_acting *acting = pb_acting_of(pool);
     acting->tree = acting->proxy ? acting->proxy : b;
 }
+
+/* A change that may yet be refused takes frames that it will give back then: nothing is said of
+ * them until it is decided, neither in high_water nor by marks (I3).  Calls may be nested. */
+static inline void
+pb_account_try(pb_pool *pool)
+{
+    pb_acting_of(pool)->trying++;
+}
+
+/* It is decided: what the pool and those above it hold now is looked at. */
+void
+pb_account_settle(pb_pool *pool);
 
 /* ---- life ---- */
 

@@ -193,7 +193,7 @@ charge(pb_pool *pool, uint64_t n)
     for (; pool; pool = pool->parent) {
         pool->promised -= n;
         pool->held += n;
-        if (pool->held >= pool->watch) {
+        if (pool->held >= pool->watch && !pb_acting_of(pool)->trying) {
             account_moved(pool);
         }
     }

@@ -269,11 +269,29 @@ begin_in_tree(pb_paste *p)
     return PB_OK;
 }
 
+static pb_status
+begin_spilled(pb_paste *p, bool was_inline)
+{
+    pb_buf *to = p->to;
+    if (was_inline || to->root.size == 0) {
+        choose_bias(p);
+    }
+    pb_status st = begin_in_tree(p);
+    if (st == PB_OK) {
+        pb_buf_settle(to);
+        pb_buf_remember_tail(to);
+    }
+    else if (was_inline) {
+        pb_buf_unspill(to);
+    }
+    return st;
+}
+
 pb_status
 pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64_t from_off,
                uint64_t n)
 {
-    uint64_t end, before = to->root.size;
+    uint64_t end;
     *p = (pb_paste){to, from, off, from_off, n, false, false, 0};
     if (to->root.frozen == PB_FROZEN_SNAPSHOT) {
         return PB_FROZEN;
@@ -290,23 +308,13 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
         pb_buf_remember_tail(to);
         return PB_OK;
     }
+    pb_account_try(to->pool);
     pb_status st = pb_buf_begin(to) ? pb_buf_spill(to) : PB_CORRUPT;
-    if (st != PB_OK) {
-        return st;
+    if (st == PB_OK) {
+        st = begin_spilled(p, was_inline);
     }
-    if (was_inline || before == 0) {
-        choose_bias(p);
-    }
-    st = begin_in_tree(p);
-    if (st != PB_OK) {
-        if (was_inline) {
-            pb_buf_unspill(to);
-        }
-        return st;
-    }
-    pb_buf_settle(to);
-    pb_buf_remember_tail(to);
-    return PB_OK;
+    pb_account_settle(to->pool);
+    return st;
 }
 
 static void

@@ -139,6 +139,7 @@ static pb_status
 exchange_spilled(pb_buf *b, const exchange *x)
 {
     bool was_inline = pb_buf_is_inline(b);
+    pb_account_try(b->pool);
     pb_status st = pb_buf_spill(b);
     if (st == PB_OK) {
         st = exchange_tree(b, x);
@@ -146,6 +147,7 @@ exchange_spilled(pb_buf *b, const exchange *x)
             pb_buf_unspill(b);
         }
     }
+    pb_account_settle(b->pool);
     return st;
 }
 
