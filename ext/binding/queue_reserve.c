@@ -10,47 +10,23 @@
 #define OFFER_MOST ((uint64_t)1 << 18)
 #define HINT_MOST ((uint64_t)1 << 20)
 
-/* Where a reservation lies, to see whether it still does. */
-typedef struct {
-    uint64_t serial, front, off;
-} place;
-
-static place
-place_lock_held(const QueueObject *self)
+static pb_status
+reserve_hole(pb_buf *b, uint64_t n, uint64_t *off)
 {
-    return (place){self->q.serial, pb_queue_front(&self->q),
-                   pb_queue_len(&self->b, &self->q)};
-}
-
-static bool
-same_place(QueueObject *self, const place *p)
-{
-    buffer_lock(&self->b);
-    place now = place_lock_held(self);
-    buffer_unlock(&self->b);
-    return now.serial == p->serial && now.front == p->front && now.off == p->off;
-}
-
-static int
-reserve_hole(QueueObject *self, uint64_t n, place *p)
-{
-    pb_status st;
-    do {
-        buffer_lock(&self->b);
-        st = pb_queue_reserve_hole(&self->b, &self->q, n);
-        *p = place_lock_held(self);
-        buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, p->off, n));
-    return st == PB_OK ? 0 : -1;
+    QueueObject *self = (QueueObject *)holder_of(b);
+    pb_status st = pb_queue_reserve_hole(b, &self->q, n);
+    *off = pb_queue_len(b, &self->q);
+    return st;
 }
 
 static void
-give_up(QueueObject *self)
+give_up(pb_buf *b)
 {
-    buffer_lock(&self->b);
-    (void)pb_queue_cancel(&self->b, &self->q); /* its pages are this tree's alone */
-    buffer_unlock(&self->b);
+    QueueObject *self = (QueueObject *)holder_of(b);
+    (void)pb_queue_cancel(b, &self->q); /* its pages are this tree's alone */
 }
+
+static const pin_room behind_the_last_byte = {reserve_hole, give_up};
 
 /* Growth never waits for a view (I7).  Where an older view keeps the last page from moving
  * into a run with new ones, the reservation is filled elsewhere, and copied when it is
@@ -85,32 +61,21 @@ reserve_staging(QueueObject *self, uint64_t n)
     return view;
 }
 
-/* A writable memoryview of n bytes, one run behind the last byte.  Making it may run
- * Python code (the pool grows), which may change the queue: then anew. */
+/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may run
+ * Python code (the collector), which may change the queue: then anew. */
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
-    for (;;) {
-        place p;
-        if (reserve_hole(self, n, &p) < 0) {
-            return NULL;
-        }
-        PyObject *view = view_live(&self->b, p.off, n);
-        if (view && same_place(self, &p)) {
-            return view;
-        }
-        bool moved = !same_place(self, &p);
-        Py_XDECREF(view);
-        if (!moved) {
-            give_up(self);
-            if (!PyErr_ExceptionMatches(PyExc_BufferError)) {
-                return NULL;
-            }
-            PyErr_Clear();
-            return reserve_staging(self, n);
-        }
-        PyErr_Clear();
+    PyObject *view = view_live_in(&self->b, n, &behind_the_last_byte);
+    while (view && self->q.reserved != n) {
+        Py_DECREF(view);
+        view = view_live_in(&self->b, n, &behind_the_last_byte);
     }
+    if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
+        PyErr_Clear();
+        view = reserve_staging(self, n);
+    }
+    return view;
 }
 
 /* Bytes that may be reserved of n, with what max_bytes leaves room for; 0 with an

@@ -44,6 +44,17 @@ handed_back(handed_out *h)
 PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);
 
+/* What makes room for a view, under the lock that it is pinned under: a refusal changes nothing
+ * (I3).  `begin` says where the room is, `undo` takes it away when the pin is not to be had. */
+typedef struct {
+    pb_status (*begin)(pb_buf *b, uint64_t n, uint64_t *off);
+    void (*undo)(pb_buf *b);
+} pin_room;
+
+/* The same of n > 0 bytes in room that is made for them. */
+PyObject *
+view_live_in(pb_buf *b, uint64_t n, const pin_room *room);
+
 /* A stable view of the same: a read-only memoryview, contiguous.  A copy where the pages
  * are scattered. */
 PyObject *
@@ -62,12 +73,20 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* Pin [off, off + n), growing the pool as needed.  -1 with an exception.  *pool, where that
- * is asked for, becomes a reference to the pool that the pin is of: by the time that the
- * lock is had, another thread's __init__ may have given the object another one. */
+/* What to pin: [off, off + n), or n bytes in room that is made; and where what was had goes. */
+typedef struct {
+    const pin_room *room; /* may be NULL */
+    uint64_t off, n;
+    pb_pin *pin;
+    uint8_t *address; /* out */
+    PoolObject
+        *pool; /* out, a reference: whose pin it is.  By the time that the lock is had,
+                       * another thread's __init__ may have given the object another one */
+} pinning;
+
+/* Pin it, growing the pool as needed.  -1 with an exception: then nothing has changed. */
 int
-view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
-            PoolObject **pool);
+view_pin_in(pb_buf *b, pinning *p);
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 

@@ -28,13 +28,12 @@ holder_release(pb_buf *b)
 /* ---- pins ---- */
 
 static pb_status
-pin_lock_held(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, pb_book **book,
-              uint8_t **address)
+pin_range(pb_buf *b, pinning *p, pb_book **book)
 {
     if (b->root.frozen) {
         return PB_FROZEN;
     }
-    if (off > b->root.size || n > b->root.size - off) {
+    if (p->off > b->root.size || p->n > b->root.size - p->off) {
         return PB_RANGE; /* cut meanwhile, by another thread */
     }
     if (pb_buf_is_inline(b) || b->book == NULL) {
@@ -44,7 +43,41 @@ pin_lock_held(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, pb_book **book,
         }
         *book = NULL; /* it is the buffer's now */
     }
-    return pb_buf_pin(b, off, n, pin, address);
+    return pb_buf_pin(b, p->off, p->n, p->pin, &p->address);
+}
+
+/* What was a tiny buffer is one again. */
+static void
+back_inline(pb_buf *b, pb_book **book)
+{
+    if (pb_buf_is_inline(b)) {
+        return;
+    }
+    if (b->book) {
+        *book = b->book;
+        memset(*book, 0, sizeof **book);
+        b->book = NULL;
+    }
+    pb_buf_unspill(b);
+}
+
+static pb_status
+pin_lock_held(pb_buf *b, pinning *p, pb_book **book)
+{
+    bool was_inline = pb_buf_is_inline(b);
+    pb_account_try(b->pool);
+    pb_status st = p->room ? p->room->begin(b, p->n, &p->off) : PB_OK;
+    if (st == PB_OK) {
+        st = pin_range(b, p, book);
+        if (st != PB_OK && p->room) {
+            p->room->undo(b);
+        }
+        if (st != PB_OK && was_inline) {
+            back_inline(b, book);
+        }
+    }
+    pb_account_settle(b->pool);
+    return st;
 }
 
 static inline bool
@@ -54,8 +87,7 @@ has_book(const pb_buf *b)
 }
 
 int
-view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
-            PoolObject **pool)
+view_pin_in(pb_buf *b, pinning *p)
 {
     pb_book *book = NULL;
     pb_status st = PB_OK;
@@ -70,12 +102,12 @@ view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
         }
         buffer_lock(b);
         ready = has_book(b) || book; /* unless it began anew meanwhile */
-        st = ready ? pin_lock_held(b, off, n, pin, &book, address) : PB_OK;
-        if (ready && st == PB_OK && pool) {
-            *pool = (PoolObject *)Py_NewRef(pool_object(b));
+        st = ready ? pin_lock_held(b, p, &book) : PB_OK;
+        if (ready && st == PB_OK) {
+            p->pool = (PoolObject *)Py_NewRef(pool_object(b));
         }
         buffer_unlock(b);
-    } while (!ready || transfer_acquire_again(b, &st, off, n));
+    } while (!ready || transfer_acquire_again(b, &st, p->off, p->n));
     PyMem_Free(book);
     return st == PB_OK ? 0 : -1;
 }
@@ -83,7 +115,11 @@ view_pin_in(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address,
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
 {
-    return view_pin_in(b, off, n, pin, address, NULL);
+    pinning p = {.off = off, .n = n, .pin = pin};
+    int result = view_pin_in(b, &p);
+    *address = p.address;
+    Py_XDECREF(p.pool); /* the object keeps it: files begin anew without exports only */
+    return result;
 }
 
 void
@@ -156,8 +192,11 @@ export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
     e->writable = true;
     while ((*n = transfer_size(b)) != 0) {
-        if (view_pin_in(b, 0, *n, &e->pin, address, &e->pool) == 0) {
+        pinning p = {.n = *n, .pin = &e->pin};
+        if (view_pin_in(b, &p) == 0) {
             e->pinned = true;
+            e->pool = p.pool;
+            *address = p.address;
             return 0;
         }
         if (transfer_size(b) >= *n || !PyErr_ExceptionMatches(PyExc_IndexError)) {

@@ -135,27 +135,40 @@ PyType_Spec live_spec = {
     .slots = live_slots,
 };
 
-PyObject *
-view_live(pb_buf *b, uint64_t off, uint64_t n)
+static PyObject *
+view_pinned(pb_buf *b, pinning *p)
 {
     module_state *state = state_of_buf(b);
-    uint8_t *address;
-    if (n == 0) {
-        PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
-        return empty ? run_view(state, empty, (void *)"", 0, 0) : NULL;
-    }
     LiveObject *live = PyObject_GC_New(LiveObject, state->live_type);
     if (live == NULL) {
         return NULL;
     }
     live->pool = NULL;
     live->pin = (pb_pin){0};
-    if (view_pin_in(b, off, n, &live->pin, &address, &live->pool) < 0) {
+    p->pin = &live->pin;
+    if (view_pin_in(b, p) < 0) {
         Py_DECREF(live);
         return NULL;
     }
+    live->pool = p->pool;
     PyObject_GC_Track(live);
-    return run_view(state, (PyObject *)live, address, n, 0);
+    return run_view(state, (PyObject *)live, p->address, p->n, 0);
+}
+
+PyObject *
+view_live(pb_buf *b, uint64_t off, uint64_t n)
+{
+    if (n == 0) {
+        PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
+        return empty ? run_view(state_of_buf(b), empty, (void *)"", 0, 0) : NULL;
+    }
+    return view_pinned(b, &(pinning){.off = off, .n = n});
+}
+
+PyObject *
+view_live_in(pb_buf *b, uint64_t n, const pin_room *room)
+{
+    return view_pinned(b, &(pinning){.room = room, .n = n});
 }
 
 PyObject *

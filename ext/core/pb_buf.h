@@ -79,6 +79,10 @@ pb_buf_fini(pb_buf *b);
 pb_status
 pb_buf_spill(pb_buf *b);
 
+/* Undo pb_buf_spill after what it was done for has failed. */
+void
+pb_buf_unspill(pb_buf *b);
+
 static inline uint64_t
 pb_buf_capacity(const pb_buf *b)
 {

@@ -37,10 +37,6 @@ forget(pb_buf *b)
 void
 pb_buf_settle(pb_buf *b);
 
-/* Undo pb_buf_spill after what it was done for has failed. */
-void
-pb_buf_unspill(pb_buf *b);
-
 /* The page in the tree, or NULL for a hole. */
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page);
