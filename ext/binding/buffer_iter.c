@@ -54,8 +54,11 @@ iter_next(IterObject *it)
     if (it->buffer == NULL) {
         return NULL;
     }
-    pb_buf *b = &it->buffer->b;
+    BufferObject *buffer =
+        (BufferObject *)Py_NewRef(it->buffer); /* others may exhaust it */
+    pb_buf *b = &buffer->b;
     uint8_t byte = 0;
+    PyObject *out = NULL;
     buffer_lock(b);
     bool inside = it->next < b->root.size;
     if (PB_LIKELY(inside)) {
@@ -64,10 +67,13 @@ iter_next(IterObject *it)
     }
     buffer_unlock(b);
     if (inside) {
-        return pool_tell(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
+        out = pool_tell(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
     }
-    Py_CLEAR(it->buffer);
-    return NULL;
+    else {
+        Py_CLEAR(it->buffer);
+    }
+    Py_DECREF(buffer);
+    return out;
 }
 
 PyDoc_STRVAR(hint_doc, "Private method returning an estimate of len(list(it)).");
@@ -75,7 +81,9 @@ PyDoc_STRVAR(hint_doc, "Private method returning an estimate of len(list(it)).")
 static PyObject *
 iter_length_hint(IterObject *it, PyObject *Py_UNUSED(ignored))
 {
-    uint64_t size = it->buffer ? transfer_size(&it->buffer->b) : 0;
+    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    uint64_t size = buffer ? transfer_size(&buffer->b) : 0;
+    Py_XDECREF(buffer);
     return PyLong_FromUnsignedLongLong(size > it->next ? size - it->next : 0);
 }
 

@@ -11,10 +11,13 @@
 BufferObject *
 buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
 {
+    Py_INCREF(pool); /* the collector may run, and take away the object that lent it */
     BufferObject *self = (BufferObject *)type->tp_alloc(type, 0);
     if (self) {
-        Py_INCREF(pool);
         pb_buf_init(&self->b, &pool->pool, max_levels);
+    }
+    else {
+        Py_DECREF(pool);
     }
     return self;
 }
@@ -99,9 +102,9 @@ convert_levels(PyObject *obj, make_args *out)
     return 0;
 }
 
-/* Take over what `fresh` holds, and its pool.  Cannot fail. */
+/* Take over what `fresh` holds, its pool, and what was noted of it since.  Cannot fail. */
 static void
-begin_anew(BufferObject *self, BufferObject *fresh)
+begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
 {
     pb_buf *from = &fresh->b;
     Py_INCREF(pool_object(from));
@@ -113,6 +116,7 @@ begin_anew(BufferObject *self, BufferObject *fresh)
     pb_buf_adopt(&self->b, from);
     self->b.root.holds = holds;
     buffer_unlock(&self->b);
+    witness_replace(since, from, &self->b);
     Py_DECREF(old);
 }
 
@@ -148,8 +152,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         PyObject *old = self->name;
         self->name = fresh->name;
         fresh->name = old;
-        begin_anew(self, fresh);
-        witness_replace(since, &fresh->b, &self->b);
+        begin_anew(self, fresh, since);
     }
     Py_XDECREF(fresh);
     return result;

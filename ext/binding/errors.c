@@ -169,10 +169,12 @@ void
 raise_fault(PoolObject *told, const pb_fault *fault)
 {
     PoolObject *pool = fault->pool ? pool_around(fault->pool) : told;
+    bool going = Py_REFCNT(pool) == 0;                   /* it must not be brought back */
+    pool = (PoolObject *)Py_NewRef(going ? told : pool); /* Python code runs: reprs */
     module_state *state = pool->state;
     PyObject *message = NULL, *error = NULL, *owner = NULL;
-    PyObject *took = witness_text(pool, fault->trace.took);
-    PyObject *freed = witness_text(pool, fault->trace.freed);
+    PyObject *took = witness_text(pool, going ? 0 : fault->trace.took);
+    PyObject *freed = witness_text(pool, going ? 0 : fault->trace.freed);
     if (took && freed) {
         owner = owner_of(fault, took, freed);
         message = message_of(pool, fault, owner, took, freed);
@@ -189,4 +191,5 @@ raise_fault(PoolObject *told, const pb_fault *fault)
     Py_XDECREF(owner);
     Py_XDECREF(message);
     Py_XDECREF(error);
+    Py_DECREF(pool);
 }

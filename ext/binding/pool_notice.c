@@ -84,10 +84,13 @@ tell_damage(PoolObject *self)
 int
 pool_tell_slow(PoolObject *self, bool damage)
 {
+    Py_INCREF(self); /* a callback may have the buffer begin anew in another pool */
     if (self->pool.root->notice & PB_NOTICE_PRESSURE) {
         tell_pressure_above(self);
     }
-    return damage ? tell_damage(self) : 0;
+    int result = damage ? tell_damage(self) : 0;
+    Py_DECREF(self);
+    return result;
 }
 
 void

@@ -122,8 +122,8 @@ module_region_of(PyObject *module, PyObject *address)
         return NULL;
     }
     finding f = find(state, at);
-    if (f.region == NULL) {
-        Py_RETURN_NONE;
+    if (f.region == NULL || Py_REFCNT(pool_around(f.region->pool)) == 0) {
+        Py_RETURN_NONE; /* of no pool, or of one that is being taken apart */
     }
     return finding_object(state, address, &f);
 }

@@ -178,8 +178,14 @@ views_live(pb_buf *b, uint64_t off, uint64_t n)
     while (list && n) {
         uint8_t *address;
         buffer_lock(b);
-        uint64_t len = pb_buf_stretch(b, off, n, &address);
+        bool inside = off <= b->root.size && n <= b->root.size - off;
+        uint64_t len = inside ? pb_buf_stretch(b, off, n, &address) : 0;
         buffer_unlock(b);
+        if (!inside) { /* cut meanwhile: the pool runs Python code */
+            raise_status(b, PB_RANGE, off, n);
+            Py_CLEAR(list);
+            break;
+        }
         PyObject *view = view_live(b, off, len);
         if (view == NULL || PyList_Append(list, view) < 0) {
             Py_CLEAR(list);

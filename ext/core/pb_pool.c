@@ -276,11 +276,15 @@ pb_frame_is_free(const pb_pool *pool, pb_frame frame)
 pb_kind
 pb_frame_kind(const pb_region *r, pb_frame frame)
 {
-    const pb_row *row = r->table + bit_index(r, frame);
     if (frame == 0 || is_virgin(r, frame)) {
         return PB_KIND_NONE;
     }
-    return row->free.is_free ? PB_KIND_FREE : (pb_kind)row->held.kind;
+    const pb_row *row = r->table + bit_index(r, frame);
+    if (row->free.is_free) {
+        return PB_KIND_FREE;
+    }
+    return row->held.kind < PB_KIND_FREE ? (pb_kind)row->held.kind
+                                         : PB_KIND_NONE; /* damaged */
 }
 
 pb_trace

@@ -381,6 +381,8 @@ pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n)
     }
     if (!r->whole) {
         pb_paste_finish(&p);
+        r->b.root.shared =
+            PB_SHARED_FOR_GOOD; /* the copies may be grafted into the target (I2) */
     }
     if (!r->whole && p.shared) {
         pb_buf_told_shared(from);

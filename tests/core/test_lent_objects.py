@@ -1,0 +1,122 @@
+"""A pool or buffer that a call only borrows goes, or changes, while the call runs Python code:
+callbacks of on_pressure, finalisers, a repr."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+import pagebuf
+from pagebuf._testing import aim, plant
+from tests.helpers import PAGE
+from tests.support import FEW, filled, pattern
+
+
+def test_a_callback_that_costs_the_pool_its_last_reference():
+    other = pagebuf.PagePool()
+    pool = pagebuf.PagePool(limit=4 * PAGE)
+    buf = pagebuf.PageBuffer(pool=pool)
+    ref = weakref.ref(pool)
+    pool.on_pressure(0.5, lambda _: buf.__init__(b"moved", pool=other))
+    del pool
+    buf.write(0, pattern(0, 3 * PAGE))
+    gc.collect()
+    assert (ref(), buf.tobytes(), buf.pool) == (None, b"moved", other)
+
+
+def test_a_repr_that_costs_the_pool_its_last_reference():
+    """A report of damage shows buffer and pool."""
+    other = pagebuf.PagePool()
+
+    class Sly(pagebuf.PageBuffer):
+        def __repr__(self):
+            self.__init__(b"moved", pool=other)
+            return "<sly>"
+
+    buf = Sly(pattern(0, 3 * PAGE + FEW), pool=pagebuf.PagePool(debug=1))
+    plant("overflow right", aim(buf))
+    with pytest.raises(pagebuf.CorruptionError, match="<sly>"):
+        buf.extend(b"more")
+    assert buf.tobytes() == b"moved"
+
+
+@pytest.mark.parametrize("call", ["snapshot", "clone", "__init__"])
+def test_a_finaliser_that_costs_the_pool_its_last_reference(call):
+    """Up to 3.11 it may run where an object is made."""
+    other = pagebuf.PagePool()
+
+    class Mover:
+        def __del__(self):
+            buf.__init__(b"moved", pool=other)
+
+    for _ in range(3):
+        buf = filled(pagebuf.PagePool(), 3 * PAGE)
+        gc.collect()
+        gc.disable()
+        mover = Mover()
+        mover.me = mover
+        del mover
+        threshold = gc.get_threshold()
+        gc.set_threshold(1)
+        gc.enable()
+        try:
+            made = getattr(buf, call)()
+        finally:
+            gc.set_threshold(*threshold)
+        gc.collect()
+        assert buf.pool is other
+        assert made is None or bytes(made) in {b"moved", pattern(0, 3 * PAGE)}
+
+
+def test_a_pool_that_is_being_taken_apart_is_nobodys():
+    """It must not be brought back by a question about an address."""
+    said = []
+
+    class Asker:
+        def __del__(self):
+            said.append((pagebuf.region_of(address), pagebuf.is_valid(address)))
+
+    pool = pagebuf.PagePool(limit=64 * PAGE)
+    asker = Asker()
+    pool.on_pressure(1.0, lambda _, asker=asker: None)
+    del asker
+    buf = filled(pool, 3 * PAGE)
+    address = buf.walk(0).steps[-1].address
+    del buf, pool
+    gc.collect()
+    assert said == [(None, False)]
+
+
+@pytest.mark.parametrize("pages", [1, 4, 50])
+def test_views_of_a_buffer_that_is_cut_between_two(pages):
+    """Making a hole a page calls who waits for pressure."""
+    pool = pagebuf.PagePool(limit=3000 * PAGE)
+    buf = pagebuf.PageBuffer(pool=pool)
+    for n in range(30):
+        buf.write(n * pages * PAGE, b"x")
+    size = len(buf)
+    pool.on_pressure((pool.stats().held + 1) / 3000, lambda _: buf.__init__(b"y" * 300, pool=pool))
+    if pages == 1:  # dense: no page is needed
+        assert sum(map(len, buf.views(PAGE, 20 * PAGE, writable=True))) == 20 * PAGE
+        assert len(buf) == size
+    else:
+        with pytest.raises(IndexError, match="asked of 300"):
+            buf.views(PAGE, 20 * pages * PAGE, writable=True)
+    pool.check()
+
+
+def test_a_check_while_a_copied_range_is_held(unraisable):
+    """Of a source under a live view the pages are copied first, and the copies are given on."""
+    pool = pagebuf.PagePool()
+    child = pool.child(limit=10 * PAGE)
+    source = filled(pool, 20 * PAGE)
+    view = source.view()
+    buf = pagebuf.PageBuffer(bytes(2 * PAGE), pool=child)
+    called = []
+    child.on_pressure(0.3, lambda _: called.append(pool.check()))
+    buf.copy_range(7 * PAGE, source, 0, 3 * PAGE)
+    assert called
+    assert unraisable == []
+    assert buf.read(7 * PAGE, 3 * PAGE) == view[: 3 * PAGE]
