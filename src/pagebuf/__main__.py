@@ -215,10 +215,11 @@ def _offset(text: str, size: int) -> int:
     return offset
 
 
-def _obey(options: argparse.Namespace, out: TextIO) -> None:
+def _obey(options: argparse.Namespace, out: TextIO) -> int:
+    """Do what was asked for; the status for the shell."""
     if options.command == "info":
         info(out)
-        return
+        return 0
     scene = _scene(options.run)
     if options.command == "top":
         _top(scene, out)
@@ -226,17 +227,17 @@ def _obey(options: argparse.Namespace, out: TextIO) -> None:
         _walks(scene, options, out)
     else:
         draw(scene, options)
+    return scene.status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the status for the shell."""
     options = _parser().parse_args(arguments)
     try:
-        _obey(options, sys.stdout)
+        return _obey(options, sys.stdout)
     except Refused as error:
         print(f"pagebuf: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -238,6 +238,98 @@ def test_run_runs_as_main_and_keeps_the_path(script):
     sys.modules.pop("beside", None)
 
 
+LEAVES_A_POOL = f"""
+import sys
+import pagebuf
+
+pool = pagebuf.PagePool(name="mine")
+kept = pagebuf.PageBuffer(bytes({3 * PAGE}), pool=pool)
+
+
+def main():
+    local = pagebuf.PageBuffer(bytes({PAGE}), pool=pool, name="local")
+    return 3
+
+
+def leave():
+    local = pagebuf.PageBuffer(bytes({PAGE}), pool=pool, name="local")
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "status"),
+    [
+        ("sys.exit()", "", 0),
+        ("sys.exit(0)", "", 0),
+        ("sys.exit(True)", "", 1),
+        ("sys.exit(main())", "", 3),
+        ("leave()", "", 5),
+        ("sys.exit('it went wrong')", "it went wrong\n", 1),
+        ("raise SystemExit(1, 2)", "(1, 2)\n", 1),
+    ],
+)
+def test_a_script_may_end_by_exit(tmp_path, capsys, end, said, status):
+    path = tmp_path / "ends.py"
+    path.write_text(f"{LEAVES_A_POOL}\n{end}\n")
+    assert main(["top", "--run", str(path)]) == status
+    out, err = capsys.readouterr()
+    assert err == said
+    head, *rows = out.splitlines()
+    assert head.startswith("pool 'mine': ")
+    assert any(row.startswith("kept ") for row in rows)
+    assert "local" not in out
+
+
+def test_the_status_of_a_script_is_that_of_the_process(tmp_path):
+    path = tmp_path / "ends.py"
+    path.write_text(f"{LEAVES_A_POOL}\nsys.exit('it went wrong')\n")
+    out, err, status = shell("walk", "--run", str(path), "0")
+    assert (err, status) == ("it went wrong\n", 1)
+    assert "page: byte 0 of it is 0x00" in out
+    path.write_text("import sys\nsys.exit(3)\n")
+    out, err, status = shell("walk", "--run", str(path), "0")
+    assert (out, status) == ("", 2)  # and here it is the command that failed
+    path.write_text(f"{LEAVES_A_POOL}\n1 / 0\n")
+    out, err, status = shell("top", "--run", str(path))
+    assert (out, status) == ("", 1)
+    assert err.startswith("Traceback ")
+    assert err.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_script_sees_itself_as_main(tmp_path, monkeypatch):
+    """A module of its own while it runs, its file, no arguments of others; and then it is over."""
+    before = sys.modules["__main__"], list(sys.argv), list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "self.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            # coding: latin-1
+            import pickle, sys
+            import __main__
+
+            class Own: pass
+
+            def annotated(x: Own): pass
+
+            seen = __name__, __file__, list(sys.argv), sys.path[0]
+            itself = vars(__main__) is globals() and type(pickle.loads(pickle.dumps(Own()))) is Own
+            strings = isinstance(annotated.__annotations__["x"], str)
+            letter = "é"
+            del sys.path[0]
+            """
+        ).lstrip(),
+        encoding="latin-1",
+    )
+    names = _script.run("self.py").keep
+    assert names["seen"] == ("__main__", str(path), ["self.py"], str(tmp_path.resolve()))
+    assert names["itself"]
+    assert not names["strings"]  # what our own modules import from __future__ is not the script's
+    assert names["letter"] == "é"
+    assert (sys.modules["__main__"], sys.argv, sys.path) == before
+
+
 def test_an_error_of_a_script_is_its_own(tmp_path):
     path = tmp_path / "broken.py"
     path.write_text("1 / 0\n")
