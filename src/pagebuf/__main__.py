@@ -15,7 +15,7 @@ from pagebuf import _script, example, picture
 from pagebuf._core import _BUILD_FLAGS, PageBuffer
 from pagebuf._extras import reach
 from pagebuf._text import count_text, size_text
-from pagebuf.pool import KEEP, KEEP_MOST, PagePool
+from pagebuf.pool import KEEP, KEEP_MOST, PagePool, _level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -217,6 +217,10 @@ def _offset(text: str, size: int) -> int:
 
 def _obey(options: argparse.Namespace, out: TextIO) -> int:
     """Do what was asked for; the status for the shell."""
+    try:
+        _level(None)  # else the first pool that anybody makes would say so, with a traceback
+    except ValueError as error:
+        raise Refused(str(error)) from None
     if options.command == "info":
         info(out)
         return 0

@@ -47,7 +47,9 @@ def _frames(limit: int | None, what: str) -> int:
 
 def _level(debug: int | str | None) -> tuple[int, int]:
     """The debug level, and of how many frames one is sampled (0: none)."""
-    given = os.environ.get("PAGEBUF_DEBUG") or 0 if debug is None else debug
+    what, given = "debug", debug
+    if given is None:
+        what, given = "PAGEBUF_DEBUG", os.environ.get("PAGEBUF_DEBUG") or 0
     word = str(given)
     if word in {"0", "1", "2"}:
         return int(word), 0
@@ -57,7 +59,7 @@ def _level(debug: int | str | None) -> tuple[int, int]:
     if every != word and every.isdecimal() and 1 <= int(every) <= SAMPLE_MOST:
         return 0, int(every)
     allowed = f"0, 1, 2, 'sample' or 'sample:N' with N from 1 to {SAMPLE_MOST}"
-    raise ValueError(f"debug must be {allowed}, not {given!r}")
+    raise ValueError(f"{what} must be {allowed}, not {given!r}")
 
 
 class PagePool(Pool):

@@ -76,6 +76,17 @@ def test_refusals_in_a_process(tmp_path):
     assert shell()[2] == 2
 
 
+@pytest.mark.parametrize("line", ["info", "top", "top --run own.py", "walk 0", "map -o own.svg"])
+def test_a_wrong_level_in_the_environment_is_one_line(monkeypatch, line, script):
+    monkeypatch.setenv("PAGEBUF_DEBUG", "zz")
+    line = line.replace("own.", script.removesuffix("py"))
+    out, err, status = shell(*line.split())
+    assert (out, status) == ("", 2)
+    assert err.startswith("pagebuf: PAGEBUF_DEBUG must be 0, 1, 2, 'sample' or 'sample:N' ")
+    assert err.endswith(", not 'zz'\n")
+    assert err.count("\n") == 1
+
+
 # ---- info ----
 
 
