@@ -76,6 +76,12 @@ def _is_pool(found: object) -> bool:
     return issubclass(type(found), PagePool)  # isinstance would ask a proxy for its class
 
 
+def bound_pools(scene: Scene) -> list[tuple[str, PagePool]]:
+    """Pools by the globals of the script that name them.  O(globals)."""
+    names = scene.keep if isinstance(scene.keep, dict) else {}
+    return [(name, value) for name, value in names.items() if _is_pool(value)]
+
+
 def _name_pools(names: Mapping[str, object], found: Iterable[PagePool]) -> dict[str, PagePool]:
     """The pools in use, the one that holds most first."""
     bound = {id(value): name for name, value in names.items() if _is_pool(value)}

@@ -202,6 +202,20 @@ def test_map_without_matplotlib(tmp_path, capsys, monkeypatch):
     assert not target.exists()
 
 
+def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
+    path = tmp_path / "empty.py"
+    path.write_text("")
+    target = str(tmp_path / "x.svg")
+    for args, line in {
+        ("walk", "0"): "there is no PageBuffer",
+        ("walk", "0", "--buffer", "it"): "no PageBuffer 'it': there is none",
+        ("map", "-o", target): "there is no pool in use",
+    }.items():
+        out, err, status = shell(*args, "--run", str(path))
+        assert (out, err, status) == ("", f"pagebuf: {line}\n", 2)
+    assert shell("top", "--run", str(path)) == ("no pool is alive\n", "", 0)
+
+
 # ---- a script of one's own ----
 
 
@@ -230,6 +244,56 @@ def test_run_and_walk(script):
     out, _, status = shell("walk", "--run", script, "--buffer", "zs", str(4 * PAGE))
     assert status == 0
     assert "page: byte 0 of it is 0x7a" in out
+
+
+NAMES = f"""
+import pagebuf
+
+pool = pagebuf.PagePool(name="mail")
+mail = pagebuf.PagePool(name="pool")
+spool = pagebuf.PagePool(name="spooled")
+first = pagebuf.PageBuffer(b"1" * {3 * PAGE}, pool=pool, name="inbox")
+second = pagebuf.PageBuffer(b"2" * {2 * PAGE}, pool=mail, name="first")
+third = pagebuf.BytesIO(b"3" * {PAGE})
+third.name = "file"
+hidden = [pagebuf.PageBuffer(b"4" * {PAGE}, pool=spool, name="attic")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [("first", "1"), ("inbox", "1"), ("second", "2"), ("attic", "4"), ("PageBuffer", "4")],
+)
+def test_a_buffer_goes_by_its_global_and_by_its_name(tmp_path, capsys, name, letter):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = tmp_path / "x.svg"
+    assert main(["walk", "--run", str(path), "--buffer", name, "0"]) == 0
+    assert f"byte 0 of it is {ord(letter):#04x}" in capsys.readouterr().out
+    assert main(["map", "--run", str(path), "--buffer", name, "-o", str(target)]) == 0
+    assert f"PageBuffer '{name}'" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("pool", "mail"), ("mail", "pool"), ("spool", "spooled"), ("spooled", "spooled")],
+)
+def test_a_pool_goes_by_its_global_and_by_its_name(tmp_path, name, title):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = tmp_path / "x.svg"
+    assert main(["map", "--run", str(path), "--pool", name, "-o", str(target)]) == 0
+    assert f"pool '{title}'" in target.read_text(encoding="utf-8")
+
+
+def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = str(tmp_path / "x.svg")
+    assert main(["map", "--run", str(path), "--buffer", "file", "-o", target]) == 0
+    assert main(["map", "--run", str(path), "--buffer", "none", "-o", target]) == 2
+    there = "first, second, third, PageBuffer, inbox, file, attic"
+    assert capsys.readouterr().err.endswith(f"no buffer 'none': there is {there}\n")
 
 
 def test_run_and_map(script, tmp_path):
