@@ -252,6 +252,12 @@ class PagePool(Pool):
         of other pools share of this one's.  The ``proportional`` bytes of all of them add up to
         what the pool holds, its tables included.  O(pages of all trees).
 
+        In the rows of a child pool ``resident``, ``shared`` and ``private`` are what a buffer
+        reaches, pages that were charged to other pools included; ``proportional`` is of what is
+        charged to this pool and those below it.  ``private`` pages come free with the buffer, but
+        for those under live views.  A stable view of scattered pages is a copy in ordinary memory
+        and has no row.
+
         >>> from pagebuf import PageBuffer
         >>> pool = PagePool()
         >>> small = PageBuffer(bytes(500), pool=pool, name="small")

@@ -27,8 +27,9 @@ LONGEST = 40  # a name; what is longer is cut
 def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     """Print what each pool holds and who holds it, those that hold most first.
 
-    SHARED are the bytes that others reach as well, PRIVATE those that would come free; SHARE
-    is the proportional share, whose sum is what the pool has of the system.
+    SHARED are the bytes that others reach as well, PRIVATE those that would come free, but for
+    pages under live views; SHARE is the proportional share, whose sum is what the pool has of
+    the system.
 
     Args:
         pools: the pools to show; all that are alive when there are none.

@@ -465,6 +465,48 @@ def test_proportional_parts_of_buffers_do_not_exceed_the_rows(any_pool):
         assert abs(obj.stats().proportional - row_of(any_pool, obj).proportional) <= 2 * 3
 
 
+# ---- what memory.md says of figures that seem not to agree ----
+
+
+def test_rows_of_a_child_reach_what_others_were_charged_for():
+    server = pagebuf.PagePool()
+    client = server.child()
+    buf = filled(server, 4 * PAGE)
+    copy = pagebuf.PageBuffer(pool=client)
+    copy.copy_range(0, buf)
+    row = row_of(client, copy)
+    assert (row.resident, row.shared, row.private) == (4 * PAGE, 4 * PAGE, 0)
+    assert (row.proportional, row_of(server, copy).proportional) == (0, 2 * PAGE)
+    del buf
+    row = row_of(client, copy)
+    assert (row.resident, row.private, row.proportional) == (4 * PAGE, 4 * PAGE, 0)
+    assert client.stats().held == 0
+    assert_accounted(server)
+
+
+def test_private_pages_under_a_live_view_stay(any_pool):
+    buf = filled(any_pool, 4 * PAGE)
+    view = buf.view(0, 2 * PAGE)
+    assert row_of(any_pool, buf).private == 4 * PAGE
+    del buf
+    gc.collect()
+    assert (any_pool.stats().held, kinds(any_pool)["detached"].private) == (2, 2 * PAGE)
+    view.release()
+    assert any_pool.stats().held == 0
+
+
+def test_a_stable_view_of_scattered_pages_is_in_no_row(any_pool):
+    one, two = pagebuf.PageBuffer(pool=any_pool), pagebuf.PageBuffer(pool=any_pool)
+    for n in range(3):
+        one.extend(pattern(n, PAGE))
+        two.extend(pattern(n, PAGE))
+    before = any_pool.stats()
+    view = one.view(writable=False)
+    assert any_pool.stats() == before
+    assert rows_of(any_pool, "view") == []
+    del view
+
+
 # ---- top ----
 
 
