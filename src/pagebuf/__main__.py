@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pagebuf
 from pagebuf import _script, example, picture
-from pagebuf._core import _BUILD_FLAGS, PageBuffer
+from pagebuf._core import _BUILD_FLAGS, BytesIO, PageBuffer
 from pagebuf._extras import reach
 from pagebuf._text import count_text, size_text
-from pagebuf.pool import KEEP, KEEP_MOST, PagePool
+from pagebuf.pool import KEEP, KEEP_MOST, PagePool, _level, live_pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
     from pagebuf._core import Walk, WalkStep
+    from pagebuf._script import Holder
     from pagebuf.example import Scene
 
 COLUMN = 14
 
 Thing = TypeVar("Thing")
+Buffer = TypeVar("Buffer", bound=_script.Holder)
 
 
 class Refused(Exception):  # noqa: N818
@@ -99,7 +101,10 @@ def _top(scene: Scene, out: TextIO) -> None:
     for name, buf in scene.buffers.items():
         if getattr(buf, "name", None) is None:
             example.call_it(buf, name)
-    pagebuf.top(*scene.pools.values(), file=out)
+    if live_pools():
+        pagebuf.top(*scene.pools.values(), file=out)
+    else:
+        print("no pool is alive", file=out)
 
 
 # ---- walk ----
@@ -138,21 +143,42 @@ def draw(scene: Scene, options: argparse.Namespace) -> None:
     name = options.buffer
     try:
         if name is not None:
-            figure = picture.tree_figure(_find(scene.buffers, name, "buffer"), name)
+            figure = picture.tree_figure(_find_buffer(scene.buffers, name, "buffer"), name)
         else:
-            figure = picture.pool_figure(_find(scene.pools, options.pool, "pool"))
+            figure = picture.pool_figure(_find_pool(scene, options.pool))
         picture.save(figure, options.output)
     except (ImportError, OSError) as error:
         raise Refused(str(error)) from error
 
 
-def _find(things: dict[str, Thing], name: str | None, what: str) -> Thing:
-    """The thing of this name, or the first."""
-    if name is None and things:
-        return next(iter(things.values()))
-    if name not in things:
-        raise Refused(f"no {what} {name!r}: there is {', '.join(things) or 'none'}")
-    return things[name]
+def _find_buffer(buffers: dict[str, Buffer], name: str | None, what: str) -> Buffer:
+    """By the global that names it, or as `top` shows it: by its own name."""
+    own = [(_own_name(buf), buf) for buf in buffers.values()]
+    return _find([*buffers.items(), *own], name, what)
+
+
+def _own_name(buf: Holder) -> str | None:
+    name = vars(buf).get("name") if isinstance(buf, BytesIO) else buf.name
+    return name if isinstance(name, str) else None
+
+
+def _find_pool(scene: Scene, name: str | None) -> PagePool:
+    """By the global that names it, or as `top` shows it; by default the one that holds most."""
+    if name is None and not scene.pools:
+        raise Refused("there is no pool in use")
+    bound = [] if name is None else _script.bound_pools(scene)
+    return _find([*bound, *scene.pools.items()], name, "pool")
+
+
+def _find(things: Sequence[tuple[str | None, Thing]], name: str | None, what: str) -> Thing:
+    """The first thing of this name, or the first of all."""
+    for key, thing in things:
+        if name in {None, key}:
+            return thing
+    if name is None:
+        raise Refused(f"there is no {what}")
+    others = dict.fromkeys(key for key, _ in things if key)
+    raise Refused(f"no {what} {name!r}: there is {', '.join(others) or 'none'}")
 
 
 # ---- the command line ----
@@ -198,7 +224,7 @@ def _scene(script: str | None) -> Scene:
 
 def _walks(scene: Scene, options: argparse.Namespace, out: TextIO) -> None:
     trees = {name: buf for name, buf in scene.buffers.items() if isinstance(buf, PageBuffer)}
-    buf = _find(trees, options.buffer, "PageBuffer")
+    buf = _find_buffer(trees, options.buffer, "PageBuffer")
     for offset in [_offset(text, len(buf)) for text in options.offsets]:
         walk(buf, offset, out)
 
@@ -215,10 +241,15 @@ def _offset(text: str, size: int) -> int:
     return offset
 
 
-def _obey(options: argparse.Namespace, out: TextIO) -> None:
+def _obey(options: argparse.Namespace, out: TextIO) -> int:
+    """Do what was asked for; the status for the shell."""
+    try:
+        _level(None)  # else the first pool that anybody makes would say so, with a traceback
+    except ValueError as error:
+        raise Refused(str(error)) from None
     if options.command == "info":
         info(out)
-        return
+        return 0
     scene = _scene(options.run)
     if options.command == "top":
         _top(scene, out)
@@ -226,17 +257,17 @@ def _obey(options: argparse.Namespace, out: TextIO) -> None:
         _walks(scene, options, out)
     else:
         draw(scene, options)
+    return scene.status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the status for the shell."""
     options = _parser().parse_args(arguments)
     try:
-        _obey(options, sys.stdout)
+        return _obey(options, sys.stdout)
     except Refused as error:
         print(f"pagebuf: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def draw(pool: PagePool) -> Figure:
     _draw_cells(axes, grid)
     _label_regions(axes, regions, grid)
     name = f"pool {pool.name!r}" if pool.name else "a pool without a name"
-    add_title(axes, name, _figures(regions, counts))
+    add_title(axes, name, _figures(pool, regions, counts))
     return figure
 
 
@@ -170,12 +170,11 @@ def free_stretches(regions: list[Region]) -> list[int]:
     ]
 
 
-def _figures(regions: list[Region], counts: Counter[str]) -> str:
-    total = counts.total()
+def _figures(pool: PagePool, regions: list[Region], counts: Counter[str]) -> str:
     free = free_stretches(regions)
-    held = total - counts["unused"] - sum(free)
+    stats = pool.stats()  # as in `top`: what is kept back at debug levels is not in use
     parts = [
-        f"{size_text(held * PAGE_SIZE)} of {size_text(total * PAGE_SIZE)} in use",
+        f"{size_text(stats.held * PAGE_SIZE)} of {size_text(stats.total * PAGE_SIZE)} in use",
         count_text(len(regions), "region"),
         count_text(counts["node"] + counts["shared node"], "node"),
         f"{number_text(counts['shared data'] + counts['shared node'])} shared",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from pagebuf._core import ByteQueue, BytesIO, PageBuffer
@@ -13,7 +14,7 @@ from pagebuf.example import Scene
 from pagebuf.pool import PagePool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Holder = PageBuffer | BytesIO | ByteQueue
 Thing = TypeVar("Thing")
@@ -22,22 +23,63 @@ Thing = TypeVar("Thing")
 def run(path: str) -> Scene:
     """Run a script as ``python path`` does; its globals live as long as the scene.
 
+    It may end by `SystemExit`, whose status the scene then has; other errors are the caller's.
+
     A pool goes by its own name or by that of a global, a buffer by that of a global; what has
     none is named after its type, and numbered.
     """
-    folder = str(Path(path).resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        names = runpy.run_path(path, run_name="__main__")
-    finally:
-        sys.path.remove(folder)
+    module = ModuleType("__main__")
+    module.__file__ = str(Path(path).absolute())
+    status = 0
+    with _in_place_of_main(module, path):
+        code = compile(Path(path).read_bytes(), module.__file__, "exec", dont_inherit=True)
+        try:
+            exec(code, vars(module))
+        except SystemExit as end:  # locals of the frames that it left go with it
+            status = status_of(end)
+    names = dict(vars(module))
     gc.collect()
     pools = _name_pools(names, [found for found in gc.get_objects() if _is_pool(found)])
-    return Scene(pools, _name_buffers(names, pools.values()), names)
+    return Scene(pools, _name_buffers(names, pools.values()), names, status)
+
+
+@contextlib.contextmanager
+def _in_place_of_main(module: ModuleType, path: str) -> Iterator[None]:
+    """A script finds itself as ``__main__``, its folder on the path, and no arguments of ours."""
+    folder = str(Path(path).resolve().parent)
+    main, arguments = sys.modules["__main__"], sys.argv
+    sys.modules["__main__"], sys.argv = module, [path]
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.modules["__main__"], sys.argv = main, arguments
+        with contextlib.suppress(ValueError):  # the script took it off itself
+            sys.path.remove(folder)
+
+
+def status_of(end: SystemExit) -> int:
+    """The status with which Python would end; what is no status is told on the standard error.
+
+    >>> status_of(SystemExit()), status_of(SystemExit(3))
+    (0, 3)
+    """
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return int(end.code)
+    print(end.code, file=sys.stderr)
+    return 1
 
 
 def _is_pool(found: object) -> bool:
     return issubclass(type(found), PagePool)  # isinstance would ask a proxy for its class
+
+
+def bound_pools(scene: Scene) -> list[tuple[str, PagePool]]:
+    """Pools by the globals of the script that name them.  O(globals)."""
+    names = scene.keep if isinstance(scene.keep, dict) else {}
+    return [(name, value) for name, value in names.items() if _is_pool(value)]
 
 
 def _name_pools(names: Mapping[str, object], found: Iterable[PagePool]) -> dict[str, PagePool]:

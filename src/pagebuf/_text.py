@@ -37,3 +37,14 @@ def number_text(number: int) -> str:
     '1 048 576'
     """
     return f"{number:,}".replace(",", " ")
+
+
+def name_text(name: str, most: int) -> str:
+    r"""A name as a cell of a table: one line, printable, and cut to so many characters.
+
+    >>> print(name_text("inbox", 10), name_text("in\nbox", 10), name_text("in" + "b" * 20, 10))
+    inbox in\nbox inbbbbb...
+    """
+    # str.__str__ runs no code of a subclass.
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str.__str__(name))
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."

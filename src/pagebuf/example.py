@@ -26,6 +26,7 @@ class Scene(NamedTuple):
     pools: dict[str, PagePool]
     buffers: dict[str, PageBuffer | BytesIO | ByteQueue]
     keep: object = None  # what must live as long: views, the globals of a script
+    status: int = 0  # with which a script ended
 
     @property
     def pool(self) -> PagePool:

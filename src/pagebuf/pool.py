@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import operator
 import os
 import sys
 import weakref
@@ -22,6 +23,9 @@ KEEP: Final = 1 << 20
 KEEP_MOST: Final = 64 << 20
 """And at most: what is taken again after it was given back had better be kept."""
 
+MOST_FRAMES: Final = 1 << 62
+"""No pool gets there, so more makes no difference; the core counts in 64 bits."""
+
 SAMPLE: Final = 5000
 """With ``debug="sample"`` one frame in so many is guarded."""
 
@@ -36,18 +40,34 @@ def live_pools() -> list[PagePool]:
     return sorted(_POOLS, key=lambda pool: pool.stats().held, reverse=True)
 
 
-def _frames(limit: int | None, what: str) -> int:
+def _nbytes(given: object, what: str) -> int | None:
+    """A number of bytes as an int, or None."""
+    if given is None:
+        return None
+    if not hasattr(type(given), "__index__"):
+        raise TypeError(f"{what} must be an int or None, not {type(given).__name__}")
+    nbytes = operator.index(given)  # type: ignore[arg-type]
+    if nbytes < 0:
+        raise ValueError(f"{what} must not be negative, not {nbytes}")
+    return nbytes
+
+
+def _frames(nbytes: int | None) -> int:
     """Whole pages in so many bytes; -1 for None: no limit."""
-    if limit is None:
-        return -1
-    if limit < 0:
-        raise ValueError(f"{what} must not be negative, not {limit}")
-    return limit // PAGE_SIZE
+    return -1 if nbytes is None else min(nbytes // PAGE_SIZE, MOST_FRAMES)
+
+
+def _checked_name(name: object) -> str | None:
+    if name is None or isinstance(name, str):
+        return name
+    raise TypeError(f"name must be a str or None, not {type(name).__name__}")
 
 
 def _level(debug: int | str | None) -> tuple[int, int]:
     """The debug level, and of how many frames one is sampled (0: none)."""
-    given = os.environ.get("PAGEBUF_DEBUG") or 0 if debug is None else debug
+    what, given = "debug", debug
+    if given is None:
+        what, given = "PAGEBUF_DEBUG", os.environ.get("PAGEBUF_DEBUG") or 0
     word = str(given)
     if word in {"0", "1", "2"}:
         return int(word), 0
@@ -57,7 +77,7 @@ def _level(debug: int | str | None) -> tuple[int, int]:
     if every != word and every.isdecimal() and 1 <= int(every) <= SAMPLE_MOST:
         return 0, int(every)
     allowed = f"0, 1, 2, 'sample' or 'sample:N' with N from 1 to {SAMPLE_MOST}"
-    raise ValueError(f"debug must be {allowed}, not {given!r}")
+    raise ValueError(f"{what} must be {allowed}, not {given!r}")
 
 
 class PagePool(Pool):
@@ -76,6 +96,11 @@ class PagePool(Pool):
         debug: 0, 1 or 2 (docs/debugging.md), or ``"sample"`` / ``"sample:N"`` to guard one frame in
             N.  None: what the environment variable ``PAGEBUF_DEBUG`` says, else 0.
         name: shown in reports.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: limit or keep is negative, or debug is none of these.  A limit that no memory
+            can reach is none.
 
     >>> from pagebuf import PageBuffer, PagePool, PAGE_SIZE
     >>> pool = PagePool(limit=8 * PAGE_SIZE, name="parser")
@@ -103,11 +128,12 @@ class PagePool(Pool):
         name: str | None = None,
     ) -> None:
         level, sample = _level(debug)
-        most = max(KEEP_MOST if keep is None else keep, 0)
-        kept = _frames(KEEP if keep is None else keep, "keep")
-        self._set_limit(_frames(limit, "limit"))
-        self._configure(kept, most // PAGE_SIZE, level)
-        self._describe(limit, name)
+        most, kept = _nbytes(limit, "limit"), _nbytes(keep, "keep")
+        called = _checked_name(name)
+        first, last = (KEEP, KEEP_MOST) if kept is None else (kept, kept)
+        self._set_limit(_frames(most))
+        self._configure(_frames(first), _frames(last), level)
+        self._describe(most, called)
         self._debug = f"sample:{sample}" if sample else level
         if sample:
             self._begin_sample(sample)
@@ -147,6 +173,10 @@ class PagePool(Pool):
         share pages; a shared page stays charged to the pool that took it, and when that pool
         is gone, to the pool above it.  O(children).
 
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: the limit is negative, or the family has 8191 children.
+
         >>> pool = PagePool(limit=64 * PAGE_SIZE)
         >>> tenant = pool.child(limit=2 * PAGE_SIZE, name="tenant")
         >>> from pagebuf import PageBuffer
@@ -154,10 +184,11 @@ class PagePool(Pool):
         >>> tenant.stats().held, pool.stats().held
         (1, 1)
         """
+        most, called = _nbytes(limit, "limit"), _checked_name(name)
         child = PagePool.__new__(PagePool)
         child._join(self)
-        child._set_limit(_frames(limit, "limit"))
-        child._describe(limit, name)
+        child._set_limit(_frames(most))
+        child._describe(most, called)
         child._debug = self._debug
         return child
 
@@ -167,11 +198,14 @@ class PagePool(Pool):
         """Have ``callback(pool)`` called whenever ``fraction`` of the limit comes into use.
 
         It is called after the call that crossed it, with no lock held, in the same thread, and
-        again when it is crossed again; never within itself.  Its errors go to
-        `sys.unraisablehook`.  A pool has up to eight different fractions.
+        again when it is crossed again; never within itself.  Where as much is in use already, it
+        is first called when less was in use meanwhile and the mark is crossed again.  Its errors
+        go to `sys.unraisablehook`.  A pool has up to eight different fractions.  O(callbacks).
 
         Raises:
-            ValueError: the pool has no limit, or the fraction is not above 0 and at most 1.
+            TypeError: the fraction is no number, or the callback cannot be called.
+            ValueError: the pool has no limit, the fraction is not above 0 and at most 1, or it is
+                the ninth.
 
         >>> pool = PagePool(limit=10 * PAGE_SIZE)
         >>> pool.on_pressure(0.8, lambda pool: print("in use:", pool.stats().held))
@@ -179,17 +213,21 @@ class PagePool(Pool):
         >>> buf = PageBuffer(bytes(7 * PAGE_SIZE), pool=pool)
         in use: 8
         """
+        if not (hasattr(type(fraction), "__float__") or hasattr(type(fraction), "__index__")):
+            raise TypeError(f"fraction must be a number, not {type(fraction).__name__}")
+        if not callable(callback):
+            raise TypeError(f"callback must be callable, not {type(callback).__name__}")
         if self._limit is None:
             raise ValueError("a pool without a limit knows no pressure")
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
-        watchers = [*self._watchers, (fraction, callback)]
+        watchers = [*self._watchers, (float(fraction), callback)]
         self._set_marks(self._marks(watchers))
         self._watchers = watchers
 
     def _mark(self, fraction: float) -> int:
         """The pages in use at which a fraction of the limit is reached."""
-        exactly = round(fraction * _frames(self._limit, "limit"), 6)  # 0.55 * 100 is above 55
+        exactly = round(fraction * _frames(self._limit), 6)  # 0.55 * 100 is above 55
         return max(1, -int(-exactly // 1))
 
     def _marks(self, watchers: list[tuple[float, Callable[[PagePool], object]]]) -> tuple[int, ...]:
@@ -213,6 +251,12 @@ class PagePool(Pool):
         have, pages spoken for, pages in quarantine, guards, the frame tables, and what buffers
         of other pools share of this one's.  The ``proportional`` bytes of all of them add up to
         what the pool holds, its tables included.  O(pages of all trees).
+
+        In the rows of a child pool ``resident``, ``shared`` and ``private`` are what a buffer
+        reaches, pages that were charged to other pools included; ``proportional`` is of what is
+        charged to this pool and those below it.  ``private`` pages come free with the buffer, but
+        for those under live views.  A stable view of scattered pages is a copy in ordinary memory
+        and has no row.
 
         >>> from pagebuf import PageBuffer
         >>> pool = PagePool()

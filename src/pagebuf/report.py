@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pagebuf._core import PAGE_SIZE
-from pagebuf._text import size_text
+from pagebuf._text import name_text, size_text
 from pagebuf.pool import live_pools
 
 TYPE_CHECKING = False
@@ -18,21 +18,26 @@ if TYPE_CHECKING:
 
 __all__ = ["top"]
 
-COLUMNS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
+NUMBERS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
+HEADS = ("NAME", "KIND", *NUMBERS)
+WIDTHS = (15, 12, 10, 10, 10, 10, 10, 6, 8, 5)
+LONGEST = 40  # a name; what is longer is cut
 
 
 def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     """Print what each pool holds and who holds it, those that hold most first.
 
-    SHARED are the bytes that others reach as well, PRIVATE those that would come free; SHARE
-    is the proportional share, whose sum is what the pool has of the system.
+    SHARED are the bytes that others reach as well, PRIVATE those that would come free, but for
+    pages under live views; SHARE is the proportional share, whose sum is what the pool has of
+    the system.
 
     Args:
         pools: the pools to show; all that are alive when there are none.
         file: where to print; standard output by default.
-        most: how many holders of each pool are shown.
+        most: how many holders of each pool are shown.  ValueError when it is negative.
 
-    O(pages).
+    A name of more than 40 characters is cut, and what cannot be printed is shown as ``repr``
+    does.  O(pages).
 
     >>> from pagebuf import PageBuffer, PagePool, top
     >>> pool = PagePool(debug=0, name="mail")
@@ -47,25 +52,26 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     inbox          PageBuffer      12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
     -              tables               - 104 bytes         - 104 bytes 104 bytes     -       -    -
     """
+    if most < 0:
+        raise ValueError(f"most must not be negative, not {most}")
     out = sys.stdout if file is None else file
     for pool in pools or live_pools():
         for line in _table(pool, most):
             print(line.rstrip(), file=out)
 
 
+_OTHERS = {"detached", "elsewhere", "reserved", "quarantined", "guards", "tables"}
+
+
 def _table(pool: PagePool, most: int) -> Iterator[str]:
     yield _head(pool)
     rows = pool.buffers()
-    if rows:
-        yield _line("NAME", "KIND", COLUMNS)
     trees = [row for row in rows if row.kind not in _OTHERS]
-    for row in [*trees[:most], *rows[len(trees) :]]:
-        yield _row(row)
+    lines = [_cells(row) for row in [*trees[:most], *rows[len(trees) :]]]
+    if rows:
+        yield from _aligned([HEADS, *lines])
     if len(trees) > most:
         yield f"... and {len(trees) - most} more"
-
-
-_OTHERS = {"detached", "elsewhere", "reserved", "quarantined", "guards", "tables"}
 
 
 def _head(pool: PagePool) -> str:
@@ -79,17 +85,22 @@ def _head(pool: PagePool) -> str:
     )
 
 
-def _line(name: str, kind: str, cells: tuple[str, ...]) -> str:
-    widths = (10, 10, 10, 10, 10, 6, 8, 5)
-    numbers = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-    return f"{name:<15}{kind:<12}{numbers}"
+def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
+    """Columns as wide as ever, or as what is in them and a space asks for."""
+    columns = zip(WIDTHS, zip(*lines, strict=True), strict=True)
+    widths = [max(width, *(len(cell) + 1 for cell in cells)) for width, cells in columns]
+    for line in lines:
+        cells = list(zip(line, widths, strict=True))
+        left = "".join(f"{cell:<{width}}" for cell, width in cells[:2])
+        yield left + "".join(f"{cell:>{width}}" for cell, width in cells[2:])
 
 
-def _row(row: Usage) -> str:
+def _cells(row: Usage) -> tuple[str, ...]:
     sizes = [row.size, row.resident, row.shared, row.private, row.proportional]
     cells = [size_text(nbytes) for nbytes in sizes]
     counts = [str(count) for count in (row.nodes, row.holes, row.pinned)]
     if row.kind in _OTHERS:
         cells = ["-", cells[1], "-", *cells[3:]]
         counts = ["-"] * 3
-    return _line(row.name or "-", row.kind, (*cells, *counts))
+    name = "" if row.name is None else name_text(row.name, LONGEST)
+    return name or "-", row.kind, *cells, *counts

@@ -8,6 +8,8 @@ import io
 import pytest
 
 import pagebuf
+from pagebuf import report
+from pagebuf._text import size_text
 from tests.helpers import FANOUT, PAGE, reach
 from tests.support import FEW, SHAPES, assert_accounted, filled, nodes_for, pattern
 
@@ -118,7 +120,8 @@ def test_names(any_pool, name):
         assert ascii(name)[1:-1] in ascii(queue)
     out = io.StringIO()
     pagebuf.top(any_pool, file=out)
-    assert name is None or name in out.getvalue()
+    shown = repr(name)[1:-1] if name is not None and len(name) <= 40 else "-"
+    assert shown in out.getvalue()
 
 
 def test_names_may_change():
@@ -462,6 +465,48 @@ def test_proportional_parts_of_buffers_do_not_exceed_the_rows(any_pool):
         assert abs(obj.stats().proportional - row_of(any_pool, obj).proportional) <= 2 * 3
 
 
+# ---- what memory.md says of figures that seem not to agree ----
+
+
+def test_rows_of_a_child_reach_what_others_were_charged_for():
+    server = pagebuf.PagePool()
+    client = server.child()
+    buf = filled(server, 4 * PAGE)
+    copy = pagebuf.PageBuffer(pool=client)
+    copy.copy_range(0, buf)
+    row = row_of(client, copy)
+    assert (row.resident, row.shared, row.private) == (4 * PAGE, 4 * PAGE, 0)
+    assert (row.proportional, row_of(server, copy).proportional) == (0, 2 * PAGE)
+    del buf
+    row = row_of(client, copy)
+    assert (row.resident, row.private, row.proportional) == (4 * PAGE, 4 * PAGE, 0)
+    assert client.stats().held == 0
+    assert_accounted(server)
+
+
+def test_private_pages_under_a_live_view_stay(any_pool):
+    buf = filled(any_pool, 4 * PAGE)
+    view = buf.view(0, 2 * PAGE)
+    assert row_of(any_pool, buf).private == 4 * PAGE
+    del buf
+    gc.collect()
+    assert (any_pool.stats().held, kinds(any_pool)["detached"].private) == (2, 2 * PAGE)
+    view.release()
+    assert any_pool.stats().held == 0
+
+
+def test_a_stable_view_of_scattered_pages_is_in_no_row(any_pool):
+    one, two = pagebuf.PageBuffer(pool=any_pool), pagebuf.PageBuffer(pool=any_pool)
+    for n in range(3):
+        one.extend(pattern(n, PAGE))
+        two.extend(pattern(n, PAGE))
+    before = any_pool.stats()
+    view = one.view(writable=False)
+    assert any_pool.stats() == before
+    assert rows_of(any_pool, "view") == []
+    del view
+
+
 # ---- top ----
 
 
@@ -505,6 +550,87 @@ def test_top_leaves_out_what_is_small():
     assert lines[-1] == "... and 27 more"
     assert not any(line.startswith("...") for line in table(pool, most=30))
     del bufs
+
+
+@pytest.mark.parametrize("length", [14, 15, 16, 39, 40])
+def test_a_long_name_is_not_glued_to_its_kind(pool, length):
+    bufs = [filled(pool, PAGE, name="n" * length), filled(pool, PAGE, name="short")]
+    _, columns, *lines = table(pool)
+    assert {line.split()[0] for line in lines[:2]} == {"n" * length, "short"}
+    at = columns.index("KIND")
+    assert {line[at:].split()[0] for line in lines[:2]} == {"PageBuffer"}
+    assert at == max(15, length + 1)
+    del bufs
+
+
+@pytest.mark.parametrize("letter", ["n", "\n"])
+def test_a_name_without_end_is_cut(pool, letter):
+    buf = filled(pool, PAGE, name=letter * 1000)
+    line = table(pool)[2]
+    name = line.split()[0]
+    assert len(name) == 40
+    assert name.endswith("...")
+    assert line.split()[1] == "PageBuffer"
+    del buf
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\tb", "\r", "a\x1b[2Jb", "a\x00b", "a\u2028b", "a\u202eb"]
+)
+def test_a_name_does_not_break_the_table(pool, name):
+    buf = filled(pool, PAGE, name=name)
+    before = len(table(pool))
+    buf.name = "harmless"
+    assert len(table(pool)) == before
+    buf.name = name
+    line = table(pool)[2]
+    assert line.split()[:2] == [repr(name)[1:-1], "PageBuffer"]
+    assert all(line.isprintable() for line in table(pool))
+
+
+def test_names_of_a_subclass_run_no_code_in_a_table(pool):
+    def fail(*args):
+        raise AssertionError("reports run no code of anybody")
+
+    loud = type(
+        "Loud", (str,), dict.fromkeys(("__str__", "__iter__", "__len__", "__format__"), fail)
+    )
+    buf = filled(pool, PAGE, name=loud("loud"))
+    assert table(pool)[2].startswith("loud ")
+    del buf
+
+
+def test_wide_numbers_are_not_glued_together():
+    """1000 bytes and more take ten letters, and the holes of the largest buffers fifteen."""
+    rows = [
+        report.HEADS,
+        ("name", "kind", *(size_text(1023) for _ in range(5)), "123456", "2" * 15, "12345"),
+    ]
+    heads, line = report._aligned(rows)
+    assert len(heads) == len(line)
+    assert line.split() == ["name", "kind"] + ["1023", "bytes"] * 5 + [
+        "123456",
+        "2" * 15,
+        "12345",
+    ]
+
+
+def test_the_holes_of_the_largest_buffer_have_a_column(pool):
+    buf = filled(pool, PAGE)
+    buf.truncate(reach(pagebuf.MAX_LEVELS))
+    line = table(pool)[2]
+    assert line.split()[-2] == str(reach(pagebuf.MAX_LEVELS) // PAGE - 1)
+    del buf
+
+
+@pytest.mark.parametrize("most", [-1, -20])
+def test_fewer_than_none_are_refused(pool, most):
+    buf = filled(pool, PAGE)
+    with pytest.raises(ValueError, match=f"most must not be negative, not {most}"):
+        table(pool, most=most)
+    assert len([line for line in table(pool, most=0) if "PageBuffer" in line]) == 0
+    assert table(pool, most=0)[-1] == "... and 1 more"
+    del buf
 
 
 def test_top_without_pools_shows_all_that_live(capsys):

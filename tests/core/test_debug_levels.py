@@ -80,11 +80,11 @@ BAD_SAMPLES = ["", "x", "0", "-1", "1.5", " 1", "1000000001", "4294967296", "9" 
     + [f"sample:{n}" for n in BAD_SAMPLES],
 )
 def test_bad_levels(bad, monkeypatch):
-    with pytest.raises(ValueError, match="debug must be"):
+    with pytest.raises(ValueError, match=r"^debug must be"):
         pagebuf.PagePool(debug=bad)
     if isinstance(bad, str):
         monkeypatch.setenv("PAGEBUF_DEBUG", bad)
-        with pytest.raises(ValueError, match="debug must be"):
+        with pytest.raises(ValueError, match=r"^PAGEBUF_DEBUG must be"):
             pagebuf.PagePool()
         assert pagebuf.PagePool(debug=0).debug == 0
 

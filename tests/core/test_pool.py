@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
@@ -43,9 +44,61 @@ def test_names_and_options():
     with pytest.raises(ValueError):
         pagebuf.PagePool(limit=-1)
     with pytest.raises(TypeError):
-        pagebuf.PagePool(limit="1")
-    with pytest.raises(TypeError):
         pagebuf.PagePool(colour="red")
+
+
+class Pages:
+    """A number that is no int."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number * PAGE
+
+
+@pytest.mark.parametrize("bad", ["1", b"1", 1.0, [1], object()])
+@pytest.mark.parametrize("what", ["limit", "keep"])
+def test_what_is_no_number_of_bytes_is_named(what, bad):
+    says = f"^{what} must be an int or None, not {type(bad).__name__}$"
+    with pytest.raises(TypeError, match=says):
+        pagebuf.PagePool(**{what: bad})
+    if what == "limit":
+        with pytest.raises(TypeError, match=says):
+            pagebuf.PagePool().child(limit=bad)
+    with pytest.raises(ValueError, match=f"^{what} must not be negative, not -1$"):
+        pagebuf.PagePool(**{what: -1})
+
+
+def test_numbers_of_bytes_that_are_no_int():
+    pool = pagebuf.PagePool(limit=Pages(3), keep=Pages(2))
+    assert (pool.limit, pool.stats().limit) == (3 * PAGE, 3)
+    assert pool.child(limit=Pages(1)).limit == PAGE
+
+
+@pytest.mark.parametrize("bad", [5, b"inbox", ["inbox"], object(), str])
+def test_a_wrong_name_is_refused(bad):
+    says = f"^name must be a str or None, not {type(bad).__name__}$"
+    with pytest.raises(TypeError, match=says):
+        pagebuf.PagePool(name=bad)
+    with pytest.raises(TypeError, match=says):
+        pagebuf.PagePool().child(name=bad)
+
+
+@pytest.mark.parametrize("much", [sys.maxsize, 1 << 63, 1 << 64, 10**30])
+def test_a_limit_that_nothing_reaches(much):
+    """As good as none; keep likewise."""
+    pool = pagebuf.PagePool(limit=much, keep=much)
+    child = pool.child(limit=much)
+    assert (pool.limit, child.limit) == (much, much)
+    assert pool.stats().limit == child.stats().limit == min(much // PAGE, 1 << 62)
+    buf = filled(child, reach(1) + PAGE)
+    held = child.stats().held
+    buf.clear()
+    assert child.stats().high_water == held
+    if not pool.debug:
+        assert pool.stats().retained >= held
+    assert_pool(child, [buf])
 
 
 def test_the_default_pool_is_one():

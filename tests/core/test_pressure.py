@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import weakref
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 
@@ -49,6 +50,27 @@ def test_fractions_that_floats_round_are_exact_too(percent):
     bufs = grow(pool, 100)
     assert calls == [percent]
     del bufs
+
+
+@pytest.mark.parametrize("kind", [float, Fraction, Decimal])
+def test_a_fraction_may_be_any_number(kind):
+    pool = pagebuf.PagePool(limit=9 * PAGE)
+    calls = []
+    pool.on_pressure(kind("0.5"), lambda pool: calls.append(pool.stats().held))
+    bufs = grow(pool, 9)
+    assert calls == [5]
+    del bufs
+
+
+def test_a_limit_that_nothing_reaches_has_marks():
+    for limit in (1 << 63, 10**30):
+        pool = pagebuf.PagePool(limit=limit)
+        calls = []
+        pool.on_pressure(1, calls.append)
+        pool.on_pressure(1e-300, calls.append)
+        bufs = grow(pool, 3)
+        assert calls == [pool]
+        del bufs
 
 
 def test_it_is_called_after_the_call():
@@ -142,8 +164,9 @@ def test_bad_fractions(pool):
     for bad in (0, -1, 1.001, 2, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="fraction must be"):
             limited.on_pressure(bad, print)
-    with pytest.raises(TypeError):
-        limited.on_pressure("0.5", print)
+    for bad in ("0.5", None, b"1", 0.5j, [0.5]):
+        with pytest.raises(TypeError, match=f"fraction must be a number, not {type(bad).__name__}"):
+            limited.on_pressure(bad, print)
     nothing = pagebuf.PagePool(limit=0)
     nothing.on_pressure(1, print)
 
@@ -307,11 +330,16 @@ def test_errors_are_unraisable_and_the_others_are_called(unraisable):
     pool._call_unraisable = None  # type: ignore[method-assign]
 
 
-def test_what_is_no_callback_is_told(unraisable):
+@pytest.mark.parametrize("bad", [None, "not callable", 5])
+def test_what_is_no_callback_is_refused_at_once(bad, unraisable):
     pool = pagebuf.PagePool(limit=10 * PAGE)
-    pool.on_pressure(0.5, "not callable")
+    what = f"callback must be callable, not {type(bad).__name__}"
+    with pytest.raises(TypeError, match=what):
+        pool.on_pressure(0.5, bad)
+    with pytest.raises(TypeError, match=what):
+        pagebuf.PagePool().on_pressure(0.5, bad)
     bufs = grow(pool, 5)
-    assert [type(error) for error in unraisable] == [TypeError]
+    assert unraisable == []
     del bufs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 import xml.etree.ElementTree as ET
 
@@ -147,6 +148,23 @@ def test_a_pool_is_drawn_with_its_counts():
     assert sum(int(legend.get(name, 0)) for name in ("node", "shared node")) == st.nodes
     assert {"unused", "free", "data", "shared data", "pinned", "detached"} <= set(legend)
     assert "frame 1" in texts
+
+
+@pytest.mark.parametrize("debug", [0, 1, 2, "sample:2"])
+def test_a_pool_has_in_use_what_top_says(debug):
+    """What waits in quarantine and what guards is not in use."""
+    pool = pagebuf.PagePool(debug=debug)
+    kept, gone = filled(pool, 3 * PAGE), filled(pool, 10 * PAGE)
+    for held in (pool.stats().held, 3 + kept.stats().nodes):
+        st = pool.stats()
+        assert st.held == held
+        texts = texts_of(picture.svg(picture.pool_figure(pool)))
+        says = f"{size_text(held * PAGE)} of {size_text(st.total * PAGE)} in use"
+        assert any(text.startswith(says + "  ") for text in texts), texts
+        table = io.StringIO()
+        pagebuf.top(pool, file=table)
+        assert f" {size_text(held * PAGE)} in {held} of {st.total} pages," in table.getvalue()
+        gone.clear()
 
 
 def test_colours_of_cells_are_those_of_the_states(plain_pool):

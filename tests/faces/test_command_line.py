@@ -76,6 +76,17 @@ def test_refusals_in_a_process(tmp_path):
     assert shell()[2] == 2
 
 
+@pytest.mark.parametrize("line", ["info", "top", "top --run own.py", "walk 0", "map -o own.svg"])
+def test_a_wrong_level_in_the_environment_is_one_line(monkeypatch, line, script):
+    monkeypatch.setenv("PAGEBUF_DEBUG", "zz")
+    line = line.replace("own.", script.removesuffix("py"))
+    out, err, status = shell(*line.split())
+    assert (out, status) == ("", 2)
+    assert err.startswith("pagebuf: PAGEBUF_DEBUG must be 0, 1, 2, 'sample' or 'sample:N' ")
+    assert err.endswith(", not 'zz'\n")
+    assert err.count("\n") == 1
+
+
 # ---- info ----
 
 
@@ -191,6 +202,20 @@ def test_map_without_matplotlib(tmp_path, capsys, monkeypatch):
     assert not target.exists()
 
 
+def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
+    path = tmp_path / "empty.py"
+    path.write_text("")
+    target = str(tmp_path / "x.svg")
+    for args, line in {
+        ("walk", "0"): "there is no PageBuffer",
+        ("walk", "0", "--buffer", "it"): "no PageBuffer 'it': there is none",
+        ("map", "-o", target): "there is no pool in use",
+    }.items():
+        out, err, status = shell(*args, "--run", str(path))
+        assert (out, err, status) == ("", f"pagebuf: {line}\n", 2)
+    assert shell("top", "--run", str(path)) == ("no pool is alive\n", "", 0)
+
+
 # ---- a script of one's own ----
 
 
@@ -221,6 +246,56 @@ def test_run_and_walk(script):
     assert "page: byte 0 of it is 0x7a" in out
 
 
+NAMES = f"""
+import pagebuf
+
+pool = pagebuf.PagePool(name="mail")
+mail = pagebuf.PagePool(name="pool")
+spool = pagebuf.PagePool(name="spooled")
+first = pagebuf.PageBuffer(b"1" * {3 * PAGE}, pool=pool, name="inbox")
+second = pagebuf.PageBuffer(b"2" * {2 * PAGE}, pool=mail, name="first")
+third = pagebuf.BytesIO(b"3" * {PAGE})
+third.name = "file"
+hidden = [pagebuf.PageBuffer(b"4" * {PAGE}, pool=spool, name="attic")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [("first", "1"), ("inbox", "1"), ("second", "2"), ("attic", "4"), ("PageBuffer", "4")],
+)
+def test_a_buffer_goes_by_its_global_and_by_its_name(tmp_path, capsys, name, letter):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = tmp_path / "x.svg"
+    assert main(["walk", "--run", str(path), "--buffer", name, "0"]) == 0
+    assert f"byte 0 of it is {ord(letter):#04x}" in capsys.readouterr().out
+    assert main(["map", "--run", str(path), "--buffer", name, "-o", str(target)]) == 0
+    assert f"PageBuffer '{name}'" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("pool", "mail"), ("mail", "pool"), ("spool", "spooled"), ("spooled", "spooled")],
+)
+def test_a_pool_goes_by_its_global_and_by_its_name(tmp_path, name, title):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = tmp_path / "x.svg"
+    assert main(["map", "--run", str(path), "--pool", name, "-o", str(target)]) == 0
+    assert f"pool '{title}'" in target.read_text(encoding="utf-8")
+
+
+def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
+    path = tmp_path / "names.py"
+    path.write_text(NAMES)
+    target = str(tmp_path / "x.svg")
+    assert main(["map", "--run", str(path), "--buffer", "file", "-o", target]) == 0
+    assert main(["map", "--run", str(path), "--buffer", "none", "-o", target]) == 2
+    there = "first, second, third, PageBuffer, inbox, file, attic"
+    assert capsys.readouterr().err.endswith(f"no buffer 'none': there is {there}\n")
+
+
 def test_run_and_map(script, tmp_path):
     target = tmp_path / "queue.svg"
     assert shell("map", "--run", script, "--buffer", "ByteQueue", "-o", str(target))[2] == 0
@@ -236,6 +311,98 @@ def test_run_runs_as_main_and_keeps_the_path(script):
     mine = scene.pools["mine"]
     assert [name for name, buf in scene.buffers.items() if buf.pool is mine] == ["zs", "ByteQueue"]
     sys.modules.pop("beside", None)
+
+
+LEAVES_A_POOL = f"""
+import sys
+import pagebuf
+
+pool = pagebuf.PagePool(name="mine")
+kept = pagebuf.PageBuffer(bytes({3 * PAGE}), pool=pool)
+
+
+def main():
+    local = pagebuf.PageBuffer(bytes({PAGE}), pool=pool, name="local")
+    return 3
+
+
+def leave():
+    local = pagebuf.PageBuffer(bytes({PAGE}), pool=pool, name="local")
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "status"),
+    [
+        ("sys.exit()", "", 0),
+        ("sys.exit(0)", "", 0),
+        ("sys.exit(True)", "", 1),
+        ("sys.exit(main())", "", 3),
+        ("leave()", "", 5),
+        ("sys.exit('it went wrong')", "it went wrong\n", 1),
+        ("raise SystemExit(1, 2)", "(1, 2)\n", 1),
+    ],
+)
+def test_a_script_may_end_by_exit(tmp_path, capsys, end, said, status):
+    path = tmp_path / "ends.py"
+    path.write_text(f"{LEAVES_A_POOL}\n{end}\n")
+    assert main(["top", "--run", str(path)]) == status
+    out, err = capsys.readouterr()
+    assert err == said
+    head, *rows = out.splitlines()
+    assert head.startswith("pool 'mine': ")
+    assert any(row.startswith("kept ") for row in rows)
+    assert "local" not in out
+
+
+def test_the_status_of_a_script_is_that_of_the_process(tmp_path):
+    path = tmp_path / "ends.py"
+    path.write_text(f"{LEAVES_A_POOL}\nsys.exit('it went wrong')\n")
+    out, err, status = shell("walk", "--run", str(path), "0")
+    assert (err, status) == ("it went wrong\n", 1)
+    assert "page: byte 0 of it is 0x00" in out
+    path.write_text("import sys\nsys.exit(3)\n")
+    out, err, status = shell("walk", "--run", str(path), "0")
+    assert (out, status) == ("", 2)  # and here it is the command that failed
+    path.write_text(f"{LEAVES_A_POOL}\n1 / 0\n")
+    out, err, status = shell("top", "--run", str(path))
+    assert (out, status) == ("", 1)
+    assert err.startswith("Traceback ")
+    assert err.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_script_sees_itself_as_main(tmp_path, monkeypatch):
+    """A module of its own while it runs, its file, no arguments of others; and then it is over."""
+    before = sys.modules["__main__"], list(sys.argv), list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "self.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            # coding: latin-1
+            import pickle, sys
+            import __main__
+
+            class Own: pass
+
+            def annotated(x: Own): pass
+
+            seen = __name__, __file__, list(sys.argv), sys.path[0]
+            itself = vars(__main__) is globals() and type(pickle.loads(pickle.dumps(Own()))) is Own
+            strings = isinstance(annotated.__annotations__["x"], str)
+            letter = "é"
+            del sys.path[0]
+            """
+        ).lstrip(),
+        encoding="latin-1",
+    )
+    names = _script.run("self.py").keep
+    assert names["seen"] == ("__main__", str(path), ["self.py"], str(tmp_path.resolve()))
+    assert names["itself"]
+    assert not names["strings"]  # what our own modules import from __future__ is not the script's
+    assert names["letter"] == "é"
+    assert (sys.modules["__main__"], sys.argv, sys.path) == before
 
 
 def test_an_error_of_a_script_is_its_own(tmp_path):
