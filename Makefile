@@ -15,8 +15,6 @@ JOBS     := $(shell nproc 2>/dev/null || echo 2)
 NATIVE   := $(wildcard ext/*/*.c ext/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
 C_FILES  := $(wildcard ext/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
-# A worker a processor.  Not where a test takes gigabytes.
-SPREAD   := -n $(JOBS)
 PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
@@ -76,6 +74,13 @@ $(TINY:%=build/stamps/%): build/stamps/%: .venv/.stamps/venv $(NATIVE) $(PACKAGE
 
 # ---- tests ----------------------------------------------------------------------------------
 
+# In a worker a processor, then those that must be alone in their process.  That a choice of tests
+# leaves nothing for one of the two (status 5) is no failure.
+define pytest
+	@$(1) $(PY) -m pytest $(2) -n $(JOBS) -m "not alone and not slow" $(PYTEST) || [ $$? = 5 ]
+	@$(1) $(PY) -m pytest $(2) -m alone $(PYTEST) || [ $$? = 5 ]
+endef
+
 test: test-c test-py $(TINY:%=test-%)
 
 test-c: .venv/.stamps/venv
@@ -84,11 +89,11 @@ test-c: .venv/.stamps/venv
 
 test-py: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests"
-	@PAGEBUF_EXPECT=4096 $(PY) -m pytest $(SPREAD) $(PYTEST)
+	$(call pytest,PAGEBUF_EXPECT=4096)
 
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 	@echo "== Python tests, $*"
-	@PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib $(PY) -m pytest tests $(SPREAD) $(PYTEST)
+	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib,tests)
 
 slow: build/stamps/normal .venv/.stamps/test
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)

@@ -22,6 +22,8 @@ from tests.support import (
     pool_state,
 )
 
+pytestmark = pytest.mark.alone
+
 LONG, NUMBERS = pattern(0, 3 * PAGE + 1, salt=2), list(pattern(0, 2 * PAGE, salt=3))
 
 

@@ -34,7 +34,7 @@ except ImportError:
 needs_testcapi = pytest.mark.skipif(
     _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
 )
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("error")]
 
 MOST_POINTS = 300  # far more than any call has
 # `pool.buffers()` is left out: it is Python, and CPython 3.11 to 3.13 itself leaks or crashes when
@@ -301,14 +301,18 @@ def limited(shape, held, peak, more):
     ("shape", "call"), [case for case in CASES if case[1] in CHANGING and case[1] != "init"]
 )
 def test_the_limit_refuses_at_every_count(shape, call):
-    """From no frame more to as many as needed: refused below, and not one frame too early."""
+    """From no frame more to as many as needed: refused below, and not one frame too early.  What
+    is refused was never held: it is not in the highest water, and nobody is called."""
     change = CHANGING[call]
     held, peak, need = frames_of(shape, change)
     for more in range(max(0, need) + 1):
         buf, others = limited(shape, held, peak, more)
         if more < need:
+            called = []
+            buf.pool.on_pressure((peak + 1) / (peak + more) if more else 1.0, called.append)
             with refused(pagebuf.PoolLimitError, buf, *others):
                 change(buf)
+            assert (buf.pool.stats().high_water, called) == (peak, [])
         else:
             change(buf)
             assert buf.pool.stats().held == peak + need

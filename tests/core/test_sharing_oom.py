@@ -12,6 +12,8 @@ from tests.core.test_oom import needs_testcapi, sweep, warm_pool
 from tests.helpers import PAGE
 from tests.support import SHAPES, contents, pattern, pool_state
 
+pytestmark = pytest.mark.alone
+
 OTHER = pattern(0, 3 * PAGE + 1, salt=5)
 
 

@@ -18,9 +18,12 @@ try:
 except ImportError:
     _testcapi = None
 
-pytestmark = pytest.mark.skipif(
-    _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
+    ),
+]
 
 MOST_POINTS = 300  # far more than any call has
 LONG = pattern(0, 9 * PAGE + 3, salt=1).replace(b"\x07", b"\n")
