@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 import threading
 import weakref
@@ -14,7 +15,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE
-from tests.support import FEW, assert_accounted, filled, pattern
+from tests.support import FEW, INLINE, assert_accounted, filled, pattern
 from tests.threads.crew import together
 
 
@@ -512,3 +513,56 @@ def test_no_crossing_is_lost_among_threads(shared):
         sys.setswitchinterval(before)
     assert [len(told) for told in calls] == [300] * 4
     assert_accounted(pool)
+
+
+TINY = b"aa"[:INLINE]
+REFUSED = {
+    "reserve": lambda pool: tiny_queue(pool).reserve(60 * PAGE),
+    "get_buffer": lambda pool: tiny_queue(pool).get_buffer(60 * PAGE),
+    "put": lambda pool: tiny_queue(pool).put(pattern(0, 60 * PAGE)),
+    "view": lambda pool: pagebuf.PageBuffer(bytes(60 * PAGE), pool=pool).view(),
+    "extend": lambda pool: pagebuf.PageBuffer(TINY, pool=pool).extend(bytes(60 * PAGE)),
+    "insert": lambda pool: operator.setitem(
+        pagebuf.PageBuffer(TINY, pool=pool), slice(0, 0), bytes(60 * PAGE)
+    ),
+    "copy_range": lambda pool: pagebuf.PageBuffer(TINY, pool=pool).copy_range(
+        1, filled(pagebuf.PagePool(), 60 * PAGE)
+    ),
+}
+
+
+def tiny_queue(pool):
+    queue = pagebuf.ByteQueue(pool=pool)
+    queue.put(TINY)
+    return queue
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_what_is_refused_presses_nobody(call):
+    """Tiny contents move to a page, and levels are added, before the rest is found too much."""
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    called = []
+    pool.on_pressure(0.5, called.append)
+    with pytest.raises(pagebuf.PoolLimitError, match="holds 0 and may hold 2"):
+        REFUSED[call](pool)
+    assert (called, pool.stats().high_water, pool.stats().held) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("call", ["reserve", "get_buffer"])
+def test_a_tiny_queue_stays_tiny_when_a_reservation_is_refused(call):
+    pool = pagebuf.PagePool(limit=2 * PAGE)
+    queue = tiny_queue(pool)
+    before = queue.stats()
+    with pytest.raises(pagebuf.PoolLimitError):
+        getattr(queue, call)(60 * PAGE)
+    assert (queue.stats(), queue.stats().pages, queue.get()) == (before, 0, TINY)
+
+
+@pytest.mark.skipif(not INLINE, reason="tiny pages: no bytes lie in the object")
+def test_a_tiny_buffer_stays_tiny_when_a_view_is_refused():
+    buf = pagebuf.PageBuffer(b"aa", pool=pagebuf.PagePool(limit=0))
+    before = buf.stats()
+    for _ in range(2):
+        with pytest.raises(pagebuf.PoolLimitError):
+            buf.view()
+    assert (buf.stats(), buf.tobytes()) == (before, b"aa")
