@@ -80,6 +80,17 @@ pin_lock_held(pb_buf *b, pinning *p, pb_book **book)
     return st;
 }
 
+/* A view changes nothing, as the plain text has it; what it takes is a run. */
+static void
+say_what_is_in_the_way(const pinning *p)
+{
+    PyErr_Format(
+        PyExc_BufferError,
+        "%llu bytes at offset %llu asked in one run, but other live views keep pages of "
+        "theirs where they are; views() shows runs as they lie",
+        (unsigned long long)p->n, (unsigned long long)p->off);
+}
+
 static inline bool
 has_book(const pb_buf *b)
 {
@@ -109,6 +120,9 @@ view_pin_in(pb_buf *b, pinning *p)
         buffer_unlock(b);
     } while (!ready || transfer_acquire_again(b, &st, p->off, p->n));
     PyMem_Free(book);
+    if (st == PB_PINNED) {
+        say_what_is_in_the_way(p);
+    }
     return st == PB_OK ? 0 : -1;
 }
 

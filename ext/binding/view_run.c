@@ -285,6 +285,13 @@ static PyObject *
 view_copy(pb_buf *b, uint64_t off, uint64_t n)
 {
     PyObject *bytes = transfer_read(b, off, n);
+    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Format(
+            PyExc_MemoryError,
+            "%llu bytes in one piece asked of the system: their pages are scattered, and a "
+            "stable view of such is a copy; views() takes none",
+            (unsigned long long)n);
+    }
     PyObject *view = bytes ? PyMemoryView_FromObject(bytes) : NULL;
     Py_XDECREF(bytes);
     return view;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import mmap
 import random
+import sys
 
 import pytest
 
@@ -359,6 +360,32 @@ def test_what_needs_a_run_grows_the_pool(how):
     gc.collect()
     assert_accounted(pool)
     del first, bufs
+
+
+@pytest.mark.skipif(
+    PAGE != 4096 or not sys.platform.startswith("linux"),
+    reason="takes mebibytes of pages, and RLIMIT_AS as Linux has it",
+)
+def test_a_copy_that_cannot_be_had_says_so():
+    """A stable view of scattered pages is a copy in ordinary memory."""
+    text = run_script(f"""
+        import resource
+        import pagebuf
+
+        pool = pagebuf.PagePool()
+        buf, other = pagebuf.PageBuffer(pool=pool), pagebuf.PageBuffer(pool=pool)
+        for _ in range(2000):
+            buf.extend(b"x" * {PAGE})
+            other.extend(b"y" * {PAGE})
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + (4 << 20), -1))
+        try:
+            buf.view(writable=False)
+        except MemoryError as error:
+            print(error)
+    """)
+    assert f"{2000 * PAGE} bytes in one piece asked of the system" in text
 
 
 @pytest.mark.parametrize("how", ["view", "get_buffer", "reserve"])

@@ -520,7 +520,7 @@ REFUSED = {
     "reserve": lambda pool: tiny_queue(pool).reserve(60 * PAGE),
     "get_buffer": lambda pool: tiny_queue(pool).get_buffer(60 * PAGE),
     "put": lambda pool: tiny_queue(pool).put(pattern(0, 60 * PAGE)),
-    "view": lambda pool: pagebuf.PageBuffer(bytes(60 * PAGE), pool=pool).view(),
+    "constructor": lambda pool: pagebuf.PageBuffer(bytes(60 * PAGE), pool=pool),
     "extend": lambda pool: pagebuf.PageBuffer(TINY, pool=pool).extend(bytes(60 * PAGE)),
     "insert": lambda pool: operator.setitem(
         pagebuf.PageBuffer(TINY, pool=pool), slice(0, 0), bytes(60 * PAGE)
