@@ -285,6 +285,33 @@ broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame fr
     return false;
 }
 
+/* A frame that entries name more often than it counts; 0: there is none. */
+static pb_frame
+named_too_often(const checker *c, const pb_pool *root)
+{
+    EACH_REGION((pb_pool *)(uintptr_t)root, r)
+    {
+        for (pb_frame f = r->first; f < r->first + r->count; f++) {
+            uint32_t count =
+                pb_frame_is_free(root, f) ? 0 : r->table[f - r->first].held.count;
+            if (f && c->seen[f] > count) {
+                return f;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Where an entry was changed to another frame, the one that it left says nothing of whose entry
+ * it was; the other one does. */
+static bool
+miscounted(const checker *c, const pb_pool *root, pb_frame f)
+{
+    pb_frame other = c->seen[f] ? 0 : named_too_often(c, root);
+    return broken_frame(c, root, "I1: a reference count is not the number of entries",
+                        other ? other : f);
+}
+
 static bool
 check_held(const checker *c, const pb_pool *root, pb_frame f, const pb_row *row, sums *s)
 {
@@ -293,8 +320,7 @@ check_held(const checker *c, const pb_pool *root, pb_frame f, const pb_row *row,
     s->detached += row->held.kind == PB_KIND_DETACHED;
     s->charged[row->held.account]++;
     if (row->held.count != c->seen[f] && row->held.count != PB_COUNT_MAX) {
-        return broken_frame(c, root, "I1: a reference count is not the number of entries",
-                            f);
+        return miscounted(c, root, f);
     }
     if (c->seen[f] == 0 && row->held.pins == 0) {
         return broken_frame(c, root, "I1: a held frame has no owner", f);

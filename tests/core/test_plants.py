@@ -220,3 +220,16 @@ def test_an_aim_is_what_a_walk_says(pool):
     assert target.past == buf.walk(PAGE).steps[-1].address + 3
     with pytest.raises(ValueError, match="no page"):
         _testing.aim(pagebuf.PageBuffer(pool=pool))
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_check_names_whose_entry_was_changed(level, unraisable):
+    """The frame that it left has no owner; the one that it came to has one too many."""
+    pool = pagebuf.PagePool(debug=level)
+    buf = pagebuf.PageBuffer(bytes(3 * PAGE), pool=pool)
+    _testing.plant("foreign frame", _testing.aim(buf))
+    with pytest.raises(pagebuf.CorruptionError, match="I1: a reference count") as info:
+        pool.check()
+    assert info.value.owner is buf
+    del info, buf
+    assert [type(error) for error in unraisable] == [pagebuf.CorruptionError]
