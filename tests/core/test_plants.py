@@ -226,7 +226,7 @@ def test_an_aim_is_what_a_walk_says(pool):
 def test_check_names_whose_entry_was_changed(level, unraisable):
     """The frame that it left has no owner; the one that it came to has one too many."""
     pool = pagebuf.PagePool(debug=level)
-    buf = pagebuf.PageBuffer(bytes(3 * PAGE), pool=pool)
+    buf = pagebuf.PageBuffer(bytes(2 * PAGE + PAGE // 2), pool=pool)
     _testing.plant("foreign frame", _testing.aim(buf))
     with pytest.raises(pagebuf.CorruptionError, match="I1: a reference count") as info:
         pool.check()
