@@ -108,14 +108,14 @@ get_frozen(BufferObject *self, void *closure)
 static PyObject *
 get_name(BufferObject *self, void *closure)
 {
-    return name_get(self->name);
+    return name_get(buffer_name(self));
 }
 
 static int
 set_name(BufferObject *self, PyObject *name, void *closure)
 {
     witness_forget(&self->b);
-    return name_set(&self->name, name);
+    return buffer_set_name(self, name);
 }
 
 PyGetSetDef buffer_getset[] = {
@@ -135,7 +135,7 @@ PyGetSetDef buffer_getset[] = {
 PyObject *
 buffer_repr(BufferObject *self)
 {
-    PyObject *name = name_in_repr(self->name);
+    PyObject *name = name_in_repr(buffer_name(self));
     PyObject *repr = name ? PyUnicode_FromFormat("<%s%U size=%llu levels=%d at %p>",
                                                  Py_TYPE(self)->tp_name, name,
                                                  (unsigned long long)self->b.root.size,

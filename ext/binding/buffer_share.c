@@ -102,7 +102,8 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
     do {
         Py_XDECREF(copy);
         copy = buffer_new(type, pool_object(b), b->root.max_levels);
-        if (copy == NULL) {
+        if (copy == NULL || buffer_set_name(copy, buffer_name(self)) < 0) {
+            Py_XDECREF(copy);
             return NULL;
         }
         buffer_lock(b);
@@ -115,7 +116,6 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
         return NULL;
     }
     copy->b.root.frozen = frozen;
-    copy->name = Py_XNewRef(self->name);
     pb_buf_remember_tail(&copy->b);
     return copy;
 }

@@ -53,8 +53,12 @@ buffer_dealloc(BufferObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    holder_release(&self->b);
-    Py_XDECREF(self->name);
+    PyObject *module = self->b.pool ? Py_NewRef(pool_object(&self->b)->module) : NULL;
+    holder_release(&self->b); /* reports still name it */
+    if (module) {
+        buffer_drop_name(self, state_of_module(module));
+        Py_DECREF(module);
+    }
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -139,7 +143,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     int result = fresh ? 0 : -1;
     uint32_t since = fresh ? witness_count(&fresh->b) : 0;
     if (result == 0) {
-        (void)name_set(&fresh->name, name); /* it was checked */
+        result = buffer_set_name(fresh, name);
     }
     if (result == 0 && self->b.root.frozen) {
         raise_status(&self->b, PB_FROZEN, 0, 0);
@@ -149,9 +153,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
         result = source_extend(&fresh->b, data);
     }
     if (result == 0) {
-        PyObject *old = self->name;
-        self->name = fresh->name;
-        fresh->name = old;
+        buffer_move_name(self, fresh);
         begin_anew(self, fresh, since);
     }
     Py_XDECREF(fresh);

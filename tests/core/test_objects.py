@@ -390,3 +390,28 @@ def test_subscript_of_dead_subclass_module(pool):
     del buf
     gc.collect()
     assert ref() is None
+
+
+def test_a_name_goes_with_its_buffer():
+    """The next object at that address has none."""
+    pool = pagebuf.PagePool()
+    for n in range(50):
+        buf = pagebuf.PageBuffer(pool=pool, name=f"number {n}")
+        address = id(buf)
+        assert buf.name == f"number {n}"
+        del buf
+        buf = pagebuf.PageBuffer(pool=pool)
+        assert (buf.name, id(buf)) == (None, address)
+        del buf
+
+
+def test_beginning_anew_takes_the_new_name(pool):
+    buf = pagebuf.PageBuffer(pool=pool, name="old")
+    copy = buf.snapshot()
+    buf.__init__(b"x", name="new")
+    assert (buf.name, copy.name) == ("new", "old")
+    with pytest.raises(TypeError):
+        buf.__init__(5, name="neither")
+    assert buf.name == "new"
+    buf.__init__(b"y")
+    assert buf.name is None
