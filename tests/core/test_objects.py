@@ -393,15 +393,14 @@ def test_subscript_of_dead_subclass_module(pool):
 
 
 def test_a_name_goes_with_its_buffer():
-    """The next object at that address has none."""
+    """The next object, at that address as a rule, has none."""
     pool = pagebuf.PagePool()
     for n in range(50):
         buf = pagebuf.PageBuffer(pool=pool, name=f"number {n}")
-        address = id(buf)
         assert buf.name == f"number {n}"
         del buf
         buf = pagebuf.PageBuffer(pool=pool)
-        assert (buf.name, id(buf)) == (None, address)
+        assert buf.name is None
         del buf
 
 
