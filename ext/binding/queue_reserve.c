@@ -66,11 +66,11 @@ reserve_staging(QueueObject *self, uint64_t n)
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
-    PyObject *view = view_live_in(&self->b, n, &behind_the_last_byte);
-    while (view && self->q.reserved != n) {
-        Py_DECREF(view);
+    PyObject *view = NULL;
+    do {
+        Py_XDECREF(view);
         view = view_live_in(&self->b, n, &behind_the_last_byte);
-    }
+    } while (view && self->q.reserved != n);
     if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
         PyErr_Clear();
         view = reserve_staging(self, n);

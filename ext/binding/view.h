@@ -73,15 +73,15 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* What to pin: [off, off + n), or n bytes in room that is made; and where what was had goes. */
+/* What to pin: [off, off + n), or n bytes in room that is made; and where what was had goes.
+ * By the time that the lock is had, another thread's __init__ may have given the object another
+ * pool: so whose pin it is comes back with it. */
 typedef struct {
     const pin_room *room; /* may be NULL */
     uint64_t off, n;
     pb_pin *pin;
     uint8_t *address; /* out */
-    PoolObject
-        *pool; /* out, a reference: whose pin it is.  By the time that the lock is had,
-                       * another thread's __init__ may have given the object another one */
+    PoolObject *pool; /* out, a reference */
 } pinning;
 
 /* Pin it, growing the pool as needed.  -1 with an exception: then nothing has changed. */

@@ -40,12 +40,11 @@ pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch);
 void
 pb_census_of(pb_census *c, const pb_buf *b, pb_share *share);
 
-/* A tree that reaches a frame. */
+/* A tree that reaches a frame, and where: of a node, where what it leads to begins. */
 typedef struct {
     const pb_buf *tree; /* NULL: there is none */
-    uint64_t
-        offset;  /* in it, of the byte that was asked about; of a node, where it leads to */
-    bool shared; /* the frame, or a node on the way to it, is another tree's as well */
+    uint64_t offset;    /* in it, of the byte that was asked about */
+    bool shared;        /* the frame, or a node on the way to it, is another tree's too */
 } pb_owner;
 
 /* Of byte `in_page` of a frame.  O(frames). */

@@ -16,13 +16,12 @@ static bool
 broken(const checker *c, const char *why, pb_frame frame, uint64_t page)
 {
     uint64_t pos = page << PB_PAGE_SHIFT;
-    *c->fault =
-        (pb_fault){.why = why,
-                   .frame = frame,
-                   .owner = c->b,
-                   .offset = c->b && pos > c->b->root.bias ? pos - c->b->root.bias : 0};
     if (c->b) {
-        c->fault->trace = pb_frame_trace(c->b->pool, frame);
+        uint64_t bias = c->b->root.bias;
+        *c->fault = pb_fault_at(c->b->pool, why, frame, c->b, pos > bias ? pos - bias : 0);
+    }
+    else {
+        *c->fault = (pb_fault){.why = why, .frame = frame};
     }
     return false;
 }
