@@ -246,6 +246,16 @@ def assert_accounted(pool: Any) -> None:
             assert (row.pinned, row.kind == "snapshot") == (own.pinned, frozen)
 
 
+def address_of(buf: Any, offset: int = 0) -> int:
+    """Where a byte lies."""
+    return buf.walk(offset).steps[-1].address + (buf.stats().bias + offset) % PAGE
+
+
+def frame_of(buf: Any, offset: int = 0) -> int:
+    """The frame that a byte lies in."""
+    return buf.walk(offset).steps[-1].frame
+
+
 def contents(buf: Any) -> list[tuple[int, bytes]]:
     """Every byte that has a page behind it, with its place."""
     return [(start, buf.read(start, size)) for start, size in buf.extents()]

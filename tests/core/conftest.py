@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import pagebuf
+from tests.support import assert_accounted
+
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen_heap() -> Iterator[None]:
@@ -23,3 +26,11 @@ def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
     errors: list[BaseException | None] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda hook: errors.append(hook.exc_value))
     return errors
+
+
+@pytest.fixture
+def checked() -> Iterator[pagebuf.PagePool]:
+    """A pool at level 1, whole at the end."""
+    pool = pagebuf.PagePool(debug=1, name="checked")
+    yield pool
+    assert_accounted(pool)
