@@ -12,9 +12,9 @@ PY       := .venv/bin/python
 PIP      := $(PY) -m pip install -qq --disable-pip-version-check
 TINY     := page64 page16
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
-NATIVE   := $(wildcard ext/*/*.c ext/*/*.h) setup.py
+NATIVE   := $(wildcard ext/*/*/*.c ext/*/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
-C_FILES  := $(wildcard ext/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch])
+C_FILES  := $(wildcard ext/*/*/*.[ch] tests/c/*.[ch] tests/c/*/*.[ch] tests/fuzz/*.[ch])
 PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 

@@ -35,8 +35,8 @@ def extension() -> Extension:
     extra = shlex.split(os.environ.get("PAGEBUF_CFLAGS", ""))
     return Extension(
         "pagebuf._core",
-        sources=files("*/*.c"),
-        depends=files("*/*.h"),
+        sources=files("*/*/*.c"),
+        depends=files("*/*/*.h"),
         include_dirs=["ext/core", "ext/binding"],
         define_macros=macros,
         extra_compile_args=CFLAGS + extra,

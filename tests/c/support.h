@@ -7,7 +7,7 @@
 #ifndef PB_TEST_SUPPORT_H
 #define PB_TEST_SUPPORT_H
 
-#include "pb_check.h"
+#include "inspect/check.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

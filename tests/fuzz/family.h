@@ -6,10 +6,10 @@
 #include "input.h"
 #include "plain.h"
 
-#include "pb_queue.h"
-#include "pb_range.h"
-#include "pb_splice.h"
-#include "pb_view.h"
+#include "queue/queue.h"
+#include "range/paste.h"
+#include "range/splice.h"
+#include "buffer/share.h"
 
 enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, HOLDS = 2, LONGEST = 7, REGIONS = 6 };
 

@@ -4,8 +4,8 @@
 
 #include "asked.h"
 
-#include "pb_diff.h"
-#include "pb_find.h"
+#include "range/diff.h"
+#include "range/find.h"
 
 enum { LONGEST_NEEDLE = 40 };
 

@@ -4,8 +4,8 @@
 
 #include "asked.h"
 
-#include "pb_edit.h"
-#include "pb_iov.h"
+#include "range/edit.h"
+#include "range/iovec.h"
 
 /* ---- in ---- */
 

@@ -1,0 +1,69 @@
+/* args.c: what callers pass, converted before any own state is read (I6). */
+#include "base/common.h"
+
+/* An int is converted without the detour over __index__. */
+static inline Py_ssize_t
+as_ssize(PyObject *obj)
+{
+    return PB_LIKELY(PyLong_CheckExact(obj)) ? PyLong_AsSsize_t(obj)
+                                             : PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+}
+
+int
+arg_offset(PyObject *obj, const char *what, uint64_t *out)
+{
+    Py_ssize_t value = as_ssize(obj);
+    if (value == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (value < 0) {
+        PyErr_Format(PyExc_ValueError, "%s must not be negative, not %zd", what, value);
+        return -1;
+    }
+    *out = (uint64_t)value;
+    return 0;
+}
+
+int
+arg_size(PyObject *obj, uint64_t *out)
+{
+    if (obj == Py_None) {
+        *out = UINT64_MAX;
+        return 0;
+    }
+    Py_ssize_t value = as_ssize(obj);
+    if (value == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    *out = value < 0 ? UINT64_MAX : (uint64_t)value;
+    return 0;
+}
+
+int
+arg_bytes(PyObject *obj, Py_buffer *view)
+{
+    if (PyBytes_CheckExact(obj)) {
+        view->obj = NULL;
+        view->buf = PyBytes_AS_STRING(obj);
+        view->len = PyBytes_GET_SIZE(obj);
+        return 0;
+    }
+    return PyObject_GetBuffer(obj, view, PyBUF_SIMPLE);
+}
+
+int
+check_nargs(const char *name, Py_ssize_t nargs, Py_ssize_t least, Py_ssize_t most)
+{
+    if (PB_LIKELY(nargs >= least && nargs <= most)) {
+        return 0;
+    }
+    if (least == most) {
+        PyErr_Format(PyExc_TypeError, "%s() takes exactly %zd argument%s (%zd given)", name,
+                     least, least == 1 ? "" : "s", nargs);
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "%s() takes from %zd to %zd arguments (%zd given)",
+                     name, least, most, nargs);
+    }
+    return -1;
+}

@@ -1,0 +1,172 @@
+/* buffer_diff.c: PageBuffer.diff: the ranges are noted under the locks, and made a list
+ * when these are given back. */
+#include "transfer/range.h"
+#include "range/diff.h"
+
+const char buffer_diff_doc[] = PyDoc_STR(
+    "diff($self, other, *, exact=False)\n--\n\n"
+    "Where another PageBuffer differs from this one: a list of ``(offset, size)``.\n\n"
+    "By default whole pages that are not shared; with ``exact`` the bytes that differ.\n"
+    "What lies past the shorter end differs.  A hole equals zeros in an exact comparison;\n"
+    "in the other one it differs from a page.  The cost follows what differs where both\n"
+    "are of one pool and neither had bytes taken off its front alone; else every byte is\n"
+    "compared.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> snap = buf.snapshot()\n"
+    ">>> buf.write(1, b'a')\n"
+    "1\n"
+    ">>> buf.diff(snap), buf.diff(snap, exact=True)\n"
+    "([(0, 5)], [(1, 1)])\n");
+
+typedef struct {
+    uint64_t off, n;
+} range;
+
+typedef struct {
+    range *at;
+    size_t used, room;
+} ranges;
+
+static int
+note(ranges *r, uint64_t off, uint64_t n)
+{
+    if (r->used == r->room) {
+        size_t room = 2 * r->room + 64;
+        range *at = PyMem_RawRealloc(r->at, room * sizeof *at);
+        if (at == NULL) {
+            return -1;
+        }
+        r->at = at;
+        r->room = room;
+    }
+    r->at[r->used++] = (range){off, n};
+    return 0;
+}
+
+static int
+note_all_locks_held(ranges *r, const pb_buf *a, const pb_buf *b, bool exact)
+{
+    pb_diff d;
+    uint64_t off, n;
+    pb_diff_open(&d, a, b, exact);
+    while (a != b && pb_diff_next(&d, &off, &n)) {
+        if (note(r, off, n) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+range_tuple(const range *r)
+{
+    PyObject *off = PyLong_FromUnsignedLongLong(r->off);
+    PyObject *n = PyLong_FromUnsignedLongLong(r->n);
+    PyObject *tuple = off && n ? PyTuple_New(2) : NULL;
+    if (tuple == NULL) {
+        Py_XDECREF(off);
+        Py_XDECREF(n);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(tuple, 0, off);
+    PyTuple_SET_ITEM(tuple, 1, n);
+    return tuple;
+}
+
+static PyObject *
+list_of(const ranges *r)
+{
+    PyObject *list = PyList_New((Py_ssize_t)r->used);
+    for (size_t i = 0; list && i < r->used; i++) {
+        PyObject *tuple = range_tuple(&r->at[i]);
+        if (tuple) {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, tuple);
+        }
+        else {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+PyObject *
+buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"other", "exact", NULL};
+    PyObject *other;
+    int exact = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:diff", names, &other, &exact)) {
+        return NULL;
+    }
+    pb_buf *a = &self->b, *b = range_source(a, other);
+    if (b == NULL) {
+        PyErr_Format(PyExc_TypeError, "diff() takes a PageBuffer, not %.200s",
+                     Py_TYPE(other)->tp_name);
+        return NULL;
+    }
+    ranges r = {NULL, 0, 0};
+    buffer_lock_two(a, b);
+    int result = note_all_locks_held(&r, a, b, exact);
+    buffer_unlock_two(a, b);
+    PyObject *list = result < 0 ? PyErr_NoMemory() : list_of(&r);
+    PyMem_RawFree(r.at);
+    return list;
+}
+
+/* ---- in Python ---- */
+
+/* pagebuf.delta.name(self, arg) */
+static PyObject *
+call_delta(BufferObject *self, const char *name, PyObject *arg)
+{
+    PyObject *module = PyImport_ImportModule("pagebuf.delta");
+    PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
+    PyObject *result =
+        function ? PyObject_CallFunctionObjArgs(function, self, arg, NULL) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(function);
+    return result;
+}
+
+const char buffer_delta_doc[] = PyDoc_STR(
+    "delta($self, base, /)\n--\n\n"
+    "What turns ``base``, a snapshot or any PageBuffer, into this buffer: a `Delta`, to be\n"
+    "sent to where the base is, too.\n\n"
+    "It holds the bytes that changed, both sizes and a hash of the base: O(len(base)) for\n"
+    "the hash, the rest follows what changed.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf, there = PageBuffer(b'hello'), PageBuffer(b'hello')\n"
+    ">>> base = buf.snapshot()\n"
+    ">>> buf.extend(b' world')\n"
+    ">>> there.apply(buf.delta(base))\n"
+    ">>> there.tobytes()\n"
+    "b'hello world'\n");
+
+PyObject *
+buffer_delta(BufferObject *self, PyObject *arg)
+{
+    return call_delta(self, "make", arg);
+}
+
+const char buffer_apply_doc[] = PyDoc_STR(
+    "apply($self, delta, /)\n--\n\n"
+    "Replay a `Delta`, or its binary form, on the base that it was made from.\n\n"
+    "`DeltaError` when it is damaged or cut short, or this buffer is not its base;\n"
+    "BufferError while the buffer has live views; then nothing has changed.  O(len) for\n"
+    "the hash.  What other threads write meanwhile is lost.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> buf.apply(PageBuffer(b'hallo').delta(buf))\n"
+    ">>> buf.tobytes()\n"
+    "b'hallo'\n");
+
+PyObject *
+buffer_apply(BufferObject *self, PyObject *arg)
+{
+    if (self->b.root.frozen) {
+        raise_status(&self->b, PB_FROZEN, 0, 0);
+        return NULL;
+    }
+    return call_delta(self, "replay", arg);
+}

@@ -1,0 +1,420 @@
+/* buffer_edit.c: items and slices set and deleted, and the methods that change in place.
+ *
+ * Growing a pool runs Python code, so another attempt starts anew from the length of the
+ * moment: an edit holds what the caller asked for, not offsets. */
+#include "buffer/container.h"
+#include "range/edit.h"
+#include "range/find.h"
+#include "transfer/range.h"
+
+/* ---- attempts ---- */
+
+typedef struct edit {
+    Py_ssize_t start, stop, step; /* as the caller gave them */
+    const void *bytes;            /* what comes in */
+    uint64_t n;
+    uint8_t byte;        /* what went out */
+    uint64_t off, count; /* resolved: for the message */
+} edit;
+
+/* One attempt, with the lock held.  PB_RANGE: the caller's own error. */
+typedef pb_status
+attempt(pb_buf *b, edit *e);
+
+/* 0; -1 with an exception; 1 for PB_RANGE. */
+static int
+try_until_done(pb_buf *b, edit *e, attempt *lock_held)
+{
+    pb_status st;
+    do {
+        buffer_lock(b);
+        st = lock_held(b, e);
+        buffer_unlock(b);
+        if (st == PB_RANGE) {
+            return 1;
+        }
+    } while (transfer_again(b, &st, e->off, e->count));
+    return st == PB_OK ? 0 : -1;
+}
+
+static pb_status
+replace_lock_held(pb_buf *b, edit *e, uint64_t off, uint64_t old)
+{
+    e->off = off;
+    e->count = e->n;
+    return pb_buf_replace(b, off, old, e->bytes, e->n);
+}
+
+/* An index from the end counts from the length of the moment.  false: out of range. */
+static bool
+resolve_index(const pb_buf *b, Py_ssize_t i, uint64_t *off)
+{
+    *off = (uint64_t)(i < 0 ? i + (Py_ssize_t)b->root.size : i);
+    return *off < b->root.size;
+}
+
+/* ---- one item ---- */
+
+static pb_status
+set_item_lock_held(pb_buf *b, edit *e)
+{
+    e->count = 1;
+    return resolve_index(b, e->start, &e->off) ? pb_buf_write(b, e->off, e->bytes, 1)
+                                               : PB_RANGE;
+}
+
+static pb_status
+delete_item_lock_held(pb_buf *b, edit *e)
+{
+    uint64_t off;
+    return resolve_index(b, e->start, &off) ? replace_lock_held(b, e, off, 1) : PB_RANGE;
+}
+
+static int
+assign_item(BufferObject *self, Py_ssize_t i, PyObject *value)
+{
+    uint8_t byte;
+    if (value && source_byte(value, &byte) < 0) {
+        return -1;
+    }
+    edit e = {.start = i, .bytes = &byte};
+    int result =
+        try_until_done(&self->b, &e, value ? set_item_lock_held : delete_item_lock_held);
+    if (result > 0) {
+        PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
+    }
+    return result ? -1 : 0;
+}
+
+/* The sequence protocol has added the length to what was negative. */
+int
+buffer_ass_item(BufferObject *self, Py_ssize_t i, PyObject *value)
+{
+    return assign_item(self, i < 0 ? PY_SSIZE_T_MAX : i, value);
+}
+
+/* ---- slices ---- */
+
+static pb_status
+assign_stride_lock_held(pb_buf *b, edit *e, const pb_stride *s)
+{
+    if (e->n == 0) {
+        return s->n ? pb_buf_delete_stride(b, s) : PB_OK;
+    }
+    e->count = s->n;
+    if (e->n != s->n) {
+        return PB_RANGE;
+    }
+    return pb_buf_set_stride(b, s, e->bytes);
+}
+
+static pb_status
+assign_slice_lock_held(pb_buf *b, edit *e)
+{
+    Py_ssize_t start = e->start, stop = e->stop;
+    Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)b->root.size, &start, &stop, e->step);
+    if (e->step == 1) { /* b[5:2] = ... inserts before 5 */
+        return replace_lock_held(b, e, (uint64_t)start, (uint64_t)n);
+    }
+    pb_stride s = {(uint64_t)start, (uint64_t)n, e->step};
+    e->off = s.start;
+    return assign_stride_lock_held(b, e, &s);
+}
+
+static int
+assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
+{
+    edit e = {0};
+    Py_buffer view = {.obj = NULL, .buf = NULL, .len = 0};
+    if (PySlice_Unpack(slice, &e.start, &e.stop, &e.step) < 0) {
+        return -1;
+    }
+    pb_buf *from = value && e.step == 1 ? range_source(&self->b, value) : NULL;
+    if (from) { /* pages are shared where that goes */
+        uint64_t n = UINT64_MAX;
+        range_place place = {.where = RANGE_SLICE, .start = e.start, .stop = e.stop};
+        return range_put(&self->b, &place, from, 0, &n);
+    }
+    if (value && source_bytes(&self->b, value, &view) < 0) {
+        return -1;
+    }
+    e.bytes = view.buf;
+    e.n = (uint64_t)view.len;
+    int result = try_until_done(&self->b, &e, assign_slice_lock_held);
+    if (result > 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "attempt to assign bytes of size %zd to extended slice of size %zd",
+                     view.len, (Py_ssize_t)e.count);
+    }
+    source_release(&view);
+    return result ? -1 : 0;
+}
+
+int
+buffer_ass_subscript(BufferObject *self, PyObject *key, PyObject *value)
+{
+    if (PyIndex_Check(key)) {
+        Py_ssize_t i = PyNumber_AsSsize_t(key, PyExc_IndexError);
+        if (i == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+        return assign_item(self, i, value);
+    }
+    if (PySlice_Check(key)) {
+        return assign_slice(self, key, value);
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "PageBuffer indices must be integers or slices, not %.200s",
+                 Py_TYPE(key)->tp_name);
+    return -1;
+}
+
+/* ---- at the end ---- */
+
+const char buffer_append_doc[] =
+    "append($self, byte, /)\n--\n\n"
+    "Append one byte, an int from 0 to 255; else ValueError.  O(1).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer()\n"
+    ">>> buf.append(65)\n"
+    ">>> buf[0]\n"
+    "65\n";
+
+PyObject *
+buffer_append(BufferObject *self, PyObject *arg)
+{
+    uint8_t byte;
+    if (source_byte(arg, &byte) < 0 || transfer_extend(&self->b, &byte, 1) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char buffer_extend_doc[] =
+    "extend($self, data, /)\n--\n\n"
+    "Append the bytes of ``data``: a C-contiguous bytes-like object, a PageBuffer, or an\n"
+    "iterable of ints from 0 to 255.\n\n"
+    "All of ``data`` is read before the first byte is appended.  Raises TypeError for\n"
+    "anything else, ValueError for an int out of range.  O(len(data)); no byte that is\n"
+    "there moves.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'ab')\n"
+    ">>> buf.extend(b'cd')\n"
+    ">>> buf.extend(range(101, 103))\n"
+    ">>> buf += memoryview(b'gh')\n"
+    ">>> buf.tobytes()\n"
+    "b'abcdefgh'\n";
+
+PyObject *
+buffer_extend_method(BufferObject *self, PyObject *data)
+{
+    if (source_extend(&self->b, data) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* As with bytearray, += wants bytes: an iterable of ints is for extend(). */
+PyObject *
+buffer_inplace_concat(BufferObject *self, PyObject *data)
+{
+    Py_buffer view;
+    if (transfer_extend_fast(&self->b, data)) {
+        return Py_NewRef(self);
+    }
+    if (range_source(&self->b, data)) {
+        if (source_extend(&self->b, data) < 0) {
+            return NULL;
+        }
+    }
+    else {
+        if (source_bytes_like(&self->b, data, &view) < 0) {
+            return NULL;
+        }
+        int result = transfer_extend(&self->b, view.buf, (uint64_t)view.len);
+        source_release(&view);
+        if (result < 0) {
+            return NULL;
+        }
+    }
+    return Py_NewRef(self);
+}
+
+/* ---- anywhere ---- */
+
+const char buffer_insert_doc[] =
+    "insert($self, index, byte, /)\n--\n\n"
+    "Insert one byte, an int from 0 to 255, before ``index``.\n\n"
+    "An index from the end counts back, one past either end means that end.  Raises\n"
+    "ValueError for a byte out of range, BufferError while a live view lies at or behind\n"
+    "the place.  O(bytes behind it).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'ac')\n"
+    ">>> buf.insert(1, 98)\n"
+    ">>> buf.tobytes()\n"
+    "b'abc'\n";
+
+static pb_status
+insert_lock_held(pb_buf *b, edit *e)
+{
+    Py_ssize_t size = (Py_ssize_t)b->root.size;
+    Py_ssize_t at = e->start < 0 ? e->start + size : e->start;
+    at = at < 0 ? 0 : at > size ? size : at;
+    return replace_lock_held(b, e, (uint64_t)at, 0);
+}
+
+PyObject *
+buffer_insert(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint8_t byte;
+    edit e = {.bytes = &byte, .n = 1};
+    if (check_nargs("insert", nargs, 2, 2) < 0) {
+        return NULL;
+    }
+    e.start = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
+    if ((e.start == -1 && PyErr_Occurred()) || source_byte(args[1], &byte) < 0 ||
+        try_until_done(&self->b, &e, insert_lock_held) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char buffer_pop_doc[] =
+    "pop($self, index=-1, /)\n--\n\n"
+    "Remove the byte at ``index``, by default the last one, and return it as an int.\n\n"
+    "Raises IndexError when there is none, BufferError while a live view lies at or behind\n"
+    "the place.  O(1) at either end, else O(bytes to the nearer end).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'abc')\n"
+    ">>> buf.pop(), buf.pop(0), buf.tobytes()\n"
+    "(99, 97, b'b')\n";
+
+static pb_status
+pop_lock_held(pb_buf *b, edit *e)
+{
+    uint64_t off;
+    e->count = b->root.size;
+    if (!resolve_index(b, e->start, &off)) {
+        return PB_RANGE;
+    }
+    const uint8_t *at = pb_buf_peek(b, off, 1);
+    e->byte = at ? *at : 0;
+    return replace_lock_held(b, e, off, 1);
+}
+
+PyObject *
+buffer_pop(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    edit e = {.start = -1};
+    if (check_nargs("pop", nargs, 0, 1) < 0) {
+        return NULL;
+    }
+    if (nargs) {
+        e.start = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
+        if (e.start == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+    }
+    int result = try_until_done(&self->b, &e, pop_lock_held);
+    if (result > 0) {
+        PyErr_SetString(PyExc_IndexError,
+                        e.count ? "pop index out of range" : "pop from empty PageBuffer");
+    }
+    return result ? NULL : PyLong_FromLong(e.byte); /* small ints are there already (I3) */
+}
+
+const char buffer_remove_doc[] =
+    "remove($self, byte, /)\n--\n\n"
+    "Remove the first byte of this value, an int from 0 to 255.\n\n"
+    "Raises ValueError when there is none, BufferError while a live view lies at or behind\n"
+    "the place.  O(len).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'abcb')\n"
+    ">>> buf.remove(98)\n"
+    ">>> buf.tobytes()\n"
+    "b'acb'\n";
+
+static pb_status
+remove_lock_held(pb_buf *b, edit *e)
+{
+    uint64_t off = pb_buf_find(b, 0, b->root.size, &e->byte, 1);
+    return off == UINT64_MAX ? PB_RANGE : replace_lock_held(b, e, off, 1);
+}
+
+PyObject *
+buffer_remove(BufferObject *self, PyObject *arg)
+{
+    edit e = {0};
+    if (source_byte(arg, &e.byte) < 0) {
+        return NULL;
+    }
+    int result = try_until_done(&self->b, &e, remove_lock_held);
+    if (result > 0) {
+        PyErr_SetString(PyExc_ValueError, "value not found in PageBuffer");
+    }
+    if (result) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- all of it ---- */
+
+const char buffer_list_copy_doc[] =
+    "copy($self, /)\n--\n\n"
+    "A PageBuffer of its own with the same bytes: as ``clone``, by the name that lists and\n"
+    "bytearrays have for it.\n\n"
+    "Pages are shared until either writes to them.  O(1), plus the pages under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'one')\n"
+    ">>> other = buf.copy()\n"
+    ">>> other[0] = 79\n"
+    ">>> buf.tobytes(), other.tobytes()\n"
+    "(b'one', b'One')\n";
+
+const char buffer_reverse_doc[] =
+    "reverse($self, /)\n--\n\n"
+    "Turn the bytes round, in place.  O(len).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'abc')\n"
+    ">>> buf.reverse()\n"
+    ">>> buf.tobytes()\n"
+    "b'cba'\n";
+
+static pb_status
+reverse_lock_held(pb_buf *b, edit *e)
+{
+    e->count = b->root.size;
+    return pb_buf_reverse(b);
+}
+
+PyObject *
+buffer_reverse(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    edit e = {0};
+    if (try_until_done(&self->b, &e, reverse_lock_held) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char buffer_resize_doc[] =
+    "resize($self, size, /)\n--\n\n"
+    "Make the buffer ``size`` bytes long: as ``truncate``, without a result.\n\n"
+    "What is added is zeros, which take no memory.  Raises ValueError for a negative size,\n"
+    "CapacityError past what the levels reach.  O(pages dropped).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'abc')\n"
+    ">>> buf.resize(5)\n"
+    ">>> buf.tobytes()\n"
+    "b'abc\\x00\\x00'\n";
+
+PyObject *
+buffer_resize(BufferObject *self, PyObject *arg)
+{
+    uint64_t size;
+    if (arg_offset(arg, "size", &size) < 0 || transfer_truncate(&self->b, size) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

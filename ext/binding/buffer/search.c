@@ -1,0 +1,386 @@
+/* buffer_search.c: find and its kin, `in`, comparison: where the bytes lie, uncopied. */
+#include "buffer/container.h"
+#include "range/find.h"
+
+/* ---- arguments ---- */
+
+/* What is sought: a byte, or bytes. */
+typedef struct {
+    Py_buffer view;
+    uint8_t byte;
+} needle;
+
+static int
+needle_from(const pb_buf *b, PyObject *obj, needle *x)
+{
+    if (PyBytes_CheckExact(obj) || PyObject_CheckBuffer(obj) ||
+        PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type)) {
+        return source_bytes_like(b, obj, &x->view);
+    }
+    if (!PyIndex_Check(obj)) {
+        PyErr_Format(PyExc_TypeError,
+                     "argument should be integer or bytes-like object, not '%.200s'",
+                     Py_TYPE(obj)->tp_name);
+        return -1;
+    }
+    x->view = (Py_buffer){.buf = &x->byte, .len = 1};
+    return source_byte(obj, &x->byte);
+}
+
+/* As a slice index: None, or clipped to what an index may be. */
+static int
+arg_bound(PyObject *obj, Py_ssize_t *out)
+{
+    if (obj == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(obj)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "slice indices must be integers or None or have "
+                        "an __index__ method");
+        return -1;
+    }
+    *out = PyNumber_AsSsize_t(obj, NULL);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* The bounds of a search as they were given: the length of the moment tells what they
+ * mean. */
+typedef struct {
+    Py_ssize_t start, end;
+} bounds;
+
+static int
+args_bounds(PyObject *const *args, Py_ssize_t nargs, bounds *out)
+{
+    *out = (bounds){0, PY_SSIZE_T_MAX};
+    if ((nargs > 1 && arg_bound(args[1], &out->start) < 0) ||
+        (nargs > 2 && arg_bound(args[2], &out->end) < 0)) {
+        return -1;
+    }
+    return 0;
+}
+
+/* From the end where negative; end is at most the size.  start may lie past both. */
+static bounds
+bounds_in(const pb_buf *b, const bounds *given)
+{
+    Py_ssize_t size = (Py_ssize_t)b->root.size;
+    bounds r = *given;
+    if (r.end > size) {
+        r.end = size;
+    }
+    else if (r.end < 0) {
+        r.end = r.end + size < 0 ? 0 : r.end + size;
+    }
+    if (r.start < 0) {
+        r.start = r.start + size < 0 ? 0 : r.start + size;
+    }
+    return r;
+}
+
+/* ---- find and index ---- */
+
+typedef uint64_t
+search(const pb_buf *b, uint64_t from, uint64_t to, const void *bytes, size_t n);
+
+/* The offset, or -1; -2 with an exception. */
+static Py_ssize_t
+seek(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+     search *find)
+{
+    needle x;
+    bounds given;
+    if (check_nargs(name, nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0 ||
+        needle_from(&self->b, args[0], &x) < 0) {
+        return -2;
+    }
+    pb_buf *b = &self->b;
+    buffer_lock(b);
+    bounds r = bounds_in(b, &given);
+    uint64_t at = r.start > r.end ? UINT64_MAX
+                                  : find(b, (uint64_t)r.start, (uint64_t)r.end, x.view.buf,
+                                         (size_t)x.view.len);
+    buffer_unlock(b);
+    source_release(&x.view);
+    if (pool_tell(pool_object(b), true) < 0) {
+        return -2;
+    }
+    return at == UINT64_MAX ? -1 : (Py_ssize_t)at;
+}
+
+static PyObject *
+offset_object(Py_ssize_t at)
+{
+    return at == -2 ? NULL : PyLong_FromSsize_t(at);
+}
+
+static PyObject *
+offset_or_error(Py_ssize_t at)
+{
+    if (at == -1) {
+        PyErr_SetString(PyExc_ValueError, "subsection not found");
+        return NULL;
+    }
+    return offset_object(at);
+}
+
+#define BOUNDS_TEXT                                                                       \
+    "``sub`` is a bytes-like object or an int from 0 to 255; ``start`` and ``end`` are\n" \
+    "offsets as in a slice.  "
+
+const char buffer_find_doc[] =
+    "find($self, sub, start=None, end=None, /)\n--\n\n"
+    "The offset of the first ``sub`` that lies in [start, end), -1 when there is none.\n\n" BOUNDS_TEXT
+    "Holes are passed over.  O(end - start + len(sub)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'one two one')\n"
+    ">>> buf.find(b'one', 1), buf.find(b'three')\n"
+    "(8, -1)\n";
+
+PyObject *
+buffer_find(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return offset_object(seek(self, "find", args, nargs, pb_buf_find));
+}
+
+const char buffer_rfind_doc[] =
+    "rfind($self, sub, start=None, end=None, /)\n--\n\n"
+    "The offset of the last ``sub`` that lies in [start, end), -1 when there is none.\n\n" BOUNDS_TEXT
+    "Holes are passed over.  O(end - start + len(sub)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'one two one').rfind(b'one')\n"
+    "8\n";
+
+PyObject *
+buffer_rfind(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return offset_object(seek(self, "rfind", args, nargs, pb_buf_rfind));
+}
+
+const char buffer_index_doc[] =
+    "index($self, sub, start=None, end=None, /)\n--\n\n"
+    "As ``find``, but raises ValueError when there is none.\n\n" BOUNDS_TEXT
+    "O(end - start + len(sub)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'one two one').index(b'two')\n"
+    "4\n";
+
+PyObject *
+buffer_index(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return offset_or_error(seek(self, "index", args, nargs, pb_buf_find));
+}
+
+const char buffer_rindex_doc[] =
+    "rindex($self, sub, start=None, end=None, /)\n--\n\n"
+    "As ``rfind``, but raises ValueError when there is none.\n\n" BOUNDS_TEXT
+    "O(end - start + len(sub)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'one two one').rindex(110)\n"
+    "9\n";
+
+PyObject *
+buffer_rindex(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return offset_or_error(seek(self, "rindex", args, nargs, pb_buf_rfind));
+}
+
+/* ---- count ---- */
+
+const char buffer_count_doc[] =
+    "count($self, sub, start=None, end=None, /)\n--\n\n"
+    "How many times ``sub`` lies in [start, end), without overlap.\n\n" BOUNDS_TEXT
+    "O(end - start + len(sub)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'aaaa').count(b'aa')\n"
+    "2\n";
+
+PyObject *
+buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    needle x;
+    bounds given;
+    if (check_nargs("count", nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0 ||
+        needle_from(&self->b, args[0], &x) < 0) {
+        return NULL;
+    }
+    buffer_lock(&self->b);
+    bounds r = bounds_in(&self->b, &given);
+    uint64_t count = r.start > r.end
+                         ? 0
+                         : pb_buf_count(&self->b, (uint64_t)r.start, (uint64_t)r.end,
+                                        x.view.buf, (size_t)x.view.len);
+    buffer_unlock(&self->b);
+    source_release(&x.view);
+    return unless_damaged(&self->b, PyLong_FromUnsignedLongLong(count));
+}
+
+/* ---- startswith and endswith ---- */
+
+static bool
+matches_lock_held(const pb_buf *b, const bounds *given, const Py_buffer *part, bool at_end)
+{
+    bounds r = bounds_in(b, given);
+    if (r.start > r.end || part->len > r.end - r.start) {
+        return false;
+    }
+    uint64_t off = (uint64_t)(at_end ? r.end - part->len : r.start);
+    return pb_buf_compare(b, off, part->buf, (uint64_t)part->len) == 0;
+}
+
+/* 1, 0, or -1 with an exception. */
+static int
+matches(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
+{
+    Py_buffer part;
+    if (source_bytes_like(&self->b, obj, &part) < 0) {
+        return -1;
+    }
+    buffer_lock(&self->b);
+    int result = matches_lock_held(&self->b, given, &part, at_end);
+    buffer_unlock(&self->b);
+    source_release(&part);
+    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : result;
+}
+
+static int
+matches_any(BufferObject *self, PyObject *parts, const bounds *given, bool at_end)
+{
+    int result = 0;
+    for (Py_ssize_t i = 0; result == 0 && i < PyTuple_GET_SIZE(parts); i++) {
+        result = matches(self, PyTuple_GET_ITEM(parts, i), given, at_end);
+    }
+    return result;
+}
+
+static PyObject *
+ends_match(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+           bool at_end)
+{
+    bounds given;
+    if (check_nargs(name, nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0) {
+        return NULL;
+    }
+    int result = PyTuple_Check(args[0]) ? matches_any(self, args[0], &given, at_end)
+                                        : matches(self, args[0], &given, at_end);
+    if (result < 0) {
+        if (!PyTuple_Check(args[0]) && PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s first arg must be bytes or a tuple of bytes, not %.200s", name,
+                         Py_TYPE(args[0])->tp_name);
+        }
+        return NULL;
+    }
+    return PyBool_FromLong(result);
+}
+
+const char buffer_startswith_doc[] =
+    "startswith($self, prefix, start=None, end=None, /)\n--\n\n"
+    "Does [start, end) begin with ``prefix``, a bytes-like object, or with one of a tuple\n"
+    "of them?\n\n"
+    "``start`` and ``end`` are offsets as in a slice.  O(len(prefix)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'GET / HTTP/1.1')\n"
+    ">>> buf.startswith((b'GET', b'HEAD')), buf.startswith(b'/', 4)\n"
+    "(True, True)\n";
+
+PyObject *
+buffer_startswith(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return ends_match(self, "startswith", args, nargs, false);
+}
+
+const char buffer_endswith_doc[] =
+    "endswith($self, suffix, start=None, end=None, /)\n--\n\n"
+    "Does [start, end) end with ``suffix``, a bytes-like object, or with one of a tuple of\n"
+    "them?\n\n"
+    "``start`` and ``end`` are offsets as in a slice.  O(len(suffix)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(b'line\\r\\n').endswith((b'\\r\\n', b'\\n'))\n"
+    "True\n";
+
+PyObject *
+buffer_endswith(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return ends_match(self, "endswith", args, nargs, true);
+}
+
+/* ---- in ---- */
+
+int
+buffer_contains(BufferObject *self, PyObject *arg)
+{
+    needle x;
+    if (!PyIndex_Check(arg) && !PyObject_CheckBuffer(arg) &&
+        !PyObject_TypeCheck(arg, state_of((PyObject *)self)->buffer_type)) {
+        PyErr_Format(PyExc_TypeError, "a bytes-like object is required, not '%.100s'",
+                     Py_TYPE(arg)->tp_name);
+        return -1;
+    }
+    if (needle_from(&self->b, arg, &x) < 0) {
+        return -1;
+    }
+    buffer_lock(&self->b);
+    uint64_t at =
+        pb_buf_find(&self->b, 0, self->b.root.size, x.view.buf, (size_t)x.view.len);
+    buffer_unlock(&self->b);
+    source_release(&x.view);
+    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : at != UINT64_MAX;
+}
+
+/* ---- comparison ---- */
+
+/* How an order of the bytes that both have, and of the lengths, answers `op`. */
+static PyObject *
+answer(int order, uint64_t a, uint64_t b, int op)
+{
+    if (order == 0) {
+        order = (a > b) - (a < b);
+    }
+    Py_RETURN_RICHCOMPARE(order, 0, op);
+}
+
+static PyObject *
+compare_buffers(pb_buf *a, pb_buf *b, int op)
+{
+    buffer_lock_two(a, b);
+    uint64_t x = a->root.size, y = b->root.size;
+    bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
+    int order = lengths_tell ? 0 : pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y));
+    buffer_unlock_two(a, b);
+    if (pool_tell(pool_object(a), true) < 0 || pool_tell(pool_object(b), true) < 0) {
+        return NULL;
+    }
+    return answer(order, x, y, op);
+}
+
+static PyObject *
+compare_bytes(pb_buf *a, const Py_buffer *view, int op)
+{
+    buffer_lock(a);
+    uint64_t x = a->root.size, y = (uint64_t)view->len;
+    bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
+    int order = lengths_tell ? 0 : pb_buf_compare(a, 0, view->buf, pb_min(x, y));
+    buffer_unlock(a);
+    return pool_tell(pool_object(a), true) < 0 ? NULL : answer(order, x, y, op);
+}
+
+PyObject *
+buffer_richcompare(BufferObject *self, PyObject *other, int op)
+{
+    Py_buffer view;
+    if (PyObject_TypeCheck(other, state_of((PyObject *)self)->buffer_type)) {
+        return compare_buffers(&self->b, &((BufferObject *)other)->b, op);
+    }
+    if (!PyBytes_CheckExact(other) && !PyObject_CheckBuffer(other)) {
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    if (arg_bytes(other, &view) < 0) { /* strided, or released: as bytearray has it */
+        PyErr_Clear();
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    PyObject *result = compare_bytes(&self->b, &view, op);
+    source_release(&view);
+    return result;
+}

@@ -1,0 +1,279 @@
+/* buffer_share.c: what shared pages make possible: views, snapshots, clones. */
+#include "transfer/transfer.h"
+#include "view/object.h"
+
+/* ---- arguments of view and views ---- */
+
+typedef struct {
+    uint64_t off, size;
+    int writable;
+} view_args;
+
+/* (offset=0, size=None, *, writable): converted first, then clipped to the buffer. */
+static int
+parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
+           view_args *out)
+{
+    static char *names[] = {"offset", "size", "writable", NULL};
+    PyObject *off = NULL, *size = NULL;
+    out->off = 0;
+    out->size = UINT64_MAX;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &off, &size,
+                                     &out->writable) ||
+        (off && arg_offset(off, "offset", &out->off) < 0) ||
+        (size && arg_size(size, &out->size) < 0)) {
+        return -1;
+    }
+    uint64_t len = transfer_size(&self->b);
+    if (out->off > len || (out->size != UINT64_MAX && out->size > len - out->off)) {
+        uint64_t n = out->size == UINT64_MAX ? 0 : out->size;
+        PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
+                     (unsigned long long)n, (unsigned long long)out->off,
+                     (unsigned long long)len);
+        return -1;
+    }
+    out->size = out->size == UINT64_MAX ? len - out->off : out->size;
+    out->writable = out->writable && !self->b.root.frozen;
+    return 0;
+}
+
+const char buffer_view_doc[] = PyDoc_STR(
+    "view($self, offset=0, size=None, *, writable=True)\n--\n\n"
+    "A contiguous memoryview of ``size`` bytes from ``offset`` on, to the end by\n"
+    "default.\n\n"
+    "A writable view is live: buffer and view see each other's writes, and it blocks\n"
+    "neither growth nor cuts.  Where its pages are scattered they are gathered into\n"
+    "one run, once; BufferError where other live views are in the way.  A read-only\n"
+    "view is stable: it shows the bytes of this moment, while the buffer goes on.\n"
+    "On a snapshot every view is read-only.  IndexError when the range does not lie\n"
+    "in the buffer.  O(1) when the run is known, else O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> live, stable = buf.view(), buf.view(writable=False)\n"
+    ">>> live[0] = ord('J')\n"
+    ">>> buf.extend(b' and more')\n"
+    ">>> buf.tobytes(), bytes(stable)\n"
+    "(b'Jello and more', b'hello')\n");
+
+PyObject *
+buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    view_args a = {.writable = 1};
+    if (parse_view(self, "|OO$p:view", args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return a.writable ? view_live(&self->b, a.off, a.size)
+                      : view_stable(&self->b, a.off, a.size);
+}
+
+const char buffer_views_doc[] = PyDoc_STR(
+    "views($self, offset=0, size=None, *, writable=False)\n--\n\n"
+    "One memoryview per run of pages, in order: an iovec list for ``sendmsg`` and\n"
+    "``writev``, or, writable, for ``recvmsg_into`` and ``preadv``.\n\n"
+    "Read-only views are stable and show holes as slices of one shared run of zeros;\n"
+    "writable ones are live and make holes pages.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> b''.join(buf.views(1))\n"
+    "b'ello'\n");
+
+PyObject *
+buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    view_args a = {.writable = 0};
+    if (parse_view(self, "|OO$p:views", args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return a.writable ? views_live(&self->b, a.off, a.size)
+                      : views_stable(&self->b, a.off, a.size);
+}
+
+/* ---- snapshots and clones ---- */
+
+/* A new buffer that holds what this one holds.  It is made outside the lock, so that the
+ * buffer may be on another pool by then: then anew. */
+static BufferObject *
+share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
+{
+    pb_buf *b = &self->b;
+    BufferObject *copy = NULL;
+    pb_status st = PB_OK;
+    bool moved;
+    do {
+        Py_XDECREF(copy);
+        copy = buffer_new(type, pool_object(b), b->root.max_levels);
+        if (copy == NULL || buffer_set_name(copy, buffer_name(self)) < 0) {
+            Py_XDECREF(copy);
+            return NULL;
+        }
+        buffer_lock(b);
+        moved = copy->b.pool != b->pool;
+        st = moved ? PB_OK : pb_buf_share(&copy->b, b);
+        buffer_unlock(b);
+    } while (moved || transfer_acquire_again(b, &st, 0, b->root.size));
+    if (st != PB_OK) {
+        Py_DECREF(copy);
+        return NULL;
+    }
+    copy->b.root.frozen = frozen;
+    pb_buf_remember_tail(&copy->b);
+    return copy;
+}
+
+const char buffer_snapshot_doc[] = PyDoc_STR(
+    "snapshot($self, /)\n--\n\n"
+    "A frozen PageBuffer that holds what this one holds now.\n\n"
+    "Pages are shared, and copied when this buffer writes to them.  O(1) in the size,\n"
+    "plus the pages under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'old')\n"
+    ">>> snap = buf.snapshot()\n"
+    ">>> buf.write(0, b'new')\n"
+    "3\n"
+    ">>> snap.tobytes(), snap.frozen\n"
+    "(b'old', True)\n");
+
+PyObject *
+buffer_snapshot(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type,
+                                PB_FROZEN_SNAPSHOT);
+}
+
+const char buffer_clone_doc[] = PyDoc_STR(
+    "clone($self, /)\n--\n\n"
+    "A PageBuffer that holds what this one holds now, and goes its own way.\n\n"
+    "Pages are shared until either writes to them.  O(1) in the size, plus the pages\n"
+    "under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'one')\n"
+    ">>> other = buf.clone()\n"
+    ">>> other.extend(b' more')\n"
+    ">>> buf.tobytes(), other.tobytes()\n"
+    "(b'one', b'one more')\n");
+
+PyObject *
+buffer_clone(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type, 0);
+}
+
+/* Of the same type, with the attributes of a subclass. */
+static PyObject *
+copy_with_dict(BufferObject *self)
+{
+    PyObject *copy = (PyObject *)share_as(self, Py_TYPE(self), 0);
+    if (copy == NULL || Py_TYPE(self) == state_of_buf(&self->b)->buffer_type) {
+        return copy;
+    }
+    PyObject *from = PyObject_GetAttrString((PyObject *)self, "__dict__");
+    PyObject *to = from ? PyObject_GetAttrString(copy, "__dict__") : NULL;
+    if (from == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear(); /* a subclass with __slots__ only */
+    }
+    else if (to == NULL || PyDict_Update(to, from) < 0) {
+        Py_CLEAR(copy);
+    }
+    Py_XDECREF(from);
+    Py_XDECREF(to);
+    return copy;
+}
+
+const char buffer_copy_doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\nAs clone(), of the same type.");
+const char buffer_deepcopy_doc[] =
+    PyDoc_STR("__deepcopy__($self, memo, /)\n--\n\nAs clone(), of the same type.");
+
+PyObject *
+buffer_copy(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return copy_with_dict(self);
+}
+
+PyObject *
+buffer_deepcopy(BufferObject *self, PyObject *Py_UNUSED(memo))
+{
+    return copy_with_dict(self);
+}
+
+const char buffer_restore_doc[] = PyDoc_STR(
+    "restore($self, snapshot, /)\n--\n\n"
+    "Hold again what ``snapshot`` (or any buffer of the same pool) holds.\n\n"
+    "BufferError while this buffer has live views, ValueError when the pools differ.\n"
+    "O(pages given up).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'good')\n"
+    ">>> snap = buf.snapshot()\n"
+    ">>> buf.write(0, b'evil')\n"
+    "4\n"
+    ">>> buf.restore(snap)\n"
+    ">>> buf.tobytes()\n"
+    "b'good'\n");
+
+PyObject *
+buffer_restore(BufferObject *self, PyObject *arg)
+{
+    if (!PyObject_TypeCheck(arg, state_of_buf(&self->b)->buffer_type)) {
+        PyErr_Format(PyExc_TypeError, "restore() takes a PageBuffer, not %.200s",
+                     Py_TYPE(arg)->tp_name);
+        return NULL;
+    }
+    pb_buf *from = &((BufferObject *)arg)->b, *b = &self->b;
+    pb_status st = PB_OK;
+    bool foreign;
+    do {
+        buffer_lock_two(b, from);
+        foreign = !pb_pool_same(from->pool, b->pool);
+        st = foreign || b == from ? PB_OK : pb_buf_restore(b, from);
+        buffer_unlock_two(b, from);
+    } while (transfer_again(b, &st, 0, from->root.size));
+    if (foreign) {
+        PyErr_SetString(PyExc_ValueError, "restore() takes a buffer of the same pool");
+    }
+    if (foreign || st != PB_OK) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- in Python ---- */
+
+/* pagebuf._extras.name(self, *args) */
+static PyObject *
+call_extra(BufferObject *self, const char *name, PyObject *args, PyObject *kwargs)
+{
+    PyObject *extras = PyImport_ImportModule("pagebuf._extras");
+    PyObject *function = extras ? PyObject_GetAttrString(extras, name) : NULL;
+    PyObject *head = function ? PyTuple_Pack(1, self) : NULL;
+    PyObject *all = head ? PySequence_Concat(head, args) : NULL;
+    PyObject *result = all ? PyObject_Call(function, all, kwargs) : NULL;
+    Py_XDECREF(extras);
+    Py_XDECREF(function);
+    Py_XDECREF(head);
+    Py_XDECREF(all);
+    return result;
+}
+
+const char buffer_as_array_doc[] = PyDoc_STR(
+    "as_array($self, dtype='u1', offset=0, count=-1)\n--\n\n"
+    "A NumPy array over the live view of ``count`` items from byte ``offset`` on.\n\n"
+    "It shares memory with the buffer; on a snapshot it is read-only.  As view().\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> PageBuffer(bytes([1, 0, 2, 0])).as_array('<u2').tolist()\n"
+    "[1, 2]\n");
+
+PyObject *
+buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    return call_extra(self, "as_array", args, kwargs);
+}
+
+const char buffer_reduce_doc[] = PyDoc_STR(
+    "__reduce_ex__($self, protocol, /)\n--\n\n"
+    "For pickle: from protocol 5 on one out-of-band buffer per run.");
+
+PyObject *
+buffer_reduce(BufferObject *self, PyObject *args)
+{
+    return call_extra(self, "reduce_ex", args, NULL);
+}

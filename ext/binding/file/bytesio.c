@@ -1,0 +1,417 @@
+/* bytesio_type.c: pagebuf.BytesIO, a drop-in for io.BytesIO that holds its own tree.
+ *
+ * States: open; open with exports (no call may change it); closed (the tree is empty and
+ * the stream remembers nothing). */
+#include "file/bytesio.h"
+#include "pool/layout.h"
+
+/* ---- spares: memory of files of the exact type that are gone, kept by their pool with
+ * an empty inline buffer in it ---- */
+
+static BytesIOObject *
+take_spare(PoolObject *pool, PyTypeObject *type)
+{
+    return (BytesIOObject *)PyObject_Init(pool->spare[--pool->spares], type);
+}
+
+static bool
+keep_spare(PoolObject *pool, BytesIOObject *self)
+{
+#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
+    return false;
+#else
+    bool keeps = pb_buf_is_inline(&self->b) && pool->spares < SPARE_FILES;
+    if (keeps) {
+        pool->spare[pool->spares++] = (PyObject *)self;
+    }
+    return keeps;
+#endif
+}
+
+void
+bytesio_drop_spares(PoolObject *pool)
+{
+    while (pool->spares) {
+        PyObject_GC_Del(pool->spare[--pool->spares]);
+    }
+}
+
+/* ---- life ---- */
+
+static inline void
+bytesio_begin(BytesIOObject *self)
+{
+    self->s = (stream){.readable = 1, .alone = 1};
+}
+
+/* An object of the exact type. */
+static BytesIOObject *
+bytesio_make(PyTypeObject *type, module_state *state)
+{
+    PoolObject *pool = pool_default(state);
+    BytesIOObject *self;
+    if (PB_LIKELY(pool && pool->spares)) {
+        self = take_spare(pool, type);
+    }
+    else {
+        self = pool ? PyObject_GC_New(BytesIOObject, type) : NULL;
+        if (self == NULL) {
+            Py_XDECREF(pool);
+            return NULL;
+        }
+        pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
+        self->dict = self->weakrefs = NULL;
+    }
+    bytesio_begin(self);
+    PyObject_GC_Track(self);
+    return self;
+}
+
+static PyObject *
+make_derived(PyTypeObject *type, module_state *state)
+{
+    PoolObject *pool = pool_default(state);
+    BytesIOObject *self = pool ? (BytesIOObject *)type->tp_alloc(type, 0) : NULL;
+    if (self == NULL) {
+        Py_XDECREF(pool);
+        return NULL;
+    }
+    pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
+    bytesio_begin(self);
+    return (PyObject *)self;
+}
+
+/* Arguments are for __init__, which a subclass may define as it likes. */
+static PyObject *
+bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
+    if (module == NULL) {
+        return NULL;
+    }
+    module_state *state = state_of_module(module);
+    return type == state->bytesio_type ? (PyObject *)bytesio_make(type, state)
+                                       : make_derived(type, state);
+}
+
+static int
+bytesio_traverse(BytesIOObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->dict);
+    if (self->b.pool) {
+        Py_VISIT(pool_object(&self->b));
+    }
+    return 0;
+}
+
+static int
+bytesio_clear(BytesIOObject *self)
+{
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void
+bytesio_dealloc(BytesIOObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_CLEAR(self->dict);
+    PoolObject *pool = pool_object(&self->b);
+    bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
+    pb_buf_clear(&self->b);
+    if (!exact || !keep_spare(pool, self)) {
+        holder_fini(&self->b);
+        type->tp_free(self);
+    }
+    pool_tell_unraisable(pool);
+    Py_DECREF(pool);
+    Py_DECREF(type);
+}
+
+/* ---- the contents as a whole ---- */
+
+/* 1. own the pages that are to be written  2. give up those behind them  3. copy, which
+ * cannot fail.  Up to there no byte has changed (I3). */
+static pb_status
+replace_lock_held(pb_buf *b, const void *src, uint64_t n)
+{
+    pb_status st = !pb_buf_vouch(b, src, n) ? PB_CORRUPT
+                   : n                      ? pb_buf_prepare(b, 0, n)
+                                            : PB_OK;
+    if (st == PB_OK && b->root.size > n) {
+        st = pb_buf_truncate(b, n);
+    }
+    if (st == PB_OK && n) {
+        copy_in_lock_held(b, 0, src, n);
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}
+
+/* Hold these bytes and nothing else, the position at `pos`.  A closed file refuses, or is
+ * open again. */
+int
+bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
+                  bool reopen)
+{
+    pb_buf *b = &self->b;
+    pb_status st;
+    bool may;
+    do {
+        buffer_lock(b);
+        may = self->s.closed ? reopen : !self->s.blocks;
+        stream_forget(&self->s);
+        st = may ? replace_lock_held(b, src, n) : PB_OK;
+        if (may && st == PB_OK) {
+            bytesio_begin(self);
+            self->s.pos = pos;
+        }
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, 0, n));
+    return !may ? stream_check_change(&self->s) : st == PB_OK ? 0 : -1;
+}
+
+/* None stands for nothing.  A closed file is opened again by exact bytes only, as
+ * io.BytesIO has it. */
+static int
+set_initial(BytesIOObject *self, PyObject *initial)
+{
+    Py_buffer view = {0};
+    bool empty = initial == NULL || initial == Py_None;
+    if (empty && self->s.closed) {
+        return 0;
+    }
+    if (!empty && arg_bytes(initial, &view) < 0) {
+        return -1;
+    }
+    bool reopen = !empty && PyBytes_CheckExact(initial);
+    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, reopen);
+    if (view.obj) {
+        PyBuffer_Release(&view);
+    }
+    return result;
+}
+
+static int
+bytesio_init(BytesIOObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"initial_bytes", NULL};
+    PyObject *initial = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:BytesIO", names, &initial)) {
+        return -1;
+    }
+    return set_initial(self, initial);
+}
+
+/* What the one argument is; NULL without an exception for none. */
+static PyObject *
+only_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (nargs + named > 1) {
+        PyErr_Format(PyExc_TypeError, "BytesIO() takes at most 1 argument (%zd given)",
+                     nargs + named);
+        return NULL;
+    }
+    if (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0),
+                                                  "initial_bytes") != 0) {
+        PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for BytesIO()",
+                     PyTuple_GET_ITEM(names, 0));
+        return NULL;
+    }
+    return nargs + named ? args[0] : NULL;
+}
+
+/* BytesIO(initial_bytes), without a tuple and a second call.  Only the exact type comes
+ * here. */
+static PyObject *
+bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    PyObject *initial = NULL;
+    if (PB_UNLIKELY(nargs || names)) {
+        initial = only_argument(args, nargs, names);
+        if (initial == NULL && PyErr_Occurred()) {
+            return NULL;
+        }
+    }
+    module_state *state = state_of_module(((PyHeapTypeObject *)type)->ht_module);
+    BytesIOObject *self = bytesio_make((PyTypeObject *)type, state);
+    if (self && initial && !transfer_extend_fast(&self->b, initial) &&
+        set_initial(self, initial) < 0) {
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+void
+bytesio_type_ready(PyTypeObject *type)
+{
+    type->tp_vectorcall = bytesio_vectorcall;
+}
+
+PyDoc_STRVAR(getvalue_doc,
+             "getvalue($self, /)\n--\n\n"
+             "All bytes, wherever the position is.  O(size).\n\n"
+             ">>> from pagebuf import BytesIO\n"
+             ">>> BytesIO(b'abc').getvalue()\n"
+             "b'abc'\n");
+
+PyObject *
+bytesio_getvalue(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *out = NULL;
+    if (stream_check_open(&self->s) < 0) {
+        return NULL;
+    }
+    buffer_lock(&self->b);
+    bool tiny = pb_buf_is_inline(&self->b);
+    if (tiny) {
+        out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&self->b),
+                                        (Py_ssize_t)self->b.root.size);
+    }
+    buffer_unlock(&self->b);
+    return tiny ? out : transfer_read(&self->b, 0, UINT64_MAX);
+}
+
+PyDoc_STRVAR(close_doc,
+             "close($self, /)\n--\n\n"
+             "Drop the bytes; every call but close raises ValueError from now on.\n\n"
+             "Raises BufferError while a view from getbuffer is alive.  O(pages).\n\n"
+             ">>> from pagebuf import BytesIO\n"
+             ">>> f = BytesIO(b'abc')\n"
+             ">>> f.close()\n"
+             ">>> f.closed\n"
+             "True\n");
+
+static PyObject *
+bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    buffer_lock(&self->b);
+    bool closes = !self->s.closed && !self->s.blocks;
+    if (closes) {
+        stream_forget(&self->s);
+        self->s.closed = 1;
+        pb_buf_clear(&self->b);
+    }
+    buffer_unlock(&self->b);
+    if ((!self->s.closed && stream_check_change(&self->s) < 0) ||
+        pool_tell(pool_object(&self->b), true) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- the type ---- */
+
+PyDoc_STRVAR(getstate_doc,
+             "__getstate__($self, /)\n--\n\n"
+             "(bytes, position, attributes or None), what pickle and copy ask for.");
+
+PyDoc_STRVAR(setstate_doc,
+             "__setstate__($self, state, /)\n--\n\n"
+             "Become what __getstate__ described; a state that is refused changes nothing.");
+
+#define FACE BytesIOObject
+#define FACE_BUF(self) (&(self)->b)
+#define FACE_NAME "BytesIO"
+#define FACE_HOLES false
+#include "file/methods.h"
+
+PyDoc_STRVAR(truncate_doc,
+             "truncate($self, size=None, /)\n--\n\n"
+             "Cut to ``size`` bytes (None: to the position); returns the size.\n\n"
+             "The position stays, and a longer size leaves the length as it is.\n"
+             "O(pages dropped).\n\n"
+             ">>> from pagebuf import BytesIO\n"
+             ">>> f = BytesIO(b'hello')\n"
+             ">>> f.truncate(2), f.truncate(9), f.getvalue()\n"
+             "(2, 9, b'he')\n");
+
+PyDoc_STRVAR(stats_doc,
+             "stats($self, /)\n--\n\n"
+             "How the storage stands: a BufferStats.  O(pages).\n\n"
+             ">>> from pagebuf import BytesIO, PAGE_SIZE\n"
+             ">>> BytesIO(bytes(3 * PAGE_SIZE)).stats().pages\n"
+             "3\n");
+
+PyDoc_STRVAR(check_doc,
+             "check($self, /)\n--\n\n"
+             "Go through the storage; CorruptionError names the first broken rule.\n"
+             "O(pages).");
+
+PyDoc_STRVAR(sizeof_doc,
+             "__sizeof__($self, /)\n--\n\n"
+             "Bytes of the object and of its pages.  O(pages).");
+
+static PyObject *
+bytesio_sizeof(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_usage use;
+    buffer_lock(&self->b);
+    pb_buf_usage(&self->b, &use);
+    buffer_unlock(&self->b);
+    return PyLong_FromUnsignedLongLong((uint64_t)Py_TYPE(self)->tp_basicsize +
+                                       ((use.pages + use.nodes) << PB_PAGE_SHIFT));
+}
+
+static PyMethodDef bytesio_methods[] = {
+    FACE_METHODS,
+    METHOD("truncate", face_truncate, METH_FASTCALL, truncate_doc),
+    METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
+    METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, bytesio_getbuffer_doc),
+    METHOD("close", bytesio_close, METH_NOARGS, close_doc),
+    METHOD("stats", buffer_stats, METH_NOARGS, stats_doc),
+    METHOD("check", buffer_check, METH_NOARGS, check_doc),
+    METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
+    METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
+    METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),
+    METHOD("__sizeof__", bytesio_sizeof, METH_NOARGS, sizeof_doc),
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef bytesio_getset[] = {
+    FACE_CLOSED,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef bytesio_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(BytesIOObject, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(BytesIOObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(bytesio_doc,
+             "BytesIO(initial_bytes=b'')\n--\n\n"
+             "A binary file in memory, with all that io.BytesIO has and its rules.\n\n"
+             "It grows without moving a byte.  Further than io.BytesIO go ``peek(size)``,\n"
+             "``read_at(nbytes, offset)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
+             "that a call that runs out of memory has changed nothing.\n\n"
+             ">>> from pagebuf import BytesIO\n"
+             ">>> f = BytesIO()\n"
+             ">>> f.write(b'one\\ntwo\\n'), f.seek(0)\n"
+             "(8, 0)\n"
+             ">>> list(f)\n"
+             "[b'one\\n', b'two\\n']\n");
+
+static PyType_Slot bytesio_slots[] = {
+    {Py_tp_doc, (void *)bytesio_doc}, {Py_tp_new, bytesio_new},
+    {Py_tp_init, bytesio_init},       {Py_tp_traverse, bytesio_traverse},
+    {Py_tp_clear, bytesio_clear},     {Py_tp_dealloc, bytesio_dealloc},
+    {Py_tp_iter, PyObject_SelfIter},  {Py_tp_iternext, face_next},
+    {Py_tp_methods, bytesio_methods}, {Py_tp_members, bytesio_members},
+    {Py_tp_getset, bytesio_getset},   {0, NULL},
+};
+
+PyType_Spec bytesio_spec = {
+    .name = "pagebuf.BytesIO",
+    .basicsize = sizeof(BytesIOObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = bytesio_slots,
+};

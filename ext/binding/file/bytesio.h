@@ -1,0 +1,43 @@
+/* bytesio.h: the object behind pagebuf.BytesIO, for the files it is made of. */
+#ifndef PAGEBUF_BYTESIO_H
+#define PAGEBUF_BYTESIO_H
+
+#include "file/stream.h"
+#include "view/object.h"
+
+typedef struct {
+    PyObject_HEAD
+    pb_buf b;
+    stream s;
+    PyObject *dict;
+    PyObject *weakrefs;
+} BytesIOObject;
+
+_Static_assert(sizeof(BytesIOObject) <= 192,
+               "50 000 of them in the memory of io.BytesIO's");
+
+/* ---- bytesio_type.c ---- */
+
+PyObject *
+bytesio_getvalue(BytesIOObject *self, PyObject *ignored);
+
+/* Hold these bytes and nothing else, the position at `pos`.  A closed file refuses, or is
+ * open again. */
+int
+bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
+                  bool reopen);
+
+/* ---- bytesio_view.c ---- */
+
+PyObject *
+bytesio_getbuffer(BytesIOObject *self, PyObject *ignored);
+extern const char bytesio_getbuffer_doc[];
+
+/* ---- bytesio_state.c ---- */
+
+PyObject *
+bytesio_getstate(BytesIOObject *self, PyObject *ignored);
+PyObject *
+bytesio_setstate(BytesIOObject *self, PyObject *state);
+
+#endif

@@ -1,0 +1,148 @@
+/* bytesio_view.c: BytesIO.getbuffer: memoryview -> Export -> file.
+ *
+ * The bytes are pinned in one run; while there are exports no call may change the file. */
+#include "file/bytesio.h"
+
+typedef struct {
+    PyObject_HEAD
+    BytesIOObject *file;
+} ExportObject;
+
+/* Count the export first: the file then stays as it is while the pool grows.  Returns its
+ * size, or UINT64_MAX with an exception: it is closed, or there are too many. */
+static uint64_t
+count_export(BytesIOObject *file)
+{
+    buffer_lock(&file->b);
+    bool counts = !file->s.closed && file->s.blocks < STREAM_BLOCKS_MAX;
+    uint64_t size = counts ? file->b.root.size : UINT64_MAX;
+    if (counts) {
+        file->s.blocks++;
+        stream_forget(&file->s); /* scattered pages are gathered */
+    }
+    buffer_unlock(&file->b);
+    if (!counts && stream_check_open(&file->s) == 0) {
+        PyErr_Format(PyExc_BufferError, "more than %u views of one file",
+                     (unsigned)STREAM_BLOCKS_MAX);
+    }
+    return size;
+}
+
+/* What one export keeps, in view->internal. */
+typedef struct {
+    pb_pin pin;
+    handed_out seen;
+} file_export;
+
+static void
+drop_export(BytesIOObject *file, file_export *e)
+{
+    handed_back(&e->seen);
+    buffer_lock(&file->b);
+    view_unpin(pool_object(&file->b), &e->pin);
+    file->s.blocks--;
+    stream_forget(&file->s);
+    buffer_unlock(&file->b);
+    PyMem_Free(e);
+}
+
+static int
+export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
+{
+    BytesIOObject *file = self->file;
+    uint8_t *address = (uint8_t *)"";
+    file_export *e = PyMem_Calloc(1, sizeof *e);
+    view->obj = NULL;
+    if (e == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    uint64_t size = count_export(file);
+    if (size == UINT64_MAX) {
+        PyMem_Free(e);
+        return -1;
+    }
+    if ((size && view_pin(&file->b, 0, size, &e->pin, &address) < 0) ||
+        PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) <
+            0) {
+        drop_export(file, e);
+        return -1;
+    }
+    if (size) {
+        hand_out(&e->seen, state_of_buf(&file->b), address, size);
+    }
+    view->internal = e;
+    return 0;
+}
+
+static void
+export_releasebuffer(ExportObject *self, Py_buffer *view)
+{
+    drop_export(self->file, view->internal);
+}
+
+static int
+export_traverse(ExportObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->file);
+    return 0;
+}
+
+static void
+export_dealloc(ExportObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->file);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot export_slots[] = {
+    {Py_tp_doc, "What a memoryview from BytesIO.getbuffer holds."},
+    {Py_tp_traverse, export_traverse},
+    {Py_tp_dealloc, export_dealloc},
+    {Py_bf_getbuffer, export_getbuffer},
+    {Py_bf_releasebuffer, export_releasebuffer},
+    {0, NULL},
+};
+
+PyType_Spec bytesio_export_spec = {
+    .name = "pagebuf._core._FileExport",
+    .basicsize = sizeof(ExportObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = export_slots,
+};
+
+const char bytesio_getbuffer_doc[] =
+    "getbuffer($self, /)\n--\n\n"
+    "All bytes as one writable memoryview; file and view see each other's writes.\n\n"
+    "While it is alive, calls that would change the file raise BufferError.\n"
+    "Scattered pages are gathered into one run once: O(1) where they are one\n"
+    "already, else O(size).\n\n"
+    ">>> from pagebuf import BytesIO\n"
+    ">>> f = BytesIO(b'hello')\n"
+    ">>> with f.getbuffer() as view:\n"
+    "...     view[0] = ord('J')\n"
+    ">>> f.getvalue()\n"
+    "b'Jello'\n";
+
+PyObject *
+bytesio_getbuffer(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    if (stream_check_open(&self->s) < 0) {
+        return NULL;
+    }
+    PyTypeObject *type = state_of_buf(&self->b)->bytesio_export_type;
+    ExportObject *export = PyObject_GC_New(ExportObject, type);
+    if (export == NULL) {
+        return NULL;
+    }
+    export->file = (BytesIOObject *)Py_NewRef(self);
+    PyObject_GC_Track(export);
+    PyObject *view = PyMemoryView_FromObject((PyObject *)export);
+    Py_DECREF(export);
+    return view;
+}

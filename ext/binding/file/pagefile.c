@@ -1,0 +1,294 @@
+/* file_type.c: pagebuf.PageFile, a cursor over a PageBuffer that others use as well.
+ *
+ * States: not open yet (between __new__ and __init__), open, closed.  The buffer is set
+ * once and kept until the object goes, so that no call under way loses it. */
+#include "file/stream.h"
+
+typedef struct {
+    PyObject_HEAD
+    stream s;
+    pb_buf *b; /* of `buffer`, or `nothing` */
+    BufferObject *buffer;
+    PyObject *dict;
+    PyObject *weakrefs;
+    char mode[4];
+} FileObject;
+
+/* What a file stands on before __init__: looked at, never changed. */
+static pb_buf nothing;
+
+#define FACE FileObject
+#define FACE_BUF(self) ((self)->b)
+#define FACE_NAME "PageFile"
+#define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
+#define FACE_READABLE(self) ((self)->s.readable)
+#define FACE_WRITABLE(self) (!(self)->s.blocks)
+#define FACE_HOLES true
+#include "file/methods.h"
+
+/* ---- life ---- */
+
+static PyObject *
+file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    FileObject *self = (FileObject *)type->tp_alloc(type, 0);
+    if (self) {
+        self->b = &nothing;
+        self->s.closed = 1;
+        stream_forget(&self->s);
+    }
+    return (PyObject *)self;
+}
+
+static int
+file_traverse(FileObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->dict);
+    Py_VISIT(self->buffer);
+    return 0;
+}
+
+/* The buffer stays: a cycle leads through a __dict__ anyway. */
+static int
+file_clear(FileObject *self)
+{
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void
+file_dealloc(FileObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_CLEAR(self->dict);
+    Py_CLEAR(self->buffer);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- the mode ---- */
+
+/* One of r, w, a, x, then + and b in any order. */
+static int
+parse_mode(const char *mode, char *kind, bool *plus)
+{
+    bool binary = false;
+    *kind = *mode;
+    *plus = false;
+    bool good = *mode && strchr("rwax", *mode);
+    for (const char *c = mode + 1; good && *c; c++) {
+        bool *seen = *c == '+' ? plus : &binary;
+        good = strchr("+b", *c) && !*seen;
+        *seen = true;
+    }
+    if (!good) {
+        PyErr_Format(PyExc_ValueError,
+                     "invalid mode '%.100s': one of r, w, a, x, then + and b", mode);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+refuse_existing(void)
+{
+    PyErr_SetString(PyExc_FileExistsError, "mode 'x' wants an empty buffer");
+    return -1;
+}
+
+/* What the mode does to the buffer before the file is open. */
+static int
+prepare_buffer(pb_buf *b, char kind, bool writable)
+{
+    if (writable && b->root.frozen) {
+        PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
+        return -1;
+    }
+    if (kind == 'x' && transfer_size(b)) {
+        return refuse_existing();
+    }
+    return kind == 'w' ? transfer_truncate(b, 0) : 0;
+}
+
+/* Open on a buffer, once. */
+static int
+open_on(FileObject *self, BufferObject *buffer, const char *mode)
+{
+    char kind;
+    bool plus;
+    if (self->buffer) { /* it may be in use further up the stack */
+        PyErr_SetString(PyExc_ValueError, "the file stands on a buffer already");
+        return -1;
+    }
+    if (parse_mode(mode, &kind, &plus) < 0 ||
+        prepare_buffer(&buffer->b, kind, kind != 'r' || plus) < 0) {
+        return -1;
+    }
+    self->buffer = (BufferObject *)Py_NewRef(buffer);
+    self->b = &buffer->b;
+    PyOS_snprintf(self->mode, sizeof self->mode, "%cb%s", kind, plus ? "+" : "");
+    self->s.readable = kind == 'r' || plus;
+    self->s.blocks = kind == 'r' && !plus;
+    self->s.append = kind == 'a';
+    self->s.pos = kind == 'a' ? transfer_size(self->b) : 0;
+    self->s.closed = 0;
+    return 0;
+}
+
+static int
+file_init(FileObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"buffer", "mode", NULL};
+    PyObject *buffer = Py_None;
+    const char *mode = "r+b";
+    module_state *state = state_of((PyObject *)self);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Os:PageFile", names, &buffer, &mode)) {
+        return -1;
+    }
+    if (buffer == Py_None) {
+        buffer = PyObject_CallNoArgs((PyObject *)state->buffer_type);
+    }
+    else if (PyObject_TypeCheck(buffer, state->buffer_type)) {
+        Py_INCREF(buffer);
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "buffer must be a PageBuffer or None, not %.200s",
+                     Py_TYPE(buffer)->tp_name);
+        return -1;
+    }
+    int result = buffer ? open_on(self, (BufferObject *)buffer, mode) : -1;
+    Py_XDECREF(buffer);
+    return result;
+}
+
+const char buffer_open_doc[] =
+    "open($self, mode=None, /)\n--\n\n"
+    "A PageFile over this buffer, with a position of its own.\n\n"
+    "``mode`` is one of 'r', 'w' (empties the buffer), 'a' (writes at the end), 'x'\n"
+    "(wants it empty), then '+' and 'b'; None is 'r+b', for a frozen buffer 'rb'.  O(1).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> with buf.open('ab') as f:\n"
+    "...     f.write(b' world')\n"
+    "6\n"
+    ">>> buf.tobytes()\n"
+    "b'hello world'\n";
+
+PyObject *
+buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    const char *mode = self->b.root.frozen ? "rb" : "r+b";
+    if (check_nargs("open", nargs, 0, 1) < 0 ||
+        (nargs && args[0] != Py_None && (mode = PyUnicode_AsUTF8(args[0])) == NULL)) {
+        return NULL;
+    }
+    PyTypeObject *type = state_of((PyObject *)self)->file_type;
+    FileObject *file = (FileObject *)file_new(type, NULL, NULL);
+    if (file && open_on(file, self, mode) < 0) {
+        Py_CLEAR(file);
+    }
+    return (PyObject *)file;
+}
+
+PyDoc_STRVAR(close_doc,
+             "close($self, /)\n--\n\n"
+             "Close the file; the buffer and its other files go on.  O(1).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'abc')\n"
+             ">>> buf.open().close()\n"
+             ">>> buf.tobytes()\n"
+             "b'abc'\n");
+
+static PyObject *
+file_close(FileObject *self, PyObject *Py_UNUSED(ignored))
+{
+    buffer_lock(self->b); /* wait for a copy that goes on */
+    self->s.closed = 1;
+    buffer_unlock(self->b);
+    Py_RETURN_NONE;
+}
+
+/* ---- the type ---- */
+
+PyDoc_STRVAR(truncate_doc,
+             "truncate($self, size=None, /)\n--\n\n"
+             "Make the buffer ``size`` bytes long (None: up to the position); returns the\n"
+             "size.\n\n"
+             "Cutting gives pages back, growing leaves a hole.  The position stays.\n"
+             "O(pages dropped).\n\n"
+             ">>> from pagebuf import PageBuffer\n"
+             ">>> buf = PageBuffer(b'hello')\n"
+             ">>> f = buf.open()\n"
+             ">>> f.truncate(2), f.truncate(4), buf.tobytes()\n"
+             "(2, 4, b'he\\x00\\x00')\n");
+
+static PyMethodDef file_methods[] = {
+    FACE_METHODS,
+    METHOD("truncate", face_truncate, METH_FASTCALL, truncate_doc),
+    METHOD("close", file_close, METH_NOARGS, close_doc),
+    {NULL, NULL, 0, NULL},
+};
+
+static PyObject *
+file_get_mode(FileObject *self, void *closure)
+{
+    return PyUnicode_FromString(self->mode);
+}
+
+static PyObject *
+file_get_buffer(FileObject *self, void *closure)
+{
+    return Py_NewRef(self->buffer ? (PyObject *)self->buffer : Py_None);
+}
+
+static PyGetSetDef file_getset[] = {
+    FACE_CLOSED,
+    {"mode", (getter)file_get_mode, NULL, "The mode it was opened in.", NULL},
+    {"buffer", (getter)file_get_buffer, NULL, "The PageBuffer, also once it is closed.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef file_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(FileObject, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(FileObject, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(file_doc,
+             "PageFile(buffer=None, mode='r+b')\n--\n\n"
+             "A binary file over a PageBuffer: a position, and the calls of\n"
+             "io.BufferedIOBase.\n\n"
+             "Many files may stand on one buffer, each with its position; what one writes\n"
+             "the others read.  Without a buffer it makes one.  Closing it leaves the\n"
+             "buffer.  As in files, truncate also extends, and holes are found by seek\n"
+             "with os.SEEK_DATA and os.SEEK_HOLE.  ``mode`` as in PageBuffer.open.\n\n"
+             ">>> from pagebuf import PageBuffer, PageFile\n"
+             ">>> buf = PageBuffer(b'one\\ntwo\\n')\n"
+             ">>> with PageFile(buf) as f:\n"
+             "...     f.readline(), f.write(b'TWO'), f.tell()\n"
+             "(b'one\\n', 3, 7)\n"
+             ">>> buf.tobytes()\n"
+             "b'one\\nTWO\\n'\n");
+
+static PyType_Slot file_slots[] = {
+    {Py_tp_doc, (void *)file_doc},   {Py_tp_new, file_new},
+    {Py_tp_init, file_init},         {Py_tp_traverse, file_traverse},
+    {Py_tp_clear, file_clear},       {Py_tp_dealloc, file_dealloc},
+    {Py_tp_iter, PyObject_SelfIter}, {Py_tp_iternext, face_next},
+    {Py_tp_methods, file_methods},   {Py_tp_members, file_members},
+    {Py_tp_getset, file_getset},     {0, NULL},
+};
+
+PyType_Spec file_spec = {
+    .name = "pagebuf.PageFile",
+    .basicsize = sizeof(FileObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = file_slots,
+};

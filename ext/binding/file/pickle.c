@@ -1,0 +1,100 @@
+/* bytesio_state.c: pickling a BytesIO, over copyreg.__newobj__. */
+#include "file/bytesio.h"
+
+PyObject *
+bytesio_getstate(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *value = bytesio_getvalue(self, NULL);
+    PyObject *dict = self->dict ? PyDict_Copy(self->dict) : Py_NewRef(Py_None);
+    PyObject *state = NULL;
+    if (value && dict) {
+        state = Py_BuildValue("OKO", value, (unsigned long long)self->s.pos, dict);
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(dict);
+    return state;
+}
+
+static int
+check_state(BytesIOObject *self, PyObject *state)
+{
+    if (!PyTuple_Check(state) || PyTuple_GET_SIZE(state) < 3) {
+        PyErr_Format(PyExc_TypeError,
+                     "%.200s.__setstate__ argument should be 3-tuple, got %.200s",
+                     Py_TYPE(self)->tp_name, Py_TYPE(state)->tp_name);
+        return -1;
+    }
+    if (stream_check_change(&self->s) < 0) {
+        return -1;
+    }
+    PyObject *position = PyTuple_GET_ITEM(state, 1), *dict = PyTuple_GET_ITEM(state, 2);
+    if (!PyLong_Check(position)) {
+        PyErr_Format(PyExc_TypeError, "second item of state must be an integer, not %.200s",
+                     Py_TYPE(position)->tp_name);
+        return -1;
+    }
+    if (dict != Py_None && !PyDict_Check(dict)) {
+        PyErr_Format(PyExc_TypeError, "third item of state should be a dict, got a %.200s",
+                     Py_TYPE(dict)->tp_name);
+        return -1;
+    }
+    return 0;
+}
+
+/* The attributes with those of a state added, a new reference; NULL: none, or an
+ * exception. */
+static PyObject *
+merged_dict(BytesIOObject *self, PyObject *added)
+{
+    if (self->dict == NULL) {
+        return added == Py_None ? NULL : Py_NewRef(added);
+    }
+    PyObject *dict = PyDict_Copy(self->dict);
+    if (dict && added != Py_None && PyDict_Update(dict, added) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static int
+set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
+{
+    Py_buffer view;
+    PyObject *dict = merged_dict(self, PyTuple_GET_ITEM(state, 2));
+    if ((dict == NULL && PyErr_Occurred()) ||
+        arg_bytes(PyTuple_GET_ITEM(state, 0), &view) < 0) {
+        Py_XDECREF(dict);
+        return -1;
+    }
+    int result =
+        bytesio_set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos, false);
+    if (view.obj) {
+        PyBuffer_Release(&view);
+    }
+    if (result == 0 && dict) {
+        Py_XSETREF(self->dict, dict);
+    }
+    else {
+        Py_XDECREF(dict);
+    }
+    return result;
+}
+
+PyObject *
+bytesio_setstate(BytesIOObject *self, PyObject *state)
+{
+    if (check_state(self, state) < 0) {
+        return NULL;
+    }
+    Py_ssize_t pos = PyLong_AsSsize_t(PyTuple_GET_ITEM(state, 1));
+    if (pos < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "position value cannot be negative");
+        }
+        return NULL;
+    }
+    if (set_state(self, state, pos) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

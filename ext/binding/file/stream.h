@@ -1,0 +1,268 @@
+/* stream.h: a cursor over a tree: what PageFile and BytesIO share.
+ *
+ * The hot calls are inline, with one test of what the stream remembers; whatever that
+ * does not answer goes to stream.c.  Functions return NULL or -1 with an exception set
+ * and nothing changed (I3), but writelines, which keeps the lines before the one that
+ * failed, as io.BytesIO does. */
+#ifndef PAGEBUF_STREAM_H
+#define PAGEBUF_STREAM_H
+
+#include "transfer/transfer.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* Bytes [lo, lo + len) of the file lie at `at`: the window.  Only a stream that is alone
+ * with its tree remembers one (in the first 4 GiB); it forgets it before anything that may
+ * move pages.  A closed stream has none, so that a hit also says that it is open. */
+typedef struct {
+    uint64_t pos; /* where the next byte is read or written, below 2^63 */
+    uint8_t *at;  /* NULL: no window */
+    uint32_t lo;
+    uint32_t len : 15;
+    uint32_t blocks : 13; /* why it may not change: views exported (BytesIO), or 1: opened
+                           * for reading only (PageFile) */
+    uint32_t closed : 1;
+    uint32_t readable : 1;
+    uint32_t append : 1; /* writes go to the end */
+    uint32_t alone : 1;  /* nobody else changes the tree; its bias is 0 (BytesIO) */
+} stream;
+
+#define STREAM_BLOCKS_MAX (((uint32_t)1 << 13) - 1)
+#define STREAM_LEN_MAX (((uint32_t)1 << 15) - 1)
+
+/* `whence` of seek.  The system's numbers (3 and 4 on Linux) io.BytesIO has to refuse. */
+#define STREAM_SEEK_DATA 19
+#define STREAM_SEEK_HOLE 20
+
+static inline void
+stream_forget(stream *s)
+{
+    s->at = NULL;
+    s->len = 0;
+}
+
+/* ---- arguments ---- */
+
+/* The size argument of read and its kin, as io.BytesIO takes it: UINT64_MAX for None,
+ * negative numbers and no argument. */
+int
+stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
+
+/* ---- checks: -1 with an exception ---- */
+
+int
+stream_refuse_closed(void);
+
+static inline int
+stream_check_open(const stream *s)
+{
+    return PB_LIKELY(!s->closed) ? 0 : stream_refuse_closed();
+}
+
+/* Open, no exports, opened for writing. */
+int
+stream_check_change(const stream *s);
+int
+stream_refuse_read(const stream *s);
+
+/* ---- out ---- */
+
+PyObject *
+stream_read_slow(pb_buf *b, stream *s, uint64_t n);
+PyObject *
+stream_readline_slow(pb_buf *b, stream *s, uint64_t limit);
+PyObject *
+stream_next_slow(pb_buf *b, stream *s);
+PyObject *
+stream_readlines(pb_buf *b, stream *s, PyObject *hint);
+
+/* `name` is the method's, for messages. */
+PyObject *
+stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name);
+
+/* The next n bytes as a stable view, where they lie in one run; else of a copy. */
+PyObject *
+stream_read_buffer(pb_buf *b, stream *s, uint64_t n);
+
+/* The next n bytes; the position stays. */
+PyObject *
+stream_peek(pb_buf *b, stream *s, uint64_t n);
+
+/* ---- in ---- */
+
+PyObject *
+stream_write_slow(pb_buf *b, stream *s, PyObject *data);
+PyObject *
+stream_writelines(pb_buf *b, stream *s, PyObject *lines);
+
+/* ---- the position and the length ---- */
+
+/* seek(offset, whence=0); `holes`: the system's SEEK_DATA and SEEK_HOLE do as well. */
+PyObject *
+stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes);
+PyObject *
+stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+/* ---- the hot calls ---- */
+
+/* The next n bytes, when all of them lie in the window.  Without one only n == 0 can be
+ * taken for a hit, and is NULL all the same. */
+static inline uint8_t *
+stream_window(const stream *s, uint64_t n)
+{
+    uint64_t from = s->pos - s->lo;
+    return PB_LIKELY(from <= s->len && n <= s->len - from) ? s->at + from : NULL;
+}
+
+/* A bytes object of n bytes, which the position then has behind it. */
+static inline PyObject *
+stream_bytes_lock_held(stream *s, const uint8_t *at, uint64_t n)
+{
+    PyObject *out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n);
+    if (PB_LIKELY(out != NULL)) {
+        s->pos += n;
+    }
+    return out;
+}
+
+static inline PyObject *
+stream_read(pb_buf *b, stream *s, uint64_t n)
+{
+    buffer_lock(b);
+    const uint8_t *at = stream_window(s, n);
+    PyObject *out = at ? stream_bytes_lock_held(s, at, n) : NULL;
+    buffer_unlock(b);
+    return PB_LIKELY(at != NULL) ? out : stream_read_slow(b, s, n);
+}
+
+/* The first newline of n bytes, or NULL.  Most lines are short: for them the call of memchr
+ * costs more than the search. */
+static inline const uint8_t *
+stream_newline(const uint8_t *at, uint64_t n)
+{
+#ifdef __SSE2__
+    const __m128i newlines = _mm_set1_epi8('\n');
+    for (int i = 0; i < 4 && n >= 16; i++, at += 16, n -= 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)at);
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, newlines));
+        if (found) {
+            return at + pb_lowest_bit(found);
+        }
+    }
+#endif
+    return memchr(at, '\n', n);
+}
+
+/* A line that ends in the window, its newline included; NULL with *found false where
+ * none does. */
+static inline PyObject *
+stream_line_in_window(pb_buf *b, stream *s, bool *found)
+{
+    PyObject *out = NULL;
+    buffer_lock(b);
+    uint64_t from = s->pos - s->lo;
+    const uint8_t *at = s->at + from;
+    const uint8_t *end =
+        PB_LIKELY(from < s->len) ? stream_newline(at, s->len - from) : NULL;
+    *found = end != NULL;
+    if (PB_LIKELY(end != NULL)) {
+        out = stream_bytes_lock_held(s, at, (uint64_t)(end + 1 - at));
+    }
+    buffer_unlock(b);
+    return out;
+}
+
+/* A line, at most `limit` bytes of it; empty at the end. */
+static inline PyObject *
+stream_readline(pb_buf *b, stream *s, uint64_t limit)
+{
+    bool found = false;
+    PyObject *line = limit == UINT64_MAX ? stream_line_in_window(b, s, &found) : NULL;
+    return PB_LIKELY(found) ? line : stream_readline_slow(b, s, limit);
+}
+
+/* The next line, or NULL without an exception at the end. */
+static inline PyObject *
+stream_next(pb_buf *b, stream *s)
+{
+    bool found;
+    PyObject *line = stream_line_in_window(b, s, &found);
+    return PB_LIKELY(found) ? line : stream_next_slow(b, s);
+}
+
+/* Store n bytes where the remembered tail or the window does.  Pages that another tree
+ * may name are not written (I2). */
+static inline bool
+stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
+{
+    if (PB_UNLIKELY(s->closed || s->blocks)) {
+        return false;
+    }
+    if (s->pos == b->root.size && n - 1 < b->root.room) { /* not for n == 0 */
+        (void)pb_buf_extend(b, src, n);
+        s->pos += n;
+        return true;
+    }
+    uint8_t *at = b->root.shared || s->append ? NULL : stream_window(s, n);
+    if (at == NULL) {
+        return false;
+    }
+    pb_copy(at, src, n);
+    s->pos += n;
+    return true;
+}
+
+static inline PyObject *
+stream_write(pb_buf *b, stream *s, PyObject *data)
+{
+    if (PB_UNLIKELY(!PyBytes_CheckExact(data))) {
+        return stream_write_slow(b, s, data);
+    }
+    /* I3: the integer to return is had before the first byte changes */
+    Py_ssize_t n = PyBytes_GET_SIZE(data);
+    PyObject *result = PyLong_FromSsize_t(n);
+    if (PB_UNLIKELY(result == NULL)) {
+        return NULL;
+    }
+    buffer_lock(b);
+    bool done = stream_put_lock_held(b, s, PyBytes_AS_STRING(data), (uint64_t)n);
+    buffer_unlock(b);
+    if (PB_LIKELY(done)) {
+        return result;
+    }
+    Py_DECREF(result);
+    return stream_write_slow(b, s, data);
+}
+
+/* seek(offset) to an exact int needs no new one to return. */
+static inline PyObject *
+stream_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes)
+{
+    if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
+        Py_ssize_t pos = PyLong_AsSsize_t(args[0]);
+        if (PB_LIKELY(pos >= 0 && !s->closed)) {
+            buffer_lock(b);
+            s->pos = (uint64_t)pos;
+            buffer_unlock(b);
+            return Py_NewRef(args[0]);
+        }
+        PyErr_Clear(); /* stream_seek_slow says what is wrong */
+    }
+    return stream_seek_slow(b, s, args, nargs, holes);
+}
+
+static inline PyObject *
+stream_tell(pb_buf *b, stream *s)
+{
+    if (stream_check_open(s) < 0) {
+        return NULL;
+    }
+    buffer_lock(b);
+    uint64_t pos = s->pos;
+    buffer_unlock(b);
+    return PyLong_FromSsize_t((Py_ssize_t)pos);
+}
+
+#endif

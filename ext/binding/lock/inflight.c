@@ -1,0 +1,172 @@
+/* fork.c: the notes that a child of os.fork() needs, and what it does with them. */
+#include "lock/inflight.h"
+#include "lock/lock.h"
+
+/* ---- holds ---- */
+
+#ifdef Py_GIL_DISABLED
+#define LOCK_HELD(state) PyMutex_Lock(&(state)->held_lock)
+#define UNLOCK_HELD(state) PyMutex_Unlock(&(state)->held_lock)
+#else
+#define LOCK_HELD(state) ((void)(state))
+#define UNLOCK_HELD(state) ((void)(state))
+#endif
+
+held_tree *
+held_new(pb_buf *from)
+{
+    held_tree *h = PyMem_Malloc(sizeof *h);
+    if (h) {
+        h->thread = PyThread_get_thread_ident();
+        h->pool = NULL;
+        h->from = from;
+        h->shared = false;
+    }
+    return h;
+}
+
+void
+held_note(held_tree *h)
+{
+    h->pool = Py_NewRef(pool_object(h->from));
+    module_state *state = state_of(h->pool);
+    LOCK_HELD(state);
+    h->prev = NULL;
+    h->next = state->held;
+    if (h->next) {
+        h->next->prev = h;
+    }
+    state->held = h;
+    UNLOCK_HELD(state);
+}
+
+void
+held_forget(held_tree *h)
+{
+    module_state *state = state_of(h->pool);
+    LOCK_HELD(state);
+    if (h->next) {
+        h->next->prev = h->prev;
+    }
+    if (h->prev) {
+        h->prev->next = h->next;
+    }
+    else {
+        state->held = h->next;
+    }
+    UNLOCK_HELD(state);
+}
+
+void
+held_free(held_tree *h)
+{
+    PyObject *pool = h->pool;
+    PyMem_Free(h);
+    Py_XDECREF(pool);
+}
+
+/* ---- in the child ---- */
+
+/* What was to be stored is there yet, and so is where it goes: the thread that is gone had
+ * a reference to both.  So a write is whole, not torn. */
+static void
+finish_copy(copy_gate *gate)
+{
+    const copy_job *job = &gate->job;
+    pb_buf *b = gate->buffer;
+    if (job->src) {
+        pb_buf_copy_in(b, job->off, job->src, job->n);
+        pb_buf_remember_tail(b);
+    }
+    if (job->paste.to) {
+        pb_paste_finish(&job->paste);
+    }
+    if (job->promised) {
+        pb_pool_unpromise(b->pool, job->promised);
+    }
+    b->root.lock = 0;
+}
+
+/* A lock that a thread of the parent has cannot be given back: it is left, and another one
+ * made when it is needed. */
+static void
+open_gates(module_state *state)
+{
+    for (int i = 0; i < COPY_GATES; i++) {
+        if (state->gates[i].buffer) {
+            finish_copy(&state->gates[i]);
+        }
+        memset(&state->gates[i], 0, sizeof state->gates[i]);
+    }
+#ifdef Py_GIL_DISABLED
+    state->held_lock = (PyMutex){0};
+#endif
+}
+
+/* The forking thread's own holds stay: it goes on with the call that they belong to. */
+static void
+drop_holds(module_state *state)
+{
+    unsigned long me = PyThread_get_thread_ident();
+    held_tree *next = state->held;
+    while (next) {
+        held_tree *h = next;
+        next = h->next;
+        if (h->thread != me) {
+            held_forget(h);
+            pb_range_unhold(&h->r, h->from, h->shared);
+            held_free(h);
+        }
+    }
+}
+
+static PyObject *
+after_in_child(PyObject *ref, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *module = PyObject_CallNoArgs(ref);
+    if (module && module != Py_None) {
+        open_gates(state_of_module(module));
+        drop_holds(state_of_module(module));
+    }
+    return module;
+}
+
+static PyMethodDef after_in_child_def = {
+    "_after_in_child",
+    after_in_child,
+    METH_NOARGS,
+    NULL,
+};
+
+/* The interpreter keeps what is registered until it ends: a weak reference, so that it does
+ * not keep the module. */
+int
+fork_register(PyObject *module)
+{
+    int result = -1;
+    PyObject *ref = PyWeakref_NewRef(module, NULL);
+    PyObject *function = ref ? PyCFunction_New(&after_in_child_def, ref) : NULL;
+    PyObject *names = function ? Py_BuildValue("{s:O}", "after_in_child", function) : NULL;
+    PyObject *os = names ? PyImport_ImportModule("os") : NULL;
+    PyObject *call = NULL, *none = NULL, *empty = NULL;
+    if (os == NULL) {
+        goto done;
+    }
+    if (!PyObject_HasAttrString(os, "register_at_fork")) {
+        result = 0; /* no fork here */
+        goto done;
+    }
+    call = PyObject_GetAttrString(os, "register_at_fork");
+    empty = call ? PyTuple_New(0) : NULL;
+    none = empty ? PyObject_Call(call, empty, names) : NULL;
+    result = none ? 0 : -1;
+done:
+    Py_XDECREF(none);
+    Py_XDECREF(empty);
+    Py_XDECREF(call);
+    Py_XDECREF(os);
+    Py_XDECREF(names);
+    Py_XDECREF(function);
+    Py_XDECREF(ref);
+    return result;
+}

@@ -1,0 +1,49 @@
+/* fork.h: what a child of os.fork() puts right.
+ *
+ * Only the thread that forked goes on in the child.  The others are gone in the middle of
+ * what they did without the GIL, and their stacks are free to be reused: so what they leave
+ * behind is noted in the module's state.
+ *
+ *    a copy behind a gate   finished by the child where it is a store, the lock given back
+ *    a held tree            dropped by the child
+ *    who waits for a lock   no longer does
+ *
+ * Objects that only a thread of the parent had a reference to stay for good, as they do
+ * everywhere in CPython. */
+#ifndef PAGEBUF_FORK_H
+#define PAGEBUF_FORK_H
+
+#include "base/common.h"
+
+/* A hold that outlives a stretch without the GIL.  Not on the stack: it is one of the trees
+ * of its pool. */
+typedef struct held_tree {
+    struct held_tree *next, *prev;
+    unsigned long thread; /* whose it is */
+    PyObject *pool;       /* __init__ may give `from` another one */
+    pb_buf *from;
+    bool shared; /* somebody may share frames of it by now */
+    pb_held_range r;
+} held_tree;
+
+/* Memory for a hold on `from`; NULL: no memory. */
+held_tree *
+held_new(pb_buf *from);
+
+/* The hold stands: it has a reference to its pool from now on.  The lock of `from` is held. */
+void
+held_note(held_tree *h);
+
+/* It is about to end. */
+void
+held_forget(held_tree *h);
+
+/* Free the memory, drop the pool.  No lock is held. */
+void
+held_free(held_tree *h);
+
+/* Have the children of this interpreter put themselves right. */
+int
+fork_register(PyObject *module);
+
+#endif

@@ -1,0 +1,96 @@
+/* lock.h: one real lock per buffer, a byte large.
+ *
+ * Free-threaded CPython: a PyMutex.  With a GIL: whoever holds the GIL has the lock, save
+ * while somebody copies without the GIL; the byte says so then, and others wait for that
+ * copy, giving up the GIL.  The uncontended lock is one test of a byte. */
+#ifndef PAGEBUF_LOCK_H
+#define PAGEBUF_LOCK_H
+
+#include "base/common.h"
+
+/* From so many bytes on a copy gives up the GIL. */
+#define COPY_WITHOUT_GIL ((uint64_t)1 << 18)
+
+#ifdef Py_GIL_DISABLED
+
+static inline void
+buffer_lock(pb_buf *b)
+{
+    PyMutex_Lock((PyMutex *)&b->root.lock);
+}
+
+static inline void
+buffer_unlock(pb_buf *b)
+{
+    PyMutex_Unlock((PyMutex *)&b->root.lock);
+}
+
+#else
+
+/* Wait until nobody copies.  Gives up the GIL. */
+void
+buffer_lock_wait(pb_buf *b);
+
+static inline void
+buffer_lock(pb_buf *b)
+{
+    if (PB_UNLIKELY(b->root.lock)) {
+        buffer_lock_wait(b);
+    }
+}
+
+static inline void
+buffer_unlock(pb_buf *b)
+{
+    (void)b;
+}
+
+#endif
+
+/* Two buffers, which may be one: in the order of their addresses. */
+static inline void
+buffer_lock_two(pb_buf *a, pb_buf *b)
+{
+    pb_buf *first = a < b ? a : b, *second = a < b ? b : a;
+    buffer_lock(first);
+    if (second != first) {
+        buffer_lock(second);
+    }
+#ifndef Py_GIL_DISABLED
+    while (first->root.lock || second->root.lock) { /* waiting for one gave up the GIL */
+        buffer_lock(first);
+        buffer_lock(second);
+    }
+#endif
+}
+
+static inline void
+buffer_unlock_two(pb_buf *a, pb_buf *b)
+{
+    buffer_unlock(a);
+    if (a != b) {
+        buffer_unlock(b);
+    }
+}
+
+/* Give up the GIL while the lock is held: others wait for it at a gate, the GIL theirs.
+ * For copies and system calls that do not wait.  When no gate is free the GIL stays.
+ * `job` is copied: what a child that is forked meanwhile has to finish. */
+copy_gate *
+buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved);
+void
+buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved);
+
+/* Copies of payload with the lock held, without the GIL where they are large. */
+void
+copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+void
+copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+/* As copy_out_lock_held, but a large copy is made from a stable hold, the lock dropped:
+ * beside other reads and beside writes, never torn.  The lock is held again on return;
+ * meanwhile others may have changed the buffer. */
+void
+copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+#endif

@@ -1,0 +1,132 @@
+/* pool_notice.c: what has come up during a call, told when it is over and no lock is held. */
+#include "base/common.h"
+
+/* ---- pressure ---- */
+
+/* Have the callbacks of one pool called; their errors are theirs. */
+static void
+tell_crossed(PoolObject *self)
+{
+    PyObject *bits = PyLong_FromUnsignedLong(self->pool.crossed);
+    PyObject *result = NULL;
+    self->pool.crossed = 0;
+    self->telling = true;
+    if (bits) {
+        module_state *state = self->state;
+        result = PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits);
+    }
+    if (result == NULL) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    }
+    Py_XDECREF(bits);
+    Py_XDECREF(result);
+    self->telling = false;
+}
+
+/* Never within itself: what a callback makes come up is told when it is over.  One that always
+ * does so is not called for ever. */
+static void
+tell_pressure(PoolObject *self)
+{
+    for (int i = 0; self->pool.crossed && !self->telling && i < PB_MARKS; i++) {
+        tell_crossed(self);
+    }
+}
+
+static inline bool
+is_waiting(const pb_pool *pool)
+{
+    return pool->crossed && !pool_around(pool)->telling;
+}
+
+/* Has a pool of the family crossed a mark in a call that is not over yet? */
+static bool
+somebody_waits(const pb_pool *root)
+{
+    bool found = is_waiting(root);
+    for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS && !found; i++) {
+        found = root->accounts[i] && is_waiting(root->accounts[i]);
+    }
+    return found;
+}
+
+/* A call is charged to a pool and to all above it. */
+static void
+tell_pressure_above(PoolObject *self)
+{
+    pb_pool *root = self->pool.root;
+    Py_INCREF(self); /* Python code runs */
+    root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
+    for (PoolObject *p = self; p; p = p->parent) {
+        tell_pressure(p);
+    }
+    if (somebody_waits(root)) {
+        root->notice |= PB_NOTICE_PRESSURE;
+    }
+    Py_DECREF(self);
+}
+
+/* ---- damage ---- */
+
+static int
+tell_damage(PoolObject *self)
+{
+    pb_pool *root = self->pool.root;
+    if (!(root->notice & PB_NOTICE_FAULT)) {
+        return 0;
+    }
+    pb_fault found = root->found;
+    root->notice &= (uint8_t)~PB_NOTICE_FAULT;
+    raise_fault(pool_around(root), &found);
+    return -1;
+}
+
+int
+pool_tell_slow(PoolObject *self, bool damage)
+{
+    Py_INCREF(self); /* a callback may have the buffer begin anew in another pool */
+    if (self->pool.root->notice & PB_NOTICE_PRESSURE) {
+        tell_pressure_above(self);
+    }
+    int result = damage ? tell_damage(self) : 0;
+    Py_DECREF(self);
+    return result;
+}
+
+void
+pool_tell_unraisable(PoolObject *self)
+{
+    PyObject *type, *value, *traceback;
+    if (PB_LIKELY(!(self->pool.root->notice & PB_NOTICE_FAULT))) {
+        return;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    if (tell_damage(self) < 0) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ---- marks ---- */
+
+const char pool_set_marks_doc[] =
+    "_set_marks($self, marks, /)\n--\n\n"
+    "Have _pressed() called when so many frames are held: a tuple of rising numbers.";
+
+PyObject *
+pool_set_marks(PoolObject *self, PyObject *marks)
+{
+    uint64_t frames[PB_MARKS];
+    if (!PyTuple_Check(marks) || PyTuple_GET_SIZE(marks) > PB_MARKS) {
+        PyErr_Format(PyExc_ValueError, "a pool has at most %d marks", PB_MARKS);
+        return NULL;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(marks);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (arg_offset(PyTuple_GET_ITEM(marks, i), "mark", &frames[i]) < 0) {
+            return NULL;
+        }
+    }
+    pb_pool_set_marks(&self->pool, frames, (uint32_t)n);
+    Py_RETURN_NONE;
+}

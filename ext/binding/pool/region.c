@@ -1,0 +1,174 @@
+/* region.c: whose is an address, and is it safe to touch? */
+#include "base/common.h"
+#include "inspect/usage.h"
+#include "pool/poison.h"
+#include "pool/guard.h"
+
+/* What is known of one address, gathered before any Python object is made. */
+typedef struct {
+    const pb_region *region; /* NULL: of no pool */
+    pb_frame frame;
+    pb_owner owner; /* of this very byte */
+    pb_kind kind;
+    bool readable, writable, in_view;
+    pb_trace trace;
+} finding;
+
+static const char *const states[PB_KINDS] = {
+    [PB_KIND_NONE] = "unused",
+    [PB_KIND_DATA] = "page",
+    [PB_KIND_NODE] = "node",
+    [PB_KIND_DETACHED] = "detached",
+    [PB_KIND_QUARANTINED] = "quarantined",
+    [PB_KIND_GUARD] = "guard",
+    [PB_KIND_FREE] = "free",
+};
+
+static finding
+find(module_state *state, uintptr_t address)
+{
+    const void *p = (const void *)address;
+    finding f = {0};
+    const pb_extent *x = pb_extents_touching(&state->map.regions, p, 1);
+    if (x == NULL) {
+        return f;
+    }
+    f.region = pb_debug_region(x);
+    f.frame = pb_debug_frame_at(f.region, address);
+    const pb_row *row = f.region->table + (f.frame - f.region->first);
+    pb_protection how = pb_guard_of(f.region->pool, f.frame);
+    f.kind = pb_frame_kind(f.region, f.frame);
+    bool held = f.kind == PB_KIND_DATA || f.kind == PB_KIND_DETACHED;
+    f.readable = (held || f.kind == PB_KIND_NODE) && how != PB_CLOSED;
+    f.writable = held && how == PB_OPEN && row->held.count <= 1;
+    f.in_view =
+        f.region->pool->debug && pb_extents_containing(&state->map.views, p, 1) != NULL;
+    f.trace = pb_frame_trace(f.region->pool, f.frame);
+    if (held || f.readable) {
+        uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
+        f.owner = pb_owner_of(f.region->pool, f.frame, in_page);
+        bool frozen = f.owner.tree && f.owner.tree->root.frozen;
+        f.writable = f.writable && !f.owner.shared && !frozen;
+    }
+    return f;
+}
+
+static int
+arg_address(PyObject *obj, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(obj);
+    unsigned long long value = index ? PyLong_AsUnsignedLongLong(index) : 0;
+    Py_XDECREF(index);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    *out = (uintptr_t)value;
+    return 0;
+}
+
+static PyObject *
+finding_object(module_state *state, PyObject *address, const finding *f)
+{
+    PoolObject *pool = pool_around(f->region->pool);
+    PyObject *owner = object_around(f->owner.tree);
+    PyObject *fields[] = {
+        Py_NewRef(address),
+        Py_NewRef(pool),
+        PyLong_FromUnsignedLong(f->frame),
+        PyUnicode_FromString(states[f->kind]),
+        Py_NewRef(owner ? owner : Py_None),
+        f->owner.tree ? PyLong_FromUnsignedLongLong(f->owner.offset) : Py_NewRef(Py_None),
+        PyBool_FromLong(f->readable),
+        PyBool_FromLong(f->writable),
+        PyBool_FromLong(f->in_view),
+        witness_text(pool, f->trace.took),
+        witness_text(pool, f->trace.freed),
+    };
+    PyObject *made = PyStructSequence_New(state->region_type);
+    for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(fields); i++) {
+        if (made && fields[i]) {
+            PyStructSequence_SetItem(made, i, fields[i]);
+            continue;
+        }
+        Py_CLEAR(made);
+        Py_XDECREF(fields[i]);
+    }
+    return made;
+}
+
+const char region_of_doc[] =
+    "region_of($module, address, /)\n--\n\n"
+    "Whose is an address?  A Region, or None when it is of no pool.\n\n"
+    "The page walk from the other side: the pool, the frame and its state ('page', 'node',\n"
+    "'free', 'unused', 'detached', 'quarantined', 'guard'), the buffer it belongs to and the\n"
+    "offset in it, and whether it is safe to read and to write.  A shared page and that of a\n"
+    "snapshot are not safe to write.  In debug pools also whether it lies in a view that was\n"
+    "handed out, and who took and freed the frame last.  O(log pools + pages of the pool).\n\n"
+    ">>> import pagebuf\n"
+    ">>> buf = pagebuf.PageBuffer(bytes(3000), pool=pagebuf.PagePool())\n"
+    ">>> address = buf.walk(0).steps[-1].address\n"
+    ">>> there = pagebuf.region_of(address + 1000)\n"
+    ">>> there.owner is buf, there.offset, there.state, there.readable\n"
+    "(True, 1000, 'page', True)\n"
+    ">>> pagebuf.region_of(id(buf)) is None\n"
+    "True\n";
+
+PyObject *
+module_region_of(PyObject *module, PyObject *address)
+{
+    uintptr_t at;
+    module_state *state = state_of_module(module);
+    if (arg_address(address, &at) < 0) {
+        return NULL;
+    }
+    finding f = find(state, at);
+    if (f.region == NULL || Py_REFCNT(pool_around(f.region->pool)) == 0) {
+        Py_RETURN_NONE; /* of no pool, or of one that is being taken apart */
+    }
+    return finding_object(state, address, &f);
+}
+
+const char is_valid_doc[] =
+    "is_valid($module, address, size=1, /)\n--\n\n"
+    "Are all of the ``size`` bytes from ``address`` on in pages that somebody holds, so that\n"
+    "reading them is safe?  O(pages of the range + log pools).\n\n"
+    ">>> import pagebuf\n"
+    ">>> buf = pagebuf.PageBuffer(bytes(3000), pool=pagebuf.PagePool())\n"
+    ">>> address = buf.walk(0).steps[-1].address\n"
+    ">>> pagebuf.is_valid(address, 3000)\n"
+    "True\n"
+    ">>> buf.clear()\n"
+    ">>> pagebuf.is_valid(address)\n"
+    "False\n";
+
+static bool
+is_valid_page(module_state *state, uintptr_t address)
+{
+    const pb_extent *x = pb_extents_touching(&state->map.regions, (void *)address, 1);
+    const pb_region *r = x ? pb_debug_region(x) : NULL;
+    pb_frame frame = r ? pb_debug_frame_at(r, address) : 0;
+    bool detached = frame && pb_frame_kind(r, frame) == PB_KIND_DETACHED;
+    return frame && (detached || pb_frame_readable(r->pool, frame)) &&
+           pb_guard_of(r->pool, frame) != PB_CLOSED;
+}
+
+PyObject *
+module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    uintptr_t at;
+    uint64_t n = 1;
+    if (check_nargs("is_valid", nargs, 1, 2) < 0 || arg_address(args[0], &at) < 0 ||
+        (nargs > 1 && arg_offset(args[1], "size", &n) < 0)) {
+        return NULL;
+    }
+    bool valid = n > 0 && n - 1 <= UINTPTR_MAX - at;
+    uintptr_t last = valid ? at + (uintptr_t)(n - 1) : at;
+    for (uintptr_t page = at & ~(uintptr_t)PB_PAGE_MASK; valid && page <= last;
+         page += PB_PAGE_SIZE) {
+        valid = is_valid_page(state_of_module(module), page < at ? at : page);
+        if (page > UINTPTR_MAX - PB_PAGE_SIZE) {
+            break;
+        }
+    }
+    return PyBool_FromLong(valid);
+}

@@ -1,0 +1,195 @@
+/* errors.c: the one place where a status becomes an exception. */
+#include "base/common.h"
+
+static PyObject *
+add_error(PyObject *module, const char *name, const char *doc, PyObject *base,
+          PyObject *dict)
+{
+    char full[64];
+    PyOS_snprintf(full, sizeof full, "pagebuf.%s", name);
+    PyObject *error = PyErr_NewExceptionWithDoc(full, doc, base, dict);
+    if (error && PyModule_AddObjectRef(module, name, error) < 0) {
+        Py_CLEAR(error);
+    }
+    return error;
+}
+
+int
+errors_add(PyObject *module)
+{
+    module_state *state = state_of_module(module);
+    PyObject *dict =
+        Py_BuildValue("{sOsOsO}", "frame", Py_None, "owner", Py_None, "offset", Py_None);
+    if (dict == NULL) {
+        return -1;
+    }
+    state->pool_limit_error =
+        add_error(module, "PoolLimitError",
+                  "A pool was asked for more frames than its limit allows.\n\n"
+                  "Nothing has changed.",
+                  PyExc_MemoryError, NULL);
+    state->capacity_error =
+        add_error(module, "CapacityError",
+                  "A buffer was asked to hold more bytes than its levels reach.\n\n"
+                  "Nothing has changed.",
+                  PyExc_OverflowError, NULL);
+    state->corruption_error = add_error(
+        module, "CorruptionError",
+        "A structure is damaged.\n\n"
+        "``frame``, ``owner`` and ``offset`` (bytes in it) say where, each None when\n"
+        "unknown.  The owner is the object, or for one that is gone its name as a\n"
+        "str; where a frame that nobody holds was written to it is who freed it.",
+        PyExc_RuntimeError, dict);
+    Py_DECREF(dict);
+    return state->pool_limit_error && state->capacity_error && state->corruption_error ? 0
+                                                                                       : -1;
+}
+
+/* "the pool 'inbox'": what a pool is called in messages; a new reference. */
+static PyObject *
+pool_called(const pb_pool *pool)
+{
+    PoolObject *self = pool_around(pool);
+    PyObject *name = PyObject_GetAttr((PyObject *)self, self->state->str_name);
+    if (name == NULL) { /* a Pool that is no PagePool */
+        PyErr_Clear();
+    }
+    PyObject *text = name && name != Py_None ? PyUnicode_FromFormat("the pool %R", name)
+                                             : PyUnicode_FromString("a pool");
+    Py_XDECREF(name);
+    return text;
+}
+
+static void
+raise_limit(module_state *state, const pb_pool *root)
+{
+    const pb_pool *pool = root->refused ? root->refused : root;
+    unsigned long long asked = root->asked, held = pool->held, limit = pool->limit;
+    PyObject *called = pool_called(pool); /* runs Python code */
+    if (called == NULL) {
+        return;
+    }
+    PyErr_Format(state->pool_limit_error,
+                 "%llu more pages asked of %U that holds %llu and may hold %llu "
+                 "(limit=%llu bytes)",
+                 asked, called, held, limit, limit << PB_PAGE_SHIFT);
+    Py_DECREF(called);
+}
+
+void
+raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
+{
+    module_state *state = state_of_buf(b);
+    switch (st) {
+    case PB_CAPACITY:
+        PyErr_Format(state->capacity_error,
+                     "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
+                     "(max_levels=%d)",
+                     (unsigned long long)n, (unsigned long long)off,
+                     (unsigned long long)pb_buf_capacity(b), (int)b->root.max_levels);
+        break;
+    case PB_LIMIT:
+        raise_limit(state, b->pool->root);
+        break;
+    case PB_RANGE:
+        PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
+                     (unsigned long long)n, (unsigned long long)off,
+                     (unsigned long long)b->root.size);
+        break;
+    case PB_FROZEN:
+        PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");
+        break;
+    case PB_PINNED:
+        PyErr_SetString(PyExc_BufferError, "live views forbid this change");
+        break;
+    case PB_CORRUPT:
+        if (pool_tell(pool_object(b), true) == 0) { /* told by another thread meanwhile */
+            PyErr_SetString(state->corruption_error, "the pool is damaged");
+        }
+        break;
+    default:
+        PyErr_Format(PyExc_SystemError, "pagebuf: unexpected status %d", (int)st);
+    }
+}
+
+static int
+set_attribute(PyObject *error, const char *name, PyObject *value)
+{
+    int result = value ? PyObject_SetAttrString(error, name, value) : -1;
+    Py_XDECREF(value);
+    return result;
+}
+
+/* The object around the tree, else what the report says of it; a new reference. */
+static PyObject *
+owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
+{
+    PyObject *obj = object_around(fault->owner);
+    return Py_NewRef(obj ? obj : freed != Py_None ? freed : took);
+}
+
+/* ", freed by PageBuffer 'inbox' (server.py:31)", or nothing. */
+static PyObject *
+clause(const char *what, PyObject *who)
+{
+    return who == Py_None ? PyUnicode_FromString("")
+                          : PyUnicode_FromFormat(", %s by %U", what, who);
+}
+
+/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" where nobody has it. */
+static PyObject *
+place_of(const pb_fault *fault, PyObject *owner)
+{
+    if (fault->owner && owner != Py_None && !PyUnicode_Check(owner)) {
+        return PyUnicode_FromFormat("frame %u, offset %llu of %S", (unsigned)fault->frame,
+                                    (unsigned long long)fault->offset, owner);
+    }
+    return PyUnicode_FromFormat("byte %llu of frame %u", (unsigned long long)fault->offset,
+                                (unsigned)fault->frame);
+}
+
+static PyObject *
+message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *took,
+           PyObject *freed)
+{
+    PyObject *message = NULL;
+    PyObject *place = place_of(fault, owner);
+    PyObject *first = clause("taken", took), *last = clause("freed", freed);
+    if (place && first && last) {
+        message = PyUnicode_FromFormat("%s (%U%U%U, in %R)", fault->why, place, first, last,
+                                       pool);
+    }
+    Py_XDECREF(place);
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    return message;
+}
+
+void
+raise_fault(PoolObject *told, const pb_fault *fault)
+{
+    PoolObject *pool = fault->pool ? pool_around(fault->pool) : told;
+    bool going = Py_REFCNT(pool) == 0;                   /* it must not be brought back */
+    pool = (PoolObject *)Py_NewRef(going ? told : pool); /* Python code runs: reprs */
+    module_state *state = pool->state;
+    PyObject *message = NULL, *error = NULL, *owner = NULL;
+    PyObject *took = witness_text(pool, going ? 0 : fault->trace.took);
+    PyObject *freed = witness_text(pool, going ? 0 : fault->trace.freed);
+    if (took && freed) {
+        owner = owner_of(fault, took, freed);
+        message = message_of(pool, fault, owner, took, freed);
+    }
+    error = message ? PyObject_CallOneArg(state->corruption_error, message) : NULL;
+    if (error &&
+        set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) == 0 &&
+        set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) == 0 &&
+        set_attribute(error, "owner", Py_NewRef(owner)) == 0) {
+        PyErr_SetObject(state->corruption_error, error);
+    }
+    Py_XDECREF(took);
+    Py_XDECREF(freed);
+    Py_XDECREF(owner);
+    Py_XDECREF(message);
+    Py_XDECREF(error);
+    Py_DECREF(pool);
+}

@@ -1,0 +1,24 @@
+/* segv.h: whose memory it was when a stray access stops the process (level 2, sampling).
+ *
+ * Guard pages stop a foreign store at the very instruction; the signal says only an address.
+ * The handler prints whose that is, then goes on to whoever was there before: faulthandler, or
+ * the end of the process. */
+#ifndef PAGEBUF_SEGV_H
+#define PAGEBUF_SEGV_H
+
+#include "base/common.h"
+
+/* Have the handler know the pools in a map, from now until segv_forget.  Installs it. */
+void
+segv_watch(pb_map *map);
+void
+segv_forget(pb_map *map);
+
+/* What the witness noted under a number, for a signal handler: "PageBuffer 'inbox'" and where;
+ * NULL where it is not kept. */
+const char *
+witness_who(const PoolObject *pool, uint32_t number);
+const char *
+witness_where(const PoolObject *pool, uint32_t number, int *line);
+
+#endif

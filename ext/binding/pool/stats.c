@@ -1,0 +1,177 @@
+/* pool_stats.c: how a pool stands, and who holds what of it. */
+#include "base/common.h"
+#include "inspect/usage.h"
+
+PyObject *
+struct_of(PyTypeObject *type, const long long *values, Py_ssize_t n)
+{
+    PyObject *stats = PyStructSequence_New(type);
+    for (Py_ssize_t i = 0; stats && i < n; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (value == NULL) {
+            Py_CLEAR(stats);
+            break;
+        }
+        PyStructSequence_SetItem(stats, i, value);
+    }
+    return stats;
+}
+
+/* ---- stats ---- */
+
+const char pool_stats_doc[] =
+    "stats($self, /)\n--\n\n"
+    "How the pool stands: a PoolStats, counted in frames.  O(frames).\n\n"
+    "``held``, ``nodes``, ``pinned``, ``shared``, ``reserved`` and ``high_water`` are what\n"
+    "the pool and its children took; the frames that nobody has are those of the whole\n"
+    "family.";
+
+PyObject *
+pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    const pb_pool *p = &self->pool, *root = p->root;
+    long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
+    const long long values[] = {
+        (long long)PB_PAGE_SIZE,
+        (long long)root->total,
+        (long long)p->held,
+        (long long)(root->listed + root->virgin),
+        (long long)p->nodes,
+        (long long)pb_pool_pinned(p),
+        (long long)pb_pool_shared(p),
+        (long long)p->promised,
+        (long long)p->high_water,
+        (long long)root->regions,
+        (long long)pb_pool_tables(p),
+        limit,
+        (long long)pb_pool_warm(root),
+        (long long)root->quarantined,
+        (long long)root->guards,
+        (long long)p->detached,
+    };
+    return struct_of(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
+}
+
+/* ---- the trees ---- */
+
+static bool
+is_listed(const PoolObject *self, const pb_buf *b)
+{
+    return pb_pool_within(b->pool, &self->pool);
+}
+
+/* ---- usage: what each holds ---- */
+
+/* One row, gathered before any Python object is made. */
+typedef struct {
+    const char *kind;
+    PyObject *obj; /* a reference, or NULL */
+    bool listed;
+    uint64_t size;
+    pb_usage use;
+    pb_share share;
+} row;
+
+static const char *
+kind_of(module_state *state, const pb_buf *b, PyObject *obj)
+{
+    if (obj == NULL) {
+        return "view";
+    }
+    if (PyObject_TypeCheck(obj, state->buffer_type)) {
+        return b->root.frozen ? "snapshot" : "PageBuffer";
+    }
+    return PyObject_TypeCheck(obj, state->queue_type) ? "ByteQueue" : "BytesIO";
+}
+
+static size_t
+count_trees(const PoolObject *self)
+{
+    size_t n = 0;
+    for (const pb_buf *b = self->pool.root->bufs; b; b = b->next) {
+        n++;
+    }
+    return n;
+}
+
+/* Fill a row for each tree of the root: those of other pools are needed for their part in
+ * what this one took. */
+static void
+fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
+{
+    module_state *state = self->state;
+    pb_census census;
+    pb_census_begin(&census, &self->pool, scratch);
+    for (const pb_buf *b = self->pool.root->bufs; b; b = b->next, rows++) {
+        PyObject *obj = object_around(b);
+        rows->kind = kind_of(state, b, obj);
+        rows->obj = Py_XNewRef(obj);
+        rows->listed = is_listed(self, b);
+        rows->size = b->root.size;
+        pb_buf_usage(b, &rows->use);
+        pb_census_of(&census, b, &rows->share);
+    }
+}
+
+static PyObject *
+row_object(module_state *state, const row *r)
+{
+    PyObject *name = r->obj ? name_of_holder(state, r->obj) : NULL;
+    const pb_share *s = &r->share;
+    return Py_BuildValue(
+        "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
+        (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
+        (unsigned long long)(s->frames - s->own) << PB_PAGE_SHIFT,
+        (unsigned long long)s->own << PB_PAGE_SHIFT, (unsigned long long)s->proportional,
+        (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
+        (unsigned long long)r->use.pinned);
+}
+
+/* The rows as tuples, the trees of other pools in one sum at the end. */
+static PyObject *
+list_rows(module_state *state, const row *rows, size_t n)
+{
+    uint64_t elsewhere = 0;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < n; i++) {
+        elsewhere += rows[i].listed ? 0 : rows[i].share.proportional;
+        PyObject *tuple = rows[i].listed ? row_object(state, &rows[i]) : NULL;
+        if (rows[i].listed && (tuple == NULL || PyList_Append(list, tuple) < 0)) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(tuple);
+    }
+    PyObject *rest = list ? PyLong_FromUnsignedLongLong(elsewhere) : NULL;
+    PyObject *pair = rest ? PyTuple_Pack(2, list, rest) : NULL;
+    Py_XDECREF(list);
+    Py_XDECREF(rest);
+    return pair;
+}
+
+const char pool_usage_doc[] =
+    "_usage($self, /)\n--\n\n"
+    "A tuple for each tree that draws from the pool or a child (kind, name, object, size,\n"
+    "resident, shared, private, proportional, nodes, holes, pinned), in bytes and pages,\n"
+    "and the bytes that trees of other pools hold of what this one took.";
+
+PyObject *
+pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    size_t n = count_trees(self);
+    PyObject *result = NULL;
+    row *rows = PyMem_Calloc(n ? n : 1, sizeof *rows);
+    uint32_t *scratch = PyMem_Calloc(pb_census_words(&self->pool), sizeof *scratch);
+    if (rows == NULL || scratch == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    fill_rows(self, rows, scratch);
+    result = list_rows(self->state, rows, n);
+    for (size_t i = 0; i < n; i++) {
+        Py_XDECREF(rows[i].obj);
+    }
+done:
+    PyMem_Free(rows);
+    PyMem_Free(scratch);
+    return result;
+}

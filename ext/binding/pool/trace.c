@@ -1,0 +1,213 @@
+/* pool_witness.c: who takes frames and who frees them: for tracemalloc, and for reports.
+ *
+ * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.
+ * Everything here runs under the pool's lock, so it runs no Python code: the collector, which
+ * might, is off while a frame object is made. */
+#include "pool/segv.h"
+
+#define EVENTS 8192
+#define LABEL 64
+
+typedef struct event {
+    uint32_t number; /* 0: none yet */
+    int line;
+    const pb_buf *tree; /* to tell events apart; NULL: gone, or called differently now */
+    PyObject *file;     /* str, or NULL */
+    const char *path;   /* its text, or NULL */
+    char label[LABEL];
+} event;
+
+/* ---- tracemalloc ---- */
+
+/* Pages have a domain of their own there: 'page' as a number. */
+#define DOMAIN 0x70616765u
+
+static void
+track(const pb_pool *root, pb_frame first, uint32_t n, bool taken)
+{
+    uintptr_t at = (uintptr_t)pb_frame_address(root, first);
+    for (uint32_t i = 0; i < n; i++, at += PB_PAGE_SIZE) {
+        int result = taken ? PyTraceMalloc_Track(DOMAIN, at, PB_PAGE_SIZE)
+                           : PyTraceMalloc_Untrack(DOMAIN, at);
+        if (result == -2) { /* nobody is tracing */
+            return;
+        }
+    }
+}
+
+/* ---- labels ---- */
+
+/* Without the module. */
+static const char *
+short_name(const PyTypeObject *type)
+{
+    const char *dot = strrchr(type->tp_name, '.');
+    return dot ? dot + 1 : type->tp_name;
+}
+
+void
+witness_label(const pb_buf *b, char *out, size_t size)
+{
+    if (b == NULL || b->root.frozen == PB_FROZEN_INTERNAL) {
+        PyOS_snprintf(out, size, "a view");
+        return;
+    }
+    PyObject *obj = holder_of(b);
+    PyObject *name = name_of_holder(state_of_buf(b), obj);
+    const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* made when it was set */
+    const char *type = b->root.frozen ? "snapshot" : short_name(Py_TYPE(obj));
+    if (text) {
+        PyOS_snprintf(out, size, "%s '%s'", type, text);
+    }
+    else {
+        PyOS_snprintf(out, size, "%s at %p", type, (void *)obj);
+    }
+}
+
+/* ---- events ---- */
+
+/* The line of Python that is running: its file (a new reference), or NULL. */
+static PyObject *
+where_now(int *line)
+{
+    PyObject *file = NULL;
+    int collecting = PyGC_Disable();
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    if (frame) {
+        PyCodeObject *code = PyFrame_GetCode(frame);
+        file = Py_NewRef(code->co_filename);
+        *line = PyFrame_GetLineNumber(frame);
+        Py_DECREF(code);
+        Py_DECREF(frame);
+    }
+    if (collecting) {
+        PyGC_Enable();
+    }
+    return file;
+}
+
+static uint32_t
+note(PoolObject *self, const pb_buf *tree)
+{
+    int line = 0;
+    PyObject *file = where_now(&line);
+    event *last = &self->events[self->event_count % EVENTS];
+    if (last->number && last->tree == tree && last->file == file && last->line == line) {
+        Py_XDECREF(file);
+        return last->number;
+    }
+    uint32_t number = ++self->event_count;
+    number += number == 0; /* once in four thousand million: 0 means none */
+    event *next = &self->events[number % EVENTS];
+    Py_XSETREF(next->file, file); /* a str: no code of anybody runs */
+    next->path = file ? PyUnicode_AsUTF8(file) : NULL;
+    if (next->path == NULL) {
+        PyErr_Clear();
+    }
+    next->number = self->event_count = number;
+    next->line = line;
+    next->tree = tree;
+    witness_label(tree, next->label, sizeof next->label);
+    return number;
+}
+
+static uint32_t
+witness(pb_pool *root, const pb_buf *actor, pb_frame first, uint32_t n, bool taken)
+{
+    PoolObject *self = pool_around(root);
+    track(root, first, n, taken);
+    bool kept = self->events && (root->debug || root->region[pb_region_of(first)].sampled);
+    return kept ? note(self, actor) : 0;
+}
+
+int
+witness_begin(PoolObject *self)
+{
+    pb_pool *root = &self->pool;
+    if (self->events == NULL && (root->debug || root->sample_every)) {
+        self->events = PyMem_Calloc(EVENTS, sizeof *self->events);
+        if (self->events == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    root->witness = witness;
+    return 0;
+}
+
+void
+witness_end(PoolObject *self)
+{
+    for (int i = 0; self->events && i < EVENTS; i++) {
+        Py_XDECREF(self->events[i].file);
+    }
+    PyMem_Free(self->events);
+    self->events = NULL;
+}
+
+void
+witness_forget(const pb_buf *b)
+{
+    PoolObject *self = pool_around(b->pool->root);
+    event *last = self->events ? &self->events[self->event_count % EVENTS] : NULL;
+    if (last && last->tree == b) {
+        last->tree = NULL;
+    }
+}
+
+uint32_t
+witness_count(const pb_buf *b)
+{
+    return pool_around(b->pool->root)->event_count;
+}
+
+void
+witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
+{
+    PoolObject *self = pool_around(now->pool->root);
+    pb_lock_take(&self->pool.lock);
+    for (uint32_t n = self->event_count; self->events && n != since; n--) {
+        event *e = &self->events[n % EVENTS];
+        if (e->number != n) {
+            break; /* so many since that the others are forgotten */
+        }
+        if (e->tree == old) {
+            e->tree = now;
+            witness_label(now, e->label, sizeof e->label);
+        }
+    }
+    pb_lock_drop(&self->pool.lock);
+}
+
+static const event *
+find_event(const PoolObject *self, uint32_t number)
+{
+    const event *e = self->events ? &self->events[number % EVENTS] : NULL;
+    return number && e && e->number == number ? e : NULL;
+}
+
+const char *
+witness_who(const PoolObject *self, uint32_t number)
+{
+    const event *e = find_event(self, number);
+    return e ? e->label : NULL;
+}
+
+const char *
+witness_where(const PoolObject *self, uint32_t number, int *line)
+{
+    const event *e = find_event(self, number);
+    *line = e ? e->line : 0;
+    return e ? e->path : NULL;
+}
+
+PyObject *
+witness_text(PoolObject *self, uint32_t number)
+{
+    const event *e = find_event(self, number);
+    if (e == NULL) {
+        Py_RETURN_NONE;
+    }
+    return e->file ? PyUnicode_FromFormat("%s (%U:%d)", e->label, e->file, e->line)
+                   : PyUnicode_FromString(e->label);
+}

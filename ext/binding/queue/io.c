@@ -1,0 +1,357 @@
+/* queue_io.c: the pages of a queue straight to the kernel and from it.
+ *
+ * A call that may wait waits in poll(), with neither lock nor GIL; the transfer itself
+ * does not wait, and goes on under the lock, without the GIL.  So other threads may put
+ * and get while one waits for the peer. */
+#include "queue/io.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+/* What goes through methods of Python objects goes in pieces of this size. */
+#define OBJECT_MOST ((uint64_t)1 << 16)
+#define RECV_DEFAULT ((uint64_t)1 << 18)
+#define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
+
+/* The system call, without the GIL, while so many frames are promised.  Returns bytes, or
+ * -1 with *error. */
+static ssize_t
+transfer_iov(pb_buf *b, const io_target *target, bool sending, struct iovec *iov,
+             unsigned count, uint64_t promised, int *error)
+{
+    ssize_t done;
+    PyThreadState *saved;
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+    copy_gate *gate = buffer_leave_gil(b, &(copy_job){.promised = promised}, &saved);
+    if (target->socket) {
+        done = sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : recvmsg(target->fd, &message, MSG_DONTWAIT);
+    }
+    else {
+        done = sending ? writev(target->fd, iov, (int)count)
+                       : readv(target->fd, iov, (int)count);
+    }
+    *error = done < 0 ? errno : 0;
+    buffer_enter_gil(b, gate, saved);
+    return done;
+}
+
+/* How one attempt ended: a refusal of the pool, an error of the system, no room, or
+ * bytes. */
+typedef struct {
+    pb_status st;
+    int error;
+    bool full;
+    uint64_t done;
+} attempt;
+
+static attempt
+attempt_of(ssize_t done, int error)
+{
+    return (attempt){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
+}
+
+/* ---- out ---- */
+
+/* 1. speak for what dropping may take, so that nothing sent stays in the queue  2. send
+ * 3. drop. */
+static attempt
+send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
+{
+    struct iovec iov[PB_IOV_MOST];
+    uint64_t promised, bytes;
+    int error;
+    pb_status st = pb_queue_secure_drop(&self->b, &promised);
+    if (st != PB_OK) {
+        return (attempt){.st = st};
+    }
+    unsigned count = pb_iov_list(&self->b, 0, n, iov, PB_IOV_MOST, &bytes);
+    ssize_t done = transfer_iov(&self->b, target, true, iov, count, promised, &error);
+    attempt got = attempt_of(done, error);
+    pb_pool_unpromise(self->b.pool, promised);
+    (void)pb_queue_drop(&self->b, &self->q, got.done); /* cannot fail: secured */
+    return got;
+}
+
+static attempt
+send_once(QueueObject *self, const io_target *target, uint64_t n)
+{
+    attempt got = {.st = PB_OK};
+    buffer_lock(&self->b);
+    n = pb_min(pb_min(n, target->most), pb_queue_len(&self->b, &self->q));
+    if (n) {
+        got = send_lock_held(self, target, n);
+    }
+    buffer_unlock(&self->b);
+    return got;
+}
+
+/* ---- in ---- */
+
+/* 1. reserve, and speak for what pushing out may take  2. receive  3. let in what came. */
+static attempt
+recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
+{
+    struct iovec iov[PB_IOV_MOST];
+    uint64_t promised, bytes;
+    int error;
+    pb_status st = pb_queue_secure_drop(&self->b, &promised);
+    if (st != PB_OK) {
+        return (attempt){.st = st};
+    }
+    st = pb_queue_reserve(&self->b, &self->q, n, false);
+    if (st != PB_OK) {
+        pb_pool_unpromise(self->b.pool, promised);
+        return (attempt){.st = st};
+    }
+    unsigned count = pb_iov_list(&self->b, pb_queue_len(&self->b, &self->q), n, iov,
+                                 PB_IOV_MOST, &bytes);
+    ssize_t done = transfer_iov(&self->b, target, false, iov, count, promised, &error);
+    attempt got = attempt_of(done, error);
+    pb_pool_unpromise(self->b.pool, promised);
+    (void)pb_queue_commit(&self->b, &self->q, got.done); /* cannot fail: secured */
+    return got;
+}
+
+/* A pool with a limit may have room for fewer bytes than were asked for. */
+static attempt
+recv_once(QueueObject *self, const io_target *target, uint64_t n)
+{
+    attempt got = {.st = PB_OK};
+    buffer_lock(&self->b);
+    n = pb_min(n, pb_queue_room(&self->b, &self->q));
+    got.full = n == 0;
+    while (n) {
+        got = recv_lock_held(self, target, n);
+        n = got.st == PB_LIMIT && n > PB_PAGE_SIZE ? n / 2 : 0;
+    }
+    buffer_unlock(&self->b);
+    return got;
+}
+
+/* ---- until it is done ---- */
+
+/* Transfer at most n bytes, waiting as the target says. */
+static int
+transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint64_t *done)
+{
+    int error = 0;
+    bool wait = target->wait_first;
+    for (;;) {
+        if (wait && target_wait(target, error, sending) < 0) {
+            return -1;
+        }
+        attempt got = sending ? send_once(self, target, n) : recv_once(self, target, n);
+        if (got.full) {
+            queue_raise_full(self, n);
+            return -1;
+        }
+        if (!transfer_again(&self->b, &got.st, 0, n) && got.st != PB_OK) {
+            return -1;
+        }
+        if (got.st == PB_OK && got.error == 0) {
+            *done = got.done;
+            return 0;
+        }
+        error = got.error;
+        wait = got.st == PB_OK;
+    }
+}
+
+/* ---- objects with methods of their own ---- */
+
+/* What was sent goes, wherever the front is by now: the method may have run anything. */
+static int
+drop_sent(QueueObject *self, uint64_t from, uint64_t n)
+{
+    buffer_lock(&self->b);
+    uint64_t front = pb_queue_front(&self->q);
+    buffer_unlock(&self->b);
+    return front >= from + n ? 0 : queue_drop(self, from + n - front);
+}
+
+static int
+send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
+{
+    buffer_lock(&self->b);
+    uint64_t from = pb_queue_front(&self->q);
+    buffer_unlock(&self->b);
+    PyObject *data = queue_take(self, pb_min(n, OBJECT_MOST), 0, false);
+    PyObject *result = data ? PyObject_CallMethod(obj, "send", "O", data) : NULL;
+    Py_XDECREF(data);
+    if (result == NULL) {
+        return -1;
+    }
+    int failed = arg_offset(result, "what send() returns", done);
+    Py_DECREF(result);
+    return failed < 0 ? -1 : drop_sent(self, from, *done);
+}
+
+/* Room for n bytes is reserved beforehand, so that what came cannot be lost for want of
+ * memory.  Returns the reservation's number, 0 with an exception. */
+static uint64_t
+reserve_room(QueueObject *self, uint64_t n)
+{
+    pb_status st;
+    uint64_t serial;
+    do {
+        buffer_lock(&self->b);
+        st = pb_queue_reserve(&self->b, &self->q, n, true);
+        serial = self->q.serial;
+        buffer_unlock(&self->b);
+    } while (transfer_again(&self->b, &st, 0, n));
+    return st == PB_OK ? serial : 0;
+}
+
+/* Let n bytes in, into their reservation if it still stands, and whatever max_bytes says:
+ * they came, and must not be lost. */
+static pb_status
+admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
+{
+    pb_buf *b = &self->b;
+    if (self->q.serial == serial && self->q.reserved >= n) {
+        pb_buf_copy_in(b, pb_queue_len(b, &self->q), bytes, n);
+        return pb_queue_commit(b, &self->q, n);
+    }
+    return n ? pb_queue_put(b, &self->q, bytes, n, 0) : PB_OK;
+}
+
+static int
+admit(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
+{
+    pb_status st;
+    do {
+        buffer_lock(&self->b);
+        st = admit_lock_held(self, serial, bytes, n);
+        buffer_unlock(&self->b);
+    } while (transfer_again(&self->b, &st, 0, n));
+    return st == PB_OK ? 0 : -1;
+}
+
+static void
+give_up_room(QueueObject *self, uint64_t serial)
+{
+    buffer_lock(&self->b);
+    if (self->q.serial == serial) {
+        (void)pb_queue_cancel(&self->b, &self->q);
+    }
+    buffer_unlock(&self->b);
+}
+
+static int
+recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
+{
+    buffer_lock(&self->b);
+    n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->b, &self->q));
+    buffer_unlock(&self->b);
+    if (n == 0) {
+        queue_raise_full(self, 1);
+        return -1;
+    }
+    PyObject *space = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
+    uint64_t serial = space ? reserve_room(self, n) : 0;
+    PyObject *result = serial ? PyObject_CallMethod(obj, "recv_into", "O", space) : NULL;
+    int failed = result ? arg_offset(result, "what recv_into() returns", done) : -1;
+    Py_XDECREF(result);
+    if (failed == 0 && *done > (uint64_t)PyByteArray_GET_SIZE(space)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "recv_into() returned more than there is room for");
+        failed = -1;
+    }
+    if (failed == 0) {
+        failed = admit(self, serial, PyByteArray_AS_STRING(space), *done);
+    }
+    else if (serial) {
+        give_up_room(self, serial);
+    }
+    Py_XDECREF(space);
+    return failed;
+}
+
+/* ---- the methods ---- */
+
+static int
+io_args(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t preset,
+        uint64_t *n)
+{
+    *n = preset;
+    return check_nargs(name, nargs, 1, 2) < 0 || (nargs > 1 && arg_size(args[1], n) < 0)
+               ? -1
+               : 0;
+}
+
+const char queue_send_doc[] =
+    "send_to($self, target, n=-1, /)\n--\n\n"
+    "Send the oldest bytes, at most ``n`` of them, with one vectored system call straight\n"
+    "from the pages; returns how many the target took.  These leave the queue.\n\n"
+    "``target`` is a socket, a file descriptor or an object with fileno().  A short count\n"
+    "is normal; a blocking target is waited for, a timeout is honoured (TimeoutError), and\n"
+    "a non-blocking one that takes nothing raises BlockingIOError; nothing is lost then.\n"
+    "Sockets with a send() of their own (TLS) are given up to 64 KiB at a time.  O(n).\n\n"
+    ">>> import socket\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> ours, theirs = socket.socketpair()\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'hello')\n"
+    "True\n"
+    ">>> queue.send_to(ours), len(queue), theirs.recv(10)\n"
+    "(5, 0, b'hello')\n"
+    ">>> ours.close(); theirs.close()\n";
+
+PyObject *
+queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n, done = 0;
+    io_target target;
+    if (io_args("send_to", args, nargs, UINT64_MAX, &n) < 0 ||
+        target_of(state_of((PyObject *)self), args[0], true, &target) < 0) {
+        return NULL;
+    }
+    if (pb_min(n, queue_size(self)) == 0) {
+        return PyLong_FromLong(0);
+    }
+    int failed = target.object ? send_object(self, args[0], n, &done)
+                               : transfer_fd(self, &target, true, n, &done);
+    return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(done);
+}
+
+const char queue_recv_doc[] =
+    "recv_from($self, source, n=262144, /)\n--\n\n"
+    "Receive at most ``n`` bytes with one vectored system call straight into the pages;\n"
+    "returns how many came, 0 at the end of the stream.\n\n"
+    "``source`` is a socket, a file descriptor or an object with fileno(); waiting is as\n"
+    "for send_to().  No more is received than ``max_bytes`` leaves room for (CapacityError\n"
+    "when that is nothing), unless overflow='drop_oldest'.  O(n).\n\n"
+    ">>> import os\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> reading, writing = os.pipe()\n"
+    ">>> os.write(writing, b'hello')\n"
+    "5\n"
+    ">>> os.close(writing)\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.recv_from(reading), queue.get(), queue.recv_from(reading)\n"
+    "(5, b'hello', 0)\n"
+    ">>> os.close(reading)\n";
+
+PyObject *
+queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n, done = 0;
+    io_target target;
+    if (io_args("recv_from", args, nargs, RECV_DEFAULT, &n) < 0 ||
+        target_of(state_of((PyObject *)self), args[0], false, &target) < 0) {
+        return NULL;
+    }
+    if (n == 0) {
+        return PyLong_FromLong(0);
+    }
+    n = pb_min(n, RECV_MOST);
+    int failed = target.object ? recv_object(self, args[0], n, &done)
+                               : transfer_fd(self, &target, false, n, &done);
+    return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(done);
+}

@@ -1,0 +1,108 @@
+/* queue.h: what the files behind ByteQueue share.
+ *
+ * States of a queue: bytes in a tree, and perhaps a reservation behind them (pb_queue.h),
+ * which any put gives up. */
+#ifndef PAGEBUF_QUEUE_H
+#define PAGEBUF_QUEUE_H
+
+#include "transfer/transfer.h" /* first: Python.h says which functions there are */
+
+#include "range/iovec.h"
+#include "queue/queue.h"
+
+typedef struct {
+    PyObject_HEAD
+    pb_buf b;
+    pb_queue q;
+    PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
+    PyObject *staging; /* bytearray: the view of a reservation that could not be live */
+    uint64_t staged;   /* the serial of that reservation */
+    uint32_t offer;    /* bytes that the next get_buffer has */
+    PyObject *weakrefs;
+    PyObject *name; /* a str, or NULL */
+} QueueObject;
+
+/* A length that is read under the lock. */
+static inline uint64_t
+queue_size(QueueObject *self)
+{
+    buffer_lock(&self->b);
+    uint64_t len = pb_queue_len(&self->b, &self->q);
+    buffer_unlock(&self->b);
+    return len;
+}
+
+/* ---- queue_type.c ---- */
+
+/* CapacityError: n bytes more than max_bytes allows. */
+void
+queue_raise_full(QueueObject *self, uint64_t n);
+
+/* The first n bytes (fewer where there are fewer), removed or not; None when there are
+ * fewer than `least`. */
+PyObject *
+queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop);
+
+/* Take n bytes that lie in the first page and do not use it up; NULL without an
+ * exception: do it the other way. */
+static inline PyObject *
+queue_take_fast(QueueObject *self, uint64_t n)
+{
+    buffer_lock(&self->b);
+    const uint8_t *at = pb_queue_ready(&self->b, &self->q, n);
+    PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
+    if (PB_LIKELY(out != NULL)) {
+        pb_queue_take_ready(&self->b, &self->q, n);
+    }
+    buffer_unlock(&self->b);
+    return out;
+}
+
+/* Remove n bytes that are there; another thread may have been quicker: then fewer. */
+int
+queue_drop(QueueObject *self, uint64_t n);
+
+/* An optional size among fast-call arguments: UINT64_MAX for none. */
+int
+queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
+
+/* ---- queue_read.c ---- */
+
+PyObject *
+queue_readexactly(QueueObject *self, PyObject *arg);
+PyObject *
+queue_readuntil(QueueObject *self, PyObject *sep);
+PyObject *
+queue_readline(QueueObject *self, PyObject *ignored);
+extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
+
+/* ---- queue_reserve.c ---- */
+
+PyObject *
+queue_reserve(QueueObject *self, PyObject *arg);
+PyObject *
+queue_commit(QueueObject *self, PyObject *arg);
+PyObject *
+queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_buffer_updated(QueueObject *self, PyObject *arg);
+PyObject *
+queue_views(QueueObject *self, PyObject *ignored);
+extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
+    queue_buffer_updated_doc[], queue_views_doc[];
+
+/* ---- queue_splice.c ---- */
+
+PyObject *
+queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+extern const char queue_splice_doc[];
+
+/* ---- queue_io.c ---- */
+
+PyObject *
+queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+extern const char queue_send_doc[], queue_recv_doc[];
+
+#endif

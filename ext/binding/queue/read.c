@@ -1,0 +1,175 @@
+/* queue_read.c: what parsers ask for: so many bytes, or up to a separator, or nothing. */
+#include "queue/object.h"
+
+const char queue_readexactly_doc[] =
+    "readexactly($self, n, /)\n--\n\n"
+    "Remove and return exactly ``n`` bytes; None, and nothing removed, while there are\n"
+    "fewer.  O(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'abcde')\n"
+    "True\n"
+    ">>> queue.readexactly(4), queue.readexactly(4), len(queue)\n"
+    "(b'abcd', None, 1)\n";
+
+PyObject *
+queue_readexactly(QueueObject *self, PyObject *arg)
+{
+    uint64_t n;
+    if (arg_offset(arg, "n", &n) < 0) {
+        return NULL;
+    }
+    PyObject *out = queue_take_fast(self, n);
+    return PB_LIKELY(out || PyErr_Occurred()) ? out : queue_take(self, n, n, true);
+}
+
+/* ---- up to a separator ---- */
+
+/* What was searched for last is `sep` from now on.  Returns what is to be released, once
+ * the lock is given back. */
+static PyObject *
+remember_sep_lock_held(QueueObject *self, PyObject *sep)
+{
+    PyObject *old = self->sep;
+    if (old == NULL || PyBytes_GET_SIZE(old) != PyBytes_GET_SIZE(sep) ||
+        memcmp(PyBytes_AS_STRING(old), PyBytes_AS_STRING(sep),
+               (size_t)PyBytes_GET_SIZE(sep)) != 0) {
+        pb_queue_search_anew(&self->q);
+    }
+    self->sep = Py_NewRef(sep);
+    return old;
+}
+
+static inline uint64_t
+search_lock_held(QueueObject *self, PyObject *sep)
+{
+    return pb_queue_search(&self->b, &self->q, PyBytes_AS_STRING(sep),
+                           (uint64_t)PyBytes_GET_SIZE(sep));
+}
+
+/* The separator was found, but what it ends lies in more than one page.  The object is
+ * made outside the lock: what was found may be gone by then, with another thread. */
+static PyObject *
+take_until(QueueObject *self, PyObject *sep, uint64_t end)
+{
+    for (;;) {
+        PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)end);
+        if (out == NULL) {
+            return NULL;
+        }
+        pb_status st = PB_RANGE;
+        buffer_lock(&self->b);
+        uint64_t now = self->sep == sep ? search_lock_held(self, sep) : end;
+        if (now == end && end <= pb_queue_len(&self->b, &self->q)) {
+            copy_out_lock_held(&self->b, 0, PyBytes_AS_STRING(out), end);
+            st = pb_queue_drop(&self->b, &self->q, end);
+        }
+        buffer_unlock(&self->b);
+        bool again = st == PB_RANGE || transfer_again(&self->b, &st, 0, end);
+        if (PB_LIKELY(st == PB_OK)) {
+            return out;
+        }
+        Py_DECREF(out);
+        if (!again) {
+            return NULL;
+        }
+        if (now == UINT64_MAX) {
+            Py_RETURN_NONE;
+        }
+        end = now;
+    }
+}
+
+/* `sep` is exact bytes, not empty, and alive. */
+static PyObject *
+read_until(QueueObject *self, PyObject *sep)
+{
+    PyObject *old = NULL, *out = NULL;
+    buffer_lock(&self->b);
+    if (PB_UNLIKELY(self->sep != sep)) {
+        old = remember_sep_lock_held(self, sep);
+    }
+    uint64_t end = search_lock_held(self, sep);
+    const uint8_t *at = end == UINT64_MAX ? NULL : pb_queue_ready(&self->b, &self->q, end);
+    if (PB_LIKELY(at != NULL)) {
+        out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)end);
+        if (PB_LIKELY(out != NULL)) {
+            pb_queue_take_ready(&self->b, &self->q, end);
+        }
+    }
+    buffer_unlock(&self->b);
+    Py_XDECREF(old);
+    if (end == UINT64_MAX) {
+        Py_RETURN_NONE;
+    }
+    return PB_LIKELY(at != NULL) ? out : take_until(self, sep, end);
+}
+
+/* Exact bytes of a bytes-like object: a new reference. */
+static PyObject *
+separator_of(PyObject *obj)
+{
+    Py_buffer view;
+    if (arg_bytes(obj, &view) < 0) {
+        return NULL;
+    }
+    PyObject *sep =
+        view.obj ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(obj);
+    if (view.obj) {
+        PyBuffer_Release(&view);
+    }
+    if (sep && PyBytes_GET_SIZE(sep) == 0) {
+        PyErr_SetString(PyExc_ValueError, "the separator must not be empty");
+        Py_CLEAR(sep);
+    }
+    return sep;
+}
+
+const char queue_readuntil_doc[] =
+    "readuntil($self, separator, /)\n--\n\n"
+    "Remove and return the oldest bytes up to and including ``separator``; None, and\n"
+    "nothing removed, while it is not there.\n\n"
+    "How far was searched is remembered: asked again after each put, all calls together\n"
+    "look at each byte once.  Another separator begins anew.  O(new bytes + result).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'one\\r\\ntw')\n"
+    "True\n"
+    ">>> queue.readuntil(b'\\r\\n'), queue.readuntil(b'\\r\\n')\n"
+    "(b'one\\r\\n', None)\n"
+    ">>> queue.put(b'o\\r\\n')\n"
+    "True\n"
+    ">>> queue.readuntil(b'\\r\\n')\n"
+    "b'two\\r\\n'\n";
+
+PyObject *
+queue_readuntil(QueueObject *self, PyObject *arg)
+{
+    if (PB_LIKELY(arg == self->sep)) { /* the caller's reference keeps it alive */
+        return read_until(self, arg);
+    }
+    PyObject *sep = separator_of(arg);
+    PyObject *out = sep ? read_until(self, sep) : NULL;
+    Py_XDECREF(sep);
+    return out;
+}
+
+const char queue_readline_doc[] =
+    "readline($self, /)\n--\n\n"
+    "Remove and return a line with its b'\\n'; None while there is no whole one.\n\n"
+    "As readuntil(b'\\n').\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'one\\ntwo')\n"
+    "True\n"
+    ">>> queue.readline(), queue.readline()\n"
+    "(b'one\\n', None)\n";
+
+PyObject *
+queue_readline(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *sep = PyBytes_FromStringAndSize("\n", 1); /* CPython has it at hand */
+    PyObject *out = sep ? read_until(self, sep) : NULL;
+    Py_XDECREF(sep);
+    return out;
+}

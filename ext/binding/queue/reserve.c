@@ -1,0 +1,277 @@
+/* queue_reserve.c: memory at the end of a queue, handed out to be filled.
+ *
+ * The view is a live one (I7), but for a rare case: filling it is all there is to do, no
+ * byte is copied when it is committed. */
+#include "queue/object.h"
+#include "view/object.h"
+
+/* asyncio asks for buffers that are worth a system call. */
+#define OFFER_LEAST ((uint64_t)1 << 14)
+#define OFFER_MOST ((uint64_t)1 << 18)
+#define HINT_MOST ((uint64_t)1 << 20)
+
+static pb_status
+reserve_hole(pb_buf *b, uint64_t n, uint64_t *off)
+{
+    QueueObject *self = (QueueObject *)holder_of(b);
+    pb_status st = pb_queue_reserve_hole(b, &self->q, n);
+    *off = pb_queue_len(b, &self->q);
+    return st;
+}
+
+static void
+give_up(pb_buf *b)
+{
+    QueueObject *self = (QueueObject *)holder_of(b);
+    (void)pb_queue_cancel(b, &self->q); /* its pages are this tree's alone */
+}
+
+static const pin_room behind_the_last_byte = {reserve_hole, give_up};
+
+/* Growth never waits for a view (I7).  Where an older view keeps the last page from moving
+ * into a run with new ones, the reservation is filled elsewhere, and copied when it is
+ * committed; its pages are had now (I3). */
+static PyObject *
+reserve_staging(QueueObject *self, uint64_t n)
+{
+    PyObject *staging = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
+    PyObject *view = staging ? PyMemoryView_FromObject(staging) : NULL;
+    PyObject *old = NULL;
+    pb_status st;
+    if (view == NULL) {
+        Py_XDECREF(staging);
+        return NULL;
+    }
+    memset(PyByteArray_AS_STRING(staging), 0, (size_t)n);
+    do {
+        buffer_lock(&self->b);
+        st = pb_queue_reserve(&self->b, &self->q, n, true);
+        if (st == PB_OK) {
+            old = self->staging;
+            self->staging = Py_NewRef(staging);
+            self->staged = self->q.serial;
+        }
+        buffer_unlock(&self->b);
+    } while (transfer_again(&self->b, &st, 0, n));
+    Py_XDECREF(old);
+    Py_DECREF(staging);
+    if (st != PB_OK) {
+        Py_CLEAR(view);
+    }
+    return view;
+}
+
+/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may run
+ * Python code (the collector), which may change the queue: then anew. */
+static PyObject *
+reserve_view(QueueObject *self, uint64_t n)
+{
+    PyObject *view = NULL;
+    do {
+        Py_XDECREF(view);
+        view = view_live_in(&self->b, n, &behind_the_last_byte);
+    } while (view && self->q.reserved != n);
+    if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
+        PyErr_Clear();
+        view = reserve_staging(self, n);
+    }
+    return view;
+}
+
+/* Bytes that may be reserved of n, with what max_bytes leaves room for; 0 with an
+ * exception. */
+static uint64_t
+clip_to_room(QueueObject *self, uint64_t n)
+{
+    buffer_lock(&self->b);
+    uint64_t room = pb_queue_room(&self->b, &self->q);
+    buffer_unlock(&self->b);
+    if (room == 0) {
+        queue_raise_full(self, n);
+    }
+    return pb_min(n, room);
+}
+
+const char queue_reserve_doc[] =
+    "reserve($self, n, /)\n--\n\n"
+    "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
+    "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
+    "reservation, clear(), and any put give up the one before; its view is to be let go\n"
+    "then: it still is memory, and where newer bytes came to lie in it, theirs.  O(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.reserve(8)\n"
+    ">>> view[:5] = b'hello'\n"
+    ">>> queue.commit(5)\n"
+    ">>> queue.get()\n"
+    "b'hello'\n";
+
+PyObject *
+queue_reserve(QueueObject *self, PyObject *arg)
+{
+    uint64_t n;
+    if (arg_offset(arg, "n", &n) < 0) {
+        return NULL;
+    }
+    if (n && clip_to_room(self, n) < n) {
+        if (!PyErr_Occurred()) {
+            queue_raise_full(self, n);
+        }
+        return NULL;
+    }
+    if (n == 0) {
+        PyErr_SetString(PyExc_ValueError, "a reservation of no bytes");
+        return NULL;
+    }
+    return reserve_view(self, n);
+}
+
+/* ---- commit ---- */
+
+/* PB_RANGE: nothing is reserved, or not so much; *reserved says which. */
+static pb_status
+commit_lock_held(QueueObject *self, uint64_t n, uint64_t *reserved)
+{
+    *reserved = self->q.reserved;
+    if (n > *reserved || *reserved == 0) {
+        return PB_RANGE;
+    }
+    PyObject *staging = self->staged == self->q.serial ? self->staging : NULL;
+    if (staging) {
+        uint64_t filled = pb_min(n, (uint64_t)PyByteArray_GET_SIZE(staging));
+        pb_buf_copy_in(&self->b, pb_queue_len(&self->b, &self->q),
+                       PyByteArray_AS_STRING(staging), filled);
+    }
+    return pb_queue_commit(&self->b, &self->q, n);
+}
+
+static int
+commit(QueueObject *self, uint64_t n, uint64_t *reserved)
+{
+    pb_status st;
+    do {
+        buffer_lock(&self->b);
+        st = commit_lock_held(self, n, reserved);
+        buffer_unlock(&self->b);
+    } while (st != PB_RANGE && transfer_again(&self->b, &st, 0, n));
+    if (st == PB_RANGE && *reserved == 0) {
+        PyErr_SetString(
+            PyExc_BufferError,
+            "nothing is reserved: there was no reservation, or a put gave it up");
+    }
+    else if (st == PB_RANGE) {
+        PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
+                     (unsigned long long)n, (unsigned long long)*reserved);
+    }
+    if (st == PB_OK) {
+        Py_CLEAR(self->staging);
+    }
+    return st == PB_OK ? 0 : -1;
+}
+
+const char queue_commit_doc[] =
+    "commit($self, n, /)\n--\n\n"
+    "Let the first ``n`` reserved bytes into the queue; the others are given up.\n\n"
+    "Raises BufferError when nothing is reserved (any more), ValueError when ``n`` is more\n"
+    "than that.  O(pages given up).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.reserve(8)\n"
+    ">>> queue.put(b'x')\n"
+    "True\n"
+    ">>> queue.commit(8)\n"
+    "Traceback (most recent call last):\n"
+    "    ...\n"
+    "BufferError: nothing is reserved: there was no reservation, or a put gave it up\n";
+
+PyObject *
+queue_commit(QueueObject *self, PyObject *arg)
+{
+    uint64_t n, reserved;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- asyncio.BufferedProtocol ---- */
+
+const char queue_get_buffer_doc[] =
+    "get_buffer($self, sizehint=-1, /)\n--\n\n"
+    "A reservation as asyncio.BufferedProtocol asks for it: at least 16 KiB, more while\n"
+    "what comes fills it.\n\n"
+    "With ``max_bytes`` no more than there is room for.  O(size).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.get_buffer(-1)\n"
+    ">>> len(view) >= 16384\n"
+    "True\n"
+    ">>> view[:5] = b'hello'\n"
+    ">>> queue.buffer_updated(5)\n"
+    ">>> queue.get()\n"
+    "b'hello'\n";
+
+PyObject *
+queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (queue_arg_size("get_buffer", args, nargs, &n) < 0) {
+        return NULL;
+    }
+    n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
+    n = pb_max(n, pb_max(OFFER_LEAST, self->offer));
+    n = clip_to_room(self, n);
+    return n ? reserve_view(self, n) : NULL;
+}
+
+const char queue_buffer_updated_doc[] =
+    "buffer_updated($self, n, /)\n--\n\n"
+    "Let the first ``n`` bytes of the last get_buffer() in: commit(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> view = queue.get_buffer()\n"
+    ">>> queue.buffer_updated(3)\n"
+    ">>> len(queue)\n"
+    "3\n";
+
+/* The next offer: twice as much when this one was filled, half when most stayed empty. */
+static uint32_t
+next_offer(uint64_t reserved, uint64_t n)
+{
+    uint64_t offer = n == reserved      ? 2 * reserved
+                     : n < reserved / 4 ? reserved / 2
+                                        : reserved;
+    return (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
+}
+
+PyObject *
+queue_buffer_updated(QueueObject *self, PyObject *arg)
+{
+    uint64_t n, reserved;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+        return NULL;
+    }
+    self->offer = next_offer(reserved, n);
+    Py_RETURN_NONE;
+}
+
+/* ---- views of what is there ---- */
+
+const char queue_views_doc[] =
+    "views($self, /)\n--\n\n"
+    "What is in the queue as a list of read-only memoryviews, one per run of pages.\n\n"
+    "They show the bytes of this moment, without a copy, whatever happens to the queue:\n"
+    "an iovec list for sendmsg() or writev(), and then consume().  O(pages).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'hello')\n"
+    "True\n"
+    ">>> [bytes(view) for view in queue.views()]\n"
+    "[b'hello']\n";
+
+PyObject *
+queue_views(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t n = queue_size(self);
+    return n ? views_stable(&self->b, 0, n) : PyList_New(0);
+}

@@ -1,0 +1,103 @@
+/* queue_splice.c: from one queue to another, under both locks. */
+#include "queue/object.h"
+
+/* By address (the order of locks).  With a GIL the second may have to be waited for, and
+ * the first be taken meanwhile: then anew. */
+static void
+lock_both(pb_buf *a, pb_buf *b)
+{
+    pb_buf *first = a < b ? a : b, *second = a < b ? b : a;
+#ifdef Py_GIL_DISABLED
+    buffer_lock(first);
+    buffer_lock(second);
+#else
+    do {
+        buffer_lock(first);
+        buffer_lock(second);
+    } while (first->root.lock);
+#endif
+}
+
+static void
+unlock_both(pb_buf *a, pb_buf *b)
+{
+    buffer_unlock(a);
+    buffer_unlock(b);
+}
+
+/* Where the last call stopped: who refused, and what. */
+typedef struct {
+    pb_status st;
+    bool admitted;
+    pb_buf *refused_by;
+    uint64_t moved;
+} outcome;
+
+static outcome
+splice_once(QueueObject *self, QueueObject *other, uint64_t n)
+{
+    outcome o = {PB_OK, true, &self->b, 0};
+    uint64_t push = 0;
+    lock_both(&self->b, &other->b);
+    n = pb_min(n, pb_queue_len(&other->b, &other->q));
+    o.admitted = pb_queue_admits(&self->b, &self->q, n, &push);
+    if (n && o.admitted) {
+        o.st = pb_queue_splice(&self->b, &self->q, &other->b, &other->q, n, push,
+                               &o.refused_by);
+    }
+    unlock_both(&self->b, &other->b);
+    o.moved = o.st == PB_OK && o.admitted ? n : 0;
+    if (!o.admitted && self->q.overflow == PB_RAISE) {
+        queue_raise_full(self, n);
+    }
+    return o;
+}
+
+static int
+splice_args(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, uint64_t *n)
+{
+    *n = UINT64_MAX;
+    if (check_nargs("splice_from", nargs, 1, 2) < 0 ||
+        (nargs > 1 && arg_size(args[1], n) < 0)) {
+        return -1;
+    }
+    if (!PyObject_TypeCheck(args[0], state_of((PyObject *)self)->queue_type)) {
+        PyErr_Format(PyExc_TypeError, "splice_from() takes a ByteQueue, not %.200s",
+                     Py_TYPE(args[0])->tp_name);
+        return -1;
+    }
+    if (args[0] == (PyObject *)self) {
+        PyErr_SetString(PyExc_ValueError, "a queue cannot be spliced from itself");
+        return -1;
+    }
+    return 0;
+}
+
+const char queue_splice_doc[] =
+    "splice_from($self, queue, n=-1, /)\n--\n\n"
+    "Move the oldest bytes of another queue, at most ``n`` of them, to the end of this\n"
+    "one; returns how many.\n\n"
+    "All of them or none: what ``max_bytes`` forbids stays where it is (0, or\n"
+    "CapacityError when overflow='raise').  Whole pages go over as they are where both\n"
+    "queues are of one pool and positions are congruent modulo the page, as with an empty\n"
+    "queue they always are; bytes are copied elsewhere.\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> source, sink = ByteQueue(), ByteQueue()\n"
+    ">>> source.put(b'head body')\n"
+    "True\n"
+    ">>> sink.splice_from(source, 4), sink.get(), source.get()\n"
+    "(4, b'head', b' body')\n";
+
+PyObject *
+queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    outcome o;
+    if (splice_args(self, args, nargs, &n) < 0) {
+        return NULL;
+    }
+    do {
+        o = splice_once(self, (QueueObject *)args[0], n);
+    } while (transfer_again(o.refused_by, &o.st, 0, n));
+    return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(o.moved);
+}

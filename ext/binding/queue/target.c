@@ -1,0 +1,193 @@
+/* queue_target.c: telling sockets from files, and waiting for either. */
+#include "queue/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#ifndef PIPE_BUF
+#define PIPE_BUF 512
+#endif
+
+/* ---- what is it? ---- */
+
+/* _socket.socket, borrowed; NULL without an exception when nobody has imported it: then
+ * nothing is a socket. */
+static PyObject *
+socket_type(module_state *state)
+{
+    if (state->socket_type == NULL) {
+        PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
+        PyObject *module = PyDict_GetItemString(modules, "_socket");
+        if (module) {
+            state->socket_type = PyObject_GetAttrString(module, "socket");
+        }
+    }
+    return state->socket_type;
+}
+
+/* Does the type of `obj` do `name` itself, other than _socket.socket does?  TLS sockets
+ * do, and those of cooperative frameworks. */
+static int
+overrides(PyObject *obj, PyObject *base, const char *name)
+{
+    PyObject *own = PyObject_GetAttrString((PyObject *)Py_TYPE(obj), name);
+    PyObject *common = own ? PyObject_GetAttrString(base, name) : NULL;
+    int result = common ? own != common : -1;
+    Py_XDECREF(own);
+    Py_XDECREF(common);
+    return result;
+}
+
+static int
+convert_timeout(PyObject *sock, io_target *target)
+{
+    PyObject *timeout = PyObject_CallMethod(sock, "gettimeout", NULL);
+    if (timeout == NULL) {
+        return -1;
+    }
+    target->timeout = timeout == Py_None ? -1 : PyFloat_AsDouble(timeout);
+    Py_DECREF(timeout);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* A file descriptor: what the kernel knows of it.  One that is not open for this would be
+ * waited for in vain. */
+static int
+describe_fd(io_target *target, bool sending)
+{
+    struct stat st;
+    int flags = fcntl(target->fd, F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) == (sending ? O_RDONLY : O_WRONLY)) {
+        errno = EBADF;
+        flags = -1;
+    }
+    if (flags < 0 || fstat(target->fd, &st) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    target->timeout = flags & O_NONBLOCK ? 0 : -1;
+    target->socket = S_ISSOCK(st.st_mode);
+    bool disk = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+    target->wait_first = target->timeout != 0 && !target->socket && !disk;
+    if (target->wait_first) {
+        target->most = PIPE_BUF; /* poll() promises so much to be taken, and no more */
+    }
+    return 0;
+}
+
+static int
+has(PyObject *obj, const char *name)
+{
+    return PyObject_HasAttrString(obj, name);
+}
+
+static int
+describe_socket(PyObject *obj, PyObject *base, bool sending, io_target *target)
+{
+    int own = overrides(obj, base, sending ? "send" : "recv_into");
+    if (own != 0) {
+        target->object = own > 0;
+        return own < 0 ? -1 : 0;
+    }
+    target->socket = true;
+    target->fd = PyObject_AsFileDescriptor(obj);
+    return convert_timeout(obj, target);
+}
+
+int
+target_of(module_state *state, PyObject *obj, bool sending, io_target *target)
+{
+    *target = (io_target){.most = UINT64_MAX};
+    PyObject *base = PyLong_Check(obj) ? NULL : socket_type(state);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    if (base && PyObject_IsInstance(obj, base)) {
+        int result = describe_socket(obj, base, sending, target);
+        if (target->fd < 0 && !target->object) { /* closed: the error that sockets raise */
+            PyErr_Clear();
+            errno = EBADF;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        return result;
+    }
+    if (!PyLong_Check(obj) && has(obj, "send") && has(obj, "recv_into")) {
+        target->object = true;
+        return 0;
+    }
+    target->fd = PyObject_AsFileDescriptor(obj);
+    return target->fd < 0 ? -1 : describe_fd(target, sending);
+}
+
+/* ---- waiting ---- */
+
+static double
+now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+/* Milliseconds until the deadline, rounded up; -1: for ever. */
+static int
+remaining(io_target *target)
+{
+    if (target->timeout < 0) {
+        return -1;
+    }
+    if (target->deadline == 0) {
+        target->deadline = now() + target->timeout;
+    }
+    double left = (target->deadline - now()) * 1e3;
+    return left <= 0 ? 0 : left >= INT_MAX - 1 ? INT_MAX : (int)left + 1;
+}
+
+/* 1: ready; 0: the time is over; -1: an exception. */
+static int
+poll_target(io_target *target, short events)
+{
+    for (;;) {
+        struct pollfd one = {.fd = target->fd, .events = events};
+        int ready, error, left = remaining(target);
+        Py_BEGIN_ALLOW_THREADS
+        ready = poll(&one, 1, left);
+        error = errno;
+        Py_END_ALLOW_THREADS
+        if (ready >= 0) {
+            return ready;
+        }
+        if (error != EINTR) {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+}
+
+int
+target_wait(io_target *target, int error, bool sending)
+{
+    if (error == EINTR) {
+        return PyErr_CheckSignals();
+    }
+    bool would_block = error == 0 || error == EAGAIN || error == EWOULDBLOCK;
+    if (!would_block || target->timeout == 0) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError); /* EAGAIN is a BlockingIOError */
+        return -1;
+    }
+    int ready = poll_target(target, sending ? POLLOUT : POLLIN);
+    if (ready == 0) {
+        PyErr_SetString(PyExc_TimeoutError, "timed out");
+    }
+    return ready > 0 ? 0 : -1;
+}

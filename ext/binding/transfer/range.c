@@ -1,0 +1,125 @@
+/* range.c: ranges of one buffer put into another one.
+ *
+ * The source is held first, in O(1), under its own lock; then the target is changed under
+ * its own.  So no call ever has two locks, a buffer may be both sides, and two threads may
+ * put buffers into each other. */
+#include "transfer/range.h"
+#include "lock/inflight.h"
+
+pb_buf *
+range_source(const pb_buf *b, PyObject *obj)
+{
+    bool is_buffer = PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type);
+    return is_buffer ? &((BufferObject *)obj)->b : NULL;
+}
+
+/* ---- 1. hold ---- */
+
+static pb_status
+hold_lock_held(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
+{
+    uint64_t size = from->root.size;
+    *n = off >= size ? 0 : pb_min(*n, size - off);
+    return *n ? pb_range_hold(r, from, off, *n) : PB_OK;
+}
+
+static int
+hold(held_tree *h, uint64_t off, uint64_t *n)
+{
+    pb_buf *from = h->from;
+    pb_status st;
+    uint64_t asked = *n;
+    do {
+        *n = asked;
+        buffer_lock(from);
+        st = hold_lock_held(&h->r, from, off, n);
+        if (st == PB_OK && *n) {
+            held_note(h);
+        }
+        buffer_unlock(from);
+    } while (transfer_acquire_again(from, &st, off, *n));
+    return st == PB_OK ? 0 : -1;
+}
+
+static void
+unhold(held_tree *h)
+{
+    buffer_lock(h->from);
+    held_forget(h);
+    pb_range_unhold(&h->r, h->from, h->shared);
+    buffer_unlock(h->from);
+}
+
+/* ---- 2. put ---- */
+
+/* Large copies give up the GIL: what is copied is held, who asks for `b` waits. */
+static void
+finish_lock_held(pb_buf *b, const pb_paste *p)
+{
+    PyThreadState *saved = NULL;
+    bool large = p->bytes >= COPY_WITHOUT_GIL;
+    copy_gate *gate = large ? buffer_leave_gil(b, &(copy_job){.paste = *p}, &saved) : NULL;
+    pb_paste_finish(p);
+    if (large) {
+        buffer_enter_gil(b, gate, saved);
+    }
+}
+
+static pb_status
+paste_lock_held(pb_buf *b, uint64_t off, const pb_held_range *r, uint64_t n, bool *shared)
+{
+    pb_paste p;
+    pb_status st = pb_paste_begin(&p, b, off, &r->b, r->off, n);
+    if (st == PB_OK) {
+        *shared = p.shared;
+        finish_lock_held(b, &p);
+    }
+    return st;
+}
+
+static pb_status
+splice_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
+                 bool *shared)
+{
+    Py_ssize_t start = place->start, stop = place->stop;
+    Py_ssize_t cut = PySlice_AdjustIndices((Py_ssize_t)b->root.size, &start, &stop, 1);
+    return pb_buf_splice(b, (uint64_t)start, (uint64_t)cut, n ? &r->b : NULL,
+                         n ? r->off : 0, n, shared);
+}
+
+static pb_status
+put_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
+              uint64_t *off, bool *shared)
+{
+    *off = place->where == RANGE_OVER ? place->off : b->root.size;
+    if (place->where == RANGE_SLICE) {
+        return splice_lock_held(b, place, r, n, shared);
+    }
+    return n ? paste_lock_held(b, *off, r, n, shared) : PB_OK;
+}
+
+int
+range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, uint64_t *n)
+{
+    pb_status st;
+    uint64_t off;
+    held_tree *h = held_new(from);
+    if (h == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (hold(h, from_off, n) < 0) {
+        held_free(h);
+        return -1;
+    }
+    do {
+        buffer_lock(b);
+        st = put_lock_held(b, place, &h->r, *n, &off, &h->shared);
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, off, *n));
+    if (*n) {
+        unhold(h);
+    }
+    held_free(h);
+    return st == PB_OK ? 0 : -1;
+}

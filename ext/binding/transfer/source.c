@@ -1,0 +1,135 @@
+/* source.c: what bytes can come from, converted before any own state is read (I6). */
+#include "buffer/container.h"
+#include "range/edit.h"
+#include "transfer/range.h"
+
+int
+source_byte(PyObject *obj, uint8_t *out)
+{
+    Py_ssize_t value = PyNumber_AsSsize_t(obj, NULL);
+    if (value == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (value < 0 || value > 255) {
+        PyErr_SetString(PyExc_ValueError, "byte must be in range(0, 256)");
+        return -1;
+    }
+    *out = (uint8_t)value;
+    return 0;
+}
+
+/* A view of an object of our own making; takes the reference, which may be NULL. */
+static int
+view_of(PyObject *made, Py_buffer *view)
+{
+    int result = made ? PyObject_GetBuffer(made, view, PyBUF_SIMPLE) : -1;
+    Py_XDECREF(made);
+    return result;
+}
+
+/* Memory of the pool is copied: it may be a live view of the very bytes that change.  The copy
+ * would be anybody's, so what it is made of is looked at here. */
+static int
+copy_own_memory(const pb_buf *b, Py_buffer *view)
+{
+    if (!pb_buf_is_own_memory(b, view->buf, (uint64_t)view->len)) {
+        return 0;
+    }
+    if (transfer_vouch(b, view->buf, (uint64_t)view->len) < 0) {
+        PyBuffer_Release(view);
+        return -1;
+    }
+    PyObject *copy = PyBytes_FromStringAndSize(view->buf, view->len);
+    PyBuffer_Release(view);
+    return view_of(copy, view);
+}
+
+int
+source_bytes_like(const pb_buf *b, PyObject *obj, Py_buffer *view)
+{
+    if (PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type)) {
+        return view_of(transfer_read(&((BufferObject *)obj)->b, 0, UINT64_MAX), view);
+    }
+    if (arg_bytes(obj, view) < 0) {
+        return -1;
+    }
+    return view->obj ? copy_own_memory(b, view) : 0;
+}
+
+/* ---- iterables of ints ---- */
+
+/* Append one byte to a bytearray of which `used` are in use. */
+static int
+collect_byte(PyObject *into, Py_ssize_t used, PyObject *item)
+{
+    uint8_t byte;
+    if (source_byte(item, &byte) < 0) {
+        return -1;
+    }
+    Py_ssize_t room = PyByteArray_GET_SIZE(into);
+    if (used == room && PyByteArray_Resize(into, room + room / 2 + 64) < 0) {
+        return -1;
+    }
+    PyByteArray_AS_STRING(into)[used] = (char)byte;
+    return 0;
+}
+
+/* What an iterator yields, as a bytearray; NULL with an exception. */
+static PyObject *
+collect(PyObject *iterator)
+{
+    PyObject *into = PyByteArray_FromStringAndSize(NULL, 0), *item;
+    Py_ssize_t used = 0;
+    while (into && (item = PyIter_Next(iterator)) != NULL) {
+        if (collect_byte(into, used, item) < 0) {
+            Py_CLEAR(into);
+        }
+        used++;
+        Py_DECREF(item);
+    }
+    if (into && (PyErr_Occurred() || PyByteArray_Resize(into, used) < 0)) {
+        Py_CLEAR(into);
+    }
+    return into;
+}
+
+int
+source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view)
+{
+    if (PyBytes_CheckExact(obj) || PyObject_CheckBuffer(obj) ||
+        PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type)) {
+        return source_bytes_like(b, obj, view);
+    }
+    PyObject *iterator = PyUnicode_Check(obj) ? NULL : PyObject_GetIter(obj);
+    if (iterator == NULL) {
+        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Format(PyExc_TypeError,
+                         "expected a bytes-like object or an iterable of ints, not %.200s",
+                         Py_TYPE(obj)->tp_name);
+        }
+        return -1;
+    }
+    int result = view_of(collect(iterator), view);
+    Py_DECREF(iterator);
+    return result;
+}
+
+int
+source_extend(pb_buf *b, PyObject *obj)
+{
+    Py_buffer view;
+    if (transfer_extend_fast(b, obj)) {
+        return 0;
+    }
+    pb_buf *from = range_source(b, obj);
+    if (from) { /* pages are shared where that goes */
+        uint64_t n = UINT64_MAX;
+        return range_put(b, &(range_place){.where = RANGE_END}, from, 0, &n);
+    }
+    if (source_bytes(b, obj, &view) < 0) {
+        return -1;
+    }
+    int result = transfer_extend(b, view.buf, (uint64_t)view.len);
+    source_release(&view);
+    return result;
+}

@@ -1,0 +1,100 @@
+/* transfer.h: bytes between Python and a tree: lock, one core call, unlock, and when the
+ * pool is short, have it grown and try again.
+ *
+ * Every object of ours that owns a tree begins like a Holder, so that the object around
+ * a pb_buf is found by an offset.  Functions return -1 or NULL with an exception set and
+ * nothing changed (I3). */
+#ifndef PAGEBUF_TRANSFER_H
+#define PAGEBUF_TRANSFER_H
+
+#include "lock/lock.h"
+
+/* After an attempt that was refused, or after which the pool has something to tell.
+ * Refused: have the pool grown where that helps (true: try again), else raise.  Damage that
+ * was found is raised even if the call is done (*st is PB_CORRUPT then), unless it `acquires`:
+ * what somebody has got must not be lost, so the next call tells.  No lock is held, as Python
+ * code runs.  [off, off + n) is what was asked for. */
+bool
+transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires);
+
+static inline bool
+transfer_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
+{
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
+    return !done && transfer_settle(b, st, off, n, false);
+}
+
+/* The same for a call that pins, holds or shares. */
+static inline bool
+transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
+{
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
+    return !done && transfer_settle(b, st, off, n, true);
+}
+
+/* May memory of the caller's be filled with the buffer's bytes (pb_buf_vouch)?  -1 with an
+ * exception. */
+int
+transfer_vouch(const pb_buf *b, const void *mem, uint64_t n);
+
+int
+transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+/* One attempt at it, n > 0; transfer_again is next. */
+pb_status
+transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+int
+transfer_extend(pb_buf *b, const void *src, uint64_t n);
+
+/* Append the bytes of any bytes-like object. */
+int
+transfer_extend_object(pb_buf *b, PyObject *data);
+
+/* Bytes [off, off + n), clipped to the end; a new bytes object. */
+PyObject *
+transfer_read(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Copy [off, off + n), clipped to the end, to dst; *got: how many were there. */
+int
+transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got);
+
+/* Take n bytes off the front as a bytes object; IndexError when there are fewer. */
+PyObject *
+transfer_take(pb_buf *b, uint64_t n);
+
+int
+transfer_truncate(pb_buf *b, uint64_t size);
+int
+transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
+int
+transfer_drop_front(pb_buf *b, uint64_t n);
+
+/* The common case of an append, whole: exact bytes that fit the remembered tail page. */
+static inline bool
+transfer_extend_fast(pb_buf *b, PyObject *data)
+{
+    if (PB_UNLIKELY(!PyBytes_CheckExact(data))) {
+        return false;
+    }
+    uint64_t n = (uint64_t)PyBytes_GET_SIZE(data);
+    buffer_lock(b);
+    bool fits = PB_LIKELY(n - 1 < b->root.room); /* not for n == 0 */
+    if (fits) {
+        (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
+    }
+    buffer_unlock(b);
+    return fits;
+}
+
+/* A length that is read under the lock. */
+static inline uint64_t
+transfer_size(pb_buf *b)
+{
+    buffer_lock(b);
+    uint64_t size = b->root.size;
+    buffer_unlock(b);
+    return size;
+}
+
+#endif

@@ -1,0 +1,364 @@
+/* view_run.c: the objects behind memoryviews: a run, and what keeps its memory alive.
+ *
+ *    memoryview -> Run (address, length) -> Live   (a pin and its pool)
+ *                                        -> Stable (a tree that shares the frames)
+ *                                        -> bytes  (zeros, or a copy)
+ *
+ * None of them holds the buffer: views pin pages, never the buffer (I7).  The collector sees
+ * the way from a view to its pool, since an object that holds the view may be what the pool
+ * calls on_pressure.  They never change, so clearing is left to what does. */
+#include "view/object.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *owner;
+    void *address;
+    Py_ssize_t len;
+    int readonly;
+    handed_out seen;
+} RunObject;
+
+typedef struct {
+    PyObject_HEAD
+    PoolObject *pool;
+    pb_pin pin;
+} LiveObject;
+
+typedef struct {
+    PyObject_HEAD
+    pb_buf b; /* a Holder */
+    PoolObject *pool;
+} StableObject;
+
+/* ---- Run ---- */
+
+static int
+run_getbuffer(RunObject *self, Py_buffer *view, int flags)
+{
+    return PyBuffer_FillInfo(view, (PyObject *)self, self->address, self->len,
+                             self->readonly, flags);
+}
+
+static int
+run_traverse(RunObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->owner);
+    return 0;
+}
+
+static void
+run_dealloc(RunObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    handed_back(&self->seen);
+    Py_XDECREF(self->owner);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot run_slots[] = {
+    {Py_tp_dealloc, run_dealloc},
+    {Py_tp_traverse, run_traverse},
+    {Py_bf_getbuffer, run_getbuffer},
+    {Py_tp_doc, "Memory of one run, behind a memoryview."},
+    {0, NULL},
+};
+
+#define INTERNAL_FLAGS                                                             \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | \
+     Py_TPFLAGS_IMMUTABLETYPE)
+
+PyType_Spec run_spec = {
+    .name = "pagebuf._core._Run",
+    .basicsize = sizeof(RunObject),
+    .flags = INTERNAL_FLAGS,
+    .slots = run_slots,
+};
+
+/* A memoryview of [address, address + n), kept alive by `owner`, whose reference is
+ * taken. */
+static PyObject *
+run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
+{
+    RunObject *run = PyObject_GC_New(RunObject, state->run_type);
+    if (run == NULL) {
+        Py_DECREF(owner);
+        return NULL;
+    }
+    run->owner = owner;
+    run->address = address;
+    run->len = (Py_ssize_t)n;
+    run->readonly = readonly;
+    hand_out(&run->seen, state, address, n);
+    PyObject_GC_Track(run);
+    PyObject *view = PyMemoryView_FromObject((PyObject *)run);
+    Py_DECREF(run);
+    return view;
+}
+
+/* ---- Live ---- */
+
+static int
+live_traverse(LiveObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pool);
+    return 0;
+}
+
+static void
+live_dealloc(LiveObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->pool) {
+        view_unpin(self->pool, &self->pin);
+        Py_DECREF(self->pool);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot live_slots[] = {
+    {Py_tp_dealloc, live_dealloc},
+    {Py_tp_traverse, live_traverse},
+    {Py_tp_doc, "A live pin."},
+    {0, NULL},
+};
+
+PyType_Spec live_spec = {
+    .name = "pagebuf._core._Live",
+    .basicsize = sizeof(LiveObject),
+    .flags = INTERNAL_FLAGS,
+    .slots = live_slots,
+};
+
+static PyObject *
+view_pinned(pb_buf *b, pinning *p)
+{
+    module_state *state = state_of_buf(b);
+    LiveObject *live = PyObject_GC_New(LiveObject, state->live_type);
+    if (live == NULL) {
+        return NULL;
+    }
+    live->pool = NULL;
+    live->pin = (pb_pin){0};
+    p->pin = &live->pin;
+    if (view_pin_in(b, p) < 0) {
+        Py_DECREF(live);
+        return NULL;
+    }
+    live->pool = p->pool;
+    PyObject_GC_Track(live);
+    return run_view(state, (PyObject *)live, p->address, p->n, 0);
+}
+
+PyObject *
+view_live(pb_buf *b, uint64_t off, uint64_t n)
+{
+    if (n == 0) {
+        PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
+        return empty ? run_view(state_of_buf(b), empty, (void *)"", 0, 0) : NULL;
+    }
+    return view_pinned(b, &(pinning){.off = off, .n = n});
+}
+
+PyObject *
+view_live_in(pb_buf *b, uint64_t n, const pin_room *room)
+{
+    return view_pinned(b, &(pinning){.room = room, .n = n});
+}
+
+PyObject *
+views_live(pb_buf *b, uint64_t off, uint64_t n)
+{
+    PyObject *list = PyList_New(0);
+    while (list && n) {
+        uint8_t *address;
+        buffer_lock(b);
+        bool inside = off <= b->root.size && n <= b->root.size - off;
+        uint64_t len = inside ? pb_buf_stretch(b, off, n, &address) : 0;
+        buffer_unlock(b);
+        if (!inside) { /* cut meanwhile: the pool runs Python code */
+            raise_status(b, PB_RANGE, off, n);
+            Py_CLEAR(list);
+            break;
+        }
+        PyObject *view = view_live(b, off, len);
+        if (view == NULL || PyList_Append(list, view) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(view);
+        off += len;
+        n -= len;
+    }
+    return list;
+}
+
+/* ---- Stable ---- */
+
+static int
+stable_traverse(StableObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pool);
+    return 0;
+}
+
+static void
+stable_dealloc(StableObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->pool) {
+        pb_buf_fini(&self->b);
+        witness_forget(&self->b);
+        pool_tell_unraisable(self->pool);
+        Py_DECREF(self->pool);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot stable_slots[] = {
+    {Py_tp_dealloc, stable_dealloc},
+    {Py_tp_traverse, stable_traverse},
+    {Py_tp_doc, "What a buffer held when a stable view was made."},
+    {0, NULL},
+};
+
+PyType_Spec stable_spec = {
+    .name = "pagebuf._core._Stable",
+    .basicsize = sizeof(StableObject),
+    .flags = INTERNAL_FLAGS,
+    .slots = stable_slots,
+};
+
+static pb_status
+share_lock_held(StableObject *stable, pb_buf *b)
+{
+    pb_buf_init(&stable->b, b->pool, PB_MAX_LEVELS);
+    stable->b.root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = pb_buf_share(&stable->b, b);
+    if (st == PB_OK) {
+        stable->pool = (PoolObject *)Py_NewRef(pool_object(b));
+    }
+    else {
+        pb_buf_fini(&stable->b);
+    }
+    return st;
+}
+
+/* What the buffer holds now, shared; [off, off + n) lies in it, or IndexError: growing the
+ * pool runs Python code, which may have cut the buffer. */
+static StableObject *
+stable_new(pb_buf *b, uint64_t off, uint64_t n)
+{
+    StableObject *stable = PyObject_GC_New(StableObject, state_of_buf(b)->stable_type);
+    pb_status st = PB_OK;
+    if (stable == NULL) {
+        return NULL;
+    }
+    stable->pool = NULL;
+    do {
+        buffer_lock(b);
+        st = share_lock_held(stable, b);
+        buffer_unlock(b);
+    } while (transfer_acquire_again(b, &st, 0, b->root.size));
+    if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
+        raise_status(b, PB_RANGE, off, n);
+        st = PB_RANGE;
+    }
+    if (st != PB_OK) {
+        Py_CLEAR(stable);
+    }
+    else {
+        PyObject_GC_Track(stable);
+    }
+    return stable;
+}
+
+/* A memoryview of a copy. */
+static PyObject *
+view_copy(pb_buf *b, uint64_t off, uint64_t n)
+{
+    PyObject *bytes = transfer_read(b, off, n);
+    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Format(
+            PyExc_MemoryError,
+            "%llu bytes in one piece asked of the system: their pages are scattered, and a "
+            "stable view of such is a copy; views() takes none",
+            (unsigned long long)n);
+    }
+    PyObject *view = bytes ? PyMemoryView_FromObject(bytes) : NULL;
+    Py_XDECREF(bytes);
+    return view;
+}
+
+PyObject *
+view_stable(pb_buf *b, uint64_t off, uint64_t n)
+{
+    StableObject *stable = n ? stable_new(b, off, n) : NULL;
+    if (stable == NULL) {
+        return n ? NULL : view_copy(b, off, 0);
+    }
+    uint8_t *address = pb_buf_one_run(&stable->b, off, n);
+    if (address) {
+        return run_view(state_of_buf(b), (PyObject *)stable, address, n, 1);
+    }
+    PyObject *view = view_copy(&stable->b, off, n);
+    Py_DECREF(stable);
+    return view;
+}
+
+/* ---- lists of views ---- */
+
+#define ZEROS ((Py_ssize_t)1 << 16)
+
+/* The shared run of zeros that holes are shown as: a new reference. */
+static PyObject *
+zeros(module_state *state)
+{
+    if (state->zeros == NULL) {
+        state->zeros = PyBytes_FromStringAndSize(NULL, ZEROS);
+        if (state->zeros == NULL) {
+            return NULL;
+        }
+        memset(PyBytes_AS_STRING(state->zeros), 0, (size_t)ZEROS);
+    }
+    return Py_NewRef(state->zeros);
+}
+
+static PyObject *
+stretch_view(module_state *state, StableObject *stable, uint8_t *address, uint64_t n)
+{
+    if (address) {
+        return run_view(state, Py_NewRef(stable), address, n, 1);
+    }
+    PyObject *hole = zeros(state);
+    return hole ? run_view(state, hole, PyBytes_AS_STRING(hole), n, 1) : NULL;
+}
+
+PyObject *
+views_stable(pb_buf *b, uint64_t off, uint64_t n)
+{
+    module_state *state = state_of_buf(b);
+    StableObject *stable = stable_new(b, off, n);
+    PyObject *list = stable ? PyList_New(0) : NULL;
+    while (list && n) {
+        uint8_t *address;
+        uint64_t len = pb_buf_stretch(&stable->b, off, n, &address);
+        len = address ? len : pb_min(len, (uint64_t)ZEROS);
+        PyObject *view = stretch_view(state, stable, address, len);
+        if (view == NULL || PyList_Append(list, view) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(view);
+        off += len;
+        n -= len;
+    }
+    Py_XDECREF(stable);
+    return list;
+}

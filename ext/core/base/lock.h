@@ -1,0 +1,90 @@
+/* pb_lock.h: the pool's lock, and the loads and stores that others may race with.
+ *
+ * PB_LOCKS is 1 where threads can really meet in the core (free-threaded CPython, the
+ * thread tests).  Elsewhere the GIL is held by everyone who touches a pool, and the
+ * lock compiles to nothing.  The counts of the frame table are written only under the
+ * pool's lock, so they need no read-modify-write: a relaxed store is enough. */
+#ifndef PB_LOCK_H
+#define PB_LOCK_H
+
+#include "base/config.h"
+
+#ifndef PB_LOCKS
+#ifdef Py_GIL_DISABLED
+#define PB_LOCKS 1
+#else
+#define PB_LOCKS 0
+#endif
+#endif
+
+#if PB_LOCKS
+#include <pthread.h>
+
+typedef pthread_mutex_t pb_lock;
+
+static inline void
+pb_lock_init(pb_lock *lock)
+{
+    pthread_mutex_init(lock, NULL);
+}
+
+static inline void
+pb_lock_take(pb_lock *lock)
+{
+    pthread_mutex_lock(lock);
+}
+
+static inline void
+pb_lock_drop(pb_lock *lock)
+{
+    pthread_mutex_unlock(lock);
+}
+
+static inline uint32_t
+pb_load32(const uint32_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+pb_store32(uint32_t *at, uint32_t v)
+{
+    __atomic_store_n(at, v, __ATOMIC_RELEASE);
+}
+
+#else
+
+typedef char pb_lock;
+
+static inline void
+pb_lock_init(pb_lock *lock)
+{
+    *lock = 0;
+}
+
+static inline void
+pb_lock_take(pb_lock *lock)
+{
+    (void)lock;
+}
+
+static inline void
+pb_lock_drop(pb_lock *lock)
+{
+    (void)lock;
+}
+
+static inline uint32_t
+pb_load32(const uint32_t *at)
+{
+    return *at;
+}
+
+static inline void
+pb_store32(uint32_t *at, uint32_t v)
+{
+    *at = v;
+}
+#endif
+
+#endif

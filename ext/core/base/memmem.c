@@ -1,0 +1,217 @@
+/* pb_match.c: a needle in a text. */
+#define _GNU_SOURCE /* memmem, memrchr */
+#include "base/memmem.h"
+
+/* ---- the two-way algorithm ---- */
+
+/* A needle, read from its end when back is set, cut into a left and a right part: the
+ * right part begins at `cut` and has the period `period`; `periodic`: so has all of it. */
+typedef struct {
+    const uint8_t *byte;
+    int64_t n;
+    bool back;
+    int64_t cut, period;
+    bool periodic;
+} needle_parts;
+
+static inline uint8_t
+needle_at(const needle_parts *x, int64_t i)
+{
+    return x->byte[x->back ? x->n - 1 - i : i];
+}
+
+/* Where the largest suffix begins, by the order of bytes or its inverse; its period. */
+static int64_t
+largest_suffix(const needle_parts *x, bool inverse, int64_t *period)
+{
+    int64_t suffix = 0, j = 1, k = 0; /* compare suffix + k with j + k */
+    *period = 1;
+    while (j + k < x->n) {
+        uint8_t a = needle_at(x, j + k), b = needle_at(x, suffix + k);
+        if (a == b) {
+            bool whole = k + 1 == *period;
+            j += whole ? *period : 0;
+            k = whole ? 0 : k + 1;
+        }
+        else if ((a < b) != inverse) {
+            j += k + 1;
+            k = 0;
+            *period = j - suffix;
+        }
+        else {
+            suffix = j++;
+            k = 0;
+            *period = 1;
+        }
+    }
+    return suffix;
+}
+
+static bool
+is_periodic(const needle_parts *x)
+{
+    for (int64_t i = 0; i < x->cut; i++) {
+        if (needle_at(x, i) != needle_at(x, i + x->period)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static needle_parts
+take_apart(const uint8_t *needle, size_t n, bool back)
+{
+    needle_parts x = {.byte = needle, .n = (int64_t)n, .back = back};
+    int64_t other, other_cut = largest_suffix(&x, true, &other);
+    x.cut = largest_suffix(&x, false, &x.period);
+    if (other_cut > x.cut) {
+        x.cut = other_cut;
+        x.period = other;
+    }
+    x.periodic = is_periodic(&x);
+    if (!x.periodic) { /* then a shift by more than either part misses nothing */
+        x.period = (x.cut > x.n - x.cut ? x.cut : x.n - x.cut) + 1;
+    }
+    return x;
+}
+
+/* The text under the needle: byte k of [from, to), counted from `to` when back is set. */
+typedef struct {
+    pb_text *text;
+    uint64_t from, to;
+    bool back;
+} range_of_text;
+
+static inline uint8_t
+text_at(const range_of_text *y, int64_t k)
+{
+    uint64_t off = y->back ? y->to - 1 - (uint64_t)k : y->from + (uint64_t)k;
+    pb_text *text = y->text;
+    if (PB_UNLIKELY(off - text->start >= text->end - text->start)) {
+        text->fetch(text, off);
+    }
+    return text->at ? text->at[off - text->start] : 0;
+}
+
+/* 1. the right part, forwards: a mismatch shifts past it  2. the left part, backwards,
+ * down to what is known from the last shift (`known` bytes)  3. shift by the period. */
+static int64_t
+two_way(const needle_parts *x, const range_of_text *y)
+{
+    int64_t last = (int64_t)(y->to - y->from) - x->n;
+    for (int64_t j = 0, known = 0; j <= last;) {
+        int64_t i = x->cut > known ? x->cut : known;
+        while (i < x->n && needle_at(x, i) == text_at(y, j + i)) {
+            i++;
+        }
+        if (i < x->n) {
+            j += i - x->cut + 1;
+            known = 0;
+            continue;
+        }
+        for (i = x->cut; i > known && needle_at(x, i - 1) == text_at(y, j + i - 1);) {
+            i--;
+        }
+        if (i <= known) {
+            return j;
+        }
+        j += x->period;
+        known = x->periodic ? x->n - x->period : 0;
+    }
+    return -1;
+}
+
+uint64_t
+pb_match_pieces(pb_text *text, uint64_t from, uint64_t to, const uint8_t *needle, size_t n,
+                bool back)
+{
+    if (to < from || to - from < n) {
+        return UINT64_MAX;
+    }
+    range_of_text y = {text, from, to, back};
+    needle_parts x = take_apart(needle, n, back);
+    int64_t j = two_way(&x, &y);
+    if (j < 0) {
+        return UINT64_MAX;
+    }
+    return back ? to - (uint64_t)j - n : from + (uint64_t)j;
+}
+
+/* ---- in memory ---- */
+
+/* A text in one piece has been fetched already. */
+static const uint8_t *
+match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, bool back)
+{
+    pb_text whole = {.at = text, .start = 0, .end = len};
+    uint64_t at = pb_match_pieces(&whole, 0, len, needle, n, back);
+    return at == UINT64_MAX ? NULL : text + at;
+}
+
+/* The scan has found so many candidates in so many bytes: is it worth while still?  A
+ * candidate costs a call and, where its other end fits too, a comparison. */
+#define CANDIDATE 16
+#define worth_while(work, scanned) ((work) <= 4 * (scanned) + 4096)
+
+const uint8_t *
+pb_match_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
+{
+    const uint8_t *p = text, *past = text + (len - n + 1);
+    size_t work = 0;
+    while (p < past && worth_while(work, (size_t)(p - text))) {
+        p = memchr(p, needle[0], (size_t)(past - p));
+        if (p == NULL) {
+            return NULL;
+        }
+        if (p[n - 1] == needle[n - 1]) {
+            if (memcmp(p, needle, n) == 0) {
+                return p;
+            }
+            work += n;
+        }
+        work += CANDIDATE;
+        p++;
+    }
+    if (p >= past) {
+        return NULL;
+    }
+#ifdef __GLIBC__ /* linear there */
+    return memmem(p, (size_t)(past - p) + n - 1, needle, n);
+#else
+    return match_memory(p, (size_t)(past - p) + n - 1, needle, n, false);
+#endif
+}
+
+static const uint8_t *
+last_byte(const uint8_t *text, uint8_t byte, size_t len)
+{
+#ifdef __GLIBC__
+    return memrchr(text, byte, len);
+#else
+    while (len && text[len - 1] != byte) {
+        len--;
+    }
+    return len ? text + len - 1 : NULL;
+#endif
+}
+
+const uint8_t *
+pb_match_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
+{
+    size_t left = len - n + 1, work = 0; /* places to look at, the last one first */
+    while (left && worth_while(work, len - n + 1 - left)) {
+        const uint8_t *p = last_byte(text, needle[0], left);
+        if (p == NULL) {
+            return NULL;
+        }
+        if (p[n - 1] == needle[n - 1]) {
+            if (memcmp(p, needle, n) == 0) {
+                return p;
+            }
+            work += n;
+        }
+        work += CANDIDATE;
+        left = (size_t)(p - text);
+    }
+    return left ? match_memory(text, left + n - 1, needle, n, true) : NULL;
+}

@@ -1,0 +1,34 @@
+/* pb_match.h: the first and the last place where a needle lies in a text, in linear time
+ * and constant space.
+ *
+ * Two ways: a scan for one byte of the needle, as fast as memchr, for as long as that
+ * pays; else the two-way algorithm (Crochemore and Perrin, 1991), which compares each
+ * byte of the text twice at most.  It runs backwards as well: needle and text are then
+ * read from their ends. */
+#ifndef PB_MATCH_H
+#define PB_MATCH_H
+
+#include "base/config.h"
+
+/* In memory; NULL when there is none.  1 <= n <= len. */
+const uint8_t *
+pb_match_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
+const uint8_t *
+pb_match_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
+
+/* A text in pieces: bytes [start, end) of it lie at `at` (NULL: they are zeros).  When
+ * another one is wanted, `fetch` brings a piece that has byte `off`. */
+typedef struct pb_text {
+    const uint8_t *at;
+    uint64_t start, end;
+    void (*fetch)(struct pb_text *text, uint64_t off);
+    const void *source; /* for fetch */
+} pb_text;
+
+/* The first (back: the last) place of the needle within [from, to); UINT64_MAX when
+ * there is none.  n >= 1. */
+uint64_t
+pb_match_pieces(pb_text *text, uint64_t from, uint64_t to, const uint8_t *needle, size_t n,
+                bool back);
+
+#endif

@@ -1,0 +1,225 @@
+/* pb_buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
+ *
+ * A buffer is a root and what is remembered of it (a software TLB):
+ *    tail, room    where the next byte goes, and how many fit in that page
+ *    front         the page that the first byte lies in
+ *    seen, mine    the leaf node last read from / last written to (and owned, I2)
+ * Whatever changes the shape of the tree forgets what it may have moved.
+ *
+ * A tiny buffer has no tree: root.levels is 0 and its bytes lie in the object itself,
+ * over everything from root.bias on.
+ *
+ *    +------+------+-------------------+---------------------------------------------+
+ *    | pool | tail | size levels .. room | bias slot[4] seen mine .. book next prev  |
+ *    +------+------+-------------------+---------------------------------------------+
+ *                                       ^ PB_INLINE bytes, zeros past the size (I4)
+ *
+ * In debug pools `room` is 0, so that every change takes the long way, and `tail` says
+ * where the fill of the tail begins (pb_tail.c).
+ *
+ * Every function is called with the buffer's lock held.  Those that may need frames
+ * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
+#ifndef PB_BUF_H
+#define PB_BUF_H
+
+#include "base/copy.h"
+#include "tree/tree.h"
+
+struct pb_book; /* the live pins: pb_view.h */
+
+typedef struct pb_buf {
+    pb_pool *pool;
+    uint8_t *tail;
+    pb_root root; /* root.room: how many bytes fit at the tail; root.lock is the binding's;
+                   * root.frozen: a snapshot, which never changes; root.holds: pb_view.h */
+    pb_entry *seen, *mine;
+    uint64_t seen_first, mine_first; /* page of their first entry */
+    uint8_t *front;
+    struct pb_book *book;       /* NULL: there never was a live view */
+    struct pb_buf *next, *prev; /* trees of the same pool */
+} pb_buf;
+
+#define PB_INLINE_AT (offsetof(pb_buf, root) + offsetof(pb_root, bias))
+_Static_assert(PB_INLINE <= sizeof(pb_buf) - PB_INLINE_AT, "inline bytes overlay the tree");
+
+static inline bool
+pb_buf_is_inline(const pb_buf *b)
+{
+    return PB_INLINE && b->root.levels == 0;
+}
+
+static inline uint8_t *
+pb_buf_inline(const pb_buf *b)
+{
+    return (uint8_t *)(uintptr_t)b + PB_INLINE_AT;
+}
+
+/* Height and bias as a caller sees them: a tiny buffer is a tree of one level. */
+static inline unsigned
+pb_buf_levels(const pb_buf *b)
+{
+    return b->root.levels ? b->root.levels : 1;
+}
+
+static inline uint64_t
+pb_buf_bias(const pb_buf *b)
+{
+    return pb_buf_is_inline(b) ? 0 : b->root.bias;
+}
+
+/* An empty buffer on a pool, which must outlive it.  Cannot fail. */
+void
+pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
+
+/* Give everything back.  Cannot fail.  Views live on; the book is the caller's to free. */
+void
+pb_buf_fini(pb_buf *b);
+
+/* Move tiny contents to a page: what is to be viewed or shared must be in a tree. */
+pb_status
+pb_buf_spill(pb_buf *b);
+
+/* Undo pb_buf_spill after what it was done for has failed. */
+void
+pb_buf_unspill(pb_buf *b);
+
+static inline uint64_t
+pb_buf_capacity(const pb_buf *b)
+{
+    return pb_reach(b->root.max_levels);
+}
+
+/* ---- in ---- */
+
+/* Make [off, off + n) writable memory of this buffer alone, the bytes around it as they
+ * were or zeros (I4), and the buffer long enough to hold it.  n > 0.  Afterwards
+ * pb_buf_copy_in cannot fail.  PB_CAPACITY past what max_levels reaches. */
+pb_status
+pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n);
+
+/* The same for those who do not overwrite all of it, or read it first: every byte of
+ * [off, off + n) stays as it was, zero where there was none. */
+pb_status
+pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Store n prepared bytes.  Touches neither pool nor shape. */
+void
+pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+pb_status
+pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+/* The remembered tail did not do. */
+pb_status
+pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
+
+static inline pb_status
+pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
+{
+    if (PB_UNLIKELY(n > b->root.room)) {
+        return pb_buf_extend_slow(b, src, n);
+    }
+    pb_copy(b->tail, src, n);
+    b->tail += n;
+    b->root.room = (uint16_t)(b->root.room - n);
+    b->root.size += n;
+    return PB_OK;
+}
+
+/* Remember the tail again after an append that was prepared and copied by hand. */
+void
+pb_buf_remember_tail(pb_buf *b);
+
+/* May a copy use this memory of somebody else's?  In debug pools: not where it touches pages
+ * of a pool and lies in no one view; then that is noted (pb_debug.h). */
+bool
+pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
+
+static inline bool
+pb_buf_vouch(const pb_buf *b, const void *mem, uint64_t n)
+{
+    return PB_LIKELY(!b->pool->debug) || pb_debug_foreign(b->pool, mem, n);
+}
+
+/* ---- out ---- */
+
+/* One contiguous stretch of [off, off + n), a range inside the buffer: how long it is,
+ * and where it lies (NULL: a hole). */
+uint64_t
+pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address);
+
+/* Copy [off, off + n) to dst; the range lies inside the buffer. */
+void
+pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+/* The address of byte `off` when [off, off + n) lies in one run of pages of one leaf (or
+ * inline), else NULL.  Remembers the leaf. */
+const uint8_t *
+pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Take n bytes off the front.  Whole pages left behind go back to the pool. */
+pb_status
+pb_buf_drop_front(pb_buf *b, uint64_t n);
+
+/* Where the first byte lies, when n bytes can be taken from its page without using it
+ * up; else NULL. */
+static inline const uint8_t *
+pb_buf_ready(const pb_buf *b, uint64_t n)
+{
+    if (pb_buf_is_inline(b)) {
+        return NULL;
+    }
+    uint64_t used = b->root.bias & PB_PAGE_MASK;
+    bool ready = b->front && n < PB_PAGE_SIZE - used && n < b->root.size;
+    return PB_LIKELY(ready) ? b->front + used : NULL;
+}
+
+/* Take n bytes that pb_buf_ready found ready. */
+static inline void
+pb_buf_take_ready(pb_buf *b, uint64_t n)
+{
+    b->root.bias += n;
+    b->root.size -= n;
+}
+
+/* ---- away ---- */
+
+/* Cut, or extend by a hole. */
+pb_status
+pb_buf_truncate(pb_buf *b, uint64_t size);
+
+/* Make [off, off + n) zeros: whole pages go back to the pool. */
+pb_status
+pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n);
+
+/* Drop everything.  Cannot fail. */
+void
+pb_buf_clear(pb_buf *b);
+
+/* ---- looking in ---- */
+
+/* The next range with pages behind it, from `off` on, clipped to the size.  false when
+ * there is none. */
+bool
+pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end);
+
+typedef struct {
+    uint64_t pages, nodes; /* frames that the tree names */
+    uint64_t holes;        /* pages of the size that are absent */
+    uint64_t shared;       /* frames that another tree names too */
+    uint64_t pinned;       /* pages under live views */
+} pb_usage;
+
+/* O(pages). */
+void
+pb_buf_usage(const pb_buf *b, pb_usage *use);
+
+/* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
+uint64_t
+pb_pool_tables(const pb_pool *pool);
+
+/* Frames of a pool under live views.  O(views). */
+uint64_t
+pb_pool_pinned(const pb_pool *pool);
+
+#endif

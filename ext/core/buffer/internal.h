@@ -1,0 +1,109 @@
+/* pb_buf_impl.h: what the files behind pb_buf.h and pb_view.h share. */
+#ifndef PB_BUF_IMPL_H
+#define PB_BUF_IMPL_H
+
+#include "buffer/buf.h"
+#include "buffer/share.h"
+
+/* Values of root.shared other than 0. */
+#define PB_SHARED_FOR_GOOD 1
+#define PB_SHARED_BY_HOLDS 2 /* and by nothing else */
+
+static inline uint64_t
+page_of(uint64_t pos)
+{
+    return pos >> PB_PAGE_SHIFT;
+}
+
+static inline uint8_t *
+page_address(const pb_buf *b, pb_entry e)
+{
+    return pb_frame_address(b->pool, pb_entry_frame(e));
+}
+
+/* The shape changes: nothing of the tree is remembered. */
+static inline void
+forget(pb_buf *b)
+{
+    b->seen = b->mine = NULL;
+    b->tail = b->front = NULL;
+    b->root.room = 0;
+    if (b->book) {
+        b->book->run_count = 0;
+    }
+}
+
+/* Leave levels and root slots behind; live views keep their place in the tree. */
+void
+pb_buf_settle(pb_buf *b);
+
+/* The page in the tree, or NULL for a hole. */
+uint8_t *
+pb_buf_page(const pb_buf *b, uint64_t page);
+
+/* Make the pages of positions [pos, pos + n) this buffer's own, zeros around what is to be
+ * overwritten.  Spends promised frames as counted by pb_tree_need. */
+void
+pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
+
+/* Levels for positions up to `end`. */
+pb_status
+pb_buf_raise_to(pb_buf *b, uint64_t end);
+
+/* Does [off, off + n) fit the capacity (I8)?  *end is its end as a tree position. */
+bool
+pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end);
+
+/* The buffer is at least `size` long.  I4: where a live view may have written past the
+ * old end, that is zeroed first. */
+void
+pb_buf_cover(pb_buf *b, uint64_t size);
+
+/* Zero what a live view may have written past the end, as far as the page goes. */
+void
+pb_buf_clean_tail(pb_buf *b);
+
+/* ---- pb_tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
+
+/* Fill them, where the page is this tree's alone and no live view is over it. */
+void
+pb_tail_fill(pb_buf *b);
+
+/* The first byte of the fill that somebody wrote, as an offset in the buffer; UINT64_MAX:
+ * none, or they are not filled. */
+uint64_t
+pb_tail_damage(const pb_buf *b);
+
+/* The frame of the last page; 0: it is a hole. */
+pb_frame
+pb_tail_frame(const pb_buf *b);
+
+/* None, or else that is noted. */
+bool
+pb_tail_intact(const pb_buf *b);
+
+void
+pb_tail_end(pb_buf *b);
+
+/* Before a change: look at the fill, then make it zeros, as in other pools.  false: somebody
+ * wrote past the end; that is noted, mended, and the change should not be. */
+static inline bool
+pb_tail_close(pb_buf *b)
+{
+    bool good = true;
+    if (PB_UNLIKELY(b->pool->debug) && !pb_buf_is_inline(b) && b->tail) {
+        good = pb_tail_intact(b);
+        pb_tail_end(b);
+    }
+    return good;
+}
+
+/* A change begins: reports are told whose it is.  false: PB_CORRUPT, see pb_tail_close. */
+static inline bool
+pb_buf_begin(pb_buf *b)
+{
+    pb_act(b->pool, b);
+    return pb_tail_close(b);
+}
+
+#endif

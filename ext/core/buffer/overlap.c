@@ -1,0 +1,60 @@
+/* pb_overlap.c: copies from a buffer to itself, through a live view.
+ *
+ * The result is as if the source were copied first.  A view shows tree positions in
+ * order, so memmove's rule does it, by positions instead of addresses: where the
+ * destination lies behind the source, from the back. */
+#include "buffer/internal.h"
+
+/* The live pin whose pages [mem, mem + n) touches, and where those start. */
+static const pb_pin *
+pin_over(const pb_buf *b, const uint8_t *mem, uint64_t n, const uint8_t **start)
+{
+    for (const pb_pin *pin = b->book->pins; pin; pin = pin->next) {
+        *start = pin->live ? pb_buf_page(b, pin->page) : NULL;
+        if (*start && mem < *start + (pin->live << PB_PAGE_SHIFT) && mem + n > *start) {
+            return pin;
+        }
+    }
+    return NULL;
+}
+
+bool
+pb_book_covers(const pb_buf *b, const void *mem, uint64_t n)
+{
+    const uint8_t *start;
+    return pin_over(b, mem, n, &start) != NULL;
+}
+
+/* One piece, in one page at most. */
+static void
+move_piece(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
+{
+    uint8_t *at;
+    (void)pb_buf_stretch(b, off, n, &at);
+    if (at == NULL) { /* a hole, read */
+        pb_zero(mem, n);
+        return;
+    }
+    pb_copy(in ? at : mem, in ? mem : at, n);
+}
+
+void
+pb_book_move(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
+{
+    const uint8_t *start;
+    const pb_pin *pin = pin_over(b, mem, n, &start);
+    uint64_t from = (pin->page << PB_PAGE_SHIFT) + (uint64_t)(mem - start);
+    uint64_t pos = b->root.bias + off;
+    int64_t ahead = (int64_t)(pos - from); /* `from` may be before 0: gone */
+    bool backwards = in ? ahead > 0 : ahead < 0;
+    uint64_t done = 0;
+    while (done < n) {
+        uint64_t next = backwards ? pos + n - done : pos + done;
+        uint64_t room = backwards ? ((next - 1) & PB_PAGE_MASK) + 1
+                                  : PB_PAGE_SIZE - (next & PB_PAGE_MASK);
+        uint64_t len = pb_min(room, n - done);
+        uint64_t at = backwards ? n - done - len : done;
+        move_piece(b, off + at, mem + at, len, in);
+        done += len;
+    }
+}

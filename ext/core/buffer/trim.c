@@ -1,0 +1,393 @@
+/* pb_cut.c: ranges away: off the front, off the end, out of the middle.
+ *
+ * Live views (I7): pages that are dropped under one are detached and live on with it;
+ * pages that are made zeros under one are cleared in place. */
+#include "buffer/internal.h"
+
+void
+pb_buf_settle(pb_buf *b)
+{
+    uint64_t before = b->root.bias;
+    pb_tree_settle(b->pool, &b->root);
+    if (b->book) {
+        pb_book_shift(b->book, page_of(before) - page_of(b->root.bias));
+    }
+}
+
+/* Where changes need not remember the tail, debug pools do all the same. */
+static inline void
+refill_tail(pb_buf *b)
+{
+    if (PB_UNLIKELY(b->pool->debug)) {
+        pb_buf_remember_tail(b);
+    }
+}
+
+/* ---- off the front ---- */
+
+static void
+drop_front_inline(pb_buf *b, uint64_t n)
+{
+    uint8_t *at = pb_buf_inline(b);
+    uint64_t left = b->root.size - n;
+    memmove(at, at + n, left);
+    pb_zero(at + left, n);
+    b->root.size = left;
+    pb_buf_remember_tail(b);
+}
+
+static void
+remember_front(pb_buf *b)
+{
+    uint64_t page = page_of(b->root.bias);
+    pb_leaf leaf;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+    b->front = e == PB_HOLE ? NULL : page_address(b, e);
+    if (leaf.entry && b->root.levels > 1) {
+        b->seen = leaf.entry;
+        b->seen_first = leaf.first;
+    }
+}
+
+/* Would pb_buf_settle find nothing to do?  The bias in the first root slot, and more than
+ * four children in use. */
+static inline bool
+is_settled(unsigned levels, uint64_t bias, uint64_t size)
+{
+    unsigned bits = PB_PAGE_SHIFT + pb_span_bits(levels - 2); /* of a child */
+    return bias < pb_slot_span(levels) &&
+           ((bias + size - 1) >> bits) - (bias >> bits) >= PB_ROOT_SLOTS;
+}
+
+/* The plain case of a FIFO: one page is left behind, in the remembered leaf, the next one
+ * is there, and nothing else changes.  false: not so plain, nothing has changed. */
+static bool
+drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
+{
+    if (b->seen == NULL || page - b->seen_first >= PB_FANOUT - 1 || b->root.shared ||
+        b->book) {
+        return false;
+    }
+    pb_entry *at = b->seen + (page - b->seen_first);
+    uint64_t bias = b->root.bias + n, size = b->root.size - n;
+    if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_settled(b->root.levels, bias, size)) {
+        return false;
+    }
+    pb_frame frame = pb_entry_frame(pb_entry_load(at));
+    pb_entry_store(at, PB_HOLE);
+    pb_frame_unref(b->pool, frame);
+    pb_pool_keep(b->pool);
+    b->root.bias = bias;
+    b->root.size = size;
+    b->front = page_address(b, pb_entry_load(at + 1));
+    return true;
+}
+
+/* Nothing before the bias is in use.  Where nodes are shared, cuts begin with the tree, so
+ * that nodes are covered whole: they are given up then, not copied to be emptied. */
+static inline uint64_t
+unused_from(const pb_buf *b, uint64_t page)
+{
+    return b->root.shared ? 0 : page;
+}
+
+/* The same past the end: cuts reach to the end of the tree. */
+static inline uint64_t
+unused_to(const pb_buf *b, uint64_t pos)
+{
+    return b->root.shared ? pb_reach(b->root.levels)
+                          : (pos + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK;
+}
+
+/* Drop the pages before the new front, then move there. */
+static pb_status
+drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
+{
+    uint64_t need = pb_tree_drop_need(b->pool, &b->root, first, last);
+    pb_status st = pb_pool_promise(b->pool, need);
+    if (st != PB_OK) {
+        return st;
+    }
+    b->seen = b->mine = NULL; /* their nodes may go */
+    if (b->book) {
+        b->book->run_count = 0;
+        pb_book_detach(b, first, last);
+    }
+    if (b->root.shared) { /* the tail's node may be copied, its page is not */
+        b->root.room = 0;
+    }
+    uint64_t taken = pb_pool_taken(b->pool);
+    pb_tree_drop(b->pool, &b->root, first, last);
+    pb_pool_give_rest(b->pool, need, taken);
+    b->root.bias += n;
+    b->root.size -= n;
+    pb_buf_settle(b);
+    return PB_OK;
+}
+
+pb_status
+pb_buf_drop_front(pb_buf *b, uint64_t n)
+{
+    pb_root *root = &b->root;
+    if (root->frozen) {
+        return PB_FROZEN;
+    }
+    if (n == root->size) {
+        pb_buf_clear(b);
+        return PB_OK;
+    }
+    if (pb_buf_is_inline(b)) {
+        drop_front_inline(b, n);
+        return PB_OK;
+    }
+    if (!pb_buf_begin(b)) {
+        return PB_CORRUPT;
+    }
+    uint64_t first = page_of(root->bias), past = page_of(root->bias + n);
+    if (past == first + 1 && drop_one_page(b, n, first)) {
+        return PB_OK;
+    }
+    if (past > first) {
+        first = unused_from(b, first);
+        pb_status st = drop_front_pages(b, n, first, past - 1);
+        if (st != PB_OK) {
+            return st;
+        }
+    }
+    else {
+        root->bias += n;
+        root->size -= n;
+    }
+    remember_front(b);
+    refill_tail(b);
+    return PB_OK;
+}
+
+/* ---- zeros ---- */
+
+/* A range to be wiped: pages [first, past) wholly inside it, and up to two edges. */
+typedef struct {
+    uint64_t pos, end, first, past;
+    uint64_t edge[2];
+    unsigned edges;
+} wiping;
+
+static void
+add_edge(const pb_buf *b, wiping *w, uint64_t pos)
+{
+    uint64_t page = page_of(pos);
+    bool twice = w->edges && w->edge[0] == page;
+    if ((pos & PB_PAGE_MASK) && !twice && pb_buf_page(b, page)) {
+        w->edge[w->edges++] = page;
+    }
+}
+
+static wiping
+wiping_of(const pb_buf *b, uint64_t pos, uint64_t end)
+{
+    wiping w = {pos, end, page_of(pos + PB_PAGE_MASK), page_of(end), {0, 0}, 0};
+    add_edge(b, &w, pos);
+    add_edge(b, &w, end);
+    return w;
+}
+
+static uint64_t
+need_to_drop(const pb_buf *b, const wiping *w)
+{
+    return w->first < w->past ? pb_tree_drop_need(b->pool, &b->root, w->first, w->past - 1)
+                              : 0;
+}
+
+static uint64_t
+need_to_wipe(const pb_buf *b, const wiping *w)
+{
+    uint64_t need = need_to_drop(b, w);
+    for (unsigned i = 0; i < w->edges; i++) {
+        need += pb_tree_need(b->pool, &b->root, w->edge[i], w->edge[i]);
+    }
+    return need;
+}
+
+/* Own an edge page and clear its part of the range. */
+static void
+wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
+{
+    uint64_t start = page << PB_PAGE_SHIFT;
+    pb_leaf leaf;
+    pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
+    pb_entry *at = &leaf.entry[page - leaf.first];
+    pb_tree_own_page(b->pool, &b->root, at, false);
+    uint64_t from = pb_max(w->pos, start), to = pb_min(w->end, start + PB_PAGE_SIZE);
+    pb_zero(page_address(b, pb_entry_load(at)) + (from - start), to - from);
+}
+
+/* Drop the whole pages of the range, but clear those under live views in place (I7). */
+static void
+wipe_pages(pb_buf *b, const wiping *w)
+{
+    uint64_t page = w->first;
+    while (page < w->past) {
+        uint64_t pinned_first = w->past, pinned_past = w->past;
+        if (b->book) {
+            pb_book_next(b->book, page, &pinned_first, &pinned_past);
+        }
+        pinned_first = pb_min(pinned_first, w->past);
+        pinned_past = pb_min(pinned_past, w->past);
+        if (page < pinned_first) {
+            pb_tree_drop(b->pool, &b->root, page, pinned_first - 1);
+        }
+        for (page = pb_max(page, pinned_first); page < pinned_past; page++) {
+            pb_zero(pb_buf_page(b, page), PB_PAGE_SIZE);
+        }
+    }
+}
+
+/* 2. drop  3. clear  4. give back what was counted twice: a node on the way to both. */
+static void
+wipe_promised(pb_buf *b, const wiping *w, uint64_t need)
+{
+    forget(b);
+    uint64_t taken = pb_pool_taken(b->pool);
+    wipe_pages(b, w);
+    for (unsigned i = 0; i < w->edges; i++) {
+        wipe_edge(b, w, w->edge[i]);
+    }
+    pb_pool_give_rest(b->pool, need, taken);
+}
+
+/* Make [pos, end) zeros: pages wholly inside are dropped, edges are cleared.
+ * 1. speak for what shared pages and nodes need, then 2 to 4. */
+static pb_status
+wipe(pb_buf *b, uint64_t pos, uint64_t end)
+{
+    wiping w = wiping_of(b, pos, end);
+    uint64_t need = need_to_wipe(b, &w);
+    pb_status st = pb_pool_promise(b->pool, need);
+    if (st == PB_OK) {
+        wipe_promised(b, &w, need);
+        refill_tail(b);
+    }
+    return st;
+}
+
+static uint64_t
+up_to_page(uint64_t pos)
+{
+    return (pos + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK;
+}
+
+pb_status
+pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
+{
+    pb_root *root = &b->root;
+    if (root->frozen) {
+        return PB_FROZEN;
+    }
+    if (off >= root->size || n == 0) {
+        return PB_OK;
+    }
+    n = pb_min(n, root->size - off);
+    if (pb_buf_is_inline(b)) {
+        pb_zero(pb_buf_inline(b) + off, n);
+        return PB_OK;
+    }
+    if (!pb_buf_begin(b)) {
+        return PB_CORRUPT;
+    }
+    uint64_t pos = root->bias + off, end = pos + n;
+    /* nothing before the bias or past the end is in use: whole pages there go as well */
+    if (end == root->bias + root->size) {
+        end = unused_to(b, end);
+    }
+    if (off == 0) {
+        pos = unused_from(b, page_of(pos)) << PB_PAGE_SHIFT;
+    }
+    return wipe(b, pos, end);
+}
+
+/* ---- off the end ---- */
+
+static pb_status
+lengthen(pb_buf *b, uint64_t size)
+{
+    uint64_t end;
+    if (!pb_buf_fits(b, 0, size, &end)) {
+        return PB_CAPACITY;
+    }
+    bool was_inline = pb_buf_is_inline(b);
+    pb_status st = PB_OK;
+    pb_account_try(b->pool);
+    if (was_inline && size > PB_INLINE) {
+        st = pb_buf_spill(b);
+    }
+    if (st == PB_OK && !pb_buf_is_inline(b)) {
+        st = pb_buf_raise_to(b, end);
+        if (st != PB_OK && was_inline) {
+            pb_buf_unspill(b);
+        }
+    }
+    pb_account_settle(b->pool);
+    if (st == PB_OK) {
+        pb_buf_cover(b, size);
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}
+
+/* A live view over the new last page: what it shows past the end stays, until the buffer
+ * grows over it (I4, I7). */
+static pb_status
+shorten_tree(pb_buf *b, uint64_t size)
+{
+    pb_root *root = &b->root;
+    uint64_t end = root->bias + size;
+    bool pinned = (end & PB_PAGE_MASK) && b->book && pb_book_pins(b->book, page_of(end));
+    /* to the end of the page, so that a whole last page is dropped, not cleared */
+    wiping w =
+        wiping_of(b, pinned ? up_to_page(end) : end, unused_to(b, root->bias + root->size));
+    uint64_t need = need_to_wipe(b, &w);
+    pb_status st = pb_pool_promise(b->pool, need);
+    if (st != PB_OK) {
+        return st;
+    }
+    if (b->book) {
+        b->book->tail_dirty = pinned;
+        if (w.first < w.past) {
+            pb_book_detach(b, w.first, w.past - 1);
+        }
+    }
+    wipe_promised(b, &w, need);
+    root->size = size;
+    pb_buf_settle(b);
+    refill_tail(b);
+    return PB_OK;
+}
+
+pb_status
+pb_buf_truncate(pb_buf *b, uint64_t size)
+{
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (!pb_buf_begin(b)) {
+        return PB_CORRUPT;
+    }
+    if (size > b->root.size) {
+        return lengthen(b, size);
+    }
+    if (size == b->root.size) {
+        return PB_OK;
+    }
+    if (size == 0) {
+        pb_buf_clear(b);
+        return PB_OK;
+    }
+    if (pb_buf_is_inline(b)) {
+        pb_zero(pb_buf_inline(b) + size, b->root.size - size);
+        b->root.size = size;
+        pb_buf_remember_tail(b);
+        return PB_OK;
+    }
+    return shorten_tree(b, size);
+}

@@ -1,0 +1,473 @@
+/* pb_check.c: the rules, read back from the structures. */
+#include "inspect/check.h"
+#include "buffer/internal.h"
+#include "inspect/usage.h"
+#include "pool/poison.h"
+#include "pool/internal.h"
+
+typedef struct {
+    const pb_buf *b;
+    pb_fault *fault;
+    uint64_t first, last; /* pages that may be there */
+    uint32_t *seen;       /* references counted so far, when recounting */
+} checker;
+
+static bool
+broken(const checker *c, const char *why, pb_frame frame, uint64_t page)
+{
+    uint64_t pos = page << PB_PAGE_SHIFT;
+    if (c->b) {
+        uint64_t bias = c->b->root.bias;
+        *c->fault = pb_fault_at(c->b->pool, why, frame, c->b, pos > bias ? pos - bias : 0);
+    }
+    else {
+        *c->fault = (pb_fault){.why = why, .frame = frame};
+    }
+    return false;
+}
+
+/* ---- one tree ---- */
+
+static bool
+check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
+{
+    const pb_pool *pool = c->b->pool;
+    pb_frame frame = pb_entry_frame(e);
+    if ((e & PB_ENTRY_ADDRESS) + PB_ENTRY_PRESENT != e) {
+        return broken(c, "I1: an entry has stray bits", frame, page);
+    }
+    if (!pb_frame_valid(pool, frame)) {
+        return broken(c, "I1: an entry names a frame of no region", frame, page);
+    }
+    if (pb_frame_is_free(pool, frame)) {
+        return broken(c, "I1: an entry names a free frame", frame, page);
+    }
+    const pb_row *row = pb_frame_row(pool, frame);
+    if (row->held.kind != (h ? PB_KIND_NODE : PB_KIND_DATA)) {
+        return broken(c, "I1: a frame is of the wrong kind", frame, page);
+    }
+    if (row->held.count == 0) {
+        return broken(c, "I1: an entry names a frame with no reference", frame, page);
+    }
+    if (row->held.count > 1 && row->held.pins) {
+        return broken(c, "I11: a live-pinned frame has two references", frame, page);
+    }
+    if (row->held.count > 1 && !c->b->root.shared) {
+        return broken(c, "I2: a shared frame in a tree not marked so", frame, page);
+    }
+    return true;
+}
+
+static bool
+check_below(const checker *c, pb_entry e, unsigned h, uint64_t page)
+{
+    if (!check_frame(c, e, h, page)) {
+        return false;
+    }
+    if (h == 0) {
+        return (page >= c->first && page <= c->last) ||
+               broken(c, "a page before the bias or past the end", pb_entry_frame(e), page);
+    }
+    const pb_entry *node = pb_node_of(c->b->pool, e);
+    bool empty = true;
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        if (node[i] != PB_HOLE) {
+            empty = false;
+            if (!check_below(c, pb_entry_load(&node[i]), h - 1,
+                             page + ((uint64_t)i << pb_span_bits(h - 1)))) {
+                return false;
+            }
+        }
+    }
+    return !empty || broken(c, "an empty node", pb_entry_frame(e), page);
+}
+
+static bool
+check_shape(const checker *c)
+{
+    const pb_root *r = &c->b->root;
+    if (r->levels < 1 || r->levels > PB_MAX_LEVELS) {
+        return broken(c, "levels out of range", 0, 0);
+    }
+    if (r->bias >= pb_slot_span(r->levels)) {
+        return broken(c, "the bias has left a root slot behind", 0, 0);
+    }
+    if (r->size > pb_reach(r->levels) - r->bias) {
+        return broken(c, "the size is out of the tree's reach", 0, 0);
+    }
+    if (r->size > pb_buf_capacity(c->b)) {
+        return broken(c, "the size is past the capacity", 0, 0);
+    }
+    if (r->size == 0 && (r->levels != 1 || r->bias != 0)) {
+        return broken(c, "an empty tree has levels", 0, 0);
+    }
+    return true;
+}
+
+/* I4: zeros past the end, or the fill of debug pools. */
+static bool
+check_tail(const checker *c)
+{
+    const pb_buf *b = c->b;
+    uint64_t end = b->root.bias + b->root.size;
+    pb_leaf leaf;
+    if (b->pool->debug && b->tail) {
+        uint64_t off = pb_tail_damage(b);
+        bool good = off == UINT64_MAX ||
+                    broken(c, PB_WHY_TAIL, pb_tail_frame(b), end >> PB_PAGE_SHIFT);
+        c->fault->offset = good ? c->fault->offset : off;
+        return good;
+    }
+    if ((end & PB_PAGE_MASK) == 0 || (b->book && b->book->tail_dirty)) {
+        return true;
+    }
+    pb_tree_leaf(b->pool, &b->root, end >> PB_PAGE_SHIFT, &leaf);
+    pb_entry e = leaf.entry ? leaf.entry[(end >> PB_PAGE_SHIFT) - leaf.first] : PB_HOLE;
+    if (e == PB_HOLE) {
+        return true;
+    }
+    pb_frame frame = pb_entry_frame(pb_entry_load(&e));
+    const uint8_t *at = pb_frame_address(b->pool, frame);
+    for (size_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
+        if (at[i] != 0) {
+            return broken(c, "I4: a byte past the end is not zero", frame,
+                          end >> PB_PAGE_SHIFT);
+        }
+    }
+    return true;
+}
+
+static const uint8_t *
+page_at(const pb_buf *b, uint64_t page)
+{
+    pb_leaf leaf;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+    return e == PB_HOLE ? NULL : (const uint8_t *)pb_node_of(b->pool, e);
+}
+
+/* What is remembered is what a walk finds. */
+static bool
+check_memory(const checker *c)
+{
+    const pb_buf *b = c->b;
+    const pb_root *r = &b->root;
+    pb_leaf leaf;
+    if (b->seen) {
+        pb_tree_leaf(b->pool, r, b->seen_first, &leaf);
+        if (leaf.entry != b->seen || leaf.first != b->seen_first) {
+            return broken(c, "a stale leaf is remembered", 0, b->seen_first);
+        }
+    }
+    uint64_t end = r->bias + r->size;
+    if ((r->room || (b->pool->debug && b->tail)) &&
+        b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
+        return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
+    }
+    if (b->front && b->front != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
+        return broken(c, "a stale front is remembered", 0, r->bias >> PB_PAGE_SHIFT);
+    }
+    return true;
+}
+
+static bool
+check_inline(const checker *c)
+{
+    const pb_buf *b = c->b;
+    if (b->root.size > PB_INLINE) {
+        return broken(c, "inline bytes past their room", 0, 0);
+    }
+    uint64_t room = b->pool->debug ? 0 : PB_INLINE - b->root.size;
+    if (!b->root.frozen &&
+        (b->tail != pb_buf_inline(b) + b->root.size || b->root.room != room)) {
+        return broken(c, "a stale tail is remembered", 0, 0);
+    }
+    const uint8_t *past = pb_buf_inline(b) + PB_INLINE;
+    for (const uint8_t *at = pb_buf_inline(b) + b->root.size; at < past; at++) {
+        if (*at != 0) {
+            return broken(c, "I4: an inline byte past the end is not zero", 0, 0);
+        }
+    }
+    return true;
+}
+
+/* I7, I11: what is live of a pin is its run, page for page, with one reference each. */
+static bool
+check_pin(const checker *c, const pb_pin *pin)
+{
+    const pb_buf *b = c->b;
+    pb_leaf leaf;
+    for (uint64_t page = pin->page; page < pin->page + pin->live; page++) {
+        pb_tree_leaf(b->pool, &b->root, page, &leaf);
+        pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+        pb_frame frame = pb_entry_frame(e);
+        if (frame < pin->frame || frame - pin->frame >= pin->count) {
+            return broken(c, "I7: a live view has lost a page of its buffer", frame, page);
+        }
+        if (pb_frame_count(b->pool, frame) != 1) {
+            return broken(c, "I11: a live-pinned frame has two references", frame, page);
+        }
+    }
+    return true;
+}
+
+static bool
+check_book(const checker *c)
+{
+    for (const pb_pin *pin = c->b->book ? c->b->book->pins : NULL; pin; pin = pin->next) {
+        if (!check_pin(c, pin)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+pb_buf_check(const pb_buf *b, pb_fault *fault)
+{
+    const pb_root *r = &b->root;
+    checker c = {.b = b, .fault = fault};
+    if (pb_buf_is_inline(b)) {
+        return check_inline(&c);
+    }
+    if (!check_shape(&c)) {
+        return false;
+    }
+    c.first = r->size ? r->bias >> PB_PAGE_SHIFT : 1;
+    c.last = r->size ? (r->bias + r->size - 1) >> PB_PAGE_SHIFT : 0;
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        if (r->slot[i] != PB_HOLE &&
+            !check_below(&c, pb_entry_load(&r->slot[i]), r->levels - 1u,
+                         (uint64_t)i << pb_span_bits(r->levels - 1u))) {
+            return false;
+        }
+    }
+    return check_tail(&c) && check_memory(&c) && check_book(&c);
+}
+
+/* ---- the pool ---- */
+
+size_t
+pb_pool_check_words(const pb_pool *pool)
+{
+    return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
+}
+
+/* Count references below an entry; a node seen before has its children counted. */
+static void
+recount(const pb_pool *pool, uint32_t *seen, pb_entry e, unsigned h)
+{
+    pb_frame frame = pb_entry_frame(e);
+    if (seen[frame]++ || h == 0) {
+        return;
+    }
+    const pb_entry *node = pb_node_of(pool, e);
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        if (node[i] != PB_HOLE) {
+            recount(pool, seen, pb_entry_load(&node[i]), h - 1);
+        }
+    }
+}
+
+/* What a recount comes to, beside what the pool has counted. */
+typedef struct {
+    uint64_t held, nodes, detached, quarantined, guards;
+    uint32_t *charged; /* by account */
+} sums;
+
+/* With a tree that names it as its owner. */
+static bool
+broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
+{
+    pb_owner owner = pb_owner_of(pool, frame, 0);
+    *c->fault = pb_fault_at(pool, why, frame, owner.tree, owner.offset);
+    return false;
+}
+
+/* A frame that entries name more often than it counts; 0: there is none. */
+static pb_frame
+named_too_often(const checker *c, const pb_pool *root)
+{
+    EACH_REGION((pb_pool *)(uintptr_t)root, r)
+    {
+        for (pb_frame f = r->first; f < r->first + r->count; f++) {
+            uint32_t count =
+                pb_frame_is_free(root, f) ? 0 : r->table[f - r->first].held.count;
+            if (f && c->seen[f] > count) {
+                return f;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Where an entry was changed to another frame, the one that it left says nothing of whose entry
+ * it was; the other one does. */
+static bool
+miscounted(const checker *c, const pb_pool *root, pb_frame f)
+{
+    pb_frame other = c->seen[f] ? 0 : named_too_often(c, root);
+    return broken_frame(c, root, "I1: a reference count is not the number of entries",
+                        other ? other : f);
+}
+
+static bool
+check_held(const checker *c, const pb_pool *root, pb_frame f, const pb_row *row, sums *s)
+{
+    s->held++;
+    s->nodes += row->held.kind == PB_KIND_NODE;
+    s->detached += row->held.kind == PB_KIND_DETACHED;
+    s->charged[row->held.account]++;
+    if (row->held.count != c->seen[f] && row->held.count != PB_COUNT_MAX) {
+        return miscounted(c, root, f);
+    }
+    if (c->seen[f] == 0 && row->held.pins == 0) {
+        return broken_frame(c, root, "I1: a held frame has no owner", f);
+    }
+    return true;
+}
+
+/* Frames that nobody has. */
+static bool
+check_left(const checker *c, pb_pool *root, pb_frame f)
+{
+    pb_fault damage;
+    if (c->seen[f]) {
+        return broken_frame(c, root, "I1: a free frame is named by an entry", f);
+    }
+    if (root->debug && pb_debug_find(root, f, &damage)) {
+        *c->fault = damage;
+        return false;
+    }
+    return true;
+}
+
+/* Of the ground that was never used only the edge is looked at: the rest is large, and what
+ * was written there is found when it is taken. */
+#define EDGE 16
+
+static bool
+is_far_ground(const pb_region *r, pb_frame f)
+{
+    return f >= r->lo + EDGE && f + EDGE < r->hi;
+}
+
+static bool
+check_region(const checker *c, pb_pool *root, const pb_region *r, sums *s)
+{
+    for (pb_frame f = r->first ? r->first : 1; f < r->first + r->count; f++) {
+        const pb_row *row = r->table + (f - r->first);
+        bool left = pb_frame_is_free(root, f);
+        if (is_far_ground(r, f) && c->seen[f] == 0) {
+            continue;
+        }
+        if (!left && row->held.kind >= PB_KIND_QUARANTINED) {
+            s->quarantined += row->held.kind == PB_KIND_QUARANTINED;
+            s->guards += row->held.kind == PB_KIND_GUARD;
+            left = true;
+        }
+        if (left ? !check_left(c, root, f) : !check_held(c, root, f, row, s)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_list(const checker *c, const pb_pool *root, pb_frame head, bool cold, uint64_t count)
+{
+    uint64_t n = 0;
+    pb_frame prev = 0;
+    for (pb_frame f = head; f; f = pb_frame_row(root, f)->free.next) {
+        if (!pb_frame_valid(root, f) || !pb_frame_is_free(root, f)) {
+            return broken(c, "I1: the free list holds a frame that is not free", f, 0);
+        }
+        const pb_row *row = pb_frame_row(root, f);
+        if (row->free.prev != prev || !row->free.is_free || row->free.cold != cold ||
+            ++n > count) {
+            return broken(c, "I1: the free list is damaged", f, 0);
+        }
+        prev = f;
+    }
+    if (n != count) {
+        return broken(c, "I1: the free list is short", 0, 0);
+    }
+    return cold || prev == root->free_tail ||
+           broken(c, "I1: the free list ends elsewhere", prev, 0);
+}
+
+static bool
+check_trees(const checker *c, const pb_pool *root)
+{
+    for (const pb_buf *b = root->bufs; b; b = b->next) {
+        if (!pb_buf_check(b, c->fault)) {
+            return false;
+        }
+        for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+            if (b->root.slot[i] != PB_HOLE) {
+                recount(root, c->seen, pb_entry_load(&b->root.slot[i]),
+                        b->root.levels - 1u);
+            }
+        }
+    }
+    return true;
+}
+
+/* What is charged to a child is counted in all pools above it. */
+static bool
+check_accounts(const checker *c, const pb_pool *root, const sums *s)
+{
+    for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS; i++) {
+        const pb_pool *child = root->accounts[i];
+        uint64_t held = 0;
+        for (unsigned j = 1; child && j < PB_MOST_POOLS; j++) {
+            bool below = root->accounts[j] && pb_pool_within(root->accounts[j], child);
+            held += below ? s->charged[j] : 0;
+        }
+        if (child && (held != child->held || child->held > child->limit)) {
+            return broken(c, "I1: a child pool miscounts what it holds", 0, 0);
+        }
+    }
+    return true;
+}
+
+static bool
+check_sums(const checker *c, const pb_pool *root, const sums *s)
+{
+    uint64_t all =
+        root->held + root->listed + root->virgin + root->quarantined + root->guards;
+    if (s->held != root->held || s->nodes != root->nodes || s->detached != root->detached) {
+        return broken(c, "I1: the pool miscounts what is held", 0, 0);
+    }
+    if (s->quarantined != root->quarantined || s->guards != root->guards) {
+        return broken(c, "I1: the pool miscounts what is kept back", 0, 0);
+    }
+    if (root->total != all || root->promised) {
+        return broken(c, "I1: held and free do not add up", 0, 0);
+    }
+    return check_accounts(c, root, s);
+}
+
+bool
+pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault)
+{
+    pb_pool *root = pool->root;
+    checker c = {.fault = fault, .seen = scratch};
+    sums s = {.charged = scratch + pb_pool_numbers(root)};
+    if (root->fault.why) {
+        *fault = root->fault;
+        return false;
+    }
+    if (!check_trees(&c, root)) {
+        return false;
+    }
+    EACH_REGION(root, r)
+    {
+        if (!check_region(&c, root, r, &s)) {
+            return false;
+        }
+    }
+    return check_sums(&c, root, &s) &&
+           check_list(&c, root, root->free_head, false, root->listed - root->cold) &&
+           check_list(&c, root, root->cold_head, true, root->cold);
+}

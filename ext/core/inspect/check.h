@@ -1,0 +1,19 @@
+/* pb_check.h: validators (I10).  They name the first broken rule. */
+#ifndef PB_CHECK_H
+#define PB_CHECK_H
+
+#include "buffer/buf.h"
+
+/* Is the buffer whole?  false: *fault says what is not. */
+bool
+pb_buf_check(const pb_buf *b, pb_fault *fault);
+
+/* Words of scratch that pb_pool_check wants: one a frame number, one an account. */
+size_t
+pb_pool_check_words(const pb_pool *pool);
+
+/* Recount every frame from all trees (I1).  `scratch` is zeroed. */
+bool
+pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault);
+
+#endif

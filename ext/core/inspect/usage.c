@@ -1,0 +1,150 @@
+/* pb_census.c: who holds what. */
+#include "inspect/usage.h"
+#include "pool/internal.h"
+
+/* ---- shares ---- */
+
+size_t
+pb_census_words(const pb_pool *pool)
+{
+    return 2 * pb_pool_numbers(pool);
+}
+
+/* Is it the first time that this tree comes by?  *before: did any tree, in this round? */
+static bool
+come_by(pb_census *c, pb_frame frame, bool *before)
+{
+    *before = c->seen[frame] != 0;
+    bool first = c->seen[frame] != c->tree;
+    c->seen[frame] = c->tree;
+    return first;
+}
+
+/* What one of the trees that reach a frame has of its bytes. */
+static uint64_t
+part_of_frame(const pb_census *c, pb_frame frame, bool first)
+{
+    const pb_row *row = pb_frame_row(c->pool, frame);
+    uint64_t n = c->reach[frame], even = PB_PAGE_SIZE / n;
+    if (!pb_pool_within(pool_charged(c->pool->root, row), c->pool)) {
+        return 0;
+    }
+    return even + (first ? PB_PAGE_SIZE - n * even : 0);
+}
+
+static void
+add_frame(pb_census *c, pb_frame frame, bool node, bool first, pb_share *share)
+{
+    share->frames++;
+    share->nodes += node;
+    share->own += c->reach[frame] == 1;
+    share->proportional += part_of_frame(c, frame, first);
+}
+
+/* Round 1 without a share, round 2 with one. */
+static void
+visit_below(pb_census *c, pb_entry e, unsigned h, pb_share *share)
+{
+    bool before;
+    pb_frame frame = pb_entry_frame(e);
+    if (e == PB_HOLE || !pb_frame_readable(c->pool, frame) || !come_by(c, frame, &before)) {
+        return;
+    }
+    if (share) {
+        add_frame(c, frame, h > 0, !before, share);
+    }
+    else {
+        c->reach[frame]++;
+    }
+    const pb_entry *node = h ? pb_node_of(c->pool, e) : NULL;
+    for (uint32_t i = 0; node && i < PB_FANOUT; i++) {
+        visit_below(c, pb_entry_load(&node[i]), h - 1, share);
+    }
+}
+
+static void
+visit(pb_census *c, const pb_buf *b, pb_share *share)
+{
+    c->tree++;
+    for (unsigned i = 0; !pb_buf_is_inline(b) && i < PB_ROOT_SLOTS; i++) {
+        visit_below(c, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, share);
+    }
+}
+
+void
+pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch)
+{
+    size_t n = pb_pool_numbers(pool);
+    *c = (pb_census){pool, scratch, scratch + n, 0};
+    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+        visit(c, b, NULL);
+    }
+    memset(c->seen, 0, n * sizeof *c->seen);
+    c->tree = 0;
+}
+
+void
+pb_census_of(pb_census *c, const pb_buf *b, pb_share *share)
+{
+    *share = (pb_share){0};
+    visit(c, b, share);
+}
+
+/* ---- whose is it? ---- */
+
+/* `o` is about the page that the entry begins with. */
+static bool
+find_below(pb_owner *o, pb_entry e, unsigned h, pb_frame frame, uint64_t page)
+{
+    const pb_pool *pool = o->tree->pool;
+    pb_frame here = pb_entry_frame(e);
+    bool found = here == frame;
+    if (e == PB_HOLE || (!found && (h == 0 || !pb_frame_readable(pool, here)))) {
+        return false;
+    }
+    const pb_entry *node = found ? NULL : pb_node_of(pool, e);
+    for (uint32_t i = 0; !found && i < PB_FANOUT; i++) {
+        uint64_t at = page + ((uint64_t)i << pb_span_bits(h - 1));
+        found = find_below(o, pb_entry_load(&node[i]), h - 1, frame, at);
+    }
+    if (here == frame) {
+        o->offset = page << PB_PAGE_SHIFT;
+    }
+    o->shared |= found && pb_frame_count(pool, here) > 1;
+    return found;
+}
+
+static bool
+find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
+{
+    *o = (pb_owner){.tree = b};
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        unsigned h = b->root.levels - 1u;
+        uint64_t page = (uint64_t)i << pb_span_bits(h);
+        if (find_below(o, pb_entry_load(&b->root.slot[i]), h, frame, page)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that an object is around rather than a hold inside the library. */
+pb_owner
+pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
+{
+    pb_owner owner = {0}, o;
+    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+        if (find_in(&o, b, frame)) {
+            owner = o;
+            if (b->root.frozen != PB_FROZEN_INTERNAL) {
+                break;
+            }
+        }
+    }
+    if (owner.tree) {
+        bool node = pb_frame_row(pool, frame)->held.kind == PB_KIND_NODE;
+        uint64_t pos = owner.offset + (node ? 0 : in_page), bias = owner.tree->root.bias;
+        owner.offset = pos > bias ? pos - bias : 0;
+    }
+    return owner;
+}

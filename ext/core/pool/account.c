@@ -1,0 +1,176 @@
+/* pb_account.c: promises, limits, and the accounts of pools that share their frames. */
+#include "pool/poison.h"
+#include "pool/internal.h"
+
+/* ---- promises (I3) ---- */
+
+/* The pool that n more frames are too many for, or NULL. */
+static pb_pool *
+over_limit(pb_pool *pool, uint64_t n)
+{
+    for (; pool; pool = pool->parent) {
+        if (pool->held + pool->promised + n > pool->limit) {
+            return pool;
+        }
+    }
+    return NULL;
+}
+
+static void
+speak_for(pb_pool *pool, uint64_t n)
+{
+    for (; pool; pool = pool->parent) {
+        pool->promised += n;
+    }
+}
+
+/* All frames that may be had at once are fewer than `spoken`. */
+static bool
+is_short(pb_pool *root, uint64_t spoken)
+{
+    if (PB_UNLIKELY(root->listed + root->virgin < spoken) && root->debug) {
+        pb_debug_end_quarantine(root); /* no reason to ask the system for more */
+    }
+    return root->listed + root->virgin < spoken;
+}
+
+pb_status
+pb_promise_locked(pb_pool *pool, uint64_t n)
+{
+    pb_pool *root = pool->root;
+    uint64_t spoken = root->promised + n;
+    root->asked = n;
+    if (PB_UNLIKELY(root->notice & PB_NOTICE_FAULT)) {
+        return PB_CORRUPT; /* found while n was counted, perhaps */
+    }
+    root->refused = spoken < n ? root : over_limit(pool, n);
+    if (root->refused) {
+        return PB_LIMIT;
+    }
+    if (is_short(root, spoken)) {
+        root->short_by = spoken - root->listed - root->virgin;
+        root->short_of_run = false;
+        return PB_NEED_PAGES;
+    }
+    if (PB_UNLIKELY(root->debug) && !pb_debug_vouch(root, n)) {
+        return PB_CORRUPT;
+    }
+    speak_for(pool, n);
+    return PB_OK;
+}
+
+pb_status
+pb_pool_promise(pb_pool *pool, uint64_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    pb_status st = pb_promise_locked(pool, n);
+    pb_lock_drop(&pool->root->lock);
+    return st;
+}
+
+void
+pb_pool_unpromise(pb_pool *pool, uint64_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    speak_for(pool, 0 - n);
+    pb_lock_drop(&pool->root->lock);
+}
+
+/* ---- marks ---- */
+
+void
+account_moved(pb_pool *pool)
+{
+    if (pool->held > pool->high_water) {
+        pool->high_water = pool->held;
+    }
+    while (pool->reached < pool->mark_count && pool->held >= pool->marks[pool->reached]) {
+        pool->crossed |= 1u << pool->reached++;
+        pool->root->notice |= PB_NOTICE_PRESSURE;
+    }
+    while (pool->reached && pool->held < pool->marks[pool->reached - 1]) {
+        pool->reached--;
+    }
+    pool->watch = pool->high_water + 1;
+    if (pool->reached < pool->mark_count) {
+        pool->watch = pb_min(pool->watch, pool->marks[pool->reached]);
+    }
+    pool->rearm = pool->reached ? pool->marks[pool->reached - 1] : 0;
+}
+
+void
+pb_account_settle(pb_pool *pool)
+{
+    if (--pb_acting_of(pool)->trying) {
+        return;
+    }
+    pb_lock *lock = &pool->root->lock;
+    pb_lock_take(lock);
+    for (; pool; pool = pool->parent) {
+        if (pool->held >= pool->watch) {
+            account_moved(pool);
+        }
+    }
+    pb_lock_drop(lock);
+}
+
+void
+pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    memcpy(pool->marks, marks, n * sizeof *marks);
+    pool->mark_count = n;
+    pool->reached = pool->crossed = 0;
+    while (pool->reached < n && pool->held >= marks[pool->reached]) {
+        pool->reached++; /* what is there already is not news */
+    }
+    account_moved(pool);
+    pb_lock_drop(&pool->root->lock);
+}
+
+/* ---- children ---- */
+
+void
+pb_pool_join(pb_pool *child, pb_pool *parent, uint16_t account)
+{
+    pb_pool *root = parent->root;
+    pb_lock_take(&root->lock);
+    child->root = root;
+    child->parent = parent;
+    child->account = account;
+    child->debug = root->debug;
+    memcpy(child->addr, root->addr, sizeof child->addr);
+    memcpy(child->rows, root->rows, sizeof child->rows);
+    memcpy(child->past, root->past, sizeof child->past);
+    root->accounts[account] = child;
+    pb_lock_drop(&root->lock);
+}
+
+/* What others still hold of the child's is its parent's from now on, which has counted it
+ * all the time. */
+static void
+charge_parent(pb_pool *child)
+{
+    EACH_REGION(child->root, r)
+    {
+        for (uint32_t i = 0; i < r->count; i++) {
+            pb_row *row = r->table + i;
+            if (!is_virgin(r, r->first + i) && !row->free.is_free &&
+                row->held.account == child->account) {
+                row->held.account = child->parent->account & (PB_MOST_POOLS - 1);
+            }
+        }
+    }
+}
+
+void
+pb_pool_leave(pb_pool *child)
+{
+    pb_pool *root = child->root;
+    pb_lock_take(&root->lock);
+    if (child->held) {
+        charge_parent(child);
+    }
+    root->accounts[child->account] = NULL;
+    pb_lock_drop(&root->lock);
+}

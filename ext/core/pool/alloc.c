@@ -1,0 +1,323 @@
+/* pb_take.c: frames handed out: the warmest, neighbours, whole runs. */
+#include "pool/advise.h"
+#include "pool/poison.h"
+#include "pool/guard.h"
+#include "pool/internal.h"
+
+/* How far a single-frame request may step back from the warmest free frame, so that
+ * sequential growth in a fragmented pool still gets neighbours. */
+#define RUN_BACK 15
+
+#if PB_LOCKS
+_Thread_local uint64_t pb_taken_here;
+#endif
+
+static inline void
+note_taken(pb_pool *pool, uint32_t n)
+{
+#if PB_LOCKS
+    (void)pool;
+    pb_taken_here += n;
+#else
+    pool->taken += n;
+#endif
+}
+
+static inline void
+row_start(pb_row *row, pb_kind kind, uint16_t account)
+{
+    row->held.count = 1;
+    row->held.kind = (uint16_t)kind;
+    row->held.account = account & (PB_MOST_POOLS - 1);
+    row->held.pins = 0;
+}
+
+/* The frames [first, first + n) are the pool's. */
+static void
+count_taken(pb_pool *pool, pb_frame first, uint32_t n)
+{
+    charge(pool, n);
+    note_taken(pool, n);
+    within_bounds(pool->root, first, n);
+    if (pool->root->witness) {
+        pb_debug_tell(pool->root, first, n, true);
+    }
+}
+
+/* ---- from the lists, from fresh ground ---- */
+
+/* What was given back is wanted again: so much had better be kept. */
+static void
+keep_more(pb_pool *root, uint64_t n)
+{
+    if (root->keep < root->keep_most) {
+        root->keep = pb_min(root->keep + n, root->keep_most);
+    }
+}
+
+/* Take n listed frames from `first` on.  Returns whether all are known zeros. */
+static bool
+take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
+{
+    pb_pool *root = pool->root;
+    pb_region *r = region_of(root, first);
+    uint64_t cold = root->cold;
+    bool zero = true;
+    if (PB_UNLIKELY(root->debug)) {
+        pb_debug_taken(root, first, n);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t bit = bit_index(r, first + i);
+        pb_row *row = r->table + bit;
+        list_remove(root, row);
+        row_start(row, kind, pool->account);
+        zero &= bit_get(r->zero_map, bit);
+        bit_clear(r->free_map, bit);
+        bit_clear(r->zero_map, bit);
+    }
+    if (root->cold != cold) {
+        keep_more(root, cold - root->cold);
+    }
+    count_taken(pool, first, n);
+    return zero;
+}
+
+static bool
+take_virgin_low(pb_pool *pool, pb_region *r, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    pb_frame first = r->lo;
+    if (PB_UNLIKELY(root->debug)) {
+        pb_debug_taken(root, first, n);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        row_start(r->table + bit_index(r, first) + i, PB_KIND_DATA, pool->account);
+    }
+    r->lo += n;
+    root->virgin -= n;
+    count_taken(pool, first, n);
+    pb_advise_dense(r, root->held);
+    return r->fresh_zero;
+}
+
+static pb_frame
+take_virgin_high(pb_pool *pool, pb_region *r, bool *zero)
+{
+    pb_pool *root = pool->root;
+    pb_frame frame = r->hi - 1;
+    if (PB_UNLIKELY(root->debug)) {
+        pb_debug_taken(root, frame, 1);
+    }
+    r->hi = frame;
+    row_start(r->table + bit_index(r, frame), PB_KIND_NODE, pool->account);
+    root->virgin--;
+    count_taken(pool, frame, 1);
+    *zero = r->fresh_zero;
+    return frame;
+}
+
+static pb_region *
+virgin_region(pb_pool *root)
+{
+    pb_region *r = &root->region[root->newest];
+    for (unsigned k = PB_REGION0_BITS - 1; r->lo == r->hi; k++) {
+        r = &root->region[k];
+    }
+    return r;
+}
+
+/* ---- a run for data ---- */
+
+/* Where a run that cannot follow its hint starts: a little before the warmest frame,
+ * as far as `want` or RUN_BACK frames reach back over free ones. */
+static pb_frame
+warm_start(pb_pool *root, uint32_t want)
+{
+    pb_frame warmest = list_first(root);
+    const pb_region *r = region_of(root, warmest);
+    uint32_t i = bit_index(r, warmest);
+    uint32_t back = want > RUN_BACK ? want - 1 : RUN_BACK;
+    while (back-- && i && bit_get(r->free_map, i - 1)) {
+        i--;
+    }
+    return r->first + i;
+}
+
+static pb_frame
+take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
+{
+    pb_pool *root = pool->root;
+    pb_frame first = after + 1;
+    pb_region *r = region_of(root, first);
+    uint32_t bit = bit_index(r, first);
+    bool inside = after && bit < r->count;
+    /* 1. the neighbour, freed before;  2. the neighbour, never used */
+    bool listed = inside && bit_get(r->free_map, bit);
+    bool bump = inside && !listed && first == r->lo && r->lo < r->hi;
+    if (!listed && !bump && root->listed) { /* 3. the warmest, or a run around it */
+        first = after ? warm_start(root, want) : list_first(root);
+        r = region_of(root, first);
+        bit = bit_index(r, first);
+        listed = true;
+    }
+    if (listed) {
+        uint32_t most = want < r->count - bit ? want : r->count - bit;
+        *got = bits_ahead(r->free_map, bit, most, 0);
+        *zero = take_listed(pool, first, *got, PB_KIND_DATA);
+        return first;
+    }
+    if (!bump) { /* 4. fresh ground */
+        r = virgin_region(root);
+    }
+    first = r->lo;
+    *got = want < r->hi - r->lo ? want : r->hi - r->lo;
+    *zero = take_virgin_low(pool, r, *got);
+    return first;
+}
+
+/* In pools that do more than level 0: out of the sample, or a run of its own with a guard
+ * behind it. */
+static pb_frame
+take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
+{
+    pb_pool *root = pool->root;
+    pb_frame frame = root->sample_every ? pb_guard_sample(root) : 0;
+    if (frame) {
+        row_start(pb_frame_row(root, frame), PB_KIND_DATA, pool->account);
+        count_taken(pool, frame, 1);
+        *got = 1;
+        *zero = false;
+        return frame;
+    }
+    bool guarded = pb_guard_wanted(root);
+    if (root->sample_every) { /* up to the one whose turn it is */
+        want = want < root->sample_left - 1 ? want : root->sample_left - 1;
+    }
+    frame = take_run_locked(pool, guarded ? 0 : after, want, got, zero);
+    root->sample_left -= root->sample_every ? *got : 0;
+    if (guarded) {
+        pb_guard_behind(root, frame + *got);
+    }
+    return frame;
+}
+
+static pb_frame
+take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
+{
+    return PB_UNLIKELY(is_special(pool->root))
+               ? take_run_special(pool, after, want, got, zero)
+               : take_run_locked(pool, after, want, got, zero);
+}
+
+pb_frame
+pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
+{
+    pb_lock_take(&pool->root->lock);
+    pb_frame first = take_run(pool, after, want, got, zero);
+    pb_lock_drop(&pool->root->lock);
+    return first;
+}
+
+pb_frame
+pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero)
+{
+    uint32_t got;
+    pb_frame frame = 0;
+    pb_lock_take(&pool->root->lock);
+    if (pb_promise_locked(pool, 1) == PB_OK) {
+        frame = take_run(pool, after, 1, &got, zero);
+    }
+    pb_lock_drop(&pool->root->lock);
+    return frame;
+}
+
+/* ---- a node ---- */
+
+pb_frame
+pb_pool_take_node(pb_pool *pool, bool *zero)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_frame frame = list_first(root);
+    if (frame) {
+        *zero = take_listed(pool, frame, 1, PB_KIND_NODE);
+    }
+    else {
+        frame = take_virgin_high(pool, virgin_region(root), zero);
+    }
+    for (pb_pool *p = pool; p; p = p->parent) {
+        p->nodes++;
+    }
+    pb_lock_drop(&root->lock);
+    return frame;
+}
+
+/* ---- a run of exactly so many ---- */
+
+/* The first stretch of n free frames on the lists, in region r; 0 when there is none. */
+static pb_frame
+find_listed(const pb_region *r, uint32_t n)
+{
+    uint32_t i = 0;
+    while (i < r->count) {
+        i += bits_ahead(r->free_map, i, r->count - i, ~(uint64_t)0);
+        uint32_t run = i < r->count ? bits_ahead(r->free_map, i, r->count - i, 0) : 0;
+        if (run >= n) {
+            return r->first + i;
+        }
+        i += run;
+    }
+    return 0;
+}
+
+/* The stretch around the most recently freed frame when it has n; else 0.  Who asks for a
+ * run again and again finds the one it gave back, without a search. */
+static pb_frame
+find_warm(pb_pool *root, uint32_t n)
+{
+    if (root->listed == 0) {
+        return 0;
+    }
+    pb_frame first = warm_start(root, n);
+    const pb_region *r = region_of(root, first);
+    uint32_t bit = bit_index(r, first);
+    return n <= r->count - bit && bits_ahead(r->free_map, bit, n, 0) == n ? first : 0;
+}
+
+static pb_frame
+take_exact_locked(pb_pool *pool, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    pb_frame warm = find_warm(root, n);
+    if (warm) {
+        take_listed(pool, warm, n, PB_KIND_DATA);
+        return warm;
+    }
+    EACH_REGION(root, r)
+    {
+        pb_frame first = root->listed >= n ? find_listed(r, n) : 0;
+        if (first) {
+            take_listed(pool, first, n, PB_KIND_DATA);
+            return first;
+        }
+        if (r->hi - r->lo >= n) {
+            first = r->lo;
+            take_virgin_low(pool, r, n);
+            return first;
+        }
+    }
+    return 0;
+}
+
+pb_frame
+pb_pool_take_exact(pb_pool *pool, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_frame first = take_exact_locked(pool, n);
+    if (first && pb_guard_wanted(root)) {
+        pb_guard_behind(root, first + n);
+    }
+    pb_lock_drop(&root->lock);
+    return first;
+}

@@ -1,0 +1,331 @@
+/* pb_give.c: frames given back: to the pool, and from the pool to the system. */
+#include "pool/advise.h"
+#include "pool/poison.h"
+#include "pool/guard.h"
+#include "pool/internal.h"
+
+static void
+give_back(pb_pool *root);
+
+/* ---- to the pool ---- */
+
+static void
+found(pb_pool *root, const char *why, pb_frame frame)
+{
+    pb_fault fault = pb_fault_at(root, why, frame, pb_acting_of(root)->tree, 0);
+    pb_pool_found(root, &fault, true);
+}
+
+static void
+release_special(pb_pool *root, pb_frame frame)
+{
+    if (root->witness) {
+        pb_debug_tell(root, frame, 1, false);
+    }
+    if (!pb_debug_released(root, frame)) {
+        list_push(root, frame);
+    }
+}
+
+static void
+release_locked(pb_pool *root, pb_frame frame, pb_row *row)
+{
+    discharge(pool_charged(root, row), row->held.kind == PB_KIND_NODE);
+    if (PB_UNLIKELY(root->witness || is_special(root))) {
+        release_special(root, frame);
+    }
+    else {
+        list_push(root, frame);
+    }
+    if (PB_UNLIKELY(pb_pool_warm(root) >= root->keep + PB_BATCH &&
+                    root->keep < PB_UNLIMITED)) {
+        give_back(root);
+    }
+}
+
+/* A reference was to be dropped that is none. */
+PB_NOINLINE static void
+found_undroppable(pb_pool *root, pb_frame frame)
+{
+    bool freed = pb_frame_valid(root, frame) &&
+                 (pb_frame_is_free(root, frame) ||
+                  pb_frame_row(root, frame)->held.kind == PB_KIND_QUARANTINED);
+    found(root,
+          !pb_frame_valid(root, frame) ? "I1: a frame of no region was freed"
+          : freed                      ? "I1: frame freed twice"
+                                       : "I1: reference count underflow",
+          frame);
+}
+
+/* The last reference is gone. */
+static void
+end_frame(pb_pool *root, pb_frame frame, pb_row *row)
+{
+    if (row->held.pins == 0) {
+        release_locked(root, frame, row);
+    }
+    else { /* I7: lives on with its view */
+        row->held.kind = PB_KIND_DETACHED;
+        count_detached(pool_charged(root, row), 1);
+    }
+}
+
+/* A count that is neither the last one, nor none, nor stays for ever. */
+static inline bool
+is_one_of_some(uint32_t count)
+{
+    return count - 2 < PB_COUNT_MAX - 2;
+}
+
+static inline void
+unref_row(pb_pool *root, pb_frame frame, pb_row *row)
+{
+    uint32_t n = row->held.count;
+    if (PB_LIKELY(is_one_of_some(n))) {
+        pb_store32(&row->held.count, n - 1);
+    }
+    else if (n == 1) {
+        pb_store32(&row->held.count, 0);
+        end_frame(root, frame, row);
+    }
+    else if (n != PB_COUNT_MAX) {
+        found_undroppable(root, frame);
+    }
+}
+
+static inline void
+unref_locked(pb_pool *root, pb_frame frame)
+{
+    if (PB_UNLIKELY(!pb_frame_in_region(root, frame))) {
+        found_undroppable(root, frame);
+        return;
+    }
+    unref_row(root, frame, pb_frame_row(root, frame));
+}
+
+void
+pb_frame_unref(pb_pool *pool, pb_frame frame)
+{
+    pb_lock_take(&pool->root->lock);
+    unref_locked(pool->root, frame);
+    pb_lock_drop(&pool->root->lock);
+}
+
+/* The rows of the region last looked at.  What lies beside it is looked up, and there it is asked
+ * whether there is such a frame (level 0): so neighbours cost nothing more. */
+typedef struct {
+    uint64_t first, span; /* frames */
+    pb_row *rows;
+} near_rows;
+
+static void
+move_near(near_rows *near, const pb_pool *root, pb_frame frame)
+{
+    unsigned bits = pb_frame_bits(frame), k = pb_region_of(frame);
+    uint64_t past = PB_CHECKS ? root->past[bits] : pb_region_end(k);
+    near->first = pb_region_begin(k);
+    near->span = past > near->first ? past - near->first : 0;
+    near->rows = (pb_row *)root->rows[bits];
+}
+
+/* NULL: it is no frame. */
+static inline pb_row *
+row_near(near_rows *near, const pb_pool *root, uint64_t frame)
+{
+    if (PB_UNLIKELY(frame - near->first >= near->span)) {
+        move_near(near, root, (pb_frame)frame);
+        if (frame - near->first >= near->span) {
+            return NULL;
+        }
+    }
+    return near->rows + frame;
+}
+
+void
+pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    near_rows near = {0};
+    pb_lock_take(&root->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t frame = pb_entry_number(pb_entry_load(&entries[i]));
+        pb_row *row = frame ? row_near(&near, root, frame) : NULL;
+        if (row && row->held.count - 1 < PB_COUNT_MAX - 1) {
+            pb_store32(&row->held.count, row->held.count + 1);
+        }
+    }
+    pb_lock_drop(&root->lock);
+}
+
+void
+pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    near_rows near = {0};
+    pb_lock_take(&root->lock);
+    while (n-- > 0) {
+        pb_entry e = pb_entry_load(&entries[n]);
+        uint64_t frame = pb_entry_number(e);
+        pb_row *row = e == PB_HOLE ? NULL : row_near(&near, root, frame);
+        if (row) {
+            unref_row(root, (pb_frame)frame, row);
+        }
+        else if (e != PB_HOLE) {
+            found_undroppable(root, (pb_frame)frame);
+        }
+    }
+    pb_lock_drop(&root->lock);
+}
+
+bool
+pb_frame_unref_shared(pb_pool *pool, pb_frame frame)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    bool good = pb_frame_readable(root, frame);
+    bool shared = !good || pb_frame_count(root, frame) > 1;
+    if (shared) { /* what is broken is noted there, and not walked into */
+        unref_locked(root, frame);
+    }
+    pb_lock_drop(&root->lock);
+    return shared;
+}
+
+/* ---- pins ---- */
+
+/* A number of pins that got to its highest value stays there, as a count does: the frame
+ * is never freed. */
+void
+pb_frame_pin(pb_pool *pool, pb_frame frame)
+{
+    pb_lock_take(&pool->root->lock);
+    pb_row *row = pb_frame_row(pool, frame);
+    row->held.pins += row->held.pins != UINT16_MAX;
+    pb_lock_drop(&pool->root->lock);
+}
+
+void
+pb_frame_unpin(pb_pool *pool, pb_frame frame)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_row *row = pb_frame_row(root, frame);
+    if (PB_UNLIKELY(row->held.pins == 0)) {
+        found(root, "I1: more pins taken off a frame than it had", frame);
+    }
+    else if (row->held.pins != UINT16_MAX && --row->held.pins == 0 &&
+             row->held.kind == PB_KIND_DETACHED) {
+        count_detached(pool_charged(root, row), -1);
+        release_locked(root, frame, row);
+    }
+    pb_lock_drop(&root->lock);
+}
+
+/* ---- to the system ---- */
+
+/* Is the free frame i of a region warm? */
+static inline bool
+is_warm(const pb_region *r, uint32_t i)
+{
+    return bit_get(r->free_map, i) && !r->table[i].free.cold;
+}
+
+/* Discard the warm frames [i, i + n) of a region, as far as system pages go: they change
+ * lists, the lowest in front.  Debug pools must know what is in a free frame. */
+static uint64_t
+cool(pb_pool *root, pb_region *r, uint32_t i, uint32_t n)
+{
+    uint32_t from = i, to = i + n;
+    if (root->debug && !r->discard_zeroes) {
+        return 0;
+    }
+    uint64_t bytes = pb_advise_discard(r, &from, &to);
+    for (uint32_t j = to; bytes && j-- > from;) {
+        list_remove(root, r->table + j);
+        list_push_cold(root, r->first + j);
+        if (r->discard_zeroes) {
+            bit_set(r->zero_map, j);
+        }
+    }
+    return bytes;
+}
+
+static uint64_t
+trim_region(pb_pool *root, pb_region *r)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0, n; i < r->count; i += n + 1) {
+        for (n = 0; i + n < r->count && is_warm(r, i + n); n++) {
+        }
+        bytes += n ? cool(root, r, i, n) : 0;
+    }
+    return bytes;
+}
+
+uint64_t
+pb_pool_trim(pb_pool *pool)
+{
+    pb_pool *root = pool->root;
+    uint64_t bytes = 0;
+    pb_lock_take(&root->lock);
+    EACH_REGION(root, r)
+    {
+        bytes += trim_region(root, r) + pb_advise_rest(r);
+    }
+    pb_lock_drop(&root->lock);
+    return bytes;
+}
+
+/* The warm frames around one of them, upwards first, `most` at the most.  A tree is freed
+ * from its end, so what lies above was freed before. */
+static uint64_t
+cool_around(pb_pool *root, pb_frame frame, uint64_t most)
+{
+    pb_region *r = region_of(root, frame);
+    uint32_t i = bit_index(r, frame), n = 1;
+    while (n < most && i + n < r->count && is_warm(r, i + n)) {
+        n++;
+    }
+    while (n < most && i && is_warm(r, i - 1)) {
+        i--;
+        n++;
+    }
+    return cool(root, r, i, n);
+}
+
+/* Where a stretch is smaller than a page of the system it stays; after so many of them the
+ * search ends for now. */
+#define MOST_FAILURES 16
+
+/* To three quarters of what is kept, so that it is not done for every frame. */
+static void
+give_back(pb_pool *root)
+{
+    pb_advise_rest(&root->region[root->newest]);
+    uint64_t target = root->keep - root->keep / 4;
+    pb_frame frame = root->free_tail;
+    for (unsigned failures = 0; frame && failures < MOST_FAILURES;) {
+        uint64_t warm = pb_pool_warm(root);
+        if (warm <= target) {
+            break;
+        }
+        if (cool_around(root, frame, warm - target)) {
+            frame = root->free_tail;
+        }
+        else {
+            failures++;
+            frame = pb_frame_row(root, frame)->free.prev;
+        }
+    }
+}
+
+void
+pb_pool_give_back(pb_pool *pool)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    if (pb_pool_warm(root) > root->keep) {
+        give_back(root);
+    }
+    pb_lock_drop(&root->lock);
+}

@@ -1,0 +1,237 @@
+/* pb_guard.c: mprotect where there is one. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
+#include "pool/guard.h"
+#include "pool/poison.h"
+#include "pool/internal.h"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#include <unistd.h>
+
+bool
+pb_guard_possible(void)
+{
+    return PB_PAGE_SIZE % (size_t)sysconf(_SC_PAGESIZE) == 0;
+}
+
+static bool
+protect(uint8_t *at, size_t n, pb_protection how)
+{
+    static const int flags[] = {PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE};
+    return mprotect(at, n, flags[how]) == 0;
+}
+
+#else
+
+bool
+pb_guard_possible(void)
+{
+    return false;
+}
+
+static bool
+protect(uint8_t *at, size_t n, pb_protection how)
+{
+    (void)at;
+    (void)n;
+    (void)how;
+    return false;
+}
+
+#endif
+
+static bool
+is_guarded(const pb_pool *root, const pb_region *r)
+{
+    return r->guard && (root->debug >= 2 || r->sampled) && pb_guard_possible();
+}
+
+bool
+pb_guard_wanted(const pb_pool *root)
+{
+    return root->debug >= 2 && pb_guard_possible() && root->mappings < root->most_mappings;
+}
+
+/* ---- protection, and how many pieces it makes ---- */
+
+/* How many borders lie between frames i - 1 and i, for all i in [from, to]. */
+static uint32_t
+borders(const pb_region *r, uint32_t from, uint32_t to)
+{
+    uint32_t n = 0;
+    for (uint32_t i = from ? from : 1; i <= to && i < r->count; i++) {
+        n += r->guard[i] != r->guard[i - 1];
+    }
+    return n;
+}
+
+/* How many pieces more it makes when [i, i + n) becomes `how`. */
+static int64_t
+pieces_more(const pb_region *r, uint32_t i, uint32_t n, pb_protection how)
+{
+    uint32_t before = borders(r, i, i + n);
+    uint32_t after = i && r->guard[i - 1] != how;
+    after += i + n < r->count && r->guard[i + n] != how;
+    return (int64_t)after - before;
+}
+
+/* [i, i + n), and what is one piece with its ends: as a whole it makes no piece more. */
+static void
+widen(const pb_region *r, uint32_t *i, uint32_t *n)
+{
+    while (*i && r->guard[*i - 1] == r->guard[*i]) {
+        --*i;
+        ++*n;
+    }
+    while (*i + *n < r->count && r->guard[*i + *n] == r->guard[*i + *n - 1]) {
+        ++*n;
+    }
+}
+
+void
+pb_guard_set(pb_pool *root, pb_frame first, uint32_t n, pb_protection how)
+{
+    pb_region *r = region_of(root, first);
+    if (!is_guarded(root, r)) {
+        return;
+    }
+    uint32_t i = bit_index(r, first);
+    int64_t more = pieces_more(r, i, n, how);
+    if (r->guard[i] == how && borders(r, i + 1, i + n - 1) == 0) {
+        return;
+    }
+    if (more > 0 && root->mappings + more > root->most_mappings) {
+        if (how != PB_OPEN) {
+            return;
+        }
+        widen(r, &i, &n);
+        more = pieces_more(r, i, n, how);
+    }
+    if (protect(r->base + ((size_t)i << PB_PAGE_SHIFT), (size_t)n << PB_PAGE_SHIFT, how)) {
+        memset(r->guard + i, how, n);
+        root->mappings = (uint32_t)(root->mappings + more);
+    }
+}
+
+void
+pb_guard_thaw(pb_pool *pool, pb_frame frame)
+{
+    pb_pool *root = pool->root;
+    if (pb_guard_of(root, frame) == PB_READ_ONLY && pb_frame_count(root, frame) == 1) {
+        pb_lock_take(&root->lock);
+        pb_guard_set(root, frame, 1, PB_OPEN);
+        pb_lock_drop(&root->lock);
+    }
+}
+
+/* The pages below an entry of height h. */
+static void
+freeze_below(pb_pool *root, pb_entry e, unsigned h)
+{
+    pb_frame frame = pb_entry_frame(e);
+    if (e == PB_HOLE || !pb_frame_readable(root, frame)) {
+        return;
+    }
+    if (h == 0) {
+        pb_guard_set(root, frame, 1, PB_READ_ONLY);
+        return;
+    }
+    const pb_entry *node = (const pb_entry *)pb_frame_address(root, frame);
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        freeze_below(root, pb_entry_load(&node[i]), h - 1);
+    }
+}
+
+void
+pb_guard_freeze(pb_pool *pool, const pb_root *root)
+{
+    if (pool->debug < 2 || root->levels == 0) {
+        return;
+    }
+    pb_lock_take(&pool->root->lock);
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        freeze_below(pool->root, pb_entry_load(&root->slot[i]), root->levels - 1u);
+    }
+    pb_lock_drop(&pool->root->lock);
+}
+
+pb_protection
+pb_guard_of(const pb_pool *root, pb_frame frame)
+{
+    const pb_region *r = &root->region[pb_region_of(frame)];
+    return r->guard ? (pb_protection)r->guard[bit_index(r, frame)] : PB_OPEN;
+}
+
+/* ---- guards ---- */
+
+void
+pb_guard_behind(pb_pool *root, pb_frame frame)
+{
+    pb_region *r = region_of(root, frame);
+    uint32_t bit = bit_index(r, frame);
+    if (bit >= r->count || root->listed + root->virgin <= root->promised) {
+        return;
+    }
+    pb_row *row = r->table + bit;
+    if (bit_get(r->free_map, bit)) {
+        list_remove(root, row);
+        bit_clear(r->free_map, bit);
+    }
+    else if (frame == r->lo && r->lo < r->hi && r->fresh_zero) {
+        r->lo++;
+        root->virgin--;
+        bit_set(r->zero_map, bit);
+    }
+    else { /* held, or nobody knows what is in it */
+        return;
+    }
+    memset(row, 0, sizeof *row);
+    row->held.kind = PB_KIND_GUARD;
+    root->guards++;
+}
+
+void
+pb_guard_left(pb_pool *root, pb_frame frame)
+{
+    pb_region *r = region_of(root, frame);
+    uint32_t bit = bit_index(r, frame);
+    if (bit >= r->count || is_virgin(r, frame) || r->table[bit].free.is_free ||
+        r->table[bit].held.kind != PB_KIND_GUARD) {
+        return;
+    }
+    root->guards--;
+    if (bit_get(r->zero_map, bit)) { /* never touched, or the system's again */
+        list_push_cold(root, frame);
+    }
+    else {
+        list_push(root, frame);
+    }
+}
+
+/* ---- the sample ---- */
+
+pb_frame
+pb_guard_sample(pb_pool *root)
+{
+    if (root->sample_left > 1) {
+        return 0;
+    }
+    if (root->quarantined == 0) { /* all in use: an ordinary one takes this turn */
+        root->sample_left = root->sample_every + 1;
+        return 0;
+    }
+    root->sample_left = root->sample_every;
+    pb_frame frame = quarantine_next(root);
+    pb_guard_set(root, frame, 1, PB_OPEN);
+    return frame;
+}
+
+void
+pb_guard_retire(pb_pool *root, pb_frame frame)
+{
+    memset(pb_frame_row(root, frame), 0, sizeof(pb_row));
+    quarantine_add(root, frame);
+    pb_guard_set(root, frame, 1, PB_CLOSED);
+}

@@ -1,0 +1,75 @@
+/* pb_guard.h: memory that nobody may touch is made untouchable (level 2), so that a foreign
+ * store stops at the very instruction.
+ *
+ *    free, quarantined, never used   PB_CLOSED      no access
+ *    frames of a snapshot            PB_READ_ONLY
+ *    a guard, behind each run        PB_CLOSED      kept free while the frame before is held
+ *
+ * Each change of protection cuts a mapping of the system in pieces, of which it has only so
+ * many; past root->most_mappings frames stay open, or are opened with those around them, and
+ * then level 1 is what is left.  Below the system's page size nothing is protected at all.
+ *
+ * The sample, for production: a region of its own with PB_SAMPLE places, each between two
+ * guards (pb_pool_add_sample).  One frame in root->sample_every comes from there, and stays
+ * closed for as long as possible after it was freed.
+ *
+ * All of it runs under the lock of the root. */
+#ifndef PB_GUARD_H
+#define PB_GUARD_H
+
+#include "pool/pool.h"
+
+#define PB_MOST_MAPPINGS 16384 /* of the 65530 that Linux grants a process by default */
+
+typedef enum {
+    PB_OPEN = 0,
+    PB_READ_ONLY = 1,
+    PB_CLOSED = 2,
+} pb_protection;
+
+/* Can frames be protected one by one here? */
+bool
+pb_guard_possible(void);
+
+/* Does the pool keep runs apart? */
+bool
+pb_guard_wanted(const pb_pool *root);
+
+/* Protect [first, first + n), all of one region; nothing where that is not possible, or not
+ * at this level.  Opening never fails. */
+void
+pb_guard_set(pb_pool *root, pb_frame first, uint32_t n, pb_protection how);
+
+/* A frame that was shared once is about to be written by the one tree that names it now.
+ * Takes the lock itself. */
+void
+pb_guard_thaw(pb_pool *pool, pb_frame frame);
+
+/* The data pages of a tree are a snapshot's from now on, where no live view is over them.
+ * O(pages).  Takes the lock itself. */
+void
+pb_guard_freeze(pb_pool *pool, const pb_root *root);
+
+/* How is a frame protected? */
+pb_protection
+pb_guard_of(const pb_pool *root, pb_frame frame);
+
+/* Keep frame `frame`, right behind a run, as a guard, where it is free and not needed. */
+void
+pb_guard_behind(pb_pool *root, pb_frame frame);
+
+/* The frame before is free again: a guard here is no longer one. */
+void
+pb_guard_left(pb_pool *root, pb_frame frame);
+
+/* ---- the sample ---- */
+
+/* The frame whose turn it is, open; 0: it is another one's turn, or all are in use. */
+pb_frame
+pb_guard_sample(pb_pool *root);
+
+/* A frame of the sample was freed. */
+void
+pb_guard_retire(pb_pool *root, pb_frame frame);
+
+#endif

@@ -1,0 +1,236 @@
+/* pb_pool_impl.h: what the files behind pb_pool.h share: the maps, the free lists, the
+ * accounts.  All of it runs under the lock of the root. */
+#ifndef PB_POOL_IMPL_H
+#define PB_POOL_IMPL_H
+
+#include "base/asan.h"
+#include "pool/pool.h"
+
+/* ---- AddressSanitizer: debug pools look at their free frames themselves ---- */
+
+static inline void
+out_of_bounds(const pb_pool *root, pb_frame frame, uint32_t n)
+{
+    if (!root->debug) {
+        pb_asan_poison(pb_frame_address(root, frame), (size_t)n << PB_PAGE_SHIFT);
+    }
+}
+
+static inline void
+within_bounds(const pb_pool *root, pb_frame frame, uint32_t n)
+{
+    if (!root->debug) {
+        pb_asan_unpoison(pb_frame_address(root, frame), (size_t)n << PB_PAGE_SHIFT);
+    }
+}
+
+/* ---- bits of the maps ---- */
+
+static inline uint32_t
+bit_index(const pb_region *r, pb_frame frame)
+{
+    return frame - r->first;
+}
+
+static inline bool
+bit_get(const uint64_t *map, uint32_t i)
+{
+    return (map[i >> 6] >> (i & 63)) & 1;
+}
+
+static inline void
+bit_set(uint64_t *map, uint32_t i)
+{
+    map[i >> 6] |= (uint64_t)1 << (i & 63);
+}
+
+static inline void
+bit_clear(uint64_t *map, uint32_t i)
+{
+    map[i >> 6] &= ~((uint64_t)1 << (i & 63));
+}
+
+/* Length of the stretch of 1 bits (or 0 bits, with flip = ~0) that starts at i; at
+ * most `most`. */
+static inline uint32_t
+bits_ahead(const uint64_t *map, uint32_t i, uint32_t most, uint64_t flip)
+{
+    uint32_t n = 0;
+    while (n < most) {
+        uint64_t rest = ~(map[(i + n) >> 6] ^ flip) >> ((i + n) & 63);
+        uint32_t left = 64 - ((i + n) & 63);
+        uint32_t step = rest ? pb_lowest_bit(rest) : left;
+        n += step < left ? step : left;
+        if (step < left) {
+            break;
+        }
+    }
+    return n < most ? n : most;
+}
+
+static inline pb_region *
+region_of(pb_pool *root, pb_frame frame)
+{
+    return &root->region[pb_region_of(frame)];
+}
+
+/* Was it never handed out?  Its row says nothing then. */
+static inline bool
+is_virgin(const pb_region *r, pb_frame frame)
+{
+    return frame >= r->lo && frame < r->hi;
+}
+
+/* Every region of a root, from the first on. */
+#define EACH_REGION(root, r)                                                       \
+    for (pb_region *r = (root)->region; r < (root)->region + PB_REGION_SLOTS; r++) \
+        if (r->base)
+
+/* ---- the free lists ---- */
+
+static inline void
+list_link(pb_pool *root, pb_frame *head, pb_frame frame, bool cold)
+{
+    pb_region *r = region_of(root, frame);
+    pb_row *row = r->table + bit_index(r, frame);
+    row->free.next = *head;
+    row->free.is_free = 1;
+    row->free.prev = 0;
+    row->free.cold = cold;
+    if (*head) {
+        pb_frame_row(root, *head)->free.prev = frame;
+    }
+    *head = frame;
+    root->listed++;
+    bit_set(r->free_map, bit_index(r, frame));
+    out_of_bounds(root, frame, 1);
+}
+
+/* The warm list: in front. */
+static inline void
+list_push(pb_pool *root, pb_frame frame)
+{
+    list_link(root, &root->free_head, frame, false);
+    if (root->free_tail == 0) {
+        root->free_tail = frame;
+    }
+}
+
+static inline void
+list_push_cold(pb_pool *root, pb_frame frame)
+{
+    list_link(root, &root->cold_head, frame, true);
+    root->cold++;
+}
+
+/* Off either list.  Its bit in the free map is the caller's to clear. */
+static inline void
+list_remove(pb_pool *root, pb_row *row)
+{
+    pb_frame next = row->free.next, prev = row->free.prev;
+    bool cold = row->free.cold;
+    if (prev) {
+        pb_frame_row(root, prev)->free.next = next;
+    }
+    else {
+        *(cold ? &root->cold_head : &root->free_head) = next;
+    }
+    if (next) {
+        pb_frame_row(root, next)->free.prev = prev;
+    }
+    else if (!cold) {
+        root->free_tail = prev;
+    }
+    root->listed--;
+    root->cold -= cold;
+}
+
+/* Where the next frame comes from when no place is better than another; 0: no list has one. */
+static inline pb_frame
+list_first(const pb_pool *root)
+{
+    return root->free_head ? root->free_head : root->cold_head;
+}
+
+/* ---- the quarantine: a ring, the oldest in front ---- */
+
+/* There is room. */
+static inline void
+quarantine_add(pb_pool *root, pb_frame frame)
+{
+    pb_region *r = region_of(root, frame);
+    r->table[bit_index(r, frame)].held.kind = PB_KIND_QUARANTINED;
+    root->quarantine[(root->oldest + root->quarantined++) % PB_QUARANTINE] = frame;
+}
+
+/* It is not empty. */
+static inline pb_frame
+quarantine_next(pb_pool *root)
+{
+    pb_frame frame = root->quarantine[root->oldest];
+    root->oldest = (root->oldest + 1) % PB_QUARANTINE;
+    root->quarantined--;
+    return frame;
+}
+
+/* ---- accounts ---- */
+
+/* The pool that is charged for a frame. */
+static inline pb_pool *
+pool_charged(pb_pool *root, const pb_row *row)
+{
+    return row->held.account ? root->accounts[row->held.account] : root;
+}
+
+/* What an account holds has reached `watch` or fallen below `rearm`. */
+void
+account_moved(pb_pool *pool);
+
+/* n promised frames are taken. */
+static inline void
+charge(pb_pool *pool, uint64_t n)
+{
+    for (; pool; pool = pool->parent) {
+        pool->promised -= n;
+        pool->held += n;
+        if (pool->held >= pool->watch && !pb_acting_of(pool)->trying) {
+            account_moved(pool);
+        }
+    }
+}
+
+/* A frame is freed. */
+static inline void
+discharge(pb_pool *pool, bool node)
+{
+    for (; pool; pool = pool->parent) {
+        pool->held--;
+        pool->nodes -= node;
+        if (PB_UNLIKELY(pool->held < pool->rearm)) {
+            account_moved(pool);
+        }
+    }
+}
+
+static inline void
+count_detached(pb_pool *pool, int by)
+{
+    for (; pool; pool = pool->parent) {
+        pool->detached += (uint64_t)(int64_t)by;
+    }
+}
+
+/* pb_pool_promise, under the lock. */
+pb_status
+pb_promise_locked(pb_pool *pool, uint64_t n);
+
+/* ---- debug pools (pb_debug.c, pb_guard.c) ---- */
+
+/* Does the root do more than level 0 where frames come and go? */
+static inline bool
+is_special(const pb_pool *root)
+{
+    return root->debug || root->sample_every;
+}
+
+#endif

@@ -1,0 +1,569 @@
+/* pb_pool.h: regions, frames, the frame table, the free lists, accounts.
+ *
+ * Regions come from outside (pb_pool_add_region).  Region k holds the frames
+ * [2^k, 2^(k+1)), the first one also those below it, so that frame -> address is a
+ * count-leading-zeros and an add.  A region may map fewer frames than it spans.
+ * Beside each lies a companion region:
+ *
+ *    frame table: 8 bytes a frame           free map: 1 bit a frame   zero map: 1 bit
+ *    held: count, kind, account, pins       1 = on a free list        1 = known zero
+ *    free: next, prev, cold                 in debug pools also: who took it and who freed
+ *                                           it (8 bytes), how it is protected (1 byte)
+ *
+ * Frames of a region that were never handed out ("virgin") lie between `lo` and `hi`:
+ * data comes from the bottom, nodes from the top, so that nodes do not cut the runs
+ * of data.  They are free, but neither on a list nor touched.  Of those that were, the
+ * warm ones are on one list, the most recently freed first, and the cold ones, whose memory
+ * the system has back, on another.
+ *
+ * A child is a pool without regions: it draws from those of its root and keeps an account
+ * of its own.  What it holds is charged to it and to all pools above it. */
+#ifndef PB_POOL_H
+#define PB_POOL_H
+
+#include "base/lock.h"
+#include "base/address_map.h"
+#include "tree/root.h"
+
+#define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
+#define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
+#define PB_REGION_SLOTS 32 /* the last stays empty: frame numbers have 31 bits, 8 TiB */
+#define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that got here stays (never freed) */
+#define PB_UNLIMITED UINT64_MAX
+#define PB_QUARANTINE 64   /* freed frames that wait before they are used again */
+#define PB_MOST_POOLS 8192 /* accounts of one root */
+#define PB_MARKS 8
+
+typedef enum {
+    PB_KIND_NONE = 0, /* never handed out */
+    PB_KIND_DATA = 1,
+    PB_KIND_NODE = 2,
+    PB_KIND_DETACHED = 3,    /* under a live pin, named by no entry */
+    PB_KIND_QUARANTINED = 4, /* freed, not to be used again yet (debug) */
+    PB_KIND_GUARD = 5,       /* kept empty behind a run (debug) */
+    PB_KIND_FREE = 6,        /* on a free list; in no row */
+    PB_KINDS,                /* how many there are */
+} pb_kind;
+
+/* One row of the frame table.  A free frame's count is negative as a signed number, one
+ * that was never handed out has 0: so `count > 0` is all it takes to know a frame that
+ * may be read, and `count == 1` one that may be written. */
+typedef union {
+    struct {
+        uint32_t count; /* entries that name the frame, over all trees */
+        uint16_t kind : 3;
+        uint16_t account : 13; /* the pool that took it */
+        uint16_t pins;         /* live pins over the frame */
+    } held;
+    struct {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        uint32_t is_free : 1, next : 31; /* is_free overlays the sign of count */
+#else
+        uint32_t next : 31, is_free : 1;
+#endif
+        uint32_t prev : 31, cold : 1;
+    } free;
+} pb_row;
+
+_Static_assert(sizeof(pb_row) == 8, "a row is 8 bytes: 0.2 % of a page");
+
+/* Who took a frame and who freed it last, as numbers that the witness gave. */
+typedef struct {
+    uint32_t took, freed;
+} pb_trace;
+
+typedef struct {
+    uint8_t *base; /* address of frame `first` */
+    pb_row *table; /* row of frame `first` */
+    uint64_t *free_map;
+    uint64_t *zero_map;
+    pb_trace *trace; /* NULL where nobody keeps it */
+    uint8_t *guard;  /* how each frame is protected (pb_guard.h); NULL: not at all */
+    pb_frame first;
+    uint32_t count;   /* frames mapped */
+    pb_frame lo, hi;  /* virgin: [lo, hi) */
+    pb_frame advised; /* huge pages were advised below this frame */
+    pb_frame rested;  /* lo, when pb_advise_rest was last called */
+    bool fresh_zero;
+    bool discard_zeroes;
+    bool sampled; /* its frames are those of the sample (pb_guard.h) */
+    struct pb_pool *pool;
+    pb_extent extent; /* in the map */
+} pb_region;
+
+struct pb_buf;
+
+/* Where a broken rule was found, for the message. */
+typedef struct {
+    const char *why;
+    pb_frame frame;
+    const struct pb_buf *owner;
+    uint64_t offset;
+    pb_trace trace; /* of the frame, where it is kept */
+    const struct pb_pool
+        *pool; /* the root whose frame it is; NULL: the one that tells of it */
+} pb_fault;
+
+/* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
+ * does. */
+typedef struct {
+    const struct pb_buf *tree, *proxy;
+    unsigned trying; /* see pb_account_try */
+} pb_acting;
+
+typedef struct pb_pool {
+    /* By the bit length of a frame's number, biased: address = addr[bits] + (frame <<
+     * PB_PAGE_SHIFT).  A child has a copy. */
+    uintptr_t addr[PB_REGION_SLOTS];
+    uintptr_t rows[PB_REGION_SLOTS];
+    uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of the region */
+    struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
+    uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
+    uint8_t notice;       /* of a root: something waits to be told (PB_NOTICE_*) */
+    uint16_t account;     /* its number; 0 is the root */
+
+    /* ---- its account, with those of its children ---- */
+    struct pb_pool *parent;
+    uint64_t held, nodes, detached, high_water;
+    uint64_t promised; /* of listed + virgin: spoken for (I3) */
+    uint64_t limit;    /* frames */
+    uint64_t taken;    /* frames handed out so far: see pb_pool_taken */
+    uint64_t watch;    /* holding so many is to be noted: the next mark, or a new high */
+    uint64_t rearm;    /* and so is holding less than this */
+    uint64_t marks[PB_MARKS]; /* rising; how much is to be told of (pb_pool_set_marks) */
+    uint32_t mark_count;
+    uint32_t reached; /* marks that are not above `held` */
+    uint32_t crossed; /* bit i: marks[i] was reached since that was last told */
+
+    /* ---- the frames: of a root ---- */
+    pb_lock lock;
+    unsigned newest;               /* the region to take virgin frames from; 0 = none yet */
+    pb_frame free_head, free_tail; /* warm: most recently freed first */
+    pb_frame cold_head;            /* given back to the system */
+    uint64_t total, listed, cold, virgin; /* listed: on either list */
+    uint64_t keep;      /* as many warm frames stay; the rest goes back by itself */
+    uint64_t keep_most; /* keep rises up to here with what is taken again after it went */
+    uint64_t quarantined, guards;
+    uint64_t asked;          /* frames that the last promise asked for */
+    uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
+    bool short_of_run;       /* and in one piece */
+    struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
+    uint64_t table_bytes;
+    uint32_t regions;
+    struct pb_pool **accounts; /* children by number; the caller's memory */
+    struct pb_buf *bufs;       /* every tree that draws from the root or a child */
+    pb_map *map;               /* where regions and views are listed; may be NULL */
+    pb_fault fault;            /* the first broken rule; it stays */
+    pb_fault found;            /* with PB_NOTICE_FAULT: what is to be told */
+    /* Told of frames that are taken or freed, and by which tree; returns a number for that.
+     * Runs under the pool's lock: no Python code. */
+    uint32_t (*witness)(struct pb_pool *root, const struct pb_buf *actor, pb_frame first,
+                        uint32_t n, bool taken);
+    pb_acting acting;                   /* see pb_act */
+    pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
+    uint32_t oldest;
+    uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
+    uint32_t sample_left;   /* 1: the next one does */
+    uint32_t mappings;      /* pieces that protection has cut the regions into */
+    uint32_t most_mappings; /* no protection is added past so many */
+    pb_region region[PB_REGION_SLOTS];
+} pb_pool;
+
+#define PB_NOTICE_FAULT 1
+#define PB_NOTICE_PRESSURE 2
+
+#if PB_LOCKS
+extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
+extern _Thread_local pb_acting pb_acting_here;
+#endif
+
+/* ---- address of a frame: no loop, no branch ---- */
+
+/* The bit length of a number, which leads to its region: region k has those of k + 1 bits, and
+ * the first one all that are shorter as well.  A number of 32 bits is none, whatever this says:
+ * it is beyond the end of every region. */
+static inline unsigned
+pb_frame_bits(pb_frame frame)
+{
+    return pb_log2(2 * frame + 1);
+}
+
+static inline unsigned
+pb_region_of(pb_frame frame)
+{
+    return pb_log2(frame | (PB_REGION0_FRAMES - 1));
+}
+
+static inline uint8_t *
+pb_frame_address(const pb_pool *pool, pb_frame frame)
+{
+    return (uint8_t *)(pool->addr[pb_frame_bits(frame)] +
+                       ((uintptr_t)frame << PB_PAGE_SHIFT));
+}
+
+static inline pb_row *
+pb_frame_row(const pb_pool *pool, pb_frame frame)
+{
+    return (pb_row *)(pool->rows[pb_frame_bits(frame)] + (uintptr_t)frame * sizeof(pb_row));
+}
+
+/* The first frame number that region k may hold; 0 is none. */
+static inline uint64_t
+pb_region_begin(unsigned k)
+{
+    uint64_t first = (uint64_t)1 << k;
+    return first < PB_REGION0_FRAMES ? 1 : first;
+}
+
+/* One past the last frame number that region k may hold: runs end there. */
+static inline uint64_t
+pb_region_end(unsigned k)
+{
+    return (uint64_t)2 << k;
+}
+
+/* ---- reference counts: changed under the pool's lock, read by anyone ---- */
+
+static inline uint32_t
+pb_frame_count(const pb_pool *pool, pb_frame frame)
+{
+    return pb_load32(&pb_frame_row(pool, frame)->held.count);
+}
+
+static inline void
+pb_frame_ref(pb_pool *pool, pb_frame frame)
+{
+    pb_row *row = pb_frame_row(pool, frame);
+    uint32_t n = row->held.count;
+    if (PB_LIKELY(n != PB_COUNT_MAX)) {
+        pb_store32(&row->held.count, n + 1);
+    }
+}
+
+/* ---- level 0: what every copy asks of a page before it touches it ---- */
+
+#ifndef PB_CHECKS
+#define PB_CHECKS 1 /* 0 only to measure what the checks cost */
+#endif
+
+/* Is it a frame of a region?  Names outside of all regions are safe to ask for. */
+static inline bool
+pb_frame_in_region(const pb_pool *pool, pb_frame frame)
+{
+    return !PB_CHECKS || frame < pool->past[pb_frame_bits(frame)];
+}
+
+/* Is it a frame of a region, and held?  Names outside of all regions are safe to ask for. */
+static inline bool
+pb_frame_readable(const pb_pool *pool, uint64_t frame)
+{
+    unsigned bits = pb_frame_bits((pb_frame)frame);
+    return !PB_CHECKS ||
+           PB_LIKELY(frame < pool->past[bits] &&
+                     (int32_t)pb_load32(
+                         &((const pb_row *)pool->rows[bits])[frame].held.count) > 0);
+}
+
+/* And by one entry only (I2)? */
+static inline bool
+pb_frame_writable(const pb_pool *pool, uint64_t frame)
+{
+    unsigned bits = pb_frame_bits((pb_frame)frame);
+    return !PB_CHECKS ||
+           PB_LIKELY(frame < pool->past[bits] &&
+                     pb_load32(&((const pb_row *)pool->rows[bits])[frame].held.count) == 1);
+}
+
+/* The same of n > 0 frames that follow one another, in one region: held, or held once. */
+static inline bool
+pb_run_held(const pb_pool *pool, uint64_t frame, uint64_t n, bool once)
+{
+    unsigned bits = pb_frame_bits((pb_frame)frame);
+    uint64_t past = frame + n;
+    if (!PB_CHECKS || past > pool->past[bits]) {
+        return !PB_CHECKS;
+    }
+    const pb_row *rows = (const pb_row *)pool->rows[bits];
+    do {
+        int32_t count = (int32_t)pb_load32(&rows[frame].held.count);
+        if (once ? count != 1 : count <= 0) {
+            return false;
+        }
+    } while (++frame < past);
+    return true;
+}
+
+static inline bool
+pb_run_readable(const pb_pool *pool, uint64_t frame, uint64_t n)
+{
+    return pb_run_held(pool, frame, n, false);
+}
+
+static inline bool
+pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
+{
+    return pb_run_held(pool, frame, n, true);
+}
+
+/* A broken rule at a frame: at `offset` of the owner, or of the frame itself where there is none. */
+pb_fault
+pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
+            const struct pb_buf *owner, uint64_t offset);
+
+/* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
+ * pool->fault when `stays`. */
+void
+pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
+
+/* The same of an entry that names no frame that may be touched. */
+void
+pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
+                   uint64_t offset);
+
+static inline pb_acting *
+pb_acting_of(pb_pool *pool)
+{
+#if PB_LOCKS
+    (void)pool;
+    return &pb_acting_here;
+#else
+    return &pool->root->acting;
+#endif
+}
+
+/* Tree b of the pool is about to take or free frames, or to be walked: for reports. */
+static inline void
+pb_act(pb_pool *pool, const struct pb_buf *b)
+{
+    pb_acting *acting = pb_acting_of(pool);
+    acting->tree = acting->proxy ? acting->proxy : b;
+}
+
+/* A change that may yet be refused takes frames that it will give back then: nothing is said of
+ * them until it is decided, neither in high_water nor by marks (I3).  Calls may be nested. */
+static inline void
+pb_account_try(pb_pool *pool)
+{
+    pb_acting_of(pool)->trying++;
+}
+
+/* It is decided: what the pool and those above it hold now is looked at. */
+void
+pb_account_settle(pb_pool *pool);
+
+/* ---- life ---- */
+
+/* An empty pool that may hold `limit` frames.  Cannot fail.  It is not moved afterwards. */
+void
+pb_pool_init(pb_pool *pool, uint64_t limit);
+
+/* The debug level, before the first region is added. */
+void
+pb_pool_set_debug(pb_pool *pool, unsigned level);
+
+/* A pool that was just made becomes a child of `parent`, with a number that is free in
+ * root->accounts. */
+void
+pb_pool_join(pb_pool *child, pb_pool *parent, uint16_t account);
+
+/* The child goes; frames of it that others still hold are charged to its parent.  O(frames)
+ * where there are any. */
+void
+pb_pool_leave(pb_pool *child);
+
+/* The root goes: its regions leave the map. */
+void
+pb_pool_fini(pb_pool *pool);
+
+/* Do two pools draw from the same regions, so that their trees may share frames? */
+static inline bool
+pb_pool_same(const pb_pool *a, const pb_pool *b)
+{
+    return a->root == b->root;
+}
+
+/* Is `pool` this one or below it? */
+static inline bool
+pb_pool_within(const pb_pool *pool, const pb_pool *above)
+{
+    while (pool && pool != above) {
+        pool = pool->parent;
+    }
+    return pool != NULL;
+}
+
+/* Bytes of the companion region for `frames` frames; the second of a debug pool. */
+size_t
+pb_pool_table_bytes(uint32_t frames);
+size_t
+pb_pool_companion_bytes(const pb_pool *pool, uint32_t frames);
+
+/* How many frames the next region spans by default (as many as all before it); 0 when
+ * all numbers are given out. */
+uint32_t
+pb_pool_next_region(const pb_pool *pool);
+
+/* Holding marks[i] frames is to be noted (PB_NOTICE_PRESSURE, pool->crossed) whenever the
+ * account gets there from below.  They rise; at most PB_MARKS. */
+void
+pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n);
+
+/* Take `frames` frames at `base`, their table at `table`; a region may be smaller than
+ * its span, or larger than pb_pool_next_region says (then numbers are skipped).
+ * PB_RANGE when the numbers do not reach.  Both stay mapped as long as the pool. */
+pb_status
+pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
+                   bool discard_zeroes);
+
+/* The sample (pb_guard.h), before any region: PB_SAMPLE_FRAMES frames at `base`, of a pool at
+ * level 0; one frame in `every` will come from it. */
+#define PB_SAMPLE 16
+#define PB_SAMPLE_FRAMES (2 * PB_SAMPLE + 1)
+
+size_t
+pb_pool_sample_bytes(void); /* of its companion region */
+void
+pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
+
+/* ---- reserve, then take (I3) ---- */
+
+/* Speak for n frames, so that taking them cannot fail.
+ * PB_CORRUPT where damage was found that is not told yet (so whoever counts what a change
+ * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or
+ * PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
+pb_status
+pb_pool_promise(pb_pool *pool, uint64_t n);
+
+/* Give back what was spoken for and not taken. */
+void
+pb_pool_unpromise(pb_pool *pool, uint64_t n);
+
+/* What a change needs is counted before it, where a frame that one tree names twice counts
+ * twice; once the first of them has its copy, the second needs none.  So note what this
+ * thread has taken so far, and afterwards give back what is left of n promised frames. */
+static inline uint64_t
+pb_pool_taken(const pb_pool *pool)
+{
+#if PB_LOCKS
+    (void)pool;
+    return pb_taken_here;
+#else
+    return pool->taken;
+#endif
+}
+
+static inline void
+pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before)
+{
+    uint64_t rest = n - (pb_pool_taken(pool) - taken_before);
+    if (PB_UNLIKELY(rest)) {
+        pb_pool_unpromise(pool, rest);
+    }
+}
+
+/* Take up to `want` promised frames with consecutive numbers, after frame `after`
+ * where that is free; after == 0: from the most recently freed one on.  Returns the
+ * first; *got >= 1; *zero: all known to be zeros.  Each has count 1, PB_KIND_DATA. */
+pb_frame
+pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero);
+
+/* Speak for one frame and take it, as pb_pool_take_run does; 0 when there is none. */
+pb_frame
+pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero);
+
+/* Take one promised frame for a node.  Its bytes are not cleared. */
+pb_frame
+pb_pool_take_node(pb_pool *pool, bool *zero);
+
+/* Take exactly `n` promised frames with consecutive numbers; 0 when there is no such
+ * stretch (then nothing was taken and the promise stands).  O(frames) at worst. */
+pb_frame
+pb_pool_take_exact(pb_pool *pool, uint32_t n);
+
+/* ---- give back ---- */
+
+/* Drop one reference; the last one frees the frame (or detaches it under a pin). */
+void
+pb_frame_unref(pb_pool *pool, pb_frame frame);
+
+/* One reference more for each frame that one of n entries names.  Where there is none, or none
+ * that is held, nothing is done: who looks at the page finds it. */
+void
+pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n);
+
+/* Drop one reference of each, from the back, so that the frames come off the free list in rising
+ * order. */
+void
+pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n);
+
+/* Drop one reference where there are others.  false: the caller's is the only one, and
+ * stays.  So of two trees that give up a node at once, one takes it apart. */
+bool
+pb_frame_unref_shared(pb_pool *pool, pb_frame frame);
+
+/* One live pin more or less on a frame; the last one off a detached frame frees it. */
+void
+pb_frame_pin(pb_pool *pool, pb_frame frame);
+void
+pb_frame_unpin(pb_pool *pool, pb_frame frame);
+
+static inline bool
+pb_frame_pinned(const pb_pool *pool, pb_frame frame)
+{
+    return pb_frame_row(pool, frame)->held.pins != 0;
+}
+
+/* Give free frames back to the system, in whole system pages.  Returns bytes. */
+uint64_t
+pb_pool_trim(pb_pool *pool);
+
+static inline uint64_t
+pb_pool_warm(const pb_pool *root)
+{
+    return root->listed - root->cold;
+}
+
+/* Frames that are freed in one go are given back in batches, of whole huge pages where it
+ * can be; what is left of them when it is over, by pb_pool_keep. */
+#define PB_BATCH ((uint64_t)8 << (20 - PB_PAGE_SHIFT))
+
+/* Where more than root->keep is warm, what was freed first goes back to the system, in whole
+ * stretches. */
+void
+pb_pool_give_back(pb_pool *pool);
+
+/* At the end of whatever frees frames. */
+static inline void
+pb_pool_keep(pb_pool *pool)
+{
+    /* without a GIL the lock is needed to look */
+    if (PB_LOCKS || PB_UNLIKELY(pb_pool_warm(pool->root) > pool->root->keep)) {
+        pb_pool_give_back(pool);
+    }
+}
+
+/* ---- looking in ---- */
+
+/* One past the highest frame number. */
+size_t
+pb_pool_numbers(const pb_pool *pool);
+
+/* Is the frame one of a region, and is it free?  For the checks. */
+bool
+pb_frame_valid(const pb_pool *pool, pb_frame frame);
+bool
+pb_frame_is_free(const pb_pool *pool, pb_frame frame);
+
+/* What a frame of a region is. */
+pb_kind
+pb_frame_kind(const pb_region *r, pb_frame frame);
+
+/* What the witness said of a frame; zeros where it is not kept. */
+pb_trace
+pb_frame_trace(const pb_pool *pool, pb_frame frame);
+
+/* Frames with more than one reference that the pool or a child took.  O(total). */
+uint64_t
+pb_pool_shared(const pb_pool *pool);
+
+#endif

@@ -1,0 +1,360 @@
+/* pb_find.c: bytes sought and compared where they lie.
+ *
+ * A run twice as long as the needle is searched in place.  What lies across seams (or in
+ * runs shorter than that) is gathered, four needles at a time, into a window on the
+ * stack; for needles too long for it the matcher reads the pieces where they are. */
+#include "range/find.h"
+#include "base/memmem.h"
+
+#define NONE UINT64_MAX
+#define WINDOW 4096 /* bytes on the stack */
+
+typedef struct {
+    const pb_buf *b;
+    const uint8_t *byte;
+    size_t n;
+} sought;
+
+static bool
+is_wide(const sought *s, const pb_run *run)
+{
+    return run->n >= 2 * (uint64_t)s->n;
+}
+
+/* ---- zeros ---- */
+
+static bool
+is_zero(const uint8_t *p, uint64_t n)
+{
+    return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+static size_t
+zeros_in_front(const sought *s)
+{
+    size_t n = 0;
+    while (n < s->n && s->byte[n] == 0) {
+        n++;
+    }
+    return n;
+}
+
+static size_t
+zeros_behind(const sought *s)
+{
+    size_t n = 0;
+    while (n < s->n && s->byte[s->n - 1 - n] == 0) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- in pieces ---- */
+
+static void
+fetch_piece(pb_text *text, uint64_t off)
+{
+    pb_run run = pb_run_around(text->source, off);
+    text->at = run.at;
+    text->start = run.start;
+    text->end = run.start + run.n;
+}
+
+static uint64_t
+match_pieces(const sought *s, uint64_t from, uint64_t to, bool back)
+{
+    pb_text text = {.fetch = fetch_piece, .source = s->b};
+    return pb_match_pieces(&text, from, to, s->byte, s->n, back);
+}
+
+/* A stretch of at least `least` bytes is asked for first, then twice as much each time:
+ * a match nearby costs no look at what lies far off. */
+static uint64_t
+farther(uint64_t *ask, uint64_t most)
+{
+    uint64_t now = pb_min(*ask, most);
+    *ask = now < NONE / 2 ? 2 * now : now;
+    return now;
+}
+
+static uint64_t
+first_ask(const sought *s)
+{
+    return pb_max(2 * PB_PAGE_SIZE, 4 * (uint64_t)s->n);
+}
+
+/* ---- forwards ---- */
+
+static uint64_t
+in_run(const sought *s, const pb_run *run)
+{
+    const uint8_t *at = pb_match_first(run->at, run->n, s->byte, s->n);
+    return at ? run->start + (uint64_t)(at - run->at) : NONE;
+}
+
+static uint64_t
+in_window(const sought *s, uint64_t off, uint64_t len)
+{
+    uint8_t window[WINDOW];
+    pb_buf_copy_out(s->b, off, window, len);
+    pb_run run = {window, off, len};
+    return in_run(s, &run);
+}
+
+/* Where the next wide run begins, `to` when there is none. */
+static uint64_t
+next_wide(const sought *s, uint64_t off, uint64_t to)
+{
+    while (off < to) {
+        pb_run run = pb_run_first(s->b, off, to);
+        if (is_wide(s, &run)) {
+            break;
+        }
+        off += run.n;
+    }
+    return off;
+}
+
+/* Search what begins at *off and step past it: a hole, a run, or the narrow places up to
+ * the next one. */
+static uint64_t
+step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
+{
+    pb_run run = pb_run_first(s->b, *off, *off + farther(ask, to - *off));
+    uint64_t from = *off;
+    if (run.at == NULL && is_wide(s, &run)) {
+        size_t zeros = zeros_in_front(s);
+        *off += run.n - zeros;
+        return zeros == s->n ? from : NONE;
+    }
+    if (run.at && (is_wide(s, &run) || run.n == to - from)) {
+        *off += run.n - s->n + 1;
+        return in_run(s, &run);
+    }
+    if (4 * s->n <= WINDOW) {
+        uint64_t len = pb_min(4 * s->n, to - from);
+        *off += len - s->n + 1;
+        return in_window(s, from, len);
+    }
+    *off = next_wide(s, from, to);
+    return match_pieces(s, from, pb_min(to, *off + s->n - 1), false);
+}
+
+uint64_t
+pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+{
+    sought s = {b, needle, n};
+    uint64_t ask = first_ask(&s), found = NONE;
+    to = pb_min(to, b->root.size);
+    if (n == 0) {
+        return from <= to ? from : NONE;
+    }
+    while (found == NONE && from < to && to - from >= n) {
+        found = step_ahead(&s, &from, to, &ask);
+    }
+    return found;
+}
+
+/* ---- backwards: the same, mirrored ---- */
+
+static uint64_t
+in_run_back(const sought *s, const pb_run *run)
+{
+    const uint8_t *at = pb_match_last(run->at, run->n, s->byte, s->n);
+    return at ? run->start + (uint64_t)(at - run->at) : NONE;
+}
+
+static uint64_t
+in_window_back(const sought *s, uint64_t off, uint64_t len)
+{
+    uint8_t window[WINDOW];
+    pb_buf_copy_out(s->b, off, window, len);
+    pb_run run = {window, off, len};
+    return in_run_back(s, &run);
+}
+
+/* Where the wide run before `to` ends, `from` when there is none. */
+static uint64_t
+last_wide(const sought *s, uint64_t from, uint64_t to)
+{
+    while (to > from) {
+        pb_run run = pb_run_last(s->b, from, to);
+        if (is_wide(s, &run)) {
+            break;
+        }
+        to = run.start;
+    }
+    return to;
+}
+
+static uint64_t
+step_back(const sought *s, uint64_t from, uint64_t *end, uint64_t *ask)
+{
+    uint64_t to = *end;
+    pb_run run = pb_run_last(s->b, to - farther(ask, to - from), to);
+    if (run.at == NULL && is_wide(s, &run)) {
+        size_t zeros = zeros_behind(s);
+        *end = run.start + zeros;
+        return zeros == s->n ? to - s->n : NONE;
+    }
+    if (run.at && (is_wide(s, &run) || run.n == to - from)) {
+        *end = run.start + s->n - 1;
+        return in_run_back(s, &run);
+    }
+    if (4 * s->n <= WINDOW) {
+        uint64_t len = pb_min(4 * s->n, to - from);
+        *end = to - len + s->n - 1;
+        return in_window_back(s, to - len, len);
+    }
+    *end = last_wide(s, from, to);
+    uint64_t least = *end - from < s->n ? from : *end - s->n + 1;
+    return match_pieces(s, least, to, true);
+}
+
+uint64_t
+pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+{
+    sought s = {b, needle, n};
+    uint64_t ask = first_ask(&s), found = NONE;
+    to = pb_min(to, b->root.size);
+    if (n == 0) {
+        return from <= to ? to : NONE;
+    }
+    while (found == NONE && from < to && to - from >= n) {
+        found = step_back(&s, from, &to, &ask);
+    }
+    return found;
+}
+
+/* ---- count ---- */
+
+/* Vectors do this faster than a search from one to the next. */
+static uint64_t
+count_byte(const uint8_t *p, uint64_t n, uint8_t byte)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        count += p[i] == byte;
+    }
+    return count;
+}
+
+/* Needles in a run that is wide, or in a hole.  *off moves to where the next may begin. */
+static uint64_t
+count_in_run(const sought *s, const pb_run *run, uint64_t *off)
+{
+    uint64_t count = 0, at = 0;
+    if (run->at == NULL) {
+        size_t zeros = zeros_in_front(s);
+        count = zeros == s->n ? run->n / s->n : 0;
+        at = zeros == s->n ? count * s->n : run->n - zeros;
+    }
+    else if (s->n == 1) {
+        count = count_byte(run->at, run->n, s->byte[0]);
+        at = run->n;
+    }
+    else {
+        const uint8_t *p;
+        while (run->n - at >= s->n &&
+               (p = pb_match_first(run->at + at, run->n - at, s->byte, s->n)) != NULL) {
+            count++;
+            at = (uint64_t)(p - run->at) + s->n;
+        }
+        at = pb_max(at, run->n - s->n + 1);
+    }
+    *off = run->start + at;
+    return count;
+}
+
+/* The narrow places: from one needle to the next. */
+static uint64_t
+count_one(const sought *s, uint64_t *off, uint64_t to)
+{
+    uint64_t at = pb_buf_find(s->b, *off, to, s->byte, s->n);
+    *off = at == NONE ? to : at + s->n;
+    return at != NONE;
+}
+
+uint64_t
+pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+{
+    sought s = {b, needle, n};
+    uint64_t count = 0;
+    to = pb_min(to, b->root.size);
+    if (n == 0) {
+        return from <= to ? to - from + 1 : 0;
+    }
+    while (from < to && to - from >= n) {
+        pb_run run = pb_run_first(b, from, to);
+        bool alone = is_wide(&s, &run) || n == 1;
+        count += alone ? count_in_run(&s, &run, &from) : count_one(&s, &from, to);
+    }
+    return count;
+}
+
+/* ---- compare ---- */
+
+static int
+compare_run(const uint8_t *a, const uint8_t *b, uint64_t n)
+{
+    if (a == b) { /* the same place, or two holes */
+        return 0;
+    }
+    if (a && b) {
+        return memcmp(a, b, n);
+    }
+    return is_zero(a ? a : b, n) ? 0 : a ? 1 : -1;
+}
+
+int
+pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n)
+{
+    const uint8_t *with = bytes;
+    for (uint64_t end = off + n; off < end;) {
+        pb_run run = pb_run_first(b, off, end);
+        int order = compare_run(run.at, with, run.n);
+        if (order) {
+            return order;
+        }
+        with += run.n;
+        off += run.n;
+    }
+    return 0;
+}
+
+/* The run under [*off, end), anew when the one in hand is used up. */
+static void
+next_run(const pb_buf *b, uint64_t *off, uint64_t n, pb_run *run)
+{
+    if (run->n == 0) {
+        *run = pb_run_first(b, *off, *off + n);
+    }
+}
+
+static void
+pass(pb_run *run, uint64_t *off, uint64_t n)
+{
+    run->at = run->at ? run->at + n : NULL;
+    run->n -= n;
+    *off += n;
+}
+
+int
+pb_buf_compare_buf(const pb_buf *a, uint64_t a_off, const pb_buf *b, uint64_t b_off,
+                   uint64_t n)
+{
+    pb_run x = {0}, y = {0};
+    while (n) {
+        next_run(a, &a_off, n, &x);
+        next_run(b, &b_off, n, &y);
+        uint64_t len = pb_min(x.n, y.n);
+        int order = compare_run(x.at, y.at, len);
+        if (order) {
+            return order;
+        }
+        pass(&x, &a_off, len);
+        pass(&y, &b_off, len);
+        n -= len;
+    }
+    return 0;
+}

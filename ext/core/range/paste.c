@@ -1,0 +1,405 @@
+/* pb_range.c: a range of one buffer put over a range of another. */
+#include "range/paste.h"
+
+#include "buffer/internal.h"
+#include "tree/graft.h"
+
+/* ---- pieces ---- */
+
+typedef enum {
+    BYTES, /* copied */
+    ZEROS, /* part of a page, from a hole: cleared where there is a page */
+    GRAFT, /* whole pages, shared */
+    DROP,  /* whole pages, from a hole */
+} piece_kind;
+
+typedef struct {
+    piece_kind kind;
+    uint64_t pos, end; /* tree positions of `to` */
+} piece;
+
+static inline uint64_t
+start_of(const pb_paste *p)
+{
+    return pb_buf_bias(p->to) + p->off;
+}
+
+/* The offset in `from` of what goes to a position. */
+static inline uint64_t
+source_of(const pb_paste *p, uint64_t pos)
+{
+    return p->from_off + (pos - start_of(p));
+}
+
+/* How many bytes from `off` on are a hole (`hole`), or are not. */
+static uint64_t
+ahead(const pb_buf *b, uint64_t off, uint64_t n, bool hole)
+{
+    uint64_t done = 0;
+    while (done < n) {
+        uint8_t *at;
+        uint64_t len = pb_buf_stretch(b, off + done, n - done, &at);
+        if ((at == NULL) != hole) {
+            break;
+        }
+        done += len;
+    }
+    return done;
+}
+
+/* Cut [page, past) where pages under live views of `b` begin or end, as its tree counts.
+ * Returns whether what is left is under one. */
+static bool
+cut_at_pins(const pb_buf *b, uint64_t page, uint64_t *past)
+{
+    uint64_t first, end;
+    if (pb_buf_is_inline(b) || b->book == NULL ||
+        !pb_book_next(b->book, page, &first, &end)) {
+        return false;
+    }
+    *past = pb_min(*past, first <= page ? end : first);
+    return first <= page;
+}
+
+/* Whole pages [page, past) of `to`, where pages are shared. */
+static piece_kind
+next_graft(const pb_paste *p, uint64_t page, uint64_t *past)
+{
+    uint64_t from_page = page_of(p->from->root.bias + source_of(p, page << PB_PAGE_SHIFT));
+    uint64_t from_past = from_page + (*past - page);
+    bool pinned = cut_at_pins(p->from, from_page, &from_past);
+    *past = page + (from_past - from_page);
+    return pinned ? BYTES : GRAFT;
+}
+
+/* The same where they are copied: whole pages from a hole, or up to some. */
+static piece_kind
+next_copied(const pb_paste *p, uint64_t page, uint64_t *past)
+{
+    uint64_t pos = page << PB_PAGE_SHIFT, end = *past << PB_PAGE_SHIFT, at = pos;
+    while (at < end) {
+        at += ahead(p->from, source_of(p, at), end - at, false);
+        uint64_t from = pb_max(pos, (at + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK);
+        at += ahead(p->from, source_of(p, at), end - at, true);
+        if (page_of(at) > page_of(from)) {
+            *past = page_of(from == pos ? at : from);
+            return from == pos ? DROP : BYTES;
+        }
+    }
+    return BYTES;
+}
+
+static piece
+next_pages(const pb_paste *p, uint64_t pos, uint64_t end)
+{
+    uint64_t page = page_of(pos), past = page_of(end);
+    piece_kind kind = BYTES;
+    if (!cut_at_pins(p->to, page, &past)) {
+        kind = p->grafts ? next_graft(p, page, &past) : next_copied(p, page, &past);
+    }
+    return (piece){kind, pos, past << PB_PAGE_SHIFT};
+}
+
+/* The piece that begins at `pos`; it ends before `end`. */
+static piece
+next_piece(const pb_paste *p, uint64_t pos, uint64_t end)
+{
+    uint64_t page_end = (pos | PB_PAGE_MASK) + 1;
+    if (pb_buf_is_inline(p->to)) {
+        return (piece){BYTES, pos, end};
+    }
+    if ((pos & PB_PAGE_MASK) == 0 && end >= page_end) {
+        return next_pages(p, pos, end);
+    }
+    page_end = pb_min(page_end, end);
+    uint64_t n = page_end - pos;
+    bool hole = ahead(p->from, source_of(p, pos), n, true) == n;
+    return (piece){hole ? ZEROS : BYTES, pos, page_end};
+}
+
+#define EACH_PIECE(p, x)                                      \
+    uint64_t end_ = start_of(p) + (p)->n, pos_ = start_of(p); \
+    for (piece x; pos_ < end_ && (x = next_piece(p, pos_, end_), true); pos_ = x.end)
+
+/* ---- 1. count ---- */
+
+static uint64_t
+need_for(const pb_paste *p, const piece *x)
+{
+    pb_pool *pool = p->to->pool;
+    const pb_root *root = &p->to->root;
+    uint64_t first = page_of(x->pos), last = page_of(x->end - 1);
+    switch (x->kind) {
+    case GRAFT:
+        return pb_graft_need(pool, root, first, last, &p->from->root,
+                             page_of(p->from->root.bias + source_of(p, x->pos)));
+    case DROP:
+        return pb_tree_drop_need(pool, root, first, last);
+    case ZEROS:
+        return pb_buf_page(p->to, first) ? pb_tree_need(pool, root, first, last) : 0;
+    default:
+        return pb_tree_need(pool, root, first, last);
+    }
+}
+
+static uint64_t
+need_for_all(pb_paste *p)
+{
+    uint64_t n = 0;
+    EACH_PIECE(p, x)
+    {
+        n += need_for(p, &x);
+        p->bytes += x.kind == BYTES ? x.end - x.pos : 0;
+    }
+    return n;
+}
+
+/* ---- 2. change the shape ---- */
+
+/* Pages that are copied to.  First of all, so that nodes that were counted as being there
+ * are not left empty by what is dropped. */
+static void
+own_copied(const pb_paste *p)
+{
+    EACH_PIECE(p, x)
+    {
+        if (x.kind == BYTES || (x.kind == ZEROS && pb_buf_page(p->to, page_of(x.pos)))) {
+            pb_buf_own(p->to, x.pos, x.end - x.pos);
+        }
+    }
+}
+
+static void
+replace_whole(const pb_paste *p)
+{
+    EACH_PIECE(p, x)
+    {
+        uint64_t first = page_of(x.pos), last = page_of(x.end - 1);
+        if (x.kind == GRAFT) {
+            pb_graft(p->to->pool, &p->to->root, first, last, &p->from->root,
+                     page_of(p->from->root.bias + source_of(p, x.pos)));
+        }
+        else if (x.kind == DROP) {
+            pb_tree_drop(p->to->pool, &p->to->root, first, last);
+        }
+    }
+}
+
+static bool
+has_graft(const pb_paste *p)
+{
+    EACH_PIECE(p, x)
+    {
+        if (x.kind == GRAFT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+change_shape(pb_paste *p, uint64_t need)
+{
+    pb_buf *to = p->to;
+    uint64_t taken = pb_pool_taken(to->pool);
+    forget(to);
+    pb_buf_cover(to, p->off + p->n); /* clears first what a view wrote past the end */
+    own_copied(p);
+    p->shared = p->grafts && has_graft(p);
+    if (p->shared) {
+        to->root.shared = PB_SHARED_FOR_GOOD;
+    }
+    replace_whole(p);
+    pb_pool_give_rest(to->pool, need, taken);
+    to->mine = NULL; /* its node may have been replaced */
+}
+
+/* ---- where an empty buffer begins ---- */
+
+/* An empty tree may begin anywhere: where it is congruent to the source, as far up as the
+ * tree will be tall.  A few bytes in one page may do so within it. */
+static void
+choose_bias(const pb_paste *p)
+{
+    pb_buf *to = p->to;
+    uint64_t size = to->root.size, from = p->from->root.bias + p->from_off;
+    if (pb_buf_is_inline(p->from) || !pb_pool_same(to->pool, p->from->pool)) {
+        return;
+    }
+    if (size == 0) {
+        unsigned levels = pb_tree_levels_for(p->off + p->n);
+        uint64_t bias = (from - p->off) & (pb_slot_span(levels) - 1);
+        if (bias + p->off + p->n <= PB_REACH) {
+            to->root.bias = bias;
+        }
+        return;
+    }
+    uint64_t bias = (from - p->off) & PB_PAGE_MASK;
+    if (bias + size <= PB_PAGE_SIZE) { /* spilled just now: its page is its own */
+        uint8_t *page = pb_buf_page(to, 0);
+        memmove(page + bias, page, size);
+        pb_zero(page, bias);
+        to->root.bias = bias;
+    }
+}
+
+/* ---- the two halves ---- */
+
+static pb_status
+begin_in_tree(pb_paste *p)
+{
+    pb_buf *to = p->to;
+    uint64_t end = start_of(p) + p->n;
+    const pb_buf *from = p->from;
+    p->grafts = pb_pool_same(to->pool, from->pool) && !pb_buf_is_inline(from) &&
+                ((start_of(p) ^ (from->root.bias + p->from_off)) & PB_PAGE_MASK) == 0;
+    pb_status st = end <= PB_REACH ? pb_buf_raise_to(to, end) : PB_CAPACITY;
+    uint64_t need = 0;
+    if (st == PB_OK) {
+        need = need_for_all(p);
+        st = pb_pool_promise(to->pool, need);
+    }
+    if (st != PB_OK) {
+        forget(to);
+        pb_buf_settle(to);
+        pb_buf_remember_tail(to);
+        return st;
+    }
+    change_shape(p, need);
+    return PB_OK;
+}
+
+static pb_status
+begin_spilled(pb_paste *p, bool was_inline)
+{
+    pb_buf *to = p->to;
+    if (was_inline || to->root.size == 0) {
+        choose_bias(p);
+    }
+    pb_status st = begin_in_tree(p);
+    if (st == PB_OK) {
+        pb_buf_settle(to);
+        pb_buf_remember_tail(to);
+    }
+    else if (was_inline) {
+        pb_buf_unspill(to);
+    }
+    return st;
+}
+
+pb_status
+pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64_t from_off,
+               uint64_t n)
+{
+    uint64_t end;
+    *p = (pb_paste){to, from, off, from_off, n, false, false, 0};
+    if (to->root.frozen == PB_FROZEN_SNAPSHOT) {
+        return PB_FROZEN;
+    }
+    if (n == 0) {
+        return PB_OK;
+    }
+    if (!pb_buf_fits(to, off, n, &end)) {
+        return PB_CAPACITY;
+    }
+    bool was_inline = pb_buf_is_inline(to);
+    if (was_inline && end <= PB_INLINE) {
+        pb_buf_cover(to, end);
+        pb_buf_remember_tail(to);
+        return PB_OK;
+    }
+    pb_account_try(to->pool);
+    pb_status st = pb_buf_begin(to) ? pb_buf_spill(to) : PB_CORRUPT;
+    if (st == PB_OK) {
+        st = begin_spilled(p, was_inline);
+    }
+    pb_account_settle(to->pool);
+    return st;
+}
+
+static void
+copy_piece(const pb_paste *p, const piece *x)
+{
+    uint64_t off = x->pos - pb_buf_bias(p->to), n = x->end - x->pos, len;
+    uint64_t from_off = source_of(p, x->pos);
+    for (; n; off += len, from_off += len, n -= len) {
+        uint8_t *to, *from;
+        len = pb_buf_stretch(p->to, off, n, &to);
+        len = pb_buf_stretch(p->from, from_off, len, &from);
+        if (to && from) { /* to: damaged where it is not there, and noted */
+            pb_copy(to, from, len);
+        }
+        else if (to) {
+            pb_zero(to, len);
+        }
+    }
+}
+
+void
+pb_paste_finish(const pb_paste *p)
+{
+    EACH_PIECE(p, x)
+    {
+        if (x.kind == BYTES || x.kind == ZEROS) {
+            copy_piece(p, &x);
+        }
+    }
+}
+
+/* ---- holding a range ---- */
+
+void
+pb_buf_told_shared(pb_buf *b)
+{
+    b->root.shared = PB_SHARED_FOR_GOOD;
+    b->mine = NULL;
+    b->root.room = 0;
+    if (b->book) {
+        b->book->run_count = 0;
+    }
+    pb_buf_remember_tail(b);
+}
+
+pb_status
+pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n)
+{
+    pb_paste p;
+    pb_status st;
+    pb_buf_init(&r->b, from->pool, PB_MAX_LEVELS);
+    r->b.root.frozen = PB_FROZEN_INTERNAL;
+    r->whole = !pb_buf_viewed(from);
+    r->off = r->whole ? off : 0;
+    if (r->whole) {
+        st = pb_buf_hold(&r->b, from);
+    }
+    else {
+        st = pb_paste_begin(&p, &r->b, 0, from, off, n);
+    }
+    if (st != PB_OK) {
+        pb_buf_fini(&r->b);
+        return st;
+    }
+    if (!r->whole) {
+        pb_paste_finish(&p);
+        r->b.root.shared =
+            PB_SHARED_FOR_GOOD; /* the copies may be grafted into the target (I2) */
+    }
+    if (!r->whole && p.shared) {
+        pb_buf_told_shared(from);
+    }
+    return PB_OK;
+}
+
+void
+pb_range_unhold(pb_held_range *r, pb_buf *from, bool shared)
+{
+    if (r->whole) {
+        pb_buf_unhold(&r->b, from);
+    }
+    else {
+        pb_buf_fini(&r->b);
+    }
+    if (shared && !pb_buf_is_inline(from)) {
+        pb_buf_told_shared(from);
+    }
+}

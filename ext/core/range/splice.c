@@ -1,0 +1,225 @@
+/* pb_splice.c: a range of a buffer exchanged for another one. */
+#include "range/splice.h"
+
+#include "buffer/internal.h"
+#include "range/edit.h"
+
+/* What takes the place of what. */
+typedef struct {
+    uint64_t off, cut;
+    const pb_buf *from; /* NULL: a hole */
+    uint64_t from_off, n;
+    bool *shared;
+} exchange;
+
+/* ---- a second tree ---- */
+
+/* A tree beside a buffer that names the same frames, live ones too: it is gone, or in the
+ * buffer's place, before anyone can look (I11).  No pool lists it. */
+static pb_buf
+second_tree(const pb_buf *b)
+{
+    pb_buf t;
+    memset(&t, 0, sizeof t);
+    t.pool = b->pool;
+    t.root = b->root;
+    t.root.room = 0;
+    t.root.lock = t.root.holds = 0;
+    t.root.shared = PB_SHARED_FOR_GOOD;
+    pb_lock_take(&b->pool->root->lock);
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_entry e = pb_entry_load(&b->root.slot[i]);
+        if (e != PB_HOLE && pb_entry_good(b->pool, e)) {
+            pb_frame_ref(b->pool, pb_entry_frame(e));
+        }
+    }
+    pb_lock_drop(&b->pool->root->lock);
+    return t;
+}
+
+/* The second tree takes the place of the first, which is given up.  Cannot fail. */
+static void
+take_place(pb_buf *b, pb_buf *t, bool shared)
+{
+    pb_root old = b->root;
+    uint8_t mark = shared ? PB_SHARED_FOR_GOOD : old.shared;
+    if (b->book) {
+        pb_book_shift(b->book, page_of(old.bias) - page_of(t->root.bias));
+    }
+    forget(b);
+    b->root.size = t->root.size;
+    b->root.bias = t->root.bias;
+    b->root.levels = t->root.levels;
+    memcpy(b->root.slot, t->root.slot, sizeof old.slot);
+    pb_tree_release(b->pool, &old);
+    b->root.shared = mark;
+    pb_buf_remember_tail(b);
+}
+
+static pb_status
+paste(pb_buf *to, uint64_t off, const pb_buf *from, uint64_t from_off, uint64_t n,
+      bool *shared)
+{
+    pb_paste p;
+    pb_status st = pb_paste_begin(&p, to, off, from, from_off, n);
+    if (st == PB_OK) {
+        pb_paste_finish(&p);
+        *shared |= p.shared;
+    }
+    return st;
+}
+
+/* 1. what lies behind, from where it is now  2. the new end  3. what comes in. */
+static pb_status
+exchange_in(pb_buf *t, const pb_buf *b, const exchange *x)
+{
+    uint64_t behind = b->root.size - x->off - x->cut, past = x->off + x->n;
+    bool moved = false; /* shared with the old tree, which goes */
+    pb_status st = paste(t, past, b, x->off + x->cut, behind, &moved);
+    if (st == PB_OK) {
+        st = pb_buf_truncate(t, past + behind);
+    }
+    if (st == PB_OK && x->from) {
+        st = paste(t, x->off, x->from, x->from_off, x->n, x->shared);
+    }
+    else if (st == PB_OK) {
+        st = pb_buf_punch(t, x->off, x->n);
+    }
+    return st;
+}
+
+static pb_status
+exchange_tree(pb_buf *b, const exchange *x)
+{
+    if (b->book && b->book->tail_dirty) { /* not viewed any more: we looked (I4) */
+        pb_buf_clean_tail(b);
+        b->book->tail_dirty = false;
+    }
+    if (!pb_tail_close(b)) {
+        return PB_CORRUPT;
+    }
+    pb_buf t = second_tree(b);
+    pb_acting_of(b->pool)->proxy = b; /* what the second one takes is this one's */
+    pb_status st = exchange_in(&t, b, x);
+    pb_acting_of(b->pool)->proxy = NULL;
+    if (st != PB_OK) {
+        pb_tree_release(t.pool, &t.root);
+        *x->shared = false;
+        return st;
+    }
+    (void)pb_tail_close(&t); /* nobody has seen it */
+    take_place(b, &t, *x->shared);
+    return PB_OK;
+}
+
+/* ---- tiny buffers ---- */
+
+static pb_status
+exchange_inline(pb_buf *b, const exchange *x)
+{
+    uint8_t bytes[PB_INLINE + 1];
+    uint64_t old = b->root.size, behind = old - x->off - x->cut;
+    if (x->from) {
+        pb_buf_copy_out(x->from, x->from_off, bytes, x->n);
+    }
+    else {
+        pb_zero(bytes, x->n);
+    }
+    uint8_t *at = pb_buf_inline(b) + x->off;
+    memmove(at + x->n, at + x->cut, behind);
+    memcpy(at, bytes, x->n);
+    uint64_t size = x->off + x->n + behind;
+    pb_zero(pb_buf_inline(b) + size, PB_INLINE - size);
+    b->root.size = size;
+    pb_buf_remember_tail(b);
+    return PB_OK;
+}
+
+static pb_status
+exchange_spilled(pb_buf *b, const exchange *x)
+{
+    bool was_inline = pb_buf_is_inline(b);
+    pb_account_try(b->pool);
+    pb_status st = pb_buf_spill(b);
+    if (st == PB_OK) {
+        st = exchange_tree(b, x);
+        if (st != PB_OK && was_inline) {
+            pb_buf_unspill(b);
+        }
+    }
+    pb_account_settle(b->pool);
+    return st;
+}
+
+/* ---- the calls ---- */
+
+/* Bytes that move by less than a page move in place, where no hole is filled by that. */
+static bool
+moves_in_place(const pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t start, end;
+    return !pb_buf_is_inline(b) && (n & PB_PAGE_MASK) != 0 &&
+           pb_buf_next_data(b, off, &start, &end) && start == off && end == b->root.size;
+}
+
+/* Nothing behind moves. */
+static pb_status
+exchange_same(pb_buf *b, const exchange *x)
+{
+    if (x->from) {
+        return paste(b, x->off, x->from, x->from_off, x->n, x->shared);
+    }
+    return x->off < b->root.size ? pb_buf_punch(b, x->off, x->n)
+                                 : pb_buf_truncate(b, x->off + x->n);
+}
+
+pb_status
+pb_buf_splice(pb_buf *b, uint64_t off, uint64_t cut, const pb_buf *from, uint64_t from_off,
+              uint64_t n, bool *shared)
+{
+    exchange x = {off, cut, from, from_off, n, shared};
+    uint64_t size = b->root.size, grown;
+    *shared = false;
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (pb_add_overflows(size - cut, n, &grown) || grown > pb_buf_capacity(b)) {
+        return PB_CAPACITY;
+    }
+    if (n == 0 && cut == 0) {
+        return PB_OK;
+    }
+    if (n == cut || (cut == 0 && off == size)) {
+        return exchange_same(b, &x);
+    }
+    if (n == 0 && off + cut == size) {
+        return pb_buf_truncate(b, off);
+    }
+    if (n == 0 && off == 0) {
+        return pb_buf_drop_front(b, cut);
+    }
+    if (pb_buf_pinned_behind(b, off)) {
+        return PB_PINNED;
+    }
+    if (n == 0 && moves_in_place(b, off, cut)) {
+        return pb_buf_replace(b, off, cut, NULL, 0);
+    }
+    return pb_buf_is_inline(b) && grown <= PB_INLINE ? exchange_inline(b, &x)
+                                                     : exchange_spilled(b, &x);
+}
+
+pb_status
+pb_buf_collapse(pb_buf *b, uint64_t off, uint64_t n)
+{
+    bool shared;
+    uint64_t size = b->root.size;
+    off = pb_min(off, size);
+    return pb_buf_splice(b, off, pb_min(n, size - off), NULL, 0, 0, &shared);
+}
+
+pb_status
+pb_buf_insert_hole(pb_buf *b, uint64_t off, uint64_t n)
+{
+    bool shared;
+    return pb_buf_splice(b, pb_min(off, b->root.size), 0, NULL, 0, n, &shared);
+}

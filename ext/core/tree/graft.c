@@ -1,0 +1,204 @@
+/* pb_graft.c: pages and whole subtrees of one tree made entries of another. */
+#include "tree/graft.h"
+
+typedef struct {
+    pb_pool *pool;
+    pb_root *to;
+    const pb_root *from;
+} graft;
+
+/* The pages [lo, hi] of the span of an entry of height h, and the page of `from` for lo. */
+typedef struct {
+    unsigned h;
+    uint64_t lo, hi, at;
+} part;
+
+static inline uint64_t
+span_mask(unsigned h)
+{
+    return ((uint64_t)1 << pb_span_bits(h)) - 1;
+}
+
+static inline bool
+is_whole(const part *p)
+{
+    return p->lo == 0 && p->hi == span_mask(p->h);
+}
+
+/* Has `from` one entry for all of it? */
+static inline bool
+has_entry(const pb_root *from, const part *p)
+{
+    return is_whole(p) && p->h < from->levels && (p->at & span_mask(p->h)) == 0;
+}
+
+static bool
+leaf_is_hole(const pb_leaf *leaf, uint64_t page, uint64_t last)
+{
+    for (; leaf->entry && page <= last && page < leaf->end; page++) {
+        if (leaf->entry[page - leaf->first] != PB_HOLE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Is nothing behind these pages of `from`? */
+static bool
+is_hole(const pb_pool *pool, const pb_root *from, const part *p)
+{
+    uint64_t last = p->at + (p->hi - p->lo);
+    pb_leaf leaf;
+    for (uint64_t page = p->at; page <= last; page = leaf.end) {
+        pb_tree_leaf(pool, from, page, &leaf);
+        if (!leaf_is_hole(&leaf, page, last)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Child i of a part, where [from, to] are the children that it touches. */
+static inline part
+child_of(const part *p, uint64_t i, uint64_t from, uint64_t to)
+{
+    uint64_t start = i << pb_span_bits(p->h - 1);
+    part c = {p->h - 1, i == from ? p->lo - start : 0, 0, 0};
+    c.hi = i == to ? p->hi - start : span_mask(c.h);
+    c.at = p->at + (start + c.lo - p->lo);
+    return c;
+}
+
+static inline uint64_t
+child_index(const part *p, uint64_t page)
+{
+    return page >> pb_span_bits(p->h - 1);
+}
+
+/* ---- count ---- */
+
+static uint64_t
+need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, bool shared)
+{
+    if (p->h == 0 || has_entry(from, p) ||
+        ((e == PB_HOLE || is_whole(p)) && is_hole(pool, from, p))) {
+        return 0;
+    }
+    bool has_node = e != PB_HOLE && pb_entry_good(pool, e);
+    shared = has_node && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
+    uint64_t n = e == PB_HOLE || shared;
+    uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
+    for (uint64_t i = first; p->h > 1 && i <= last; i++) {
+        part c = child_of(p, i, first, last);
+        pb_entry child = has_node ? pb_entry_load(&pb_node_of(pool, e)[i]) : PB_HOLE;
+        n += need_below(pool, child, from, &c, shared);
+    }
+    return n;
+}
+
+/* All of it as a part of the entry that the root would be. */
+static inline part
+part_of_root(const pb_root *to, uint64_t first, uint64_t last, uint64_t at)
+{
+    return (part){to->levels, first, last, at};
+}
+
+uint64_t
+pb_graft_need(const pb_pool *pool, const pb_root *to, uint64_t first, uint64_t last,
+              const pb_root *from, uint64_t at)
+{
+    part p = part_of_root(to, first, last, at);
+    uint64_t i0 = child_index(&p, first), i1 = child_index(&p, last), n = 0;
+    for (uint64_t i = i0; i <= i1; i++) {
+        part c = child_of(&p, i, i0, i1);
+        n += need_below(pool, pb_entry_load(&to->slot[i]), from, &c, false);
+    }
+    return n;
+}
+
+/* ---- change ---- */
+
+static void
+put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
+{
+    pb_entry old = pb_entry_load(at);
+    if (pb_entry_same(old, e)) {
+        return;
+    }
+    if (e != PB_HOLE && pb_entry_good(g->pool, e)) {
+        pb_lock_take(&g->pool->root->lock);
+        pb_frame_ref(g->pool, pb_entry_frame(e));
+        pb_lock_drop(&g->pool->root->lock);
+    }
+    pb_entry_store(at, e);
+    if (old != PB_HOLE) {
+        pb_tree_release_entry(g->pool, old, h);
+    }
+}
+
+/* The entries of a leaf, page by page. */
+static void
+graft_pages(const graft *g, pb_entry *node, const part *p)
+{
+    pb_leaf leaf = {NULL, 0, 0};
+    for (uint64_t i = p->lo, page = p->at; i <= p->hi; i++, page++) {
+        if (page >= leaf.end) {
+            pb_tree_leaf(g->pool, g->from, page, &leaf);
+        }
+        pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+        put_entry(g, &node[i], e, 0);
+    }
+}
+
+static bool
+node_is_empty(const pb_entry *node)
+{
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        if (node[i] != PB_HOLE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* 1. one entry for all of it   2. nothing for all of it   3. own the node   4. its
+ * children   5. an empty node goes. */
+static void
+graft_below(const graft *g, pb_entry *at, const part *p)
+{
+    pb_entry e = pb_entry_load(at);
+    if (has_entry(g->from, p)) {
+        put_entry(g, at, pb_tree_entry(g->pool, g->from, p->at, p->h), p->h);
+        return;
+    }
+    if ((e == PB_HOLE || is_whole(p)) && is_hole(g->pool, g->from, p)) {
+        put_entry(g, at, PB_HOLE, p->h);
+        return;
+    }
+    pb_entry *node = pb_tree_own_node(g->pool, g->to, at);
+    if (p->h == 1) {
+        graft_pages(g, node, p);
+    }
+    uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
+    for (uint64_t i = first; p->h > 1 && i <= last; i++) {
+        part c = child_of(p, i, first, last);
+        graft_below(g, &node[i], &c);
+    }
+    if (node_is_empty(node)) {
+        put_entry(g, at, PB_HOLE, p->h);
+    }
+}
+
+void
+pb_graft(pb_pool *pool, pb_root *to, uint64_t first, uint64_t last, const pb_root *from,
+         uint64_t at)
+{
+    graft g = {pool, to, from};
+    part p = part_of_root(to, first, last, at);
+    uint64_t i0 = child_index(&p, first), i1 = child_index(&p, last);
+    for (uint64_t i = i0; i <= i1; i++) {
+        part c = child_of(&p, i, i0, i1);
+        graft_below(&g, &to->slot[i], &c);
+    }
+    pb_pool_keep(pool);
+}

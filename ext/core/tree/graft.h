@@ -1,0 +1,29 @@
+/* pb_graft.h: pages and whole subtrees of one tree made entries of another.
+ *
+ * Both trees are of one pool.  What is grafted is named by both afterwards (I2); nothing
+ * below it is looked at, so that a subtree costs as much as a page.
+ *
+ *    from    [ . . a b | c d e f | g . . . ]      entries of height h: b .. g
+ *    to      [ . . x b | c d e f | g . y . ]      edges by entries of height h - 1
+ *
+ * Glossary: `first`, `last` are pages of `to`; `at` is the page of `from` that becomes
+ * `first`. */
+#ifndef PB_GRAFT_H
+#define PB_GRAFT_H
+
+#include "tree/tree.h"
+
+/* Nodes it takes to graft: those that are copied or made on the way to what is grafted.
+ * O(nodes touched). */
+uint64_t
+pb_graft_need(const pb_pool *pool, const pb_root *to, uint64_t first, uint64_t last,
+              const pb_root *from, uint64_t at);
+
+/* Let the pages [first, last] of `to` be those of `from` from `at` on, holes too.  What was
+ * there is given up.  Neither range may lie outside its tree; no page in them may be under
+ * a live view (I11).  Spends promised frames, no more than pb_graft_need counted. */
+void
+pb_graft(pb_pool *pool, pb_root *to, uint64_t first, uint64_t last, const pb_root *from,
+         uint64_t at);
+
+#endif

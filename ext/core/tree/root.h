@@ -1,0 +1,140 @@
+/* pb_page.h: pages, entries, the root.
+ *
+ *  pb_root               node (a page)        node (a page)         data pages
+ *  +---------+         +-----+-----+---     +-----+-----+---      +------------+
+ *  | slot[0] |-------> |  0  |  1  |..511-> |  0  |  1  |..511 -> | 4096 bytes |
+ *  | slot[1] |         +-----+-----+---     +-----+-----+---      +------------+
+ *  | slot[2] |          height 2: 1 GiB      height 1: 2 MiB       height 0:
+ *  | slot[3] |          a slot of the root   a slot                4 KiB a slot
+ *  +---------+
+ *  levels = 3: the slots of the root are entries of height 2 = levels - 1.
+ *
+ * An entry of height 0 names a data page; one of height h > 0 names a node whose
+ * entries have height h - 1.  An entry of height h spans FANOUT^h pages.  The tree
+ * is indexed by page number: position >> PB_PAGE_SHIFT, position = bias + offset.
+ *
+ * Glossary of parameter names
+ *   pos     a tree position in bytes (bias + offset)
+ *   off     an offset in bytes as the caller counts, 0 = first byte of the buffer
+ *   page    a page number in the tree (pos >> PB_PAGE_SHIFT)
+ *   frame   a page-sized place in a region, named by number; 0 means none
+ *   h       the height of an entry */
+#ifndef PB_PAGE_H
+#define PB_PAGE_H
+
+#include "base/config.h"
+
+typedef uint32_t pb_frame;
+typedef uint64_t pb_entry; /* little-endian in memory: frame << 12 | flags */
+
+#define PB_ENTRY_SHIFT 12
+#define PB_ENTRY_PRESENT ((uint64_t)1)
+#define PB_ENTRY_ADDRESS (((uint64_t)0xffffffff) << PB_ENTRY_SHIFT)
+#define PB_HOLE ((pb_entry)0)
+
+static inline uint64_t
+pb_le64(uint64_t v)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(v);
+#else
+    return v;
+#endif
+}
+
+static inline pb_entry
+pb_entry_load(const pb_entry *at)
+{
+    return pb_le64(*at);
+}
+
+static inline void
+pb_entry_store(pb_entry *at, pb_entry e)
+{
+    *at = pb_le64(e);
+}
+
+static inline pb_entry
+pb_entry_of(pb_frame frame)
+{
+    return ((pb_entry)frame << PB_ENTRY_SHIFT) | PB_ENTRY_PRESENT;
+}
+
+/* The frame an entry names, 0 for a hole. */
+static inline pb_frame
+pb_entry_frame(pb_entry e)
+{
+    return (pb_frame)(e >> PB_ENTRY_SHIFT);
+}
+
+/* The same where it is an index: what is known to have 32 bits need not be cut to them. */
+static inline uint64_t
+pb_entry_number(pb_entry e)
+{
+    return (e & PB_ENTRY_ADDRESS) >> PB_ENTRY_SHIFT;
+}
+
+/* Equal entries mean equal subtrees (I5).  Bits 44-63 are checksums: left out. */
+static inline bool
+pb_entry_same(pb_entry a, pb_entry b)
+{
+    return ((a ^ b) & PB_ENTRY_ADDRESS) == 0;
+}
+
+/* Values of root.frozen. */
+#define PB_FROZEN_SNAPSHOT 1
+#define PB_FROZEN_INTERNAL 2 /* a hold inside the library: no object is around it */
+
+/* Everything a tree is, apart from the object that holds it.  size and bias are bytes;
+ * bias + size never exceeds the reach of `levels`.  There is no pointer in it: with the
+ * fields of the holder left out it could be written to a file. */
+typedef struct {
+    uint64_t size;
+    uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
+    uint8_t max_levels; /* the capacity: reach of so many levels */
+    uint8_t shared;     /* may hold frames with more than one reference (I2) */
+    /* bytes that would be padding serve the holder (pb_buf.h), so that a tiny buffer fits
+     * its object */
+    uint8_t lock;
+    uint16_t room;
+    uint8_t frozen;
+    uint8_t holds;
+    uint64_t bias; /* tree position of offset 0; below the span of a root slot */
+    pb_entry slot[PB_ROOT_SLOTS];
+} pb_root;
+
+/* log2 of the pages that an entry of height h spans. */
+static inline unsigned
+pb_span_bits(unsigned h)
+{
+    return h * PB_NODE_BITS;
+}
+
+/* Bytes that a tree of so many levels reaches. */
+static inline uint64_t
+pb_reach(unsigned levels)
+{
+    return (uint64_t)1 << (PB_ROOT_BITS + PB_PAGE_SHIFT + pb_span_bits(levels - 1));
+}
+
+/* Bytes that one slot of the root spans. */
+static inline uint64_t
+pb_slot_span(unsigned levels)
+{
+    return pb_reach(levels) >> PB_ROOT_BITS;
+}
+
+/* Which entry of a node of height h + 1 (or of the root) leads to `page`. */
+static inline uint32_t
+pb_child_index(uint64_t page, unsigned h)
+{
+    return (uint32_t)(page >> pb_span_bits(h)) & (PB_FANOUT - 1);
+}
+
+static inline uint32_t
+pb_root_index(uint64_t page, unsigned levels)
+{
+    return (uint32_t)(page >> pb_span_bits(levels - 1)) & (PB_ROOT_SLOTS - 1);
+}
+
+#endif
