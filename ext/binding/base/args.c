@@ -1,4 +1,4 @@
-/* args.c: what callers pass, converted before any own state is read (I6). */
+/* base/args.c: what callers pass, converted before any own state is read (I6). */
 #include "base/common.h"
 
 /* An int is converted without the detour over __index__. */

@@ -1,10 +1,10 @@
-/* binding.h: what the files of the binding share: module state, object layouts, helpers.
+/* base/common.h: what the files of the binding share: module state, object layouts, helpers.
  *
  * The shape of every method: convert the arguments and borrow foreign buffers (I6), lock,
  * one core call, unlock, build the result, release.  A function that runs under the lock
  * ends in _lock_held.  No Python code runs under a lock. */
-#ifndef PAGEBUF_BINDING_H
-#define PAGEBUF_BINDING_H
+#ifndef PAGEBUF_BASE_COMMON_H
+#define PAGEBUF_BASE_COMMON_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -16,7 +16,7 @@
 #include "base/address_map.h"
 #include "range/paste.h"
 
-/* What goes on without the GIL, so that the child of a fork can finish it (fork.h). */
+/* What goes on without the GIL, so that the child of a fork can finish it (lock/inflight.h). */
 typedef struct {
     const void *src; /* n bytes that are stored from `off` on, or NULL */
     uint64_t off, n;
@@ -24,7 +24,7 @@ typedef struct {
     uint64_t promised; /* frames of the buffer's pool spoken for meanwhile */
 } copy_job;
 
-/* Where threads wait for a copy that goes on without the GIL (lock.c). */
+/* Where threads wait for a copy that goes on without the GIL (lock/lock.c). */
 typedef struct {
     PyThread_type_lock lock; /* held by the copying thread */
     pb_buf *buffer;          /* what it copies from or to; NULL: not in use */
@@ -42,7 +42,7 @@ typedef struct {
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;
     PyTypeObject *bytesio_export_type;
-    PyTypeObject *run_type; /* view_run.c */
+    PyTypeObject *run_type; /* view/keepers.c */
     PyTypeObject *live_type;
     PyTypeObject *stable_type;
     PyObject *zeros;
@@ -64,8 +64,8 @@ typedef struct {
     copy_gate gates[COPY_GATES];
     pb_map map;             /* regions of all pools; views, once there is a debug pool */
     bool debugging;         /* there is, or was, a debug pool */
-    pb_extents names;       /* of buffers, by address (name.c) */
-    struct held_tree *held; /* fork.h */
+    pb_extents names;       /* of buffers, by address (pool/names.c) */
+    struct held_tree *held; /* lock/inflight.h */
 #ifdef Py_GIL_DISABLED
     PyMutex held_lock;
 #endif
@@ -87,8 +87,8 @@ state_of(PyObject *self);
 
 #define SPARE_FILES 16
 
-struct event;  /* pool_witness.c */
-struct export; /* view_protocol.c */
+struct event;  /* pool/trace.c */
+struct export; /* view/protocol.c */
 
 /* A pool.  `pool` is alive as long as the object; `regions` keeps the mmap exports;
  * `spare` is memory of BytesIO objects that are gone. */
@@ -158,7 +158,7 @@ state_of_buf(const pb_buf *b)
     return pool_object(b)->state;
 }
 
-/* ---- pool_type.c ---- */
+/* ---- pool/type.c ---- */
 
 extern PyType_Spec pool_spec;
 
@@ -170,12 +170,12 @@ pool_default(module_state *state);
 int
 pool_grow(PoolObject *self);
 
-/* ---- view_protocol.c ---- */
+/* ---- view/protocol.c ---- */
 
 int
 exports_traverse(PoolObject *pool, visitproc visit, void *arg);
 
-/* ---- pool_notice.c ---- */
+/* ---- pool/events.c ---- */
 
 /* Tell what has come up in a call that is over, with no lock held: damage (when `damage`)
  * as an exception, marks that were crossed to the callbacks of on_pressure.  -1 with an
@@ -207,7 +207,7 @@ PyObject *
 pool_set_marks(PoolObject *self, PyObject *marks);
 extern const char pool_set_marks_doc[];
 
-/* ---- pool_witness.c ---- */
+/* ---- pool/trace.c ---- */
 
 /* From now on frames are known to tracemalloc, and in pools that are debugged or sampled it
  * is kept who takes and frees them.  -1 with an exception. */
@@ -237,7 +237,7 @@ witness_text(PoolObject *self, uint32_t number);
 void
 witness_label(const pb_buf *b, char *out, size_t size);
 
-/* ---- pool_stats.c ---- */
+/* ---- pool/stats.c ---- */
 
 PyObject *
 pool_stats(PoolObject *self, PyObject *ignored);
@@ -249,7 +249,7 @@ extern const char pool_stats_doc[], pool_usage_doc[];
 PyObject *
 struct_of(PyTypeObject *type, const long long *values, Py_ssize_t n);
 
-/* ---- region.c ---- */
+/* ---- pool/region.c ---- */
 
 PyObject *
 module_region_of(PyObject *module, PyObject *address);
@@ -257,13 +257,13 @@ PyObject *
 module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 extern const char region_of_doc[], is_valid_doc[];
 
-/* ---- raw.c ---- */
+/* ---- module/raw.c ---- */
 
 PyObject *
 module_raw_addresses(PyObject *module, PyObject *args);
 extern const char raw_addresses_doc[];
 
-/* ---- name.c ---- */
+/* ---- pool/names.c ---- */
 
 /* What a buffer or queue is called in reports: a str or None.  -1 with an exception. */
 int
@@ -292,7 +292,7 @@ buffer_drop_name(BufferObject *self, module_state *state);
 PyObject *
 name_of_holder(module_state *state, PyObject *obj);
 
-/* ---- buffer_type.c and its kin ---- */
+/* ---- buffer/type.c and its kin ---- */
 
 extern PyType_Spec buffer_spec;
 
@@ -304,7 +304,7 @@ buffer_type_ready(PyTypeObject *type);
 BufferObject *
 buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels);
 
-/* ---- buffer_info.c ---- */
+/* ---- buffer/info.c ---- */
 
 PyObject *
 buffer_subscript(BufferObject *self, PyObject *key);
@@ -321,7 +321,7 @@ buffer_walk(BufferObject *self, PyObject *arg);
 PyObject *
 buffer_check(BufferObject *self, PyObject *ignored);
 
-/* ---- buffer_share.c ---- */
+/* ---- buffer/share.c ---- */
 
 PyObject *
 buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs);
@@ -349,7 +349,7 @@ extern const char buffer_extents_doc[], buffer_stats_doc[], buffer_walk_doc[],
     buffer_check_doc[];
 extern PyGetSetDef buffer_getset[];
 
-/* ---- buffer_range.c, buffer_diff.c ---- */
+/* ---- buffer/range.c, buffer/diff.c ---- */
 
 PyObject *
 buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs);
@@ -366,7 +366,7 @@ buffer_apply(BufferObject *self, PyObject *arg);
 extern const char buffer_copy_range_doc[], buffer_collapse_doc[], buffer_insert_hole_doc[],
     buffer_diff_doc[], buffer_delta_doc[], buffer_apply_doc[];
 
-/* ---- file_type.c, bytesio_type.c ---- */
+/* ---- file/pagefile.c, file/bytesio.c ---- */
 
 extern PyType_Spec file_spec, bytesio_spec, bytesio_export_spec;
 
@@ -381,16 +381,16 @@ PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 extern const char buffer_open_doc[];
 
-/* ---- queue_type.c ---- */
+/* ---- queue/type.c ---- */
 
 extern PyType_Spec queue_spec;
 
-/* ---- structs.c ---- */
+/* ---- base/structs.c ---- */
 
 int
 structs_add(PyObject *module);
 
-/* ---- errors.c ---- */
+/* ---- pool/report.c ---- */
 
 int
 errors_add(PyObject *module);
@@ -403,7 +403,7 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 void
 raise_fault(PoolObject *pool, const pb_fault *fault);
 
-/* ---- args.c ---- */
+/* ---- base/args.c ---- */
 
 /* An offset or size: an int >= 0 below 2^63.  Returns -1 with an exception.  May run
  * Python code (__index__). */

@@ -1,4 +1,4 @@
-/* structs.c: the named tuples that say how things stand. */
+/* base/structs.c: the named tuples that say how things stand. */
 #include "base/common.h"
 
 static PyStructSequence_Field pool_fields[] = {

@@ -1,11 +1,11 @@
-/* container.h: PageBuffer as a container, after bytearray: what buffer_type.c lists in
+/* buffer/container.h: PageBuffer as a container, after bytearray: what buffer/type.c lists in
  * its tables. */
-#ifndef PAGEBUF_CONTAINER_H
-#define PAGEBUF_CONTAINER_H
+#ifndef PAGEBUF_BUFFER_CONTAINER_H
+#define PAGEBUF_BUFFER_CONTAINER_H
 
 #include "transfer/transfer.h"
 
-/* ---- source.c: what bytes can come from ---- */
+/* ---- transfer/source.c: what bytes can come from ---- */
 
 /* The bytes of a bytes-like object, of a PageBuffer, or of an iterable of ints, for as
  * long as `view` is held: PyBuffer_Release when view->obj is set.  They are never memory
@@ -33,7 +33,7 @@ source_extend(pb_buf *b, PyObject *obj);
 int
 source_byte(PyObject *obj, uint8_t *out);
 
-/* ---- buffer_edit.c ---- */
+/* ---- buffer/edit.c ---- */
 
 int
 buffer_ass_item(BufferObject *self, Py_ssize_t i, PyObject *value);
@@ -59,7 +59,7 @@ extern const char buffer_append_doc[], buffer_extend_doc[], buffer_insert_doc[],
     buffer_pop_doc[], buffer_list_copy_doc[], buffer_remove_doc[], buffer_reverse_doc[],
     buffer_resize_doc[];
 
-/* ---- buffer_search.c ---- */
+/* ---- buffer/search.c ---- */
 
 PyObject *
 buffer_find(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
@@ -82,7 +82,7 @@ buffer_richcompare(BufferObject *self, PyObject *other, int op);
 extern const char buffer_find_doc[], buffer_rfind_doc[], buffer_index_doc[],
     buffer_rindex_doc[], buffer_count_doc[], buffer_startswith_doc[], buffer_endswith_doc[];
 
-/* ---- buffer_iter.c ---- */
+/* ---- buffer/iter.c ---- */
 
 extern PyType_Spec buffer_iter_spec;
 

@@ -1,4 +1,4 @@
-/* buffer_diff.c: PageBuffer.diff: the ranges are noted under the locks, and made a list
+/* buffer/diff.c: PageBuffer.diff: the ranges are noted under the locks, and made a list
  * when these are given back. */
 #include "transfer/range.h"
 #include "range/diff.h"

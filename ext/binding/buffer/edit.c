@@ -1,4 +1,4 @@
-/* buffer_edit.c: items and slices set and deleted, and the methods that change in place.
+/* buffer/edit.c: items and slices set and deleted, and the methods that change in place.
  *
  * Growing a pool runs Python code, so another attempt starts anew from the length of the
  * moment: an edit holds what the caller asked for, not offsets. */

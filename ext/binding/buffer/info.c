@@ -1,4 +1,4 @@
-/* buffer_info.c: indexing a PageBuffer, and looking into it. */
+/* buffer/info.c: indexing a PageBuffer, and looking into it. */
 #include "base/common.h"
 #include "inspect/usage.h"
 #include "transfer/transfer.h"

@@ -1,4 +1,4 @@
-/* buffer_iter.c: from byte to byte.
+/* buffer/iter.c: from byte to byte.
  *
  * An iterator holds its buffer until it is exhausted, and then stays so, as that of
  * bytearray.  The buffer may change meanwhile: what counts is the index. */

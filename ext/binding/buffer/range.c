@@ -1,4 +1,4 @@
-/* buffer_range.c: PageBuffer.copy_range, collapse, insert_hole. */
+/* buffer/range.c: PageBuffer.copy_range, collapse, insert_hole. */
 #include "transfer/range.h"
 
 const char buffer_copy_range_doc[] = PyDoc_STR(

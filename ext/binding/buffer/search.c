@@ -1,4 +1,4 @@
-/* buffer_search.c: find and its kin, `in`, comparison: where the bytes lie, uncopied. */
+/* buffer/search.c: find and its kin, `in`, comparison: where the bytes lie, uncopied. */
 #include "buffer/container.h"
 #include "range/find.h"
 

@@ -1,4 +1,4 @@
-/* buffer_share.c: what shared pages make possible: views, snapshots, clones. */
+/* buffer/share.c: what shared pages make possible: views, snapshots, clones. */
 #include "transfer/transfer.h"
 #include "view/object.h"
 

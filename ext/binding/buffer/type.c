@@ -1,4 +1,4 @@
-/* buffer_type.c: PageBuffer, from its making to bytes in and bytes out.
+/* buffer/type.c: PageBuffer, from its making to bytes in and bytes out.
  *
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "base/common.h"

@@ -1,4 +1,4 @@
-/* bytesio_type.c: pagebuf.BytesIO, a drop-in for io.BytesIO that holds its own tree.
+/* file/bytesio.c: pagebuf.BytesIO, a drop-in for io.BytesIO that holds its own tree.
  *
  * States: open; open with exports (no call may change it); closed (the tree is empty and
  * the stream remembers nothing). */

@@ -1,6 +1,6 @@
-/* bytesio.h: the object behind pagebuf.BytesIO, for the files it is made of. */
-#ifndef PAGEBUF_BYTESIO_H
-#define PAGEBUF_BYTESIO_H
+/* file/bytesio.h: the object behind pagebuf.BytesIO, for the files it is made of. */
+#ifndef PAGEBUF_FILE_BYTESIO_H
+#define PAGEBUF_FILE_BYTESIO_H
 
 #include "file/stream.h"
 #include "view/object.h"
@@ -16,7 +16,7 @@ typedef struct {
 _Static_assert(sizeof(BytesIOObject) <= 192,
                "50 000 of them in the memory of io.BytesIO's");
 
-/* ---- bytesio_type.c ---- */
+/* ---- file/bytesio.c ---- */
 
 PyObject *
 bytesio_getvalue(BytesIOObject *self, PyObject *ignored);
@@ -27,13 +27,13 @@ int
 bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
                   bool reopen);
 
-/* ---- bytesio_view.c ---- */
+/* ---- file/getbuffer.c ---- */
 
 PyObject *
 bytesio_getbuffer(BytesIOObject *self, PyObject *ignored);
 extern const char bytesio_getbuffer_doc[];
 
-/* ---- bytesio_state.c ---- */
+/* ---- file/pickle.c ---- */
 
 PyObject *
 bytesio_getstate(BytesIOObject *self, PyObject *ignored);

@@ -1,4 +1,4 @@
-/* bytesio_view.c: BytesIO.getbuffer: memoryview -> Export -> file.
+/* file/getbuffer.c: BytesIO.getbuffer: memoryview -> Export -> file.
  *
  * The bytes are pinned in one run; while there are exports no call may change the file. */
 #include "file/bytesio.h"

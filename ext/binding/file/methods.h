@@ -1,4 +1,4 @@
-/* stream_methods.h: the methods that PageFile and BytesIO have in common, made for one
+/* file/methods.h: the methods that PageFile and BytesIO have in common, made for one
  * of them.  Whoever includes this (once, in a .c file) defines
  *
  *    FACE             the object's type; it has a member `s`, the stream

@@ -1,4 +1,4 @@
-/* file_type.c: pagebuf.PageFile, a cursor over a PageBuffer that others use as well.
+/* file/pagefile.c: pagebuf.PageFile, a cursor over a PageBuffer that others use as well.
  *
  * States: not open yet (between __new__ and __init__), open, closed.  The buffer is set
  * once and kept until the object goes, so that no call under way loses it. */

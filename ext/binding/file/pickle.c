@@ -1,4 +1,4 @@
-/* bytesio_state.c: pickling a BytesIO, over copyreg.__newobj__. */
+/* file/pickle.c: pickling a BytesIO, over copyreg.__newobj__. */
 #include "file/bytesio.h"
 
 PyObject *

@@ -1,4 +1,4 @@
-/* stream.c: reading, writing and moving a cursor, where no remembered page does. */
+/* file/stream.c: reading, writing and moving a cursor, where no remembered page does. */
 #include "file/stream.h"
 #include "view/object.h"
 

@@ -1,11 +1,11 @@
-/* stream.h: a cursor over a tree: what PageFile and BytesIO share.
+/* file/stream.h: a cursor over a tree: what PageFile and BytesIO share.
  *
  * The hot calls are inline, with one test of what the stream remembers; whatever that
- * does not answer goes to stream.c.  Functions return NULL or -1 with an exception set
+ * does not answer goes to file/stream.c.  Functions return NULL or -1 with an exception set
  * and nothing changed (I3), but writelines, which keeps the lines before the one that
  * failed, as io.BytesIO does. */
-#ifndef PAGEBUF_STREAM_H
-#define PAGEBUF_STREAM_H
+#ifndef PAGEBUF_FILE_STREAM_H
+#define PAGEBUF_FILE_STREAM_H
 
 #include "transfer/transfer.h"
 

@@ -1,4 +1,4 @@
-/* fork.c: the notes that a child of os.fork() needs, and what it does with them. */
+/* lock/inflight.c: the notes that a child of os.fork() needs, and what it does with them. */
 #include "lock/inflight.h"
 #include "lock/lock.h"
 

@@ -1,4 +1,4 @@
-/* fork.h: what a child of os.fork() puts right.
+/* lock/inflight.h: what a child of os.fork() puts right.
  *
  * Only the thread that forked goes on in the child.  The others are gone in the middle of
  * what they did without the GIL, and their stacks are free to be reused: so what they leave
@@ -10,8 +10,8 @@
  *
  * Objects that only a thread of the parent had a reference to stay for good, as they do
  * everywhere in CPython. */
-#ifndef PAGEBUF_FORK_H
-#define PAGEBUF_FORK_H
+#ifndef PAGEBUF_LOCK_INFLIGHT_H
+#define PAGEBUF_LOCK_INFLIGHT_H
 
 #include "base/common.h"
 

@@ -1,4 +1,4 @@
-/* lock.c: large copies without the GIL, and waiting for them. */
+/* lock/lock.c: large copies without the GIL, and waiting for them. */
 #include "lock/lock.h"
 #include "lock/inflight.h"
 #include "buffer/share.h"

@@ -1,10 +1,10 @@
-/* lock.h: one real lock per buffer, a byte large.
+/* lock/lock.h: one real lock per buffer, a byte large.
  *
  * Free-threaded CPython: a PyMutex.  With a GIL: whoever holds the GIL has the lock, save
  * while somebody copies without the GIL; the byte says so then, and others wait for that
  * copy, giving up the GIL.  The uncontended lock is one test of a byte. */
-#ifndef PAGEBUF_LOCK_H
-#define PAGEBUF_LOCK_H
+#ifndef PAGEBUF_LOCK_LOCK_H
+#define PAGEBUF_LOCK_LOCK_H
 
 #include "base/common.h"
 

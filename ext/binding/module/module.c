@@ -1,4 +1,4 @@
-/* module.c: pagebuf._core, its state and how it comes to life. */
+/* module/module.c: pagebuf._core, its state and how it comes to life. */
 #include "base/common.h"
 #include "pool/layout.h"
 #include "buffer/container.h"

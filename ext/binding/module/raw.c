@@ -1,4 +1,4 @@
-/* raw.c: where the bytes of structures lie, for the tests that damage them (_testing.py). */
+/* module/raw.c: where the bytes of structures lie, for the tests that damage them (_testing.py). */
 #include "buffer/container.h"
 #include "pool/internal.h"
 

@@ -1,4 +1,4 @@
-/* pool_notice.c: what has come up during a call, told when it is over and no lock is held. */
+/* pool/events.c: what has come up during a call, told when it is over and no lock is held. */
 #include "base/common.h"
 
 /* ---- pressure ---- */

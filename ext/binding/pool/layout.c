@@ -1,4 +1,4 @@
-/* chart.c: the states of frames and entries as Python objects; pagebuf.picture draws them. */
+/* pool/layout.c: the states of frames and entries as Python objects; pagebuf.picture draws them. */
 #include "pool/layout.h"
 #include "lock/lock.h"
 #include "inspect/layout.h"

@@ -1,6 +1,6 @@
-/* chart.h: data for pictures, and what the library was built with. */
-#ifndef PAGEBUF_CHART_H
-#define PAGEBUF_CHART_H
+/* pool/layout.h: data for pictures, and what the library was built with. */
+#ifndef PAGEBUF_POOL_LAYOUT_H
+#define PAGEBUF_POOL_LAYOUT_H
 
 #include "base/common.h"
 

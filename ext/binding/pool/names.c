@@ -1,4 +1,4 @@
-/* name.c: what buffers and queues are called in reports. */
+/* pool/names.c: what buffers and queues are called in reports. */
 #include "file/bytesio.h"
 #include "queue/object.h"
 

@@ -1,4 +1,4 @@
-/* region.c: whose is an address, and is it safe to touch? */
+/* pool/region.c: whose is an address, and is it safe to touch? */
 #include "base/common.h"
 #include "inspect/usage.h"
 #include "pool/poison.h"

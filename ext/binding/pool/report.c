@@ -1,4 +1,4 @@
-/* errors.c: the one place where a status becomes an exception. */
+/* pool/report.c: the one place where a status becomes an exception. */
 #include "base/common.h"
 
 static PyObject *

@@ -1,4 +1,4 @@
-/* segv.c: the handler.  It allocates nothing, takes no lock and calls no Python. */
+/* pool/segv.c: the handler.  It allocates nothing, takes no lock and calls no Python. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1 /* REG_ERR */
 #endif

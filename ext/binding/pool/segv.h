@@ -1,10 +1,10 @@
-/* segv.h: whose memory it was when a stray access stops the process (level 2, sampling).
+/* pool/segv.h: whose memory it was when a stray access stops the process (level 2, sampling).
  *
  * Guard pages stop a foreign store at the very instruction; the signal says only an address.
  * The handler prints whose that is, then goes on to whoever was there before: faulthandler, or
  * the end of the process. */
-#ifndef PAGEBUF_SEGV_H
-#define PAGEBUF_SEGV_H
+#ifndef PAGEBUF_POOL_SEGV_H
+#define PAGEBUF_POOL_SEGV_H
 
 #include "base/common.h"
 

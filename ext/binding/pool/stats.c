@@ -1,4 +1,4 @@
-/* pool_stats.c: how a pool stands, and who holds what of it. */
+/* pool/stats.c: how a pool stands, and who holds what of it. */
 #include "base/common.h"
 #include "inspect/usage.h"
 

@@ -1,4 +1,4 @@
-/* pool_witness.c: who takes frames and who frees them: for tracemalloc, and for reports.
+/* pool/trace.c: who takes frames and who frees them: for tracemalloc, and for reports.
  *
  * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.
  * Everything here runs under the pool's lock, so it runs no Python code: the collector, which

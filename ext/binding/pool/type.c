@@ -1,4 +1,4 @@
-/* pool_type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
+/* pool/type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
  * the regions. */
 #include "base/common.h"
 #include "pool/layout.h"

@@ -1,4 +1,4 @@
-/* queue_io.c: the pages of a queue straight to the kernel and from it.
+/* queue/io.c: the pages of a queue straight to the kernel and from it.
  *
  * A call that may wait waits in poll(), with neither lock nor GIL; the transfer itself
  * does not wait, and goes on under the lock, without the GIL.  So other threads may put

@@ -1,4 +1,4 @@
-/* queue_io.h: what a queue sends to and receives from: a file descriptor, a socket, or an
+/* queue/io.h: what a queue sends to and receives from: a file descriptor, a socket, or an
  * object with send() and recv() of its own (TLS). */
 #ifndef PAGEBUF_QUEUE_IO_H
 #define PAGEBUF_QUEUE_IO_H

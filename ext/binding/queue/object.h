@@ -1,9 +1,9 @@
-/* queue.h: what the files behind ByteQueue share.
+/* queue/object.h: what the files behind ByteQueue share.
  *
- * States of a queue: bytes in a tree, and perhaps a reservation behind them (pb_queue.h),
+ * States of a queue: bytes in a tree, and perhaps a reservation behind them (queue/queue.h),
  * which any put gives up. */
-#ifndef PAGEBUF_QUEUE_H
-#define PAGEBUF_QUEUE_H
+#ifndef PAGEBUF_QUEUE_OBJECT_H
+#define PAGEBUF_QUEUE_OBJECT_H
 
 #include "transfer/transfer.h" /* first: Python.h says which functions there are */
 
@@ -32,7 +32,7 @@ queue_size(QueueObject *self)
     return len;
 }
 
-/* ---- queue_type.c ---- */
+/* ---- queue/type.c ---- */
 
 /* CapacityError: n bytes more than max_bytes allows. */
 void
@@ -66,7 +66,7 @@ queue_drop(QueueObject *self, uint64_t n);
 int
 queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
 
-/* ---- queue_read.c ---- */
+/* ---- queue/read.c ---- */
 
 PyObject *
 queue_readexactly(QueueObject *self, PyObject *arg);
@@ -76,7 +76,7 @@ PyObject *
 queue_readline(QueueObject *self, PyObject *ignored);
 extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
 
-/* ---- queue_reserve.c ---- */
+/* ---- queue/reserve.c ---- */
 
 PyObject *
 queue_reserve(QueueObject *self, PyObject *arg);
@@ -91,13 +91,13 @@ queue_views(QueueObject *self, PyObject *ignored);
 extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
     queue_buffer_updated_doc[], queue_views_doc[];
 
-/* ---- queue_splice.c ---- */
+/* ---- queue/splice.c ---- */
 
 PyObject *
 queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
 extern const char queue_splice_doc[];
 
-/* ---- queue_io.c ---- */
+/* ---- queue/io.c ---- */
 
 PyObject *
 queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);

@@ -1,4 +1,4 @@
-/* queue_read.c: what parsers ask for: so many bytes, or up to a separator, or nothing. */
+/* queue/read.c: what parsers ask for: so many bytes, or up to a separator, or nothing. */
 #include "queue/object.h"
 
 const char queue_readexactly_doc[] =

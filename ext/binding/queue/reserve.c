@@ -1,4 +1,4 @@
-/* queue_reserve.c: memory at the end of a queue, handed out to be filled.
+/* queue/reserve.c: memory at the end of a queue, handed out to be filled.
  *
  * The view is a live one (I7), but for a rare case: filling it is all there is to do, no
  * byte is copied when it is committed. */

@@ -1,4 +1,4 @@
-/* queue_splice.c: from one queue to another, under both locks. */
+/* queue/splice.c: from one queue to another, under both locks. */
 #include "queue/object.h"
 
 /* By address (the order of locks).  With a GIL the second may have to be waited for, and

@@ -1,4 +1,4 @@
-/* queue_target.c: telling sockets from files, and waiting for either. */
+/* queue/target.c: telling sockets from files, and waiting for either. */
 #include "queue/io.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* queue_type.c: ByteQueue, from its making to bytes in and bytes out. */
+/* queue/type.c: ByteQueue, from its making to bytes in and bytes out. */
 #include "pool/layout.h"
 #include "queue/object.h"
 #include "view/object.h"

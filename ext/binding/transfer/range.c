@@ -1,4 +1,4 @@
-/* range.c: ranges of one buffer put into another one.
+/* transfer/range.c: ranges of one buffer put into another one.
  *
  * The source is held first, in O(1), under its own lock; then the target is changed under
  * its own.  So no call ever has two locks, a buffer may be both sides, and two threads may

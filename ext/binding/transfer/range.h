@@ -1,6 +1,6 @@
-/* range.h: ranges of one buffer put into another one, by sharing pages where that goes. */
-#ifndef PAGEBUF_RANGE_H
-#define PAGEBUF_RANGE_H
+/* transfer/range.h: ranges of one buffer put into another one, by sharing pages where that goes. */
+#ifndef PAGEBUF_TRANSFER_RANGE_H
+#define PAGEBUF_TRANSFER_RANGE_H
 
 #include "transfer/transfer.h"
 #include "range/splice.h"

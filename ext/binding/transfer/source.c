@@ -1,4 +1,4 @@
-/* source.c: what bytes can come from, converted before any own state is read (I6). */
+/* transfer/source.c: what bytes can come from, converted before any own state is read (I6). */
 #include "buffer/container.h"
 #include "range/edit.h"
 #include "transfer/range.h"

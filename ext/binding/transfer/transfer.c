@@ -1,4 +1,4 @@
-/* transfer.c: bytes in and out of a tree, on behalf of every type that has one. */
+/* transfer/transfer.c: bytes in and out of a tree, on behalf of every type that has one. */
 #include "transfer/transfer.h"
 
 bool

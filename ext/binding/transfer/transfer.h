@@ -1,11 +1,11 @@
-/* transfer.h: bytes between Python and a tree: lock, one core call, unlock, and when the
+/* transfer/transfer.h: bytes between Python and a tree: lock, one core call, unlock, and when the
  * pool is short, have it grown and try again.
  *
  * Every object of ours that owns a tree begins like a Holder, so that the object around
  * a pb_buf is found by an offset.  Functions return -1 or NULL with an exception set and
  * nothing changed (I3). */
-#ifndef PAGEBUF_TRANSFER_H
-#define PAGEBUF_TRANSFER_H
+#ifndef PAGEBUF_TRANSFER_TRANSFER_H
+#define PAGEBUF_TRANSFER_TRANSFER_H
 
 #include "lock/lock.h"
 

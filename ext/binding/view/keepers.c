@@ -1,4 +1,4 @@
-/* view_run.c: the objects behind memoryviews: a run, and what keeps its memory alive.
+/* view/keepers.c: the objects behind memoryviews: a run, and what keeps its memory alive.
  *
  *    memoryview -> Run (address, length) -> Live   (a pin and its pool)
  *                                        -> Stable (a tree that shares the frames)

@@ -1,6 +1,6 @@
-/* view.h: memory that is handed out: live views, stable views, the buffer protocol. */
-#ifndef PAGEBUF_VIEW_H
-#define PAGEBUF_VIEW_H
+/* view/object.h: memory that is handed out: live views, stable views, the buffer protocol. */
+#ifndef PAGEBUF_VIEW_OBJECT_H
+#define PAGEBUF_VIEW_OBJECT_H
 
 #include "transfer/transfer.h"
 #include "buffer/share.h"

@@ -1,4 +1,4 @@
-/* view_protocol.c: pins on behalf of views, and the buffer protocol on a holder.
+/* view/protocol.c: pins on behalf of views, and the buffer protocol on a holder.
  *
  * A request to write, and a full request as memoryview() makes it, gets the live view of
  * everything.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that do

@@ -1,4 +1,4 @@
-/* pb_map.c: a treap of ranges, and the rule about foreign memory.
+/* base/address_map.c: a treap of ranges, and the rule about foreign memory.
  *
  * In order of start the nodes are a search tree, in order of priority a heap.  Priorities
  * are as good as random, so the tree has the shape that a tree would have into which the

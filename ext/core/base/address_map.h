@@ -1,4 +1,4 @@
-/* pb_map.h: which addresses belong to regions, and which of them were handed out.
+/* base/address_map.h: which addresses belong to regions, and which of them were handed out.
  *
  *   regions   [ A                      ]     [ B                 ] never overlap
  *   views        [ v           ]                [ x   ][ y   ]     overlap, nest, repeat
@@ -12,8 +12,8 @@
  *
  * Both are trees of ranges of addresses.  A node is the caller's memory and stays where it
  * is while it is in a tree; nothing is allocated here, so nothing can fail. */
-#ifndef PB_MAP_H
-#define PB_MAP_H
+#ifndef PB_BASE_ADDRESS_MAP_H
+#define PB_BASE_ADDRESS_MAP_H
 
 #include "base/lock.h"
 

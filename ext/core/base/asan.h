@@ -1,12 +1,12 @@
-/* pb_asan.h: frames that nobody holds are out of bounds.
+/* base/asan.h: frames that nobody holds are out of bounds.
  *
  * AddressSanitizer sees one region where there are many frames, so the pool tells it which
  * of them are handed out: a load or store through a stale address is then reported where
  * it happens.  In builds without it both functions are nothing.
  *
  * ASan notes eight bytes at a time: frames, 16 bytes at least, never share a note. */
-#ifndef PB_ASAN_H
-#define PB_ASAN_H
+#ifndef PB_BASE_ASAN_H
+#define PB_BASE_ASAN_H
 
 #include <stddef.h>
 

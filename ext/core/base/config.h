@@ -1,10 +1,10 @@
-/* pb_base.h: compile-time shape, outcomes, checked arithmetic, bits.
+/* base/config.h: compile-time shape, outcomes, checked arithmetic, bits.
  *
  * The core is C11 without Python.  It maps no memory and allocates by no other
  * means than frames: what it needs it reserves first, and when that comes up
  * short it returns PB_NEED_PAGES with nothing changed (I3). */
-#ifndef PB_BASE_H
-#define PB_BASE_H
+#ifndef PB_BASE_CONFIG_H
+#define PB_BASE_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@
 #define PB_REACH ((uint64_t)1 << PB_REACH_BITS)
 
 /* Bytes that live inside the object, without a page: they overlay what only a tree
- * needs (pb_buf.h).  None on the tiny builds, whose pages are smaller than that. */
+ * needs (buffer/buf.h).  None on the tiny builds, whose pages are smaller than that. */
 #ifndef PB_INLINE
 #if PB_PAGE_SHIFT >= 8
 #define PB_INLINE 104

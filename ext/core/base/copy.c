@@ -1,4 +1,4 @@
-/* pb_copy.c: copies and zeros of more than a few bytes.
+/* base/copy.c: copies and zeros of more than a few bytes.
  *
  * Out of line on purpose: where the compiler sees that a size is bounded by a page it
  * expands memcpy in place, into string instructions that are slower than the library. */

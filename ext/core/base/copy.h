@@ -1,8 +1,8 @@
-/* pb_copy.h: the one routine that moves payload bytes (I9), and its kin that clears
+/* base/copy.h: the one routine that moves payload bytes (I9), and its kin that clears
  * them.  All of them allow for places that overlap.  Checks that must see every copy have
  * their place here. */
-#ifndef PB_COPY_H
-#define PB_COPY_H
+#ifndef PB_BASE_COPY_H
+#define PB_BASE_COPY_H
 
 #include "base/config.h"
 
@@ -26,7 +26,7 @@ pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
     memcpy(dst + n - 16, &last, 16);
 }
 
-/* For any size; out of line (pb_copy.c). */
+/* For any size; out of line (base/copy.c). */
 void
 pb_copy_far(void *dst, const void *src, size_t n);
 

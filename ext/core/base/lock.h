@@ -1,11 +1,11 @@
-/* pb_lock.h: the pool's lock, and the loads and stores that others may race with.
+/* base/lock.h: the pool's lock, and the loads and stores that others may race with.
  *
  * PB_LOCKS is 1 where threads can really meet in the core (free-threaded CPython, the
  * thread tests).  Elsewhere the GIL is held by everyone who touches a pool, and the
  * lock compiles to nothing.  The counts of the frame table are written only under the
  * pool's lock, so they need no read-modify-write: a relaxed store is enough. */
-#ifndef PB_LOCK_H
-#define PB_LOCK_H
+#ifndef PB_BASE_LOCK_H
+#define PB_BASE_LOCK_H
 
 #include "base/config.h"
 

@@ -1,4 +1,4 @@
-/* pb_match.c: a needle in a text. */
+/* base/memmem.c: a needle in a text. */
 #define _GNU_SOURCE /* memmem, memrchr */
 #include "base/memmem.h"
 

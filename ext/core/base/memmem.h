@@ -1,12 +1,12 @@
-/* pb_match.h: the first and the last place where a needle lies in a text, in linear time
+/* base/memmem.h: the first and the last place where a needle lies in a text, in linear time
  * and constant space.
  *
  * Two ways: a scan for one byte of the needle, as fast as memchr, for as long as that
  * pays; else the two-way algorithm (Crochemore and Perrin, 1991), which compares each
  * byte of the text twice at most.  It runs backwards as well: needle and text are then
  * read from their ends. */
-#ifndef PB_MATCH_H
-#define PB_MATCH_H
+#ifndef PB_BASE_MEMMEM_H
+#define PB_BASE_MEMMEM_H
 
 #include "base/config.h"
 

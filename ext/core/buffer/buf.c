@@ -1,4 +1,4 @@
-/* pb_buf.c: the life of a buffer, ranges in and ranges out. */
+/* buffer/buf.c: the life of a buffer, ranges in and ranges out. */
 #include "buffer/internal.h"
 #include "pool/poison.h"
 #include "pool/guard.h"

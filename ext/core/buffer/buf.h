@@ -1,4 +1,4 @@
-/* pb_buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
+/* buffer/buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
  *
  * A buffer is a root and what is remembered of it (a software TLB):
  *    tail, room    where the next byte goes, and how many fit in that page
@@ -15,23 +15,23 @@
  *                                       ^ PB_INLINE bytes, zeros past the size (I4)
  *
  * In debug pools `room` is 0, so that every change takes the long way, and `tail` says
- * where the fill of the tail begins (pb_tail.c).
+ * where the fill of the tail begins (buffer/tail.c).
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
-#ifndef PB_BUF_H
-#define PB_BUF_H
+#ifndef PB_BUFFER_BUF_H
+#define PB_BUFFER_BUF_H
 
 #include "base/copy.h"
 #include "tree/tree.h"
 
-struct pb_book; /* the live pins: pb_view.h */
+struct pb_book; /* the live pins: buffer/share.h */
 
 typedef struct pb_buf {
     pb_pool *pool;
     uint8_t *tail;
     pb_root root; /* root.room: how many bytes fit at the tail; root.lock is the binding's;
-                   * root.frozen: a snapshot, which never changes; root.holds: pb_view.h */
+                   * root.frozen: a snapshot, which never changes; root.holds: buffer/share.h */
     pb_entry *seen, *mine;
     uint64_t seen_first, mine_first; /* page of their first entry */
     uint8_t *front;
@@ -131,7 +131,7 @@ void
 pb_buf_remember_tail(pb_buf *b);
 
 /* May a copy use this memory of somebody else's?  In debug pools: not where it touches pages
- * of a pool and lies in no one view; then that is noted (pb_debug.h). */
+ * of a pool and lies in no one view; then that is noted (pool/poison.h). */
 bool
 pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
 

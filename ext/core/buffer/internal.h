@@ -1,6 +1,6 @@
-/* pb_buf_impl.h: what the files behind pb_buf.h and pb_view.h share. */
-#ifndef PB_BUF_IMPL_H
-#define PB_BUF_IMPL_H
+/* buffer/internal.h: what the files behind buffer/buf.h and buffer/share.h share. */
+#ifndef PB_BUFFER_INTERNAL_H
+#define PB_BUFFER_INTERNAL_H
 
 #include "buffer/buf.h"
 #include "buffer/share.h"
@@ -63,7 +63,7 @@ pb_buf_cover(pb_buf *b, uint64_t size);
 void
 pb_buf_clean_tail(pb_buf *b);
 
-/* ---- pb_tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
+/* ---- buffer/tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
 
 /* Fill them, where the page is this tree's alone and no live view is over it. */
 void

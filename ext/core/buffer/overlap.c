@@ -1,4 +1,4 @@
-/* pb_overlap.c: copies from a buffer to itself, through a live view.
+/* buffer/overlap.c: copies from a buffer to itself, through a live view.
  *
  * The result is as if the source were copied first.  A view shows tree positions in
  * order, so memmove's rule does it, by positions instead of addresses: where the

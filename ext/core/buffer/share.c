@@ -1,4 +1,4 @@
-/* pb_view.c: pins over runs, and trees that share frames. */
+/* buffer/share.c: pins over runs, and trees that share frames. */
 #include "buffer/internal.h"
 #include "pool/guard.h"
 

@@ -1,4 +1,4 @@
-/* pb_view.h: live views, stable views, and trees that share frames (I2, I7, I11).
+/* buffer/share.h: live views, stable views, and trees that share frames (I2, I7, I11).
  *
  * A live view is a run of frames under a writable memoryview.  Its record, the pin, is
  * listed in the book of its buffer, which is made with the first live view.
@@ -14,8 +14,8 @@
  *
  * The book also remembers one run that was found or gathered, so that the next view of
  * it costs nothing.  Pins and books are the caller's memory. */
-#ifndef PB_VIEW_H
-#define PB_VIEW_H
+#ifndef PB_BUFFER_SHARE_H
+#define PB_BUFFER_SHARE_H
 
 #include "buffer/buf.h"
 
@@ -59,7 +59,7 @@ pb_buf_viewed(const pb_buf *b);
 bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off);
 
-/* ---- for pb_cut.c and pb_buf.c ---- */
+/* ---- for buffer/trim.c and buffer/buf.c ---- */
 
 /* The first pages from `page` on under a live view; false when there are none. */
 bool

@@ -1,4 +1,4 @@
-/* pb_tail.c: the bytes past the end of the last page, in debug pools.
+/* buffer/tail.c: the bytes past the end of the last page, in debug pools.
  *
  * They are PB_TAIL_FILL from b->tail to the end of the page, or zeros where b->tail is NULL
  * (I4): where the page is shared, under a live view, or a change is under way.  Whoever

@@ -1,4 +1,4 @@
-/* pb_check.c: the rules, read back from the structures. */
+/* inspect/check.c: the rules, read back from the structures. */
 #include "inspect/check.h"
 #include "buffer/internal.h"
 #include "inspect/usage.h"

@@ -1,6 +1,6 @@
-/* pb_check.h: validators (I10).  They name the first broken rule. */
-#ifndef PB_CHECK_H
-#define PB_CHECK_H
+/* inspect/check.h: validators (I10).  They name the first broken rule. */
+#ifndef PB_INSPECT_CHECK_H
+#define PB_INSPECT_CHECK_H
 
 #include "buffer/buf.h"
 

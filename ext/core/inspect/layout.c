@@ -1,4 +1,4 @@
-/* pb_chart.c: the states of frames and of entries, for those who draw them. */
+/* inspect/layout.c: the states of frames and of entries, for those who draw them. */
 #include "inspect/layout.h"
 #include "pool/internal.h"
 #include "buffer/share.h"

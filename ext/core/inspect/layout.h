@@ -1,10 +1,10 @@
-/* pb_chart.h: what each frame of a pool and each stretch of a tree is: data for pictures.
+/* inspect/layout.h: what each frame of a pool and each stretch of a tree is: data for pictures.
  *
  * Everything that is known about one frame is read in one place, state_of_frame in
- * pb_chart.c.  What lies below a shared node is shared as well, whatever its own count:
+ * inspect/layout.c.  What lies below a shared node is shared as well, whatever its own count:
  * more than one tree reaches it. */
-#ifndef PB_CHART_H
-#define PB_CHART_H
+#ifndef PB_INSPECT_LAYOUT_H
+#define PB_INSPECT_LAYOUT_H
 
 #include "buffer/buf.h"
 

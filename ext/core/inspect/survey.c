@@ -1,4 +1,4 @@
-/* pb_survey.c: looking into a buffer: pages, extents, usage, pins. */
+/* inspect/survey.c: looking into a buffer: pages, extents, usage, pins. */
 #include "buffer/internal.h"
 #include "pool/internal.h"
 

@@ -1,4 +1,4 @@
-/* pb_census.c: who holds what. */
+/* inspect/usage.c: who holds what. */
 #include "inspect/usage.h"
 #include "pool/internal.h"
 

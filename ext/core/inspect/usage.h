@@ -1,4 +1,4 @@
-/* pb_census.h: who holds what.
+/* inspect/usage.h: who holds what.
  *
  * A frame may be reached from several trees, also where only one entry names it: below a node
  * that they share.  So shares are counted from the roots down, in two rounds:
@@ -8,8 +8,8 @@
  *
  * The bytes of a frame are divided evenly among the trees that reach it, what is left over
  * goes to the first of them: so the shares of all trees add up to what is held. */
-#ifndef PB_CENSUS_H
-#define PB_CENSUS_H
+#ifndef PB_INSPECT_USAGE_H
+#define PB_INSPECT_USAGE_H
 
 #include "buffer/buf.h"
 

@@ -1,4 +1,4 @@
-/* pb_account.c: promises, limits, and the accounts of pools that share their frames. */
+/* pool/account.c: promises, limits, and the accounts of pools that share their frames. */
 #include "pool/poison.h"
 #include "pool/internal.h"
 

@@ -1,4 +1,4 @@
-/* pb_advise.c: madvise where there is one. */
+/* pool/advise.c: madvise where there is one. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1 /* MADV_* */
 #endif

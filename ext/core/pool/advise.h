@@ -1,9 +1,9 @@
-/* pb_advise.h: what the system is told about the memory of a region.
+/* pool/advise.h: what the system is told about the memory of a region.
  *
  * The core maps nothing; it only gives advice on what it was handed.  Where the
  * system knows no such advice these do nothing. */
-#ifndef PB_ADVISE_H
-#define PB_ADVISE_H
+#ifndef PB_POOL_ADVISE_H
+#define PB_POOL_ADVISE_H
 
 #include "pool/pool.h"
 

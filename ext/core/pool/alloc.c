@@ -1,4 +1,4 @@
-/* pb_take.c: frames handed out: the warmest, neighbours, whole runs. */
+/* pool/alloc.c: frames handed out: the warmest, neighbours, whole runs. */
 #include "pool/advise.h"
 #include "pool/poison.h"
 #include "pool/guard.h"

@@ -1,4 +1,4 @@
-/* pb_give.c: frames given back: to the pool, and from the pool to the system. */
+/* pool/free.c: frames given back: to the pool, and from the pool to the system. */
 #include "pool/advise.h"
 #include "pool/poison.h"
 #include "pool/guard.h"

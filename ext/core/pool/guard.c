@@ -1,4 +1,4 @@
-/* pb_guard.c: mprotect where there is one. */
+/* pool/guard.c: mprotect where there is one. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
 #endif

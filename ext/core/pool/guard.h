@@ -1,4 +1,4 @@
-/* pb_guard.h: memory that nobody may touch is made untouchable (level 2), so that a foreign
+/* pool/guard.h: memory that nobody may touch is made untouchable (level 2), so that a foreign
  * store stops at the very instruction.
  *
  *    free, quarantined, never used   PB_CLOSED      no access
@@ -14,8 +14,8 @@
  * closed for as long as possible after it was freed.
  *
  * All of it runs under the lock of the root. */
-#ifndef PB_GUARD_H
-#define PB_GUARD_H
+#ifndef PB_POOL_GUARD_H
+#define PB_POOL_GUARD_H
 
 #include "pool/pool.h"
 

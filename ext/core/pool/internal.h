@@ -1,7 +1,7 @@
-/* pb_pool_impl.h: what the files behind pb_pool.h share: the maps, the free lists, the
+/* pool/internal.h: what the files behind pool/pool.h share: the maps, the free lists, the
  * accounts.  All of it runs under the lock of the root. */
-#ifndef PB_POOL_IMPL_H
-#define PB_POOL_IMPL_H
+#ifndef PB_POOL_INTERNAL_H
+#define PB_POOL_INTERNAL_H
 
 #include "base/asan.h"
 #include "pool/pool.h"
@@ -224,7 +224,7 @@ count_detached(pb_pool *pool, int by)
 pb_status
 pb_promise_locked(pb_pool *pool, uint64_t n);
 
-/* ---- debug pools (pb_debug.c, pb_guard.c) ---- */
+/* ---- debug pools (pool/poison.c, pool/guard.c) ---- */
 
 /* Does the root do more than level 0 where frames come and go? */
 static inline bool

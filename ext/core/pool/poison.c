@@ -1,4 +1,4 @@
-/* pb_debug.c: poison, quarantine, traces, and the rule about foreign memory. */
+/* pool/poison.c: poison, quarantine, traces, and the rule about foreign memory. */
 #include "pool/poison.h"
 #include "inspect/usage.h"
 #include "base/copy.h"

@@ -1,16 +1,16 @@
-/* pb_debug.h: what debug pools do with frames that nobody holds, and with memory that
+/* pool/poison.h: what debug pools do with frames that nobody holds, and with memory that
  * callers hand in (level 1).
  *
  *    free and quarantined frames   0x6b ... 0x6b 0xa5, or zeros where that is known
- *    the tail past the end         0x5a (pb_tail.c)
+ *    the tail past the end         0x5a (buffer/tail.c)
  *
  * A freed frame waits in the quarantine until PB_QUARANTINE others were freed after it.
  * Whoever wrote to one meanwhile is found when it leaves, when it is spoken for or taken,
  * and by pb_pool_check.  The damage is told once and mended.
  *
  * Functions without a word about the lock are called with that of the root held. */
-#ifndef PB_DEBUG_H
-#define PB_DEBUG_H
+#ifndef PB_POOL_POISON_H
+#define PB_POOL_POISON_H
 
 #include "buffer/buf.h"
 

@@ -1,4 +1,4 @@
-/* pb_pool.c: the life of a pool: regions, names of frames, what was found broken. */
+/* pool/pool.c: the life of a pool: regions, names of frames, what was found broken. */
 #include "pool/poison.h"
 #include "pool/guard.h"
 #include "pool/internal.h"

@@ -1,4 +1,4 @@
-/* pb_pool.h: regions, frames, the frame table, the free lists, accounts.
+/* pool/pool.h: regions, frames, the frame table, the free lists, accounts.
  *
  * Regions come from outside (pb_pool_add_region).  Region k holds the frames
  * [2^k, 2^(k+1)), the first one also those below it, so that frame -> address is a
@@ -18,8 +18,8 @@
  *
  * A child is a pool without regions: it draws from those of its root and keeps an account
  * of its own.  What it holds is charged to it and to all pools above it. */
-#ifndef PB_POOL_H
-#define PB_POOL_H
+#ifndef PB_POOL_POOL_H
+#define PB_POOL_POOL_H
 
 #include "base/lock.h"
 #include "base/address_map.h"
@@ -78,7 +78,7 @@ typedef struct {
     uint64_t *free_map;
     uint64_t *zero_map;
     pb_trace *trace; /* NULL where nobody keeps it */
-    uint8_t *guard;  /* how each frame is protected (pb_guard.h); NULL: not at all */
+    uint8_t *guard;  /* how each frame is protected (pool/guard.h); NULL: not at all */
     pb_frame first;
     uint32_t count;   /* frames mapped */
     pb_frame lo, hi;  /* virgin: [lo, hi) */
@@ -86,7 +86,7 @@ typedef struct {
     pb_frame rested;  /* lo, when pb_advise_rest was last called */
     bool fresh_zero;
     bool discard_zeroes;
-    bool sampled; /* its frames are those of the sample (pb_guard.h) */
+    bool sampled; /* its frames are those of the sample (pool/guard.h) */
     struct pb_pool *pool;
     pb_extent extent; /* in the map */
 } pb_region;
@@ -415,7 +415,7 @@ pb_status
 pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,
                    bool discard_zeroes);
 
-/* The sample (pb_guard.h), before any region: PB_SAMPLE_FRAMES frames at `base`, of a pool at
+/* The sample (pool/guard.h), before any region: PB_SAMPLE_FRAMES frames at `base`, of a pool at
  * level 0; one frame in `every` will come from it. */
 #define PB_SAMPLE 16
 #define PB_SAMPLE_FRAMES (2 * PB_SAMPLE + 1)

@@ -1,4 +1,4 @@
-/* pb_queue.c: a tree of pages as a queue: reservations, what is pushed out, searching. */
+/* queue/queue.c: a tree of pages as a queue: reservations, what is pushed out, searching. */
 #include "queue/queue.h"
 
 #include "range/find.h"

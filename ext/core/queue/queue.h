@@ -1,4 +1,4 @@
-/* pb_queue.h: a tree of pages as a first-in, first-out queue of bytes.
+/* queue/queue.h: a tree of pages as a first-in, first-out queue of bytes.
  *
  *    stream position:   out + pushed          in
  *                            v                v
@@ -11,8 +11,8 @@
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
-#ifndef PB_QUEUE_H
-#define PB_QUEUE_H
+#ifndef PB_QUEUE_QUEUE_H
+#define PB_QUEUE_QUEUE_H
 
 #include "buffer/buf.h"
 
@@ -110,7 +110,7 @@ pb_status
 pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push);
 
 /* Move the first n bytes of another queue to the end of this one, n > 0, whole pages as
- * they are where that goes (pb_range.h), and push out `push` here.  Both are locked.
+ * they are where that goes (range/paste.h), and push out `push` here.  Both are locked.
  * *short_of: whose pool a refusal is about. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,

@@ -1,4 +1,4 @@
-/* pb_diff.c: where two buffers differ. */
+/* range/diff.c: where two buffers differ. */
 #include "range/diff.h"
 
 #include "buffer/internal.h"

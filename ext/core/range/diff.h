@@ -1,10 +1,10 @@
-/* pb_diff.h: where two buffers differ.
+/* range/diff.h: where two buffers differ.
  *
  * Trees of one pool whose offsets lie at the same place of a page are compared entry by
  * entry: equal ones, however tall, are skipped (I5), so the cost follows what differs.
  * Others are compared byte by byte.  Changes nothing; both are locked. */
-#ifndef PB_DIFF_H
-#define PB_DIFF_H
+#ifndef PB_RANGE_DIFF_H
+#define PB_RANGE_DIFF_H
 
 #include "buffer/buf.h"
 

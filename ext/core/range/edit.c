@@ -1,4 +1,4 @@
-/* pb_edit.c: bytes exchanged, moved, set and taken out by strides. */
+/* range/edit.c: bytes exchanged, moved, set and taken out by strides. */
 #include "range/edit.h"
 #include "buffer/share.h"
 

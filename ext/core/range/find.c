@@ -1,4 +1,4 @@
-/* pb_find.c: bytes sought and compared where they lie.
+/* range/find.c: bytes sought and compared where they lie.
  *
  * A run twice as long as the needle is searched in place.  What lies across seams (or in
  * runs shorter than that) is gathered, four needles at a time, into a window on the

@@ -1,8 +1,8 @@
-/* pb_find.h: bytes sought and compared where they lie, across pages and holes.
+/* range/find.h: bytes sought and compared where they lie, across pages and holes.
  *
  * Nothing is changed.  Holes count as runs of zeros and are passed over whole. */
-#ifndef PB_FIND_H
-#define PB_FIND_H
+#ifndef PB_RANGE_FIND_H
+#define PB_RANGE_FIND_H
 
 #include "range/run.h"
 

@@ -1,4 +1,4 @@
-/* pb_iov.c: ranges as lists of pieces. */
+/* range/iovec.c: ranges as lists of pieces. */
 #include "range/iovec.h"
 
 unsigned

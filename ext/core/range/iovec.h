@@ -1,8 +1,8 @@
-/* pb_iov.h: where the bytes of a range lie, piece by piece: what vectored input and
+/* range/iovec.h: where the bytes of a range lie, piece by piece: what vectored input and
  * output asks for.  Called with the buffer's lock held; addresses hold until the tree
  * changes there. */
-#ifndef PB_IOV_H
-#define PB_IOV_H
+#ifndef PB_RANGE_IOVEC_H
+#define PB_RANGE_IOVEC_H
 
 #include "buffer/buf.h"
 

@@ -1,4 +1,4 @@
-/* pb_range.c: a range of one buffer put over a range of another. */
+/* range/paste.c: a range of one buffer put over a range of another. */
 #include "range/paste.h"
 
 #include "buffer/internal.h"

@@ -1,4 +1,4 @@
-/* pb_range.h: a range of one buffer put over a range of another.
+/* range/paste.h: a range of one buffer put over a range of another.
  *
  * Whole pages are shared where tree positions are congruent modulo the page and the pool is
  * one (whole subtrees where they are congruent modulo more), bytes are copied elsewhere:
@@ -11,8 +11,8 @@
  * A paste has two halves, so that the caller may do without the GIL in the second one:
  *    pb_paste_begin    all that can fail, and all that changes the shape of the tree
  *    pb_paste_finish   the copies; touches neither pool nor shape */
-#ifndef PB_RANGE_H
-#define PB_RANGE_H
+#ifndef PB_RANGE_PASTE_H
+#define PB_RANGE_PASTE_H
 
 #include "buffer/buf.h"
 

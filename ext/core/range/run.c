@@ -1,4 +1,4 @@
-/* pb_run.c: the contiguous stretches of a range, forwards and backwards. */
+/* range/run.c: the contiguous stretches of a range, forwards and backwards. */
 #include "range/run.h"
 
 /* The pages around one page: its leaf, and the part of it that a range touches. */

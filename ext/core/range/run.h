@@ -1,10 +1,10 @@
-/* pb_run.h: the contiguous stretches of a range, forwards and backwards.
+/* range/run.h: the contiguous stretches of a range, forwards and backwards.
  *
  * A stretch is a run of pages that lie side by side in memory, or a hole, or the bytes of
  * a tiny buffer.  It ends with its leaf node at the latest, so finding one is
  * O(levels + FANOUT).  Nothing is changed or remembered: readers may run side by side. */
-#ifndef PB_RUN_H
-#define PB_RUN_H
+#ifndef PB_RANGE_RUN_H
+#define PB_RANGE_RUN_H
 
 #include "buffer/buf.h"
 

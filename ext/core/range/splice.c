@@ -1,4 +1,4 @@
-/* pb_splice.c: a range of a buffer exchanged for another one. */
+/* range/splice.c: a range of a buffer exchanged for another one. */
 #include "range/splice.h"
 
 #include "buffer/internal.h"

@@ -1,4 +1,4 @@
-/* pb_splice.h: a range of a buffer exchanged for another one: what lies behind moves.
+/* range/splice.h: a range of a buffer exchanged for another one: what lies behind moves.
  *
  *    before    | front | cut      | behind           |
  *    after     | front | n bytes of `from` | behind           |
@@ -8,8 +8,8 @@
  * beside the old one, sharing its frames, and takes its place when nothing can fail any
  * more.  So it takes some frames on the way, which it gives back: a path of nodes, or, where
  * bytes move, the pages that they move to. */
-#ifndef PB_SPLICE_H
-#define PB_SPLICE_H
+#ifndef PB_RANGE_SPLICE_H
+#define PB_RANGE_SPLICE_H
 
 #include "range/paste.h"
 

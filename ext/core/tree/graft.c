@@ -1,4 +1,4 @@
-/* pb_graft.c: pages and whole subtrees of one tree made entries of another. */
+/* tree/graft.c: pages and whole subtrees of one tree made entries of another. */
 #include "tree/graft.h"
 
 typedef struct {

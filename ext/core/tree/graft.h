@@ -1,4 +1,4 @@
-/* pb_graft.h: pages and whole subtrees of one tree made entries of another.
+/* tree/graft.h: pages and whole subtrees of one tree made entries of another.
  *
  * Both trees are of one pool.  What is grafted is named by both afterwards (I2); nothing
  * below it is looked at, so that a subtree costs as much as a page.
@@ -8,8 +8,8 @@
  *
  * Glossary: `first`, `last` are pages of `to`; `at` is the page of `from` that becomes
  * `first`. */
-#ifndef PB_GRAFT_H
-#define PB_GRAFT_H
+#ifndef PB_TREE_GRAFT_H
+#define PB_TREE_GRAFT_H
 
 #include "tree/tree.h"
 

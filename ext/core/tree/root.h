@@ -1,4 +1,4 @@
-/* pb_page.h: pages, entries, the root.
+/* tree/root.h: pages, entries, the root.
  *
  *  pb_root               node (a page)        node (a page)         data pages
  *  +---------+         +-----+-----+---     +-----+-----+---      +------------+
@@ -19,8 +19,8 @@
  *   page    a page number in the tree (pos >> PB_PAGE_SHIFT)
  *   frame   a page-sized place in a region, named by number; 0 means none
  *   h       the height of an entry */
-#ifndef PB_PAGE_H
-#define PB_PAGE_H
+#ifndef PB_TREE_ROOT_H
+#define PB_TREE_ROOT_H
 
 #include "base/config.h"
 
@@ -93,7 +93,7 @@ typedef struct {
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
     uint8_t max_levels; /* the capacity: reach of so many levels */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
-    /* bytes that would be padding serve the holder (pb_buf.h), so that a tiny buffer fits
+    /* bytes that would be padding serve the holder (buffer/buf.h), so that a tiny buffer fits
      * its object */
     uint8_t lock;
     uint16_t room;

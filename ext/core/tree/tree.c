@@ -1,4 +1,4 @@
-/* pb_tree.c: the radix tree of pages. */
+/* tree/tree.c: the radix tree of pages. */
 #include "tree/tree.h"
 #include "base/copy.h"
 #include "pool/guard.h"

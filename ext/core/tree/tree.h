@@ -1,10 +1,10 @@
-/* pb_tree.h: the radix tree of pages: find, own, drop, grow taller and shorter.
+/* tree/tree.h: the radix tree of pages: find, own, drop, grow taller and shorter.
  *
  * A tree belongs to one pool.  Every function here walks by page number; what lies
- * between bias and bias + size is the business of pb_buf.h.  Entries that are not in
+ * between bias and bias + size is the business of buffer/buf.h.  Entries that are not in
  * use are holes, always: before the bias as well as past the end. */
-#ifndef PB_TREE_H
-#define PB_TREE_H
+#ifndef PB_TREE_TREE_H
+#define PB_TREE_TREE_H
 
 #include "pool/pool.h"
 

@@ -1,5 +1,5 @@
 /* The n-th frame request fails, for n = 0, 1, 2, ... until the call succeeds: each call of
- * pb_buf.h, on trees of many shapes, alone and shared.  A call that fails has changed
+ * buffer/buf.h, on trees of many shapes, alone and shared.  A call that fails has changed
  * nothing (I3): no byte, no entry, no count. */
 #include "buffer/model.h"
 

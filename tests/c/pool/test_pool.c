@@ -565,7 +565,7 @@ test_random_taking_and_giving(void)
     }
 }
 
-/* Only frames that are handed out may be touched (pb_asan.h). */
+/* Only frames that are handed out may be touched (base/asan.h). */
 static bool
 out_of_bounds(pb_frame frame)
 {

@@ -1,4 +1,4 @@
-/* Pages and entries: the words of pb_page.h and pb_base.h, and what levels reach. */
+/* Pages and entries: the words of tree/root.h and base/config.h, and what levels reach. */
 #include "base/copy.h"
 #include "support.h"
 
