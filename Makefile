@@ -110,7 +110,7 @@ sanitize: .venv/.stamps/test
 	    --build-base build/sanitize --build-lib build/sanitize/lib
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:allow_user_poisoning=0:handle_segv=0:handle_sigbus=0 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
-	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests --deselect tests/core/test_memory.py $(PYTEST)
+	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests --deselect tests/core/pool/test_memory.py $(PYTEST)
 
 # Not part of the tests: it takes clang, and some minutes.
 fuzz:

@@ -8,7 +8,7 @@ import operator
 
 import pytest
 
-from tests.core.test_oom import needs_testcapi, sweep, warm_pool
+from tests.core.buffer.test_oom import needs_testcapi, sweep, warm_pool
 from tests.helpers import PAGE
 from tests.support import SHAPES, contents, pattern, pool_state
 

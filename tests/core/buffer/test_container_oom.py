@@ -9,7 +9,7 @@ import operator
 import pytest
 
 import pagebuf
-from tests.core.test_oom import needs_testcapi, sweep, warm_pool
+from tests.core.buffer.test_oom import needs_testcapi, sweep, warm_pool
 from tests.helpers import PAGE, reach
 from tests.support import (
     FEW,
