@@ -216,7 +216,7 @@ memory_block(memory *m, size_t align, size_t size, int byte)
     return at;
 }
 
-/* The region at `base`.  Its tables come full of garbage: nobody promised zeros. */
+/* The region at `base`.  Its tables come full of garbage: nobody reserved zeros. */
 static inline void
 memory_add(memory *m, void *base, uint32_t frames, bool discard_zeroes)
 {
@@ -250,10 +250,10 @@ memory_grow(memory *m)
     } while (st == PB_NEED_PAGES && memory_grow(m))
 
 static inline void
-memory_promise(memory *m, uint64_t n)
+memory_reserve(memory *m, uint64_t n)
 {
     pb_status st;
-    GROWING(m, st, pb_pool_promise(&m->pool, n));
+    GROWING(m, st, pb_pool_reserve(&m->pool, n));
     CHECK_OK(st);
 }
 
@@ -263,7 +263,7 @@ take_data(memory *m, pb_frame after)
 {
     uint32_t got;
     bool zero;
-    memory_promise(m, 1);
+    memory_reserve(m, 1);
     return pb_pool_take_run(&m->pool, after, 1, &got, &zero);
 }
 
@@ -273,7 +273,7 @@ take_frames(pb_pool *pool, uint32_t n)
 {
     uint32_t got;
     bool zero;
-    CHECK_OK(pb_pool_promise(pool, n));
+    CHECK_OK(pb_pool_reserve(pool, n));
     pb_frame first = pb_pool_take_run(pool, 0, n, &got, &zero);
     CHECK_EQ(got, n);
     return first;
@@ -320,13 +320,13 @@ check_pool_at(const char *file, int line, const pb_pool *pool)
 
 #define CHECK_POOL(pool) check_pool_at(__FILE__, __LINE__, pool)
 
-/* Everything came back: no frame is held, none is spoken for. */
+/* Everything came back: no frame is held, none is reserved. */
 #define CHECK_EMPTY(pool)              \
     do {                               \
         CHECK_POOL(pool);              \
         CHECK_EQ((pool)->held, 0);     \
         CHECK_EQ((pool)->nodes, 0);    \
-        CHECK_EQ((pool)->promised, 0); \
+        CHECK_EQ((pool)->reserved, 0); \
     } while (0)
 
 #endif

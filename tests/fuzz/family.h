@@ -15,11 +15,11 @@ enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, HOLDS = 2, LONGEST = 7, REGION
 
 typedef struct {
     pb_buf b;
-    pb_book book;
+    pb_pin_list pins;
     plain m;
     /* of queues, with what their position and reservation should be */
     pb_queue q;
-    uint64_t front, reserved;
+    uint64_t front, uncommitted;
     bool by_hand; /* the reservation has pages of its own, to be filled by hand */
     uint8_t sep;  /* what was sought last */
 } member;
@@ -36,7 +36,7 @@ typedef struct {
 } view;
 
 typedef struct {
-    pb_held_range r;
+    pb_range_snapshot r;
     member *of; /* NULL: free */
     plain m;    /* what the range held at that moment */
 } hold;
@@ -87,11 +87,11 @@ family_grow(void)
 }
 
 /* Make a call as the binding does it, the pool growing as often as it takes.  Whatever
- * comes of it, nothing stays promised. */
+ * comes of it, nothing stays reserved. */
 #define CALL_LOOSE(st, call)              \
     do {                                  \
         st = (call);                      \
-        CHECK_EQ(f.mem.pool.promised, 0); \
+        CHECK_EQ(f.mem.pool.reserved, 0); \
     } while (st == PB_NEED_PAGES && family_grow())
 
 /* The same, and who is refused has taken and given up nothing (I3). */
@@ -195,7 +195,7 @@ agree_on_queue(const member *p)
         fail_at(__FILE__, __LINE__, "the queue is damaged: %s", fault.why);
     }
     CHECK_EQ(pb_queue_front(&p->q), p->front);
-    CHECK_EQ(p->q.reserved, p->reserved);
+    CHECK_EQ(p->q.uncommitted, p->uncommitted);
 }
 
 static inline void
@@ -340,7 +340,7 @@ static inline void
 release_hold(hold *h, bool shared)
 {
     agree_on_side(&h->r.b, h->r.off, h->m.byte, h->m.size);
-    pb_range_unhold(&h->r, &h->of->b, shared);
+    pb_range_end_snapshot(&h->r, &h->of->b, shared);
     h->of = NULL;
 }
 
@@ -351,7 +351,7 @@ member_begin(member *p, unsigned levels)
 {
     pb_buf_init(&p->b, &f.mem.pool, levels);
     plain_empty(&p->m);
-    p->reserved = p->front = p->sep = 0;
+    p->uncommitted = p->front = p->sep = 0;
     p->q = (pb_queue){0};
     pb_queue_init(&p->q, UINT64_MAX, PB_GROW);
 }

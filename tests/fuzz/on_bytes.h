@@ -128,13 +128,13 @@ call_list_pieces(void)
 static inline void
 call_survey(void)
 {
-    pb_usage use;
+    pb_tree_stats use;
     uint64_t bias = pb_buf_bias(&to->b), start, end = 0, pages = 0;
     while (pb_buf_next_data(&to->b, end, &start, &end)) {
         pages += ((bias + end + PB_PAGE_MASK) >> PB_PAGE_SHIFT) -
                  ((bias + start) >> PB_PAGE_SHIFT);
     }
-    pb_buf_usage(&to->b, &use);
+    pb_buf_stats(&to->b, &use);
     CHECK_EQ(use.pages, pb_buf_is_inline(&to->b) ? 0 : pages);
     CHECK_EQ(use.pinned > 0, is_viewed(to));
     CHECK_EQ(pb_buf_viewed(&to->b), is_viewed(to));

@@ -8,7 +8,7 @@
 static inline uint64_t
 queue_len(const member *p)
 {
-    return p->m.size - p->reserved;
+    return p->m.size - p->uncommitted;
 }
 
 /* The reservation was given up.  `before`: bytes that the same call took off the front
@@ -16,9 +16,9 @@ queue_len(const member *p)
 static inline void
 give_up(member *p, uint64_t before)
 {
-    if (p->reserved) {
+    if (p->uncommitted) {
         uint64_t len = queue_len(p);
-        p->reserved = 0;
+        p->uncommitted = 0;
         plain_resize(&p->m, len);
         detach_views(p, (int64_t)(pb_buf_bias(&p->b) - before), len);
     }
@@ -28,7 +28,7 @@ give_up(member *p, uint64_t before)
 static inline void
 after_refusal(member *p)
 {
-    if (p->q.reserved == 0) {
+    if (p->q.uncommitted == 0) {
         give_up(p, 0);
     }
     changed(p);
@@ -82,14 +82,14 @@ call_put(void)
 static inline void
 drop_secured(uint64_t n)
 {
-    uint64_t promised;
+    uint64_t reserved;
     pb_status st;
     do {
-        st = pb_queue_secure_drop(&to->b, &promised);
+        st = pb_queue_secure_drop(&to->b, &reserved);
     } while (st == PB_NEED_PAGES && family_grow());
     if (granted(st)) {
-        f.mem.pool.limit = f.mem.pool.held + promised;
-        pb_pool_unpromise(&f.mem.pool, promised);
+        f.mem.pool.limit = f.mem.pool.held + reserved;
+        pb_pool_unreserve(&f.mem.pool, reserved);
         CHECK_OK(pb_queue_drop(&to->b, &to->q, n));
         take_front(to, n);
     }
@@ -135,7 +135,7 @@ call_reserve(void)
         return;
     }
     give_up(to, 0);
-    to->reserved = n;
+    to->uncommitted = n;
     to->by_hand = !hole;
     plain_resize(&to->m, len + n);
     if (!hole && !zero) {
@@ -151,10 +151,10 @@ static inline void
 call_fill(void)
 {
     uint64_t len = queue_len(to);
-    if (to->reserved && to->by_hand) {
-        const uint8_t *src = some_content(to->reserved);
-        pb_buf_copy_in(&to->b, len, src, to->reserved);
-        plain_write(&to->m, len, src, to->reserved);
+    if (to->uncommitted && to->by_hand) {
+        const uint8_t *src = some_content(to->uncommitted);
+        pb_buf_copy_in(&to->b, len, src, to->uncommitted);
+        plain_write(&to->m, len, src, to->uncommitted);
         changed(to);
     }
 }
@@ -163,7 +163,7 @@ static inline void
 call_commit(void)
 {
     pb_status st;
-    uint64_t len = queue_len(to), n = next_part(&in, to->reserved);
+    uint64_t len = queue_len(to), n = next_part(&in, to->uncommitted);
     uint64_t most = to->q.overflow == PB_DROP_OLDEST ? to->q.max_bytes : UINT64_MAX;
     uint64_t push = len + n - pb_min(len + n, most);
     CALL_LOOSE(st, pb_queue_commit(&to->b, &to->q, n));
@@ -171,9 +171,9 @@ call_commit(void)
         after_refusal(to);
         return;
     }
-    to->reserved -= n;
+    to->uncommitted -= n;
     give_up(to, push);
-    to->reserved = 0;
+    to->uncommitted = 0;
     take_front(to, push);
     agree_around(to, 0, MOST);
 }
@@ -232,7 +232,7 @@ static inline void
 call_queue_clear(void)
 {
     to->front += queue_len(to);
-    to->reserved = 0;
+    to->uncommitted = 0;
     pb_queue_clear(&to->b, &to->q);
     plain_empty(&to->m);
     changed(to);

@@ -43,11 +43,11 @@ call_restore(void)
 }
 
 static inline bool
-hold_range(pb_held_range *r, member *p, uint64_t off, uint64_t n)
+hold_range(pb_range_snapshot *r, member *p, uint64_t off, uint64_t n)
 {
     pb_status st;
     p->by_hand = false;
-    CALL(st, pb_range_hold(r, &p->b, plain_place(&p->m, off), n));
+    CALL(st, pb_range_read_snapshot(r, &p->b, plain_place(&p->m, off), n));
     return granted(st);
 }
 
@@ -128,13 +128,13 @@ paste_from(const transfer *x, const pb_buf *b, uint64_t from_off, bool *shared)
 static inline bool
 paste_held(const transfer *x)
 {
-    static pb_held_range r;
+    static pb_range_snapshot r;
     bool shared;
     if (!hold_range(&r, from, x->from_off, x->n)) {
         return false;
     }
     bool pasted = paste_from(x, &r.b, r.off, &shared);
-    pb_range_unhold(&r, &from->b, shared);
+    pb_range_end_snapshot(&r, &from->b, shared);
     return pasted;
 }
 
@@ -145,7 +145,7 @@ paste_directly(const transfer *x)
     bool pasted = paste_from(x, &from->b, plain_place(&from->m, x->from_off), &shared);
     if (shared) {
         from->by_hand = false;
-        pb_buf_told_shared(&from->b);
+        pb_buf_mark_shared(&from->b);
     }
     return pasted;
 }
@@ -180,7 +180,7 @@ splice(const transfer *x, pb_buf *b, uint64_t from_off, bool *shared)
 static inline void
 call_splice(void)
 {
-    static pb_held_range r;
+    static pb_range_snapshot r;
     transfer x;
     bool shared;
     if (!next_transfer(&x, false)) {
@@ -191,7 +191,7 @@ call_splice(void)
     }
     else if (hold_range(&r, from, x.from_off, x.n)) {
         splice(&x, &r.b, r.off, &shared);
-        pb_range_unhold(&r, &from->b, shared);
+        pb_range_end_snapshot(&r, &from->b, shared);
     }
     agree_around(to, x.off, x.n);
     agree_on(to, x.off + x.n, MOST);

@@ -6,14 +6,14 @@
 #include "asked.h"
 
 static inline bool
-has_book(member *p)
+has_pins(member *p)
 {
     pb_status st;
-    if (!pb_buf_is_inline(&p->b) && p->b.book) {
+    if (!pb_buf_is_inline(&p->b) && p->b.pins) {
         return true;
     }
-    p->book = (pb_book){0};
-    CALL(st, pb_buf_open_book(&p->b, &p->book));
+    p->pins = (pb_pin_list){0};
+    CALL(st, pb_buf_open_pins(&p->b, &p->pins));
     return granted(st);
 }
 
@@ -35,11 +35,11 @@ call_view(void)
 {
     pb_status st;
     view *v = some_view();
-    uint64_t off = is_queue(to) ? to->m.size - to->reserved : offset_inside(to);
+    uint64_t off = is_queue(to) ? to->m.size - to->uncommitted : offset_inside(to);
     uint64_t most = pb_min(to->m.size - off, (LONGEST - 1) * PB_PAGE_SIZE);
     uint64_t n = some_length(to, off, most);
     close_view(v);
-    if (n == 0 || to->b.root.frozen || !is_flat(to) || !has_book(to)) {
+    if (n == 0 || to->b.root.frozen || !is_flat(to) || !has_pins(to)) {
         return;
     }
     CALL(st, pb_buf_pin(&to->b, off, n, &v->pin, &v->at));

@@ -21,7 +21,7 @@ typedef struct {
     const void *src; /* n bytes that are stored from `off` on, or NULL */
     uint64_t off, n;
     pb_paste paste;    /* paste.to: a paste that is being finished, or NULL */
-    uint64_t promised; /* frames of the buffer's pool spoken for meanwhile */
+    uint64_t reserved; /* frames of the buffer's pool reserved meanwhile */
 } copy_job;
 
 /* Where threads wait for a copy that goes on without the GIL (lock/lock.c). */
@@ -62,12 +62,12 @@ typedef struct {
     PyObject *str_name;     /* "name" */
     PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
-    pb_map map;             /* regions of all pools; views, once there is a debug pool */
-    bool debugging;         /* there is, or was, a debug pool */
-    pb_extents names;       /* of buffers, by address (pool/names.c) */
-    struct held_tree *held; /* lock/inflight.h */
+    pb_map map;       /* regions of all pools; views, once there is a debug pool */
+    bool debugging;   /* there is, or was, a debug pool */
+    pb_extents names; /* of buffers, by address (pool/names.c) */
+    struct inflight_tree *inflight; /* lock/inflight.h */
 #ifdef Py_GIL_DISABLED
-    PyMutex held_lock;
+    PyMutex inflight_lock;
 #endif
 } module_state;
 
@@ -186,7 +186,7 @@ pool_tell_slow(PoolObject *self, bool damage);
 static inline int
 pool_tell(PoolObject *self, bool damage)
 {
-    return PB_LIKELY(!self->pool.root->notice) ? 0 : pool_tell_slow(self, damage);
+    return PB_LIKELY(!self->pool.root->pending) ? 0 : pool_tell_slow(self, damage);
 }
 
 /* What a call made of a tree, unless damage is told. */
@@ -212,30 +212,30 @@ extern const char pool_set_marks_doc[];
 /* From now on frames are known to tracemalloc, and in pools that are debugged or sampled it
  * is kept who takes and frees them.  -1 with an exception. */
 int
-witness_begin(PoolObject *self);
+trace_begin(PoolObject *self);
 void
-witness_end(PoolObject *self);
+trace_end(PoolObject *self);
 
 /* The tree is given up, or gets another name: what is at its address does not go on with its last
  * event. */
 void
-witness_forget(const pb_buf *b);
+trace_forget(const pb_buf *b);
 
 /* How many events the pool of a tree has seen.  After them one tree was built to take the place
  * of another one, and has: what it did is that one's. */
 uint32_t
-witness_count(const pb_buf *b);
+trace_count(const pb_buf *b);
 void
-witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
+trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
 
 /* Who that was and where, a new str; None where that is not known (any more). */
 PyObject *
-witness_text(PoolObject *self, uint32_t number);
+trace_text(PoolObject *self, uint32_t number);
 
 /* "PageBuffer 'inbox'": what an object with a tree is called in reports; at most `size` bytes.
  * Runs no Python code. */
 void
-witness_label(const pb_buf *b, char *out, size_t size);
+trace_label(const pb_buf *b, char *out, size_t size);
 
 /* ---- pool/stats.c ---- */
 

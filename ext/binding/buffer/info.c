@@ -114,7 +114,7 @@ get_name(BufferObject *self, void *closure)
 static int
 set_name(BufferObject *self, PyObject *name, void *closure)
 {
-    witness_forget(&self->b);
+    trace_forget(&self->b);
     return buffer_set_name(self, name);
 }
 
@@ -191,23 +191,23 @@ const char buffer_stats_doc[] =
     ">>> PageBuffer(bytes(1000)).stats().pages\n"
     "1\n";
 
-/* What the tree has of its pool.  Unshared trees need no census. */
+/* What the tree has of its pool.  Unshared trees need no usage. */
 static int
-share_of(const pb_buf *b, const pb_usage *use, pb_share *share)
+share_of(const pb_buf *b, const pb_tree_stats *use, pb_share *share)
 {
-    pb_census census;
+    pb_usage usage;
     uint64_t frames = use->pages + use->nodes;
     *share = (pb_share){frames, use->nodes, frames, frames << PB_PAGE_SHIFT};
     if (pb_buf_is_inline(b) || !b->root.shared) {
         return 0;
     }
-    uint32_t *scratch = PyMem_Calloc(pb_census_words(b->pool), sizeof *scratch);
+    uint32_t *scratch = PyMem_Calloc(pb_usage_words(b->pool), sizeof *scratch);
     if (scratch == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    pb_census_begin(&census, b->pool->root, scratch);
-    pb_census_of(&census, b, share);
+    pb_usage_begin(&usage, b->pool->root, scratch);
+    pb_usage_of(&usage, b, share);
     PyMem_Free(scratch);
     return 0;
 }
@@ -215,10 +215,10 @@ share_of(const pb_buf *b, const pb_usage *use, pb_share *share)
 PyObject *
 buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
-    pb_usage use;
+    pb_tree_stats use;
     pb_share share;
     buffer_lock(&self->b);
-    pb_buf_usage(&self->b, &use);
+    pb_buf_stats(&self->b, &use);
     int failed = share_of(&self->b, &use, &share);
     const long long values[] = {
         (long long)self->b.root.size,

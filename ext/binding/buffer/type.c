@@ -114,13 +114,13 @@ begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
     Py_INCREF(pool_object(from));
     buffer_lock(&self->b);
     PoolObject *old = pool_object(&self->b);
-    uint8_t holds = self->b.root.holds; /* exports that are out know this object */
+    uint8_t readers = self->b.root.readers; /* exports that are out know this object */
     holder_fini(&self->b);
     pb_buf_init(&self->b, from->pool, from->root.max_levels);
     pb_buf_adopt(&self->b, from);
-    self->b.root.holds = holds;
+    self->b.root.readers = readers;
     buffer_unlock(&self->b);
-    witness_replace(since, from, &self->b);
+    trace_replace(since, from, &self->b);
     Py_DECREF(old);
 }
 
@@ -141,7 +141,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     BufferObject *fresh =
         buffer_new(state_of((PyObject *)self)->buffer_type, now, made.max_levels);
     int result = fresh ? 0 : -1;
-    uint32_t since = fresh ? witness_count(&fresh->b) : 0;
+    uint32_t since = fresh ? trace_count(&fresh->b) : 0;
     if (result == 0) {
         result = buffer_set_name(fresh, name);
     }

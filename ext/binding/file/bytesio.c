@@ -140,9 +140,9 @@ bytesio_dealloc(BytesIOObject *self)
 static pb_status
 replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 {
-    pb_status st = !pb_buf_vouch(b, src, n) ? PB_CORRUPT
-                   : n                      ? pb_buf_prepare(b, 0, n)
-                                            : PB_OK;
+    pb_status st = !pb_buf_may_use(b, src, n) ? PB_CORRUPT
+                   : n                        ? pb_buf_prepare(b, 0, n)
+                                              : PB_OK;
     if (st == PB_OK && b->root.size > n) {
         st = pb_buf_truncate(b, n);
     }
@@ -352,9 +352,9 @@ PyDoc_STRVAR(sizeof_doc,
 static PyObject *
 bytesio_sizeof(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
-    pb_usage use;
+    pb_tree_stats use;
     buffer_lock(&self->b);
-    pb_buf_usage(&self->b, &use);
+    pb_buf_stats(&self->b, &use);
     buffer_unlock(&self->b);
     return PyLong_FromUnsignedLongLong((uint64_t)Py_TYPE(self)->tp_basicsize +
                                        ((use.pages + use.nodes) << PB_PAGE_SHIFT));

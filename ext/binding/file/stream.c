@@ -331,7 +331,7 @@ stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name)
                      Py_TYPE(dst)->tp_name);
         return NULL;
     }
-    if (transfer_vouch(b, view.buf, (uint64_t)view.len) < 0) {
+    if (transfer_may_use(b, view.buf, (uint64_t)view.len) < 0) {
         PyBuffer_Release(&view);
         return NULL;
     }

@@ -2,20 +2,20 @@
 #include "lock/inflight.h"
 #include "lock/lock.h"
 
-/* ---- holds ---- */
+/* ---- read snapshots ---- */
 
 #ifdef Py_GIL_DISABLED
-#define LOCK_HELD(state) PyMutex_Lock(&(state)->held_lock)
-#define UNLOCK_HELD(state) PyMutex_Unlock(&(state)->held_lock)
+#define LOCK_INFLIGHT(state) PyMutex_Lock(&(state)->inflight_lock)
+#define UNLOCK_INFLIGHT(state) PyMutex_Unlock(&(state)->inflight_lock)
 #else
-#define LOCK_HELD(state) ((void)(state))
-#define UNLOCK_HELD(state) ((void)(state))
+#define LOCK_INFLIGHT(state) ((void)(state))
+#define UNLOCK_INFLIGHT(state) ((void)(state))
 #endif
 
-held_tree *
-held_new(pb_buf *from)
+inflight_tree *
+inflight_new(pb_buf *from)
 {
-    held_tree *h = PyMem_Malloc(sizeof *h);
+    inflight_tree *h = PyMem_Malloc(sizeof *h);
     if (h) {
         h->thread = PyThread_get_thread_ident();
         h->pool = NULL;
@@ -26,25 +26,25 @@ held_new(pb_buf *from)
 }
 
 void
-held_note(held_tree *h)
+inflight_note(inflight_tree *h)
 {
     h->pool = Py_NewRef(pool_object(h->from));
     module_state *state = state_of(h->pool);
-    LOCK_HELD(state);
+    LOCK_INFLIGHT(state);
     h->prev = NULL;
-    h->next = state->held;
+    h->next = state->inflight;
     if (h->next) {
         h->next->prev = h;
     }
-    state->held = h;
-    UNLOCK_HELD(state);
+    state->inflight = h;
+    UNLOCK_INFLIGHT(state);
 }
 
 void
-held_forget(held_tree *h)
+inflight_forget(inflight_tree *h)
 {
     module_state *state = state_of(h->pool);
-    LOCK_HELD(state);
+    LOCK_INFLIGHT(state);
     if (h->next) {
         h->next->prev = h->prev;
     }
@@ -52,13 +52,13 @@ held_forget(held_tree *h)
         h->prev->next = h->next;
     }
     else {
-        state->held = h->next;
+        state->inflight = h->next;
     }
-    UNLOCK_HELD(state);
+    UNLOCK_INFLIGHT(state);
 }
 
 void
-held_free(held_tree *h)
+inflight_free(inflight_tree *h)
 {
     PyObject *pool = h->pool;
     PyMem_Free(h);
@@ -81,8 +81,8 @@ finish_copy(copy_gate *gate)
     if (job->paste.to) {
         pb_paste_finish(&job->paste);
     }
-    if (job->promised) {
-        pb_pool_unpromise(b->pool, job->promised);
+    if (job->reserved) {
+        pb_pool_unreserve(b->pool, job->reserved);
     }
     b->root.lock = 0;
 }
@@ -99,23 +99,23 @@ open_gates(module_state *state)
         memset(&state->gates[i], 0, sizeof state->gates[i]);
     }
 #ifdef Py_GIL_DISABLED
-    state->held_lock = (PyMutex){0};
+    state->inflight_lock = (PyMutex){0};
 #endif
 }
 
-/* The forking thread's own holds stay: it goes on with the call that they belong to. */
+/* The forking thread's own read snapshots stay: it goes on with the call that they belong to. */
 static void
-drop_holds(module_state *state)
+drop_snapshots(module_state *state)
 {
     unsigned long me = PyThread_get_thread_ident();
-    held_tree *next = state->held;
+    inflight_tree *next = state->inflight;
     while (next) {
-        held_tree *h = next;
+        inflight_tree *h = next;
         next = h->next;
         if (h->thread != me) {
-            held_forget(h);
-            pb_range_unhold(&h->r, h->from, h->shared);
-            held_free(h);
+            inflight_forget(h);
+            pb_range_end_snapshot(&h->r, h->from, h->shared);
+            inflight_free(h);
         }
     }
 }
@@ -126,7 +126,7 @@ after_in_child(PyObject *ref, PyObject *Py_UNUSED(ignored))
     PyObject *module = PyObject_CallNoArgs(ref);
     if (module && module != Py_None) {
         open_gates(state_of_module(module));
-        drop_holds(state_of_module(module));
+        drop_snapshots(state_of_module(module));
     }
     return module;
 }

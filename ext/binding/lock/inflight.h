@@ -15,32 +15,32 @@
 
 #include "base/common.h"
 
-/* A hold that outlives a stretch without the GIL.  Not on the stack: it is one of the trees
+/* A read snapshot that outlives a stretch without the GIL.  Not on the stack: it is one of the trees
  * of its pool. */
-typedef struct held_tree {
-    struct held_tree *next, *prev;
+typedef struct inflight_tree {
+    struct inflight_tree *next, *prev;
     unsigned long thread; /* whose it is */
     PyObject *pool;       /* __init__ may give `from` another one */
     pb_buf *from;
     bool shared; /* somebody may share frames of it by now */
-    pb_held_range r;
-} held_tree;
+    pb_range_snapshot r;
+} inflight_tree;
 
-/* Memory for a hold on `from`; NULL: no memory. */
-held_tree *
-held_new(pb_buf *from);
+/* Memory for a read snapshot of `from`; NULL: no memory. */
+inflight_tree *
+inflight_new(pb_buf *from);
 
-/* The hold stands: it has a reference to its pool from now on.  The lock of `from` is held. */
+/* The snapshot stands: it has a reference to its pool from now on.  The lock of `from` is held. */
 void
-held_note(held_tree *h);
+inflight_note(inflight_tree *h);
 
 /* It is about to end. */
 void
-held_forget(held_tree *h);
+inflight_forget(inflight_tree *h);
 
 /* Free the memory, drop the pool.  No lock is held. */
 void
-held_free(held_tree *h);
+inflight_free(inflight_tree *h);
 
 /* Have the children of this interpreter put themselves right. */
 int

@@ -166,21 +166,21 @@ buffer_lock_wait(pb_buf *b)
 
 /* ---- reads beside everything ---- */
 
-/* A hold is worth its while for a large copy, and cheap where no live view makes it copy
+/* A read snapshot is worth its while for a large copy, and cheap where no live view makes it copy
  * pages (I11).  NULL: none is to be had. */
-static held_tree *
-hold_for_copy(pb_buf *b, uint64_t n)
+static inflight_tree *
+snapshot_for_copy(pb_buf *b, uint64_t n)
 {
     if (n < COPY_WITHOUT_GIL || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
         return NULL;
     }
-    held_tree *h = held_new(b);
-    if (h && pb_range_hold(&h->r, b, 0, b->root.size) != PB_OK) {
-        held_free(h); /* the buffer's reference to the pool remains */
+    inflight_tree *h = inflight_new(b);
+    if (h && pb_range_read_snapshot(&h->r, b, 0, b->root.size) != PB_OK) {
+        inflight_free(h); /* the buffer's reference to the pool remains */
         return NULL;
     }
     if (h) {
-        held_note(h);
+        inflight_note(h);
     }
     return h;
 }
@@ -188,7 +188,7 @@ hold_for_copy(pb_buf *b, uint64_t n)
 void
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
-    held_tree *h = hold_for_copy(b, n);
+    inflight_tree *h = snapshot_for_copy(b, n);
     if (h == NULL) {
         copy_out_lock_held(b, off, dst, n);
         return;
@@ -198,9 +198,9 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
     pb_buf_copy_out(&h->r.b, off, dst, n);
     Py_END_ALLOW_THREADS
     buffer_lock(b);
-    held_forget(h);
-    pb_range_unhold(&h->r, b, false);
+    inflight_forget(h);
+    pb_range_end_snapshot(&h->r, b, false);
     buffer_unlock(b);
-    held_free(h);
+    inflight_free(h);
     buffer_lock(b);
 }

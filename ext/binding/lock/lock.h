@@ -87,7 +87,7 @@ copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 void
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
-/* As copy_out_lock_held, but a large copy is made from a stable hold, the lock dropped:
+/* As copy_out_lock_held, but a large copy is made from a read snapshot, the lock dropped:
  * beside other reads and beside writes, never torn.  The lock is held again on return;
  * meanwhile others may have changed the buffer. */
 void

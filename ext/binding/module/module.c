@@ -117,7 +117,7 @@ module_exec(PyObject *module)
         return -1;
     }
     bytesio_type_ready(state->bytesio_type);
-    if (chart_add(module) < 0) {
+    if (layout_add(module) < 0) {
         return -1;
     }
     return buffer_type_ready(state->buffer_type) < 0 ? -1 : fork_register(module);

@@ -56,12 +56,12 @@ tell_pressure_above(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
     Py_INCREF(self); /* Python code runs */
-    root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
+    root->pending &= (uint8_t)~PB_PENDING_PRESSURE;
     for (PoolObject *p = self; p; p = p->parent) {
         tell_pressure(p);
     }
     if (somebody_waits(root)) {
-        root->notice |= PB_NOTICE_PRESSURE;
+        root->pending |= PB_PENDING_PRESSURE;
     }
     Py_DECREF(self);
 }
@@ -72,11 +72,11 @@ static int
 tell_damage(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
-    if (!(root->notice & PB_NOTICE_FAULT)) {
+    if (!(root->pending & PB_PENDING_FAULT)) {
         return 0;
     }
     pb_fault found = root->found;
-    root->notice &= (uint8_t)~PB_NOTICE_FAULT;
+    root->pending &= (uint8_t)~PB_PENDING_FAULT;
     raise_fault(pool_around(root), &found);
     return -1;
 }
@@ -85,7 +85,7 @@ int
 pool_tell_slow(PoolObject *self, bool damage)
 {
     Py_INCREF(self); /* a callback may have the buffer begin anew in another pool */
-    if (self->pool.root->notice & PB_NOTICE_PRESSURE) {
+    if (self->pool.root->pending & PB_PENDING_PRESSURE) {
         tell_pressure_above(self);
     }
     int result = damage ? tell_damage(self) : 0;
@@ -97,7 +97,7 @@ void
 pool_tell_unraisable(PoolObject *self)
 {
     PyObject *type, *value, *traceback;
-    if (PB_LIKELY(!(self->pool.root->notice & PB_NOTICE_FAULT))) {
+    if (PB_LIKELY(!(self->pool.root->pending & PB_PENDING_FAULT))) {
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);

@@ -40,7 +40,7 @@ add_object(PyObject *module, const char *name, PyObject *value)
 }
 
 int
-chart_add(PyObject *module)
+layout_add(PyObject *module)
 {
     return add_object(module, "_FRAME_STATES", state_names()) < 0
                ? -1
@@ -60,7 +60,7 @@ region_list(const pb_pool *pool, const uint8_t *state, size_t n)
     pb_frame first;
     uint32_t count;
     PyObject *list = PyList_New(0);
-    for (size_t at = 0; list && pb_chart_region(pool, at, &first, &count);
+    for (size_t at = 0; list && pb_layout_region(pool, at, &first, &count);
          at = (size_t)first + count) {
         if ((size_t)first + count > n) {
             break; /* a region that came in meanwhile */
@@ -78,12 +78,12 @@ region_list(const pb_pool *pool, const uint8_t *state, size_t n)
 PyObject *
 pool_frame_states(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
-    size_t n = pb_chart_frames(&self->pool);
+    size_t n = pb_layout_frames(&self->pool);
     uint8_t *state = PyMem_Malloc(n ? n : 1);
     if (state == NULL) {
         return PyErr_NoMemory();
     }
-    pb_chart_pool(&self->pool, state, n);
+    pb_layout_pool(&self->pool, state, n);
     PyObject *list = region_list(&self->pool, state, n);
     PyMem_Free(state);
     return list;
@@ -100,16 +100,16 @@ const char holder_tree_runs_doc[] = PyDoc_STR(
     "list is empty.  O(pages).");
 
 typedef struct {
-    pb_chart_run *at;
+    pb_layout_run *at;
     size_t n, room;
 } run_array;
 
 static int
-run_append(run_array *runs, const pb_chart_run *run)
+run_append(run_array *runs, const pb_layout_run *run)
 {
     if (runs->n == runs->room) {
         size_t room = runs->room ? 2 * runs->room : 64;
-        pb_chart_run *at = PyMem_Realloc(runs->at, room * sizeof *at);
+        pb_layout_run *at = PyMem_Realloc(runs->at, room * sizeof *at);
         if (at == NULL) {
             return -1;
         }
@@ -124,10 +124,10 @@ run_append(run_array *runs, const pb_chart_run *run)
 static int
 runs_lock_held(const pb_buf *b, run_array *runs)
 {
-    pb_chart chart;
-    pb_chart_run run;
-    pb_chart_open(&chart, b);
-    while (pb_chart_next(&chart, &run)) {
+    pb_layout layout;
+    pb_layout_run run;
+    pb_layout_open(&layout, b);
+    while (pb_layout_next(&layout, &run)) {
         if (run_append(runs, &run) < 0) {
             return -1;
         }
@@ -140,7 +140,7 @@ run_list(const run_array *runs)
 {
     PyObject *list = PyList_New((Py_ssize_t)runs->n);
     for (size_t i = 0; list && i < runs->n; i++) {
-        const pb_chart_run *run = &runs->at[i];
+        const pb_layout_run *run = &runs->at[i];
         PyObject *row = Py_BuildValue("IKKi", run->level, (unsigned long long)run->first,
                                       (unsigned long long)run->past, (int)run->state);
         if (row == NULL) {

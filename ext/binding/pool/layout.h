@@ -6,7 +6,7 @@
 
 /* _FRAME_STATES, _BUILD_FLAGS */
 int
-chart_add(PyObject *module);
+layout_add(PyObject *module);
 
 PyObject *
 pool_frame_states(PoolObject *self, PyObject *ignored);

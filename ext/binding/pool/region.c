@@ -81,8 +81,8 @@ finding_object(module_state *state, PyObject *address, const finding *f)
         PyBool_FromLong(f->readable),
         PyBool_FromLong(f->writable),
         PyBool_FromLong(f->in_view),
-        witness_text(pool, f->trace.took),
-        witness_text(pool, f->trace.freed),
+        trace_text(pool, f->trace.took),
+        trace_text(pool, f->trace.freed),
     };
     PyObject *made = PyStructSequence_New(state->region_type);
     for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(fields); i++) {

@@ -173,8 +173,8 @@ raise_fault(PoolObject *told, const pb_fault *fault)
     pool = (PoolObject *)Py_NewRef(going ? told : pool); /* Python code runs: reprs */
     module_state *state = pool->state;
     PyObject *message = NULL, *error = NULL, *owner = NULL;
-    PyObject *took = witness_text(pool, going ? 0 : fault->trace.took);
-    PyObject *freed = witness_text(pool, going ? 0 : fault->trace.freed);
+    PyObject *took = trace_text(pool, going ? 0 : fault->trace.took);
+    PyObject *freed = trace_text(pool, going ? 0 : fault->trace.freed);
     if (took && freed) {
         owner = owner_of(fault, took, freed);
         message = message_of(pool, fault, owner, took, freed);

@@ -49,9 +49,9 @@ put_number(line *l, uint64_t value, unsigned base)
 static void
 put_event(line *l, const PoolObject *pool, const char *what, uint32_t number)
 {
-    const char *who = witness_who(pool, number);
+    const char *who = trace_who(pool, number);
     int at = 0;
-    const char *where = witness_where(pool, number, &at);
+    const char *where = trace_where(pool, number, &at);
     if (who == NULL) {
         return;
     }

@@ -14,11 +14,11 @@ segv_watch(pb_map *map);
 void
 segv_forget(pb_map *map);
 
-/* What the witness noted under a number, for a signal handler: "PageBuffer 'inbox'" and where;
+/* What the trace hook noted under a number, for a signal handler: "PageBuffer 'inbox'" and where;
  * NULL where it is not kept. */
 const char *
-witness_who(const PoolObject *pool, uint32_t number);
+trace_who(const PoolObject *pool, uint32_t number);
 const char *
-witness_where(const PoolObject *pool, uint32_t number, int *line);
+trace_where(const PoolObject *pool, uint32_t number, int *line);
 
 #endif

@@ -35,11 +35,11 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)PB_PAGE_SIZE,
         (long long)root->total,
         (long long)p->held,
-        (long long)(root->listed + root->virgin),
+        (long long)(root->listed + root->untouched),
         (long long)p->nodes,
         (long long)pb_pool_pinned(p),
         (long long)pb_pool_shared(p),
-        (long long)p->promised,
+        (long long)p->reserved,
         (long long)p->high_water,
         (long long)root->regions,
         (long long)pb_pool_tables(p),
@@ -68,7 +68,7 @@ typedef struct {
     PyObject *obj; /* a reference, or NULL */
     bool listed;
     uint64_t size;
-    pb_usage use;
+    pb_tree_stats use;
     pb_share share;
 } row;
 
@@ -100,16 +100,16 @@ static void
 fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 {
     module_state *state = self->state;
-    pb_census census;
-    pb_census_begin(&census, &self->pool, scratch);
+    pb_usage usage;
+    pb_usage_begin(&usage, &self->pool, scratch);
     for (const pb_buf *b = self->pool.root->bufs; b; b = b->next, rows++) {
         PyObject *obj = object_around(b);
         rows->kind = kind_of(state, b, obj);
         rows->obj = Py_XNewRef(obj);
         rows->listed = is_listed(self, b);
         rows->size = b->root.size;
-        pb_buf_usage(b, &rows->use);
-        pb_census_of(&census, b, &rows->share);
+        pb_buf_stats(b, &rows->use);
+        pb_usage_of(&usage, b, &rows->share);
     }
 }
 
@@ -160,7 +160,7 @@ pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))
     size_t n = count_trees(self);
     PyObject *result = NULL;
     row *rows = PyMem_Calloc(n ? n : 1, sizeof *rows);
-    uint32_t *scratch = PyMem_Calloc(pb_census_words(&self->pool), sizeof *scratch);
+    uint32_t *scratch = PyMem_Calloc(pb_usage_words(&self->pool), sizeof *scratch);
     if (rows == NULL || scratch == NULL) {
         PyErr_NoMemory();
         goto done;

@@ -46,7 +46,7 @@ short_name(const PyTypeObject *type)
 }
 
 void
-witness_label(const pb_buf *b, char *out, size_t size)
+trace_label(const pb_buf *b, char *out, size_t size)
 {
     if (b == NULL || b->root.frozen == PB_FROZEN_INTERNAL) {
         PyOS_snprintf(out, size, "a view");
@@ -107,12 +107,12 @@ note(PoolObject *self, const pb_buf *tree)
     next->number = self->event_count = number;
     next->line = line;
     next->tree = tree;
-    witness_label(tree, next->label, sizeof next->label);
+    trace_label(tree, next->label, sizeof next->label);
     return number;
 }
 
 static uint32_t
-witness(pb_pool *root, const pb_buf *actor, pb_frame first, uint32_t n, bool taken)
+trace_hook(pb_pool *root, const pb_buf *actor, pb_frame first, uint32_t n, bool taken)
 {
     PoolObject *self = pool_around(root);
     track(root, first, n, taken);
@@ -121,7 +121,7 @@ witness(pb_pool *root, const pb_buf *actor, pb_frame first, uint32_t n, bool tak
 }
 
 int
-witness_begin(PoolObject *self)
+trace_begin(PoolObject *self)
 {
     pb_pool *root = &self->pool;
     if (self->events == NULL && (root->debug || root->sample_every)) {
@@ -131,12 +131,12 @@ witness_begin(PoolObject *self)
             return -1;
         }
     }
-    root->witness = witness;
+    root->trace_hook = trace_hook;
     return 0;
 }
 
 void
-witness_end(PoolObject *self)
+trace_end(PoolObject *self)
 {
     for (int i = 0; self->events && i < EVENTS; i++) {
         Py_XDECREF(self->events[i].file);
@@ -146,7 +146,7 @@ witness_end(PoolObject *self)
 }
 
 void
-witness_forget(const pb_buf *b)
+trace_forget(const pb_buf *b)
 {
     PoolObject *self = pool_around(b->pool->root);
     event *last = self->events ? &self->events[self->event_count % EVENTS] : NULL;
@@ -156,13 +156,13 @@ witness_forget(const pb_buf *b)
 }
 
 uint32_t
-witness_count(const pb_buf *b)
+trace_count(const pb_buf *b)
 {
     return pool_around(b->pool->root)->event_count;
 }
 
 void
-witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
+trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
 {
     PoolObject *self = pool_around(now->pool->root);
     pb_lock_take(&self->pool.lock);
@@ -173,7 +173,7 @@ witness_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
         }
         if (e->tree == old) {
             e->tree = now;
-            witness_label(now, e->label, sizeof e->label);
+            trace_label(now, e->label, sizeof e->label);
         }
     }
     pb_lock_drop(&self->pool.lock);
@@ -187,14 +187,14 @@ find_event(const PoolObject *self, uint32_t number)
 }
 
 const char *
-witness_who(const PoolObject *self, uint32_t number)
+trace_who(const PoolObject *self, uint32_t number)
 {
     const event *e = find_event(self, number);
     return e ? e->label : NULL;
 }
 
 const char *
-witness_where(const PoolObject *self, uint32_t number, int *line)
+trace_where(const PoolObject *self, uint32_t number, int *line)
 {
     const event *e = find_event(self, number);
     *line = e ? e->line : 0;
@@ -202,7 +202,7 @@ witness_where(const PoolObject *self, uint32_t number, int *line)
 }
 
 PyObject *
-witness_text(PoolObject *self, uint32_t number)
+trace_text(PoolObject *self, uint32_t number)
 {
     const event *e = find_event(self, number);
     if (e == NULL) {

@@ -17,7 +17,7 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     pb_pool_init(&self->pool, PB_UNLIMITED);
     self->module = Py_XNewRef(PyType_GetModuleByDef(type, &pagebuf_module));
     self->regions = self->module ? PyList_New(0) : NULL;
-    if (self->regions == NULL || witness_begin(self) < 0) {
+    if (self->regions == NULL || trace_begin(self) < 0) {
         Py_CLEAR(self);
         return NULL;
     }
@@ -57,7 +57,7 @@ pool_dealloc(PoolObject *self)
         pb_pool_fini(&self->pool);
         PyMem_Free(self->pool.accounts);
     }
-    witness_end(self);
+    trace_end(self);
     Py_XDECREF(self->regions);
     Py_XDECREF(self->module);
     type->tp_free(self);
@@ -240,7 +240,7 @@ pool_configure(PoolObject *self, PyObject *args)
     if (debug && self->pool.regions == 0 && self->parent == NULL) {
         pb_pool_set_debug(&self->pool, debug);
         self->state->debugging = true;
-        if (witness_begin(self) < 0) {
+        if (trace_begin(self) < 0) {
             return NULL;
         }
         if (debug > 1) {
@@ -269,7 +269,7 @@ pool_add_sample(PoolObject *self, PyObject *args)
         return NULL;
     }
     pb_pool_add_sample(&self->pool, memory->buf, rows->buf, every ? every : 1);
-    if (witness_begin(self) < 0) {
+    if (trace_begin(self) < 0) {
         return NULL;
     }
     segv_watch(self->pool.map);

@@ -18,16 +18,16 @@
 #define RECV_DEFAULT ((uint64_t)1 << 18)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* The system call, without the GIL, while so many frames are promised.  Returns bytes, or
+/* The system call, without the GIL, while so many frames are reserved.  Returns bytes, or
  * -1 with *error. */
 static ssize_t
 transfer_iov(pb_buf *b, const io_target *target, bool sending, struct iovec *iov,
-             unsigned count, uint64_t promised, int *error)
+             unsigned count, uint64_t reserved, int *error)
 {
     ssize_t done;
     PyThreadState *saved;
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    copy_gate *gate = buffer_leave_gil(b, &(copy_job){.promised = promised}, &saved);
+    copy_gate *gate = buffer_leave_gil(b, &(copy_job){.reserved = reserved}, &saved);
     if (target->socket) {
         done = sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
@@ -58,22 +58,22 @@ attempt_of(ssize_t done, int error)
 
 /* ---- out ---- */
 
-/* 1. speak for what dropping may take, so that nothing sent stays in the queue  2. send
+/* 1. reserve what dropping may take, so that nothing sent stays in the queue  2. send
  * 3. drop. */
 static attempt
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
-    uint64_t promised, bytes;
+    uint64_t reserved, bytes;
     int error;
-    pb_status st = pb_queue_secure_drop(&self->b, &promised);
+    pb_status st = pb_queue_secure_drop(&self->b, &reserved);
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
     unsigned count = pb_iov_list(&self->b, 0, n, iov, PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, true, iov, count, promised, &error);
+    ssize_t done = transfer_iov(&self->b, target, true, iov, count, reserved, &error);
     attempt got = attempt_of(done, error);
-    pb_pool_unpromise(self->b.pool, promised);
+    pb_pool_unreserve(self->b.pool, reserved);
     (void)pb_queue_drop(&self->b, &self->q, got.done); /* cannot fail: secured */
     return got;
 }
@@ -93,27 +93,27 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- in ---- */
 
-/* 1. reserve, and speak for what pushing out may take  2. receive  3. let in what came. */
+/* 1. reserve, and reserve what pushing out may take  2. receive  3. let in what came. */
 static attempt
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
-    uint64_t promised, bytes;
+    uint64_t reserved, bytes;
     int error;
-    pb_status st = pb_queue_secure_drop(&self->b, &promised);
+    pb_status st = pb_queue_secure_drop(&self->b, &reserved);
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
     st = pb_queue_reserve(&self->b, &self->q, n, false);
     if (st != PB_OK) {
-        pb_pool_unpromise(self->b.pool, promised);
+        pb_pool_unreserve(self->b.pool, reserved);
         return (attempt){.st = st};
     }
     unsigned count = pb_iov_list(&self->b, pb_queue_len(&self->b, &self->q), n, iov,
                                  PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, false, iov, count, promised, &error);
+    ssize_t done = transfer_iov(&self->b, target, false, iov, count, reserved, &error);
     attempt got = attempt_of(done, error);
-    pb_pool_unpromise(self->b.pool, promised);
+    pb_pool_unreserve(self->b.pool, reserved);
     (void)pb_queue_commit(&self->b, &self->q, got.done); /* cannot fail: secured */
     return got;
 }
@@ -214,7 +214,7 @@ static pb_status
 admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {
     pb_buf *b = &self->b;
-    if (self->q.serial == serial && self->q.reserved >= n) {
+    if (self->q.serial == serial && self->q.uncommitted >= n) {
         pb_buf_copy_in(b, pb_queue_len(b, &self->q), bytes, n);
         return pb_queue_commit(b, &self->q, n);
     }

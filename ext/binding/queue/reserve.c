@@ -70,7 +70,7 @@ reserve_view(QueueObject *self, uint64_t n)
     do {
         Py_XDECREF(view);
         view = view_live_in(&self->b, n, &behind_the_last_byte);
-    } while (view && self->q.reserved != n);
+    } while (view && self->q.uncommitted != n);
     if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
         PyErr_Clear();
         view = reserve_staging(self, n);
@@ -128,12 +128,12 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *reserved says which. */
+/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which. */
 static pb_status
-commit_lock_held(QueueObject *self, uint64_t n, uint64_t *reserved)
+commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
-    *reserved = self->q.reserved;
-    if (n > *reserved || *reserved == 0) {
+    *uncommitted = self->q.uncommitted;
+    if (n > *uncommitted || *uncommitted == 0) {
         return PB_RANGE;
     }
     PyObject *staging = self->staged == self->q.serial ? self->staging : NULL;
@@ -146,22 +146,22 @@ commit_lock_held(QueueObject *self, uint64_t n, uint64_t *reserved)
 }
 
 static int
-commit(QueueObject *self, uint64_t n, uint64_t *reserved)
+commit(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
     pb_status st;
     do {
         buffer_lock(&self->b);
-        st = commit_lock_held(self, n, reserved);
+        st = commit_lock_held(self, n, uncommitted);
         buffer_unlock(&self->b);
     } while (st != PB_RANGE && transfer_again(&self->b, &st, 0, n));
-    if (st == PB_RANGE && *reserved == 0) {
+    if (st == PB_RANGE && *uncommitted == 0) {
         PyErr_SetString(
             PyExc_BufferError,
             "nothing is reserved: there was no reservation, or a put gave it up");
     }
     else if (st == PB_RANGE) {
         PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
-                     (unsigned long long)n, (unsigned long long)*reserved);
+                     (unsigned long long)n, (unsigned long long)*uncommitted);
     }
     if (st == PB_OK) {
         Py_CLEAR(self->staging);
@@ -187,8 +187,8 @@ const char queue_commit_doc[] =
 PyObject *
 queue_commit(QueueObject *self, PyObject *arg)
 {
-    uint64_t n, reserved;
-    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+    uint64_t n, uncommitted;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &uncommitted) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -236,22 +236,22 @@ const char queue_buffer_updated_doc[] =
 
 /* The next offer: twice as much when this one was filled, half when most stayed empty. */
 static uint32_t
-next_offer(uint64_t reserved, uint64_t n)
+next_offer(uint64_t uncommitted, uint64_t n)
 {
-    uint64_t offer = n == reserved      ? 2 * reserved
-                     : n < reserved / 4 ? reserved / 2
-                                        : reserved;
+    uint64_t offer = n == uncommitted      ? 2 * uncommitted
+                     : n < uncommitted / 4 ? uncommitted / 2
+                                           : uncommitted;
     return (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
 }
 
 PyObject *
 queue_buffer_updated(QueueObject *self, PyObject *arg)
 {
-    uint64_t n, reserved;
-    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &reserved) < 0) {
+    uint64_t n, uncommitted;
+    if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &uncommitted) < 0) {
         return NULL;
     }
-    self->offer = next_offer(reserved, n);
+    self->offer = next_offer(uncommitted, n);
     Py_RETURN_NONE;
 }
 

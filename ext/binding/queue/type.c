@@ -129,10 +129,10 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     PoolObject *old = pool_object(&self->b);
     PoolObject *now = made.pool ? (PoolObject *)made.pool : old;
     Py_INCREF(now);
-    uint8_t holds = self->b.root.holds; /* copies under way know this object */
+    uint8_t readers = self->b.root.readers; /* copies under way know this object */
     holder_fini(&self->b);
     pb_buf_init(&self->b, &now->pool, PB_MAX_LEVELS);
-    self->b.root.holds = holds;
+    self->b.root.readers = readers;
     pb_queue_init(&self->q, made.max_bytes, made.overflow);
     buffer_unlock(&self->b);
     Py_DECREF(old);
@@ -158,7 +158,7 @@ put_lock_held(QueueObject *self, const void *src, uint64_t n, uint64_t push)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_queue_put(&self->b, &self->q, src, n, push);
     }
-    pb_status st = pb_buf_vouch(&self->b, src, n)
+    pb_status st = pb_buf_may_use(&self->b, src, n)
                        ? pb_queue_reserve(&self->b, &self->q, n, false)
                        : PB_CORRUPT;
     if (st == PB_OK) {
@@ -469,7 +469,7 @@ get_name(QueueObject *self, void *closure)
 static int
 set_name(QueueObject *self, PyObject *name, void *closure)
 {
-    witness_forget(&self->b);
+    trace_forget(&self->b);
     return name_set(&self->name, name);
 }
 

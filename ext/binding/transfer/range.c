@@ -13,18 +13,18 @@ range_source(const pb_buf *b, PyObject *obj)
     return is_buffer ? &((BufferObject *)obj)->b : NULL;
 }
 
-/* ---- 1. hold ---- */
+/* ---- 1. a read snapshot ---- */
 
 static pb_status
-hold_lock_held(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t *n)
+snapshot_lock_held(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_t *n)
 {
     uint64_t size = from->root.size;
     *n = off >= size ? 0 : pb_min(*n, size - off);
-    return *n ? pb_range_hold(r, from, off, *n) : PB_OK;
+    return *n ? pb_range_read_snapshot(r, from, off, *n) : PB_OK;
 }
 
 static int
-hold(held_tree *h, uint64_t off, uint64_t *n)
+take_snapshot(inflight_tree *h, uint64_t off, uint64_t *n)
 {
     pb_buf *from = h->from;
     pb_status st;
@@ -32,9 +32,9 @@ hold(held_tree *h, uint64_t off, uint64_t *n)
     do {
         *n = asked;
         buffer_lock(from);
-        st = hold_lock_held(&h->r, from, off, n);
+        st = snapshot_lock_held(&h->r, from, off, n);
         if (st == PB_OK && *n) {
-            held_note(h);
+            inflight_note(h);
         }
         buffer_unlock(from);
     } while (transfer_acquire_again(from, &st, off, *n));
@@ -42,11 +42,11 @@ hold(held_tree *h, uint64_t off, uint64_t *n)
 }
 
 static void
-unhold(held_tree *h)
+end_snapshot(inflight_tree *h)
 {
     buffer_lock(h->from);
-    held_forget(h);
-    pb_range_unhold(&h->r, h->from, h->shared);
+    inflight_forget(h);
+    pb_range_end_snapshot(&h->r, h->from, h->shared);
     buffer_unlock(h->from);
 }
 
@@ -66,7 +66,8 @@ finish_lock_held(pb_buf *b, const pb_paste *p)
 }
 
 static pb_status
-paste_lock_held(pb_buf *b, uint64_t off, const pb_held_range *r, uint64_t n, bool *shared)
+paste_lock_held(pb_buf *b, uint64_t off, const pb_range_snapshot *r, uint64_t n,
+                bool *shared)
 {
     pb_paste p;
     pb_status st = pb_paste_begin(&p, b, off, &r->b, r->off, n);
@@ -78,8 +79,8 @@ paste_lock_held(pb_buf *b, uint64_t off, const pb_held_range *r, uint64_t n, boo
 }
 
 static pb_status
-splice_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
-                 bool *shared)
+splice_lock_held(pb_buf *b, const range_place *place, const pb_range_snapshot *r,
+                 uint64_t n, bool *shared)
 {
     Py_ssize_t start = place->start, stop = place->stop;
     Py_ssize_t cut = PySlice_AdjustIndices((Py_ssize_t)b->root.size, &start, &stop, 1);
@@ -88,7 +89,7 @@ splice_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, ui
 }
 
 static pb_status
-put_lock_held(pb_buf *b, const range_place *place, const pb_held_range *r, uint64_t n,
+put_lock_held(pb_buf *b, const range_place *place, const pb_range_snapshot *r, uint64_t n,
               uint64_t *off, bool *shared)
 {
     *off = place->where == RANGE_OVER ? place->off : b->root.size;
@@ -103,13 +104,13 @@ range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, 
 {
     pb_status st;
     uint64_t off;
-    held_tree *h = held_new(from);
+    inflight_tree *h = inflight_new(from);
     if (h == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    if (hold(h, from_off, n) < 0) {
-        held_free(h);
+    if (take_snapshot(h, from_off, n) < 0) {
+        inflight_free(h);
         return -1;
     }
     do {
@@ -118,8 +119,8 @@ range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, 
         buffer_unlock(b);
     } while (transfer_again(b, &st, off, *n));
     if (*n) {
-        unhold(h);
+        end_snapshot(h);
     }
-    held_free(h);
+    inflight_free(h);
     return st == PB_OK ? 0 : -1;
 }

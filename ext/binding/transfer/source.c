@@ -35,7 +35,7 @@ copy_own_memory(const pb_buf *b, Py_buffer *view)
     if (!pb_buf_is_own_memory(b, view->buf, (uint64_t)view->len)) {
         return 0;
     }
-    if (transfer_vouch(b, view->buf, (uint64_t)view->len) < 0) {
+    if (transfer_may_use(b, view->buf, (uint64_t)view->len) < 0) {
         PyBuffer_Release(view);
         return -1;
     }

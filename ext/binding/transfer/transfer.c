@@ -2,7 +2,7 @@
 #include "transfer/transfer.h"
 
 bool
-transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
+transfer_retry(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
 {
     if (*st == PB_NEED_PAGES) {
         return pool_grow(pool_object(b)) == 0;
@@ -18,9 +18,9 @@ transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquire
 }
 
 int
-transfer_vouch(const pb_buf *b, const void *mem, uint64_t n)
+transfer_may_use(const pb_buf *b, const void *mem, uint64_t n)
 {
-    if (PB_LIKELY(pb_buf_vouch(b, mem, n))) {
+    if (PB_LIKELY(pb_buf_may_use(b, mem, n))) {
         return 0;
     }
     return pool_tell(pool_object(b), true);
@@ -34,7 +34,7 @@ transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_buf_write(b, off, src, n);
     }
-    pb_status st = pb_buf_vouch(b, src, n) ? pb_buf_prepare(b, off, n) : PB_CORRUPT;
+    pb_status st = pb_buf_may_use(b, src, n) ? pb_buf_prepare(b, off, n) : PB_CORRUPT;
     if (st == PB_OK) {
         copy_in_lock_held(b, off, src, n);
         pb_buf_remember_tail(b);
@@ -149,7 +149,7 @@ transfer_read(pb_buf *b, uint64_t off, uint64_t n)
 int
 transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got)
 {
-    if (transfer_vouch(b, dst, n) < 0) {
+    if (transfer_may_use(b, dst, n) < 0) {
         return -1;
     }
     buffer_lock(b);

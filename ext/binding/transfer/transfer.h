@@ -15,27 +15,27 @@
  * what somebody has got must not be lost, so the next call tells.  No lock is held, as Python
  * code runs.  [off, off + n) is what was asked for. */
 bool
-transfer_settle(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires);
+transfer_retry(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires);
 
 static inline bool
 transfer_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 {
-    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
-    return !done && transfer_settle(b, st, off, n, false);
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->pending);
+    return !done && transfer_retry(b, st, off, n, false);
 }
 
-/* The same for a call that pins, holds or shares. */
+/* The same for a call that pins, snapshots or shares. */
 static inline bool
 transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 {
-    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->notice);
-    return !done && transfer_settle(b, st, off, n, true);
+    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->pending);
+    return !done && transfer_retry(b, st, off, n, true);
 }
 
-/* May memory of the caller's be filled with the buffer's bytes (pb_buf_vouch)?  -1 with an
+/* May memory of the caller's be filled with the buffer's bytes (pb_buf_may_use)?  -1 with an
  * exception. */
 int
-transfer_vouch(const pb_buf *b, const void *mem, uint64_t n);
+transfer_may_use(const pb_buf *b, const void *mem, uint64_t n);
 
 int
 transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
@@ -79,7 +79,7 @@ transfer_extend_fast(pb_buf *b, PyObject *data)
     }
     uint64_t n = (uint64_t)PyBytes_GET_SIZE(data);
     buffer_lock(b);
-    bool fits = PB_LIKELY(n - 1 < b->root.room); /* not for n == 0 */
+    bool fits = PB_LIKELY(n - 1 < b->root.tail_room); /* not for n == 0 */
     if (fits) {
         (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
     }

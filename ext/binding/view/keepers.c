@@ -214,7 +214,7 @@ stable_dealloc(StableObject *self)
     PyObject_GC_UnTrack(self);
     if (self->pool) {
         pb_buf_fini(&self->b);
-        witness_forget(&self->b);
+        trace_forget(&self->b);
         pool_tell_unraisable(self->pool);
         Py_DECREF(self->pool);
     }

@@ -90,7 +90,7 @@ view_pin_in(pb_buf *b, pinning *p);
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
-/* The pin is given back.  With a GIL that guards the book; a view does not know its buffer,
+/* The pin is given back.  With a GIL that guards the pin list; a view does not know its buffer,
  * so without one something else will have to (docs/threading.md). */
 void
 view_unpin(PoolObject *pool, pb_pin *pin);

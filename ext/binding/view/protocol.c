@@ -8,10 +8,10 @@
 void
 holder_fini(pb_buf *b)
 {
-    pb_book *book = pb_buf_is_inline(b) ? NULL : b->book;
+    pb_pin_list *pins = pb_buf_is_inline(b) ? NULL : b->pins;
     pb_buf_fini(b);
-    witness_forget(b);
-    PyMem_Free(book);
+    trace_forget(b);
+    PyMem_Free(pins);
 }
 
 void
@@ -28,7 +28,7 @@ holder_release(pb_buf *b)
 /* ---- pins ---- */
 
 static pb_status
-pin_range(pb_buf *b, pinning *p, pb_book **book)
+pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     if (b->root.frozen) {
         return PB_FROZEN;
@@ -36,47 +36,47 @@ pin_range(pb_buf *b, pinning *p, pb_book **book)
     if (p->off > b->root.size || p->n > b->root.size - p->off) {
         return PB_RANGE; /* cut meanwhile, by another thread */
     }
-    if (pb_buf_is_inline(b) || b->book == NULL) {
-        pb_status st = pb_buf_open_book(b, *book);
+    if (pb_buf_is_inline(b) || b->pins == NULL) {
+        pb_status st = pb_buf_open_pins(b, *pins);
         if (st != PB_OK) {
             return st;
         }
-        *book = NULL; /* it is the buffer's now */
+        *pins = NULL; /* it is the buffer's now */
     }
     return pb_buf_pin(b, p->off, p->n, p->pin, &p->address);
 }
 
 /* What was a tiny buffer is one again. */
 static void
-back_inline(pb_buf *b, pb_book **book)
+back_inline(pb_buf *b, pb_pin_list **pins)
 {
     if (pb_buf_is_inline(b)) {
         return;
     }
-    if (b->book) {
-        *book = b->book;
-        memset(*book, 0, sizeof **book);
-        b->book = NULL;
+    if (b->pins) {
+        *pins = b->pins;
+        memset(*pins, 0, sizeof **pins);
+        b->pins = NULL;
     }
-    pb_buf_unspill(b);
+    pb_buf_demote(b);
 }
 
 static pb_status
-pin_lock_held(pb_buf *b, pinning *p, pb_book **book)
+pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     bool was_inline = pb_buf_is_inline(b);
-    pb_account_try(b->pool);
+    pb_account_begin_trial(b->pool);
     pb_status st = p->room ? p->room->begin(b, p->n, &p->off) : PB_OK;
     if (st == PB_OK) {
-        st = pin_range(b, p, book);
+        st = pin_range(b, p, pins);
         if (st != PB_OK && p->room) {
             p->room->undo(b);
         }
         if (st != PB_OK && was_inline) {
-            back_inline(b, book);
+            back_inline(b, pins);
         }
     }
-    pb_account_settle(b->pool);
+    pb_account_end_trial(b->pool);
     return st;
 }
 
@@ -92,34 +92,34 @@ say_what_is_in_the_way(const pinning *p)
 }
 
 static inline bool
-has_book(const pb_buf *b)
+has_pins(const pb_buf *b)
 {
-    return !pb_buf_is_inline(b) && b->book;
+    return !pb_buf_is_inline(b) && b->pins;
 }
 
 int
 view_pin_in(pb_buf *b, pinning *p)
 {
-    pb_book *book = NULL;
+    pb_pin_list *pins = NULL;
     pb_status st = PB_OK;
     bool ready;
     do {
-        if (!has_book(b) && book == NULL) {
-            book = PyMem_Calloc(1, sizeof *book);
-            if (book == NULL) {
+        if (!has_pins(b) && pins == NULL) {
+            pins = PyMem_Calloc(1, sizeof *pins);
+            if (pins == NULL) {
                 PyErr_NoMemory();
                 return -1;
             }
         }
         buffer_lock(b);
-        ready = has_book(b) || book; /* unless it began anew meanwhile */
-        st = ready ? pin_lock_held(b, p, &book) : PB_OK;
+        ready = has_pins(b) || pins; /* unless it began anew meanwhile */
+        st = ready ? pin_lock_held(b, p, &pins) : PB_OK;
         if (ready && st == PB_OK) {
             p->pool = (PoolObject *)Py_NewRef(pool_object(b));
         }
         buffer_unlock(b);
     } while (!ready || transfer_acquire_again(b, &st, p->off, p->n));
-    PyMem_Free(book);
+    PyMem_Free(pins);
     if (st == PB_PINNED) {
         say_what_is_in_the_way(p);
     }
@@ -152,15 +152,15 @@ view_unpin(PoolObject *pool, pb_pin *pin)
 /* What an export keeps, in view->internal. */
 typedef struct export {
     PyObject *copy; /* a bytes object, or */
-    bool held;      /* a hold on the tree, or */
+    bool held;      /* a read snapshot of the tree, or */
     bool pinned;    /* a live pin */
     bool writable;
-    PoolObject *pool; /* of hold or pin: __init__ may give the object another one */
+    PoolObject *pool; /* of snapshot or pin: __init__ may give the object another one */
     const pb_buf *of;
     struct export *next, **link; /* exports of the same pool */
     handed_out seen;
     pb_pin pin;
-    pb_buf hold;
+    pb_buf snapshot;
 } export;
 
 static void
@@ -235,36 +235,36 @@ export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 }
 
 static pb_status
-hold_lock_held(pb_buf *b, export *e)
+snapshot_lock_held(pb_buf *b, export *e)
 {
-    pb_buf_init(&e->hold, b->pool, PB_MAX_LEVELS);
-    e->hold.root.frozen = PB_FROZEN_INTERNAL;
-    pb_status st = pb_buf_hold(&e->hold, b);
+    pb_buf_init(&e->snapshot, b->pool, PB_MAX_LEVELS);
+    e->snapshot.root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = pb_buf_read_snapshot(&e->snapshot, b);
     if (st == PB_OK) {
         e->pool = (PoolObject *)Py_NewRef(pool_object(b));
         e->held = true;
     }
     else {
-        pb_buf_fini(&e->hold);
+        pb_buf_fini(&e->snapshot);
     }
     return st;
 }
 
 static int
-export_hold(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
     pb_status st;
     do {
         buffer_lock(b);
-        st = hold_lock_held(b, e);
+        st = snapshot_lock_held(b, e);
         buffer_unlock(b);
     } while (transfer_acquire_again(b, &st, 0, b->root.size));
     if (st != PB_OK) {
         return -1;
     }
-    *n = e->hold.root.size;
-    *address = *n ? pb_buf_one_run(&e->hold, 0, *n) : NULL;
-    return *address ? 0 : export_copy(&e->hold, e, address, n);
+    *n = e->snapshot.root.size;
+    *address = *n ? pb_buf_one_run(&e->snapshot, 0, *n) : NULL;
+    return *address ? 0 : export_copy(&e->snapshot, e, address, n);
 }
 
 static void
@@ -280,8 +280,8 @@ export_free(pb_buf *b, export *e)
     }
     if (e->held) {
         buffer_lock(b);
-        pb_buf_unhold(&e->hold, b);
-        witness_forget(&e->hold);
+        pb_buf_end_snapshot(&e->snapshot, b);
+        trace_forget(&e->snapshot);
         buffer_unlock(b);
     }
     Py_XDECREF(e->pool);
@@ -296,7 +296,7 @@ export_fill(pb_buf *b, export *e, int flags, uint8_t **address, uint64_t *n)
         return export_live(b, e, address, n);
     }
     return transfer_size(b) <= COPY_PLAIN ? export_copy(b, e, address, n)
-                                          : export_hold(b, e, address, n);
+                                          : export_snapshot(b, e, address, n);
 }
 
 int

@@ -154,7 +154,7 @@ match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, b
 #define worth_while(work, scanned) ((work) <= 4 * (scanned) + 4096)
 
 const uint8_t *
-pb_match_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
+pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
 {
     const uint8_t *p = text, *past = text + (len - n + 1);
     size_t work = 0;
@@ -196,7 +196,7 @@ last_byte(const uint8_t *text, uint8_t byte, size_t len)
 }
 
 const uint8_t *
-pb_match_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
+pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
 {
     size_t left = len - n + 1, work = 0; /* places to look at, the last one first */
     while (left && worth_while(work, len - n + 1 - left)) {

@@ -12,9 +12,9 @@
 
 /* In memory; NULL when there is none.  1 <= n <= len. */
 const uint8_t *
-pb_match_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
+pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
 const uint8_t *
-pb_match_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
+pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
 
 /* A text in pieces: bytes [start, end) of it lie at `at` (NULL: they are zeros).  When
  * another one is wanted, `fetch` brings a piece that has byte `off`. */

@@ -11,7 +11,7 @@ may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
     bool good = pb_run_readable(b->pool, pb_entry_number(e), pages);
     if (PB_UNLIKELY(!good)) {
-        pb_pool_found_wild(b->pool, b, pb_entry_frame(e), off);
+        pb_pool_found_bad(b->pool, b, pb_entry_frame(e), off);
     }
     return good;
 }
@@ -29,7 +29,7 @@ recall(pb_entry *leaf, uint64_t first, uint64_t page)
 static pb_entry *
 look_up(pb_buf *b, uint64_t page)
 {
-    pb_entry *at = recall(b->seen, b->seen_first, page);
+    pb_entry *at = recall(b->leaf_r, b->leaf_r_first, page);
     if (at) {
         return at;
     }
@@ -39,17 +39,17 @@ look_up(pb_buf *b, uint64_t page)
         return NULL;
     }
     if (b->root.levels > 1) {
-        b->seen = leaf.entry;
-        b->seen_first = leaf.first;
+        b->leaf_r = leaf.entry;
+        b->leaf_r_first = leaf.first;
     }
     return leaf.entry + (page - leaf.first);
 }
 
 /* The same in a tree that may share nodes: NULL unless the path is this tree's alone. */
 static pb_entry *
-look_up_mine(pb_buf *b, uint64_t page)
+look_up_owned_leaf(pb_buf *b, uint64_t page)
 {
-    pb_entry *at = recall(b->mine, b->mine_first, page);
+    pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
     if (at) {
         return at;
     }
@@ -58,8 +58,8 @@ look_up_mine(pb_buf *b, uint64_t page)
         return NULL;
     }
     if (b->root.levels > 1) {
-        b->mine = leaf.entry;
-        b->mine_first = leaf.first;
+        b->leaf_w = leaf.entry;
+        b->leaf_w_first = leaf.first;
     }
     return leaf.entry + (page - leaf.first);
 }
@@ -69,13 +69,13 @@ static inline pb_entry *
 look_up_unshared(pb_buf *b, uint64_t page)
 {
     if (PB_UNLIKELY(b->root.shared)) {
-        pb_entry *at = look_up_mine(b, page);
+        pb_entry *at = look_up_owned_leaf(b, page);
         uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
         bool alone = frame && pb_frame_writable(b->pool, frame) &&
                      (PB_CHECKS || pb_frame_count(b->pool, (pb_frame)frame) == 1);
         return alone ? at : NULL;
     }
-    pb_entry *at = recall(b->mine, b->mine_first, page);
+    pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
     return at ? at : look_up(b, page);
 }
 
@@ -98,12 +98,12 @@ void
 pb_buf_remember_tail(pb_buf *b)
 {
     if (PB_UNLIKELY(b->root.frozen)) {
-        b->root.room = 0; /* so that every change comes by pb_buf_prepare */
+        b->root.tail_room = 0; /* so that every change comes by pb_buf_prepare */
         return;
     }
     if (pb_buf_is_inline(b)) {
         b->tail = pb_buf_inline(b) + b->root.size;
-        b->root.room = b->pool->debug ? 0 : (uint16_t)(PB_INLINE - b->root.size);
+        b->root.tail_room = b->pool->debug ? 0 : (uint16_t)(PB_INLINE - b->root.size);
         return;
     }
     if (PB_UNLIKELY(b->pool->debug)) {
@@ -112,13 +112,13 @@ pb_buf_remember_tail(pb_buf *b)
     }
     uint64_t end = b->root.bias + b->root.size;
     uint32_t used = (uint32_t)(end & PB_PAGE_MASK);
-    b->root.room = 0;
+    b->root.tail_room = 0;
     pb_entry *at = used ? look_up_owned(b, page_of(end)) : NULL;
-    if (at && !(b->book && b->book->tail_dirty)) {
+    if (at && !(b->pins && b->pins->tail_written)) {
         b->tail = page_address(b, pb_entry_load(at)) + used;
         /* the page may reach further than the capacity, where a bias has shifted it */
         uint64_t most = pb_buf_capacity(b) - b->root.size;
-        b->root.room = (uint16_t)pb_min(PB_PAGE_SIZE - used, most);
+        b->root.tail_room = (uint16_t)pb_min(PB_PAGE_SIZE - used, most);
     }
 }
 
@@ -186,12 +186,12 @@ pb_buf_clear(pb_buf *b)
     if (!pb_buf_is_inline(b)) {
         (void)pb_buf_begin(b); /* damage is told, but cannot hold this up */
         forget(b);
-        if (b->book) {
-            pb_book_detach(b, 0, UINT64_MAX);
-            b->book->tail_dirty = false;
+        if (b->pins) {
+            pb_pins_detach(b, 0, UINT64_MAX);
+            b->pins->tail_written = false;
         }
         pb_tree_release(b->pool, &b->root);
-        if (!PB_INLINE || b->book) { /* with a book it stays a tree */
+        if (!PB_INLINE || b->pins) { /* with a pin list it stays a tree */
             return;
         }
         unlink_tree(b);
@@ -220,7 +220,7 @@ pb_buf_fini(pb_buf *b)
 {
     pb_buf_clear(b);
     if (!pb_buf_is_inline(b)) {
-        pb_book_close(b);
+        pb_pins_close(b);
         unlink_tree(b);
     }
     leave_reports(b);
@@ -229,22 +229,22 @@ pb_buf_fini(pb_buf *b)
 /* ---- tiny contents ---- */
 
 pb_status
-pb_buf_spill(pb_buf *b)
+pb_buf_promote(pb_buf *b)
 {
     uint8_t bytes[PB_INLINE + 1];
     uint64_t size = b->root.size;
     if (!pb_buf_is_inline(b)) {
         return PB_OK;
     }
-    pb_act(b->pool, b);
-    pb_status st = pb_pool_promise(b->pool, size != 0);
+    pb_set_actor(b->pool, b);
+    pb_status st = pb_pool_reserve(b->pool, size != 0);
     if (st != PB_OK) {
         return st;
     }
     memcpy(bytes, pb_buf_inline(b), PB_INLINE);
     memset(pb_buf_inline(b), 0, PB_INLINE);
     b->root.levels = 1;
-    b->root.room = 0;
+    b->root.tail_room = 0;
     b->tail = NULL;
     if (size) {
         uint32_t got;
@@ -260,7 +260,7 @@ pb_buf_spill(pb_buf *b)
 }
 
 void
-pb_buf_unspill(pb_buf *b)
+pb_buf_demote(pb_buf *b)
 {
     uint8_t bytes[PB_INLINE + 1];
     uint64_t size = b->root.size;
@@ -361,7 +361,7 @@ own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t 
     }
 }
 
-/* Link what pb_tree_need counted and the pool promised.  Cannot fail. */
+/* Link what pb_tree_need counted and the pool reserved.  Cannot fail. */
 static void
 own_pages(pb_buf *b, const span *s)
 {
@@ -371,8 +371,8 @@ own_pages(pb_buf *b, const span *s)
         own_leaf_pages(b, s, &leaf, page, pb_min(s->last, leaf.end - 1));
     }
     if (b->root.levels > 1) {
-        b->mine = leaf.entry;
-        b->mine_first = leaf.first;
+        b->leaf_w = leaf.entry;
+        b->leaf_w_first = leaf.first;
     }
 }
 
@@ -393,7 +393,7 @@ pb_buf_raise_to(pb_buf *b, uint64_t end)
     if (levels <= b->root.levels) {
         return PB_OK;
     }
-    pb_status st = pb_pool_promise(b->pool, pb_tree_raise_need(&b->root, levels));
+    pb_status st = pb_pool_reserve(b->pool, pb_tree_raise_need(&b->root, levels));
     if (st == PB_OK) {
         pb_tree_raise(b->pool, &b->root, levels);
     }
@@ -419,41 +419,41 @@ pb_buf_clean_tail(pb_buf *b)
 }
 
 void
-pb_buf_cover(pb_buf *b, uint64_t size)
+pb_buf_grow_to(pb_buf *b, uint64_t size)
 {
     if (size <= b->root.size) {
         return;
     }
-    b->root.room = 0;
+    b->root.tail_room = 0;
     if (pb_buf_is_inline(b)) {
         b->root.size = size;
         return;
     }
-    bool dirty = b->book && b->book->tail_dirty;
+    bool dirty = b->pins && b->pins->tail_written;
     if (dirty) {
         pb_buf_clean_tail(b);
     }
     b->root.size = size;
     if (dirty) { /* the view goes on */
-        b->book->tail_dirty = pb_book_pins(b->book, page_of(b->root.bias + size));
+        b->pins->tail_written = pb_pins_cover(b->pins, page_of(b->root.bias + size));
     }
 }
 
-/* Levels first, then a promise of frames; when that is refused the levels are given up again. */
+/* Levels first, then a reservation of frames; when that is refused the levels are given up again. */
 static pb_status
 speak_for_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
 {
-    pb_account_try(b->pool);
+    pb_account_begin_trial(b->pool);
     pb_status st = pb_buf_raise_to(b, end);
     if (st == PB_OK) {
         *need = pb_tree_need(b->pool, &b->root, s->first, s->last);
-        st = pb_pool_promise(b->pool, *need);
+        st = pb_pool_reserve(b->pool, *need);
         if (st != PB_OK) {
             forget(b);
-            pb_buf_settle(b);
+            pb_buf_shrink(b);
         }
     }
-    pb_account_settle(b->pool);
+    pb_account_end_trial(b->pool);
     return st;
 }
 
@@ -462,7 +462,7 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 {
     span s = span_of(b->root.bias + off, n, keep);
     if (s.first == s.last && end <= pb_reach(b->root.levels) && look_up_owned(b, s.first)) {
-        pb_buf_cover(b, off + n);
+        pb_buf_grow_to(b, off + n);
         return PB_OK;
     }
     uint64_t need;
@@ -476,7 +476,7 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
     uint64_t taken = pb_pool_taken(b->pool);
     own_pages(b, &s);
     pb_pool_give_rest(b->pool, need, taken);
-    pb_buf_cover(b, off + n);
+    pb_buf_grow_to(b, off + n);
     return PB_OK;
 }
 
@@ -484,18 +484,18 @@ static pb_status
 prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 {
     if (end <= PB_INLINE) {
-        pb_buf_cover(b, end);
+        pb_buf_grow_to(b, end);
         return PB_OK;
     }
-    pb_account_try(b->pool);
-    pb_status st = pb_buf_spill(b);
+    pb_account_begin_trial(b->pool);
+    pb_status st = pb_buf_promote(b);
     if (st == PB_OK) {
         st = prepare_tree(b, off, n, end, keep);
         if (st != PB_OK) {
-            pb_buf_unspill(b);
+            pb_buf_demote(b);
         }
     }
-    pb_account_settle(b->pool);
+    pb_account_end_trial(b->pool);
     return st;
 }
 
@@ -509,7 +509,7 @@ prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
     if (!pb_buf_fits(b, off, n, &end)) {
         return PB_CAPACITY;
     }
-    pb_act(b->pool, b);
+    pb_set_actor(b->pool, b);
     if (pb_buf_is_inline(b)) {
         return prepare_inline(b, off, n, end, keep);
     }
@@ -535,8 +535,8 @@ static uint64_t
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
 {
     uint64_t page = page_of(pos), last = page_of(end - 1);
-    pb_leaf leaf = {b->seen, b->seen_first, b->seen_first + PB_FANOUT};
-    if (recall(b->seen, b->seen_first, page) == NULL) {
+    pb_leaf leaf = {b->leaf_r, b->leaf_r_first, b->leaf_r_first + PB_FANOUT};
+    if (recall(b->leaf_r, b->leaf_r_first, page) == NULL) {
         pb_tree_leaf(b->pool, &b->root, page, &leaf);
     }
     uint64_t most = pb_min(last + 1, leaf.end) - page;
@@ -571,7 +571,7 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
 static inline bool
 is_own_view(const pb_buf *b, const void *mem, uint64_t n)
 {
-    return PB_UNLIKELY(!pb_buf_is_inline(b) && b->book) && n && pb_book_covers(b, mem, n);
+    return PB_UNLIKELY(!pb_buf_is_inline(b) && b->pins) && n && pb_pins_touch(b, mem, n);
 }
 
 void
@@ -579,7 +579,7 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
     const uint8_t *from = src;
     if (is_own_view(b, src, n)) {
-        pb_book_move(b, off, (uint8_t *)(uintptr_t)src, n, true);
+        pb_pins_move(b, off, (uint8_t *)(uintptr_t)src, n, true);
         return;
     }
     while (n) {
@@ -599,7 +599,7 @@ pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     uint8_t *to = dst;
     if (is_own_view(b, dst, n)) {
-        pb_book_move(b, off, dst, n, false);
+        pb_pins_move(b, off, dst, n, false);
         return;
     }
     while (n) {
@@ -644,12 +644,12 @@ peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 
 /* Of the leaf that was remembered just now, or of the root. */
 PB_NOINLINE static const uint8_t *
-peek_wild(const pb_buf *b, const pb_entry *at, uint64_t in_page)
+peek_bad(const pb_buf *b, const pb_entry *at, uint64_t in_page)
 {
-    uint64_t page = b->root.levels > 1 ? b->seen_first + (uint64_t)(at - b->seen)
+    uint64_t page = b->root.levels > 1 ? b->leaf_r_first + (uint64_t)(at - b->leaf_r)
                                        : (uint64_t)(at - b->root.slot);
     uint64_t off = (page << PB_PAGE_SHIFT) + in_page - b->root.bias;
-    pb_pool_found_wild(b->pool, b, pb_entry_frame(pb_entry_load(at)), off);
+    pb_pool_found_bad(b->pool, b, pb_entry_frame(pb_entry_load(at)), off);
     return NULL;
 }
 
@@ -668,7 +668,7 @@ peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
     if (PB_LIKELY(pb_frame_readable(b->pool, pb_entry_number(e)))) {
         return page_address(b, e) + in_page;
     }
-    return peek_wild(b, at, in_page);
+    return peek_bad(b, at, in_page);
 }
 
 PB_NOINLINE static const uint8_t *
@@ -685,7 +685,8 @@ const uint8_t *
 pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t page = page_of(b->root.bias + off);
-    const pb_entry *at = pb_buf_is_inline(b) ? NULL : recall(b->seen, b->seen_first, page);
+    const pb_entry *at =
+        pb_buf_is_inline(b) ? NULL : recall(b->leaf_r, b->leaf_r_first, page);
     return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_far(b, off, n);
 }
 
@@ -704,8 +705,8 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
     if (!plain) {
         return NULL;
     }
-    const pb_entry *at = recall(b->mine, b->mine_first, page);
-    at = at ? at : recall(b->seen, b->seen_first, page);
+    const pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
+    at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
     if (at == NULL || *at == PB_HOLE) {
         return NULL;
     }
@@ -747,7 +748,7 @@ write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
         return PB_OK;
     }
     uint64_t old = b->root.size;
-    if (!pb_buf_vouch(b, src, n)) {
+    if (!pb_buf_may_use(b, src, n)) {
         return PB_CORRUPT;
     }
     pb_status st = pb_buf_prepare(b, off, n);
@@ -778,10 +779,10 @@ next_entry(pb_buf *b, uint64_t n)
 {
     uint64_t end = b->root.bias + b->root.size;
     uint64_t left = (0 - end) & PB_PAGE_MASK; /* of the tail page */
-    bool plain = b->root.room == left && n > left && n - left <= PB_PAGE_SIZE &&
-                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->book &&
+    bool plain = b->root.tail_room == left && n > left && n - left <= PB_PAGE_SIZE &&
+                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->pins &&
                  !b->pool->debug && b->root.size + n <= pb_buf_capacity(b);
-    pb_entry *at = plain ? recall(b->mine, b->mine_first, page_of(end + left)) : NULL;
+    pb_entry *at = plain ? recall(b->leaf_w, b->leaf_w_first, page_of(end + left)) : NULL;
     return at && *at == PB_HOLE ? at : NULL;
 }
 
@@ -794,15 +795,15 @@ append_page(pb_buf *b, const uint8_t *src, uint64_t n)
     if (at == NULL) {
         return false;
     }
-    bool has_before = b->root.bias == 0 && at != b->mine;
+    bool has_before = b->root.bias == 0 && at != b->leaf_w;
     bool zero;
-    pb_act(b->pool, b);
+    pb_set_actor(b->pool, b);
     pb_frame frame = pb_pool_take_one(
         b->pool, has_before ? pb_entry_frame(pb_entry_load(at - 1)) : 0, &zero);
     if (frame == 0) {
         return false;
     }
-    uint64_t left = b->root.room, rest = n - left;
+    uint64_t left = b->root.tail_room, rest = n - left;
     uint8_t *page = pb_frame_address(b->pool, frame);
     pb_entry_store(at, pb_entry_of(frame));
     if (left) {
@@ -814,7 +815,8 @@ append_page(pb_buf *b, const uint8_t *src, uint64_t n)
     }
     b->root.size += n;
     b->tail = page + rest;
-    b->root.room = (uint16_t)pb_min(PB_PAGE_SIZE - rest, pb_buf_capacity(b) - b->root.size);
+    b->root.tail_room =
+        (uint16_t)pb_min(PB_PAGE_SIZE - rest, pb_buf_capacity(b) - b->root.size);
     return true;
 }
 
@@ -825,7 +827,7 @@ pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
     if (append_page(b, src, n)) {
         return PB_OK;
     }
-    if (!pb_buf_vouch(b, src, n)) {
+    if (!pb_buf_may_use(b, src, n)) {
         return PB_CORRUPT;
     }
     pb_status st = pb_buf_prepare(b, off, n);

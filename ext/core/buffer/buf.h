@@ -1,20 +1,20 @@
 /* buffer/buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
  *
  * A buffer is a root and what is remembered of it (a software TLB):
- *    tail, room    where the next byte goes, and how many fit in that page
- *    front         the page that the first byte lies in
- *    seen, mine    the leaf node last read from / last written to (and owned, I2)
+ *    tail, tail_room  where the next byte goes, and how many fit in that page
+ *    head             the page that the first byte lies in
+ *    leaf_r, leaf_w   the leaf node last read from / last written to (and owned, I2)
  * Whatever changes the shape of the tree forgets what it may have moved.
  *
  * A tiny buffer has no tree: root.levels is 0 and its bytes lie in the object itself,
  * over everything from root.bias on.
  *
  *    +------+------+-------------------+---------------------------------------------+
- *    | pool | tail | size levels .. room | bias slot[4] seen mine .. book next prev  |
+ *    | pool | tail | size .. tail_room | bias slot[4] leaf_r leaf_w .. pins next prev      |
  *    +------+------+-------------------+---------------------------------------------+
  *                                       ^ PB_INLINE bytes, zeros past the size (I4)
  *
- * In debug pools `room` is 0, so that every change takes the long way, and `tail` says
+ * In debug pools `tail_room` is 0, so that every change takes the long way, and `tail` says
  * where the fill of the tail begins (buffer/tail.c).
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
@@ -25,17 +25,18 @@
 #include "base/copy.h"
 #include "tree/tree.h"
 
-struct pb_book; /* the live pins: buffer/share.h */
+struct pb_pin_list; /* the live pins: buffer/share.h */
 
 typedef struct pb_buf {
     pb_pool *pool;
     uint8_t *tail;
-    pb_root root; /* root.room: how many bytes fit at the tail; root.lock is the binding's;
-                   * root.frozen: a snapshot, which never changes; root.holds: buffer/share.h */
-    pb_entry *seen, *mine;
-    uint64_t seen_first, mine_first; /* page of their first entry */
-    uint8_t *front;
-    struct pb_book *book;       /* NULL: there never was a live view */
+    pb_root
+        root; /* tail_room: how many bytes fit at the tail; lock: the binding's; frozen: a
+                   * snapshot, which never changes; readers: buffer/share.h */
+    pb_entry *leaf_r, *leaf_w;
+    uint64_t leaf_r_first, leaf_w_first; /* page of their first entry */
+    uint8_t *head;
+    struct pb_pin_list *pins;   /* NULL: there never was a live view */
     struct pb_buf *next, *prev; /* trees of the same pool */
 } pb_buf;
 
@@ -71,17 +72,17 @@ pb_buf_bias(const pb_buf *b)
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
 
-/* Give everything back.  Cannot fail.  Views live on; the book is the caller's to free. */
+/* Give everything back.  Cannot fail.  Views live on; the pin list is the caller's to free. */
 void
 pb_buf_fini(pb_buf *b);
 
 /* Move tiny contents to a page: what is to be viewed or shared must be in a tree. */
 pb_status
-pb_buf_spill(pb_buf *b);
+pb_buf_promote(pb_buf *b);
 
-/* Undo pb_buf_spill after what it was done for has failed. */
+/* Undo pb_buf_promote after what it was done for has failed. */
 void
-pb_buf_unspill(pb_buf *b);
+pb_buf_demote(pb_buf *b);
 
 static inline uint64_t
 pb_buf_capacity(const pb_buf *b)
@@ -116,12 +117,12 @@ pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
 static inline pb_status
 pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
 {
-    if (PB_UNLIKELY(n > b->root.room)) {
+    if (PB_UNLIKELY(n > b->root.tail_room)) {
         return pb_buf_extend_slow(b, src, n);
     }
     pb_copy(b->tail, src, n);
     b->tail += n;
-    b->root.room = (uint16_t)(b->root.room - n);
+    b->root.tail_room = (uint16_t)(b->root.tail_room - n);
     b->root.size += n;
     return PB_OK;
 }
@@ -136,7 +137,7 @@ bool
 pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
 
 static inline bool
-pb_buf_vouch(const pb_buf *b, const void *mem, uint64_t n)
+pb_buf_may_use(const pb_buf *b, const void *mem, uint64_t n)
 {
     return PB_LIKELY(!b->pool->debug) || pb_debug_foreign(b->pool, mem, n);
 }
@@ -170,8 +171,8 @@ pb_buf_ready(const pb_buf *b, uint64_t n)
         return NULL;
     }
     uint64_t used = b->root.bias & PB_PAGE_MASK;
-    bool ready = b->front && n < PB_PAGE_SIZE - used && n < b->root.size;
-    return PB_LIKELY(ready) ? b->front + used : NULL;
+    bool ready = b->head && n < PB_PAGE_SIZE - used && n < b->root.size;
+    return PB_LIKELY(ready) ? b->head + used : NULL;
 }
 
 /* Take n bytes that pb_buf_ready found ready. */
@@ -208,11 +209,11 @@ typedef struct {
     uint64_t holes;        /* pages of the size that are absent */
     uint64_t shared;       /* frames that another tree names too */
     uint64_t pinned;       /* pages under live views */
-} pb_usage;
+} pb_tree_stats;
 
 /* O(pages). */
 void
-pb_buf_usage(const pb_buf *b, pb_usage *use);
+pb_buf_stats(const pb_buf *b, pb_tree_stats *use);
 
 /* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
 uint64_t

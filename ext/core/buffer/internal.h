@@ -25,24 +25,24 @@ page_address(const pb_buf *b, pb_entry e)
 static inline void
 forget(pb_buf *b)
 {
-    b->seen = b->mine = NULL;
-    b->tail = b->front = NULL;
-    b->root.room = 0;
-    if (b->book) {
-        b->book->run_count = 0;
+    b->leaf_r = b->leaf_w = NULL;
+    b->tail = b->head = NULL;
+    b->root.tail_room = 0;
+    if (b->pins) {
+        b->pins->run_count = 0;
     }
 }
 
 /* Leave levels and root slots behind; live views keep their place in the tree. */
 void
-pb_buf_settle(pb_buf *b);
+pb_buf_shrink(pb_buf *b);
 
 /* The page in the tree, or NULL for a hole. */
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page);
 
 /* Make the pages of positions [pos, pos + n) this buffer's own, zeros around what is to be
- * overwritten.  Spends promised frames as counted by pb_tree_need. */
+ * overwritten.  Spends reserved frames as counted by pb_tree_need. */
 void
 pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
 
@@ -57,7 +57,7 @@ pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end);
 /* The buffer is at least `size` long.  I4: where a live view may have written past the
  * old end, that is zeroed first. */
 void
-pb_buf_cover(pb_buf *b, uint64_t size);
+pb_buf_grow_to(pb_buf *b, uint64_t size);
 
 /* Zero what a live view may have written past the end, as far as the page goes. */
 void
@@ -102,7 +102,7 @@ pb_tail_close(pb_buf *b)
 static inline bool
 pb_buf_begin(pb_buf *b)
 {
-    pb_act(b->pool, b);
+    pb_set_actor(b->pool, b);
     return pb_tail_close(b);
 }
 

@@ -2,7 +2,7 @@
 #include "buffer/internal.h"
 #include "pool/guard.h"
 
-/* ---- the book ---- */
+/* ---- the pin list ---- */
 
 /* The frame behind a page; 0 for a hole. */
 static pb_frame
@@ -14,20 +14,20 @@ frame_at(const pb_buf *b, uint64_t page)
 }
 
 pb_status
-pb_buf_open_book(pb_buf *b, pb_book *book)
+pb_buf_open_pins(pb_buf *b, pb_pin_list *pins)
 {
-    pb_status st = pb_buf_spill(b);
+    pb_status st = pb_buf_promote(b);
     if (st == PB_OK) {
-        b->book = book;
+        b->pins = pins;
     }
     return st;
 }
 
 bool
-pb_book_next(const pb_book *book, uint64_t page, uint64_t *first, uint64_t *past)
+pb_pins_next(const pb_pin_list *pins, uint64_t page, uint64_t *first, uint64_t *past)
 {
     *first = *past = UINT64_MAX;
-    for (const pb_pin *pin = book->pins; pin; pin = pin->next) {
+    for (const pb_pin *pin = pins->first; pin; pin = pin->next) {
         uint64_t end = pin->page + pin->live;
         if (pin->live && end > page && pin->page < *first) {
             *first = pin->page;
@@ -38,25 +38,25 @@ pb_book_next(const pb_book *book, uint64_t page, uint64_t *first, uint64_t *past
 }
 
 bool
-pb_book_pins(const pb_book *book, uint64_t page)
+pb_pins_cover(const pb_pin_list *pins, uint64_t page)
 {
     uint64_t first, past;
-    return pb_book_next(book, page, &first, &past) && first <= page;
+    return pb_pins_next(pins, page, &first, &past) && first <= page;
 }
 
 bool
 pb_buf_viewed(const pb_buf *b)
 {
     uint64_t first, past;
-    return !pb_buf_is_inline(b) && b->book && pb_book_next(b->book, 0, &first, &past);
+    return !pb_buf_is_inline(b) && b->pins && pb_pins_next(b->pins, 0, &first, &past);
 }
 
 bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off)
 {
     uint64_t first, past;
-    return !pb_buf_is_inline(b) && b->book &&
-           pb_book_next(b->book, page_of(b->root.bias + off), &first, &past);
+    return !pb_buf_is_inline(b) && b->pins &&
+           pb_pins_next(b->pins, page_of(b->root.bias + off), &first, &past);
 }
 
 /* Count one pin on each frame of a page range of the pin: they are about to lose their
@@ -91,34 +91,34 @@ detach_pin(pb_buf *b, pb_pin *pin, uint64_t first, uint64_t last)
 }
 
 void
-pb_book_detach(pb_buf *b, uint64_t first, uint64_t last)
+pb_pins_detach(pb_buf *b, uint64_t first, uint64_t last)
 {
-    for (pb_pin *pin = b->book->pins; pin; pin = pin->next) {
+    for (pb_pin *pin = b->pins->first; pin; pin = pin->next) {
         detach_pin(b, pin, first, last);
     }
 }
 
 void
-pb_book_shift(pb_book *book, uint64_t pages)
+pb_pins_shift(pb_pin_list *pins, uint64_t pages)
 {
-    for (pb_pin *pin = book->pins; pin && pages; pin = pin->next) {
+    for (pb_pin *pin = pins->first; pin && pages; pin = pin->next) {
         pin->page -= pages;
     }
-    book->run_page -= pages;
+    pins->run_page -= pages;
 }
 
 void
-pb_book_close(pb_buf *b)
+pb_pins_close(pb_buf *b)
 {
-    pb_pin *next = b->book ? b->book->pins : NULL;
+    pb_pin *next = b->pins ? b->pins->first : NULL;
     while (next) {
         pb_pin *pin = next;
         next = pin->next;
         pin->next = NULL;
         pin->link = NULL;
     }
-    if (b->book) {
-        b->book->pins = NULL;
+    if (b->pins) {
+        b->pins->first = NULL;
     }
 }
 
@@ -197,10 +197,10 @@ static bool
 pinned_between(const pb_buf *b, uint64_t first, uint64_t n)
 {
     uint64_t from, past;
-    return pb_book_next(b->book, first, &from, &past) && from < first + n;
+    return pb_pins_next(b->pins, first, &from, &past) && from < first + n;
 }
 
-/* 1. speak for run and nodes  2. take the run  3. move the pages into it. */
+/* 1. reserve run and nodes  2. take the run  3. move the pages into it. */
 static pb_status
 gather(pb_buf *b, uint64_t first, uint64_t n)
 {
@@ -211,13 +211,13 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         return PB_CAPACITY;
     }
     uint64_t nodes = need_nodes(b, first, n);
-    pb_status st = pb_pool_promise(b->pool, n + nodes);
+    pb_status st = pb_pool_reserve(b->pool, n + nodes);
     if (st != PB_OK) {
         return st;
     }
     pb_frame run = pb_pool_take_exact(b->pool, (uint32_t)n);
     if (run == 0) {
-        pb_pool_unpromise(b->pool, n + nodes);
+        pb_pool_unreserve(b->pool, n + nodes);
         b->pool->root->short_by = n + nodes; /* a region that has it whole */
         b->pool->root->short_of_run = true;
         return PB_NEED_PAGES;
@@ -239,19 +239,19 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
 /* ---- pins ---- */
 
 static bool
-run_remembered(const pb_book *book, uint64_t first, uint64_t n)
+run_remembered(const pb_pin_list *pins, uint64_t first, uint64_t n)
 {
-    return first >= book->run_page && first - book->run_page < book->run_count &&
-           n <= book->run_count - (first - book->run_page);
+    return first >= pins->run_page && first - pins->run_page < pins->run_count &&
+           n <= pins->run_count - (first - pins->run_page);
 }
 
 /* Make the pages one run of this buffer's own frames, and remember it. */
 static pb_status
 make_run(pb_buf *b, uint64_t first, uint64_t pages)
 {
-    pb_book *book = b->book;
+    pb_pin_list *pins = b->pins;
     uint64_t need = pb_tree_need(b->pool, &b->root, first, first + pages - 1);
-    if (PB_UNLIKELY(b->pool->root->notice & PB_NOTICE_FAULT)) {
+    if (PB_UNLIKELY(b->pool->root->pending & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* found while counting */
     }
     bool whole = need == 0 && run_of(b, first, pages) != 0;
@@ -259,11 +259,11 @@ make_run(pb_buf *b, uint64_t first, uint64_t pages)
     if (st != PB_OK) {
         return st;
     }
-    book->run_page = first;
-    book->run_count = pages;
-    book->run_frame = run_of(b, first, pages);
+    pins->run_page = first;
+    pins->run_count = pages;
+    pins->run_frame = run_of(b, first, pages);
     for (uint64_t i = 0; b->pool->debug && i < pages; i++) {
-        pb_guard_thaw(b->pool, book->run_frame + (pb_frame)i);
+        pb_guard_thaw(b->pool, pins->run_frame + (pb_frame)i);
     }
     pb_buf_remember_tail(b);
     return PB_OK;
@@ -272,30 +272,30 @@ make_run(pb_buf *b, uint64_t first, uint64_t pages)
 pb_status
 pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
 {
-    pb_book *book = b->book;
+    pb_pin_list *pins = b->pins;
     uint64_t pos = b->root.bias + off;
     uint64_t first = page_of(pos), pages = page_of(pos + n - 1) - first + 1;
     if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    if (!run_remembered(book, first, pages)) {
+    if (!run_remembered(pins, first, pages)) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
             return st;
         }
     }
     *pin = (pb_pin){
-        .next = book->pins,
-        .link = &book->pins,
+        .next = pins->first,
+        .link = &pins->first,
         .page = first,
         .live = pages,
-        .frame = book->run_frame + (pb_frame)(first - book->run_page),
+        .frame = pins->run_frame + (pb_frame)(first - pins->run_page),
         .count = (uint32_t)pages,
     };
     if (pin->next) {
         pin->next->link = &pin->next;
     }
-    book->pins = pin;
+    pins->first = pin;
     (void)pb_tail_close(b); /* the page is viewed from now on */
     *address = pb_frame_address(b->pool, pin->frame) + (pos & PB_PAGE_MASK);
     return PB_OK;
@@ -331,10 +331,10 @@ share_root(pb_buf *to, pb_buf *from)
     memcpy(to->root.slot, from->root.slot, sizeof to->root.slot);
     to->root.shared = from->root.shared = PB_SHARED_FOR_GOOD;
     forget(to);
-    from->mine = NULL;
-    from->root.room = 0; /* the tail page is shared now, and so are remembered runs */
-    if (from->book) {
-        from->book->run_count = 0;
+    from->leaf_w = NULL;
+    from->root.tail_room = 0; /* the tail page is shared now, and so are remembered runs */
+    if (from->pins) {
+        from->pins->run_count = 0;
     }
 }
 
@@ -348,7 +348,7 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
     uint64_t last = pin->page + pin->live - 1;
     uint64_t need = pb_tree_need(to->pool, &to->root, pin->page, last);
     uint64_t taken = pb_pool_taken(to->pool);
-    pb_status st = pb_pool_promise(to->pool, need);
+    pb_status st = pb_pool_reserve(to->pool, need);
     if (st != PB_OK) {
         return st;
     }
@@ -379,15 +379,15 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
 static void
 clean_left_tail(pb_buf *b)
 {
-    pb_book *book = b->book;
-    if (book && book->tail_dirty &&
-        !pb_book_pins(book, page_of(b->root.bias + b->root.size))) {
+    pb_pin_list *pins = b->pins;
+    if (pins && pins->tail_written &&
+        !pb_pins_cover(pins, page_of(b->root.bias + b->root.size))) {
         pb_buf_clean_tail(b);
-        book->tail_dirty = false;
+        pins->tail_written = false;
     }
 }
 
-/* What is wild is noted, and not shared. */
+/* Note bad entries; do not share them. */
 static bool
 may_share(const pb_buf *b)
 {
@@ -395,7 +395,7 @@ may_share(const pb_buf *b)
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
         if (e != PB_HOLE && !pb_frame_readable(b->pool, pb_entry_frame(e))) {
-            pb_pool_found_wild(b->pool, b, pb_entry_frame(e), 0);
+            pb_pool_found_bad(b->pool, b, pb_entry_frame(e), 0);
             good = false;
         }
     }
@@ -411,7 +411,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         pb_buf_remember_tail(to);
         return PB_OK;
     }
-    pb_status st = pb_buf_spill(to); /* empty: becomes a tree, takes no page */
+    pb_status st = pb_buf_promote(to); /* empty: becomes a tree, takes no page */
     if (st != PB_OK) {
         return st;
     }
@@ -419,10 +419,10 @@ pb_buf_share(pb_buf *to, pb_buf *from)
     if (!may_share(from) || !pb_tail_close(from)) {
         return PB_CORRUPT;
     }
-    pb_act(to->pool, to);
+    pb_set_actor(to->pool, to);
     clean_left_tail(from);
     share_root(to, from);
-    for (pb_pin *pin = from->book ? from->book->pins : NULL; pin; pin = pin->next) {
+    for (pb_pin *pin = from->pins ? from->pins->first : NULL; pin; pin = pin->next) {
         st = copy_pinned(to, pin);
         if (st != PB_OK) {
             pb_buf_clear(to);
@@ -431,7 +431,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
             return st;
         }
     }
-    if (from->book && from->book->tail_dirty) { /* I4 in the copy, which nobody views */
+    if (from->pins && from->pins->tail_written) { /* I4 in the copy, which nobody views */
         pb_buf_clean_tail(to);
     }
     pb_guard_freeze(to->pool, &to->root);
@@ -439,28 +439,28 @@ pb_buf_share(pb_buf *to, pb_buf *from)
 }
 
 pb_status
-pb_buf_hold(pb_buf *to, pb_buf *from)
+pb_buf_read_snapshot(pb_buf *to, pb_buf *from)
 {
     uint8_t before = from->root.shared;
     pb_status st = pb_buf_share(to, from);
     if (st != PB_OK || pb_buf_is_inline(from)) {
         return st;
     }
-    if (before != PB_SHARED_FOR_GOOD && from->root.holds < UINT8_MAX) {
+    if (before != PB_SHARED_FOR_GOOD && from->root.readers < UINT8_MAX) {
         from->root.shared = PB_SHARED_BY_HOLDS;
     }
-    if (from->root.holds < UINT8_MAX) { /* a count that got there stays */
-        from->root.holds++;
+    if (from->root.readers < UINT8_MAX) { /* a count that got there stays */
+        from->root.readers++;
     }
     return PB_OK;
 }
 
 void
-pb_buf_unhold(pb_buf *to, pb_buf *from)
+pb_buf_end_snapshot(pb_buf *to, pb_buf *from)
 {
     bool counted = !pb_buf_is_inline(to);
     pb_buf_fini(to);
-    if (counted && from->root.holds < UINT8_MAX && --from->root.holds == 0 &&
+    if (counted && from->root.readers < UINT8_MAX && --from->root.readers == 0 &&
         from->root.shared == PB_SHARED_BY_HOLDS) {
         from->root.shared = 0;
         pb_buf_remember_tail(from);
@@ -479,7 +479,7 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
         pb_buf_clear(from);
         return;
     }
-    (void)pb_buf_spill(b); /* empty: takes no page */
+    (void)pb_buf_promote(b); /* empty: takes no page */
     b->root.size = from->root.size;
     b->root.bias = from->root.bias;
     b->root.levels = from->root.levels;
@@ -491,7 +491,7 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
     pb_buf_remember_tail(b);
 }
 
-/* 1. share (may fail)  2. a buffer with a book stays a tree (may fail)  3. adopt */
+/* 1. share (may fail)  2. a buffer with a pin list stays a tree (may fail)  3. adopt */
 pb_status
 pb_buf_restore(pb_buf *b, pb_buf *from)
 {
@@ -508,8 +508,8 @@ pb_buf_restore(pb_buf *b, pb_buf *from)
     pb_buf_init(&copy, b->pool, PB_MAX_LEVELS);
     copy.root.frozen = PB_FROZEN_INTERNAL;
     pb_status st = pb_buf_share(&copy, from);
-    if (st == PB_OK && !pb_buf_is_inline(b) && b->book) {
-        st = pb_buf_spill(&copy);
+    if (st == PB_OK && !pb_buf_is_inline(b) && b->pins) {
+        st = pb_buf_promote(&copy);
     }
     if (st == PB_OK) {
         pb_buf_adopt(b, &copy);

@@ -16,7 +16,7 @@ fill_size(const pb_buf *b)
 static bool
 is_viewed(const pb_buf *b, uint64_t page)
 {
-    return b->book && (b->book->tail_dirty || pb_book_pins(b->book, page));
+    return b->pins && (b->pins->tail_written || pb_pins_cover(b->pins, page));
 }
 
 /* The last page, where it may be written; else NULL. */
@@ -42,7 +42,7 @@ pb_tail_fill(pb_buf *b)
         pb_tail_end(b);
     }
     uint8_t *at = used && !b->root.frozen ? own_tail_page(b) : NULL;
-    b->root.room = 0;
+    b->root.tail_room = 0;
     b->tail = at ? at + used : NULL;
     if (at) {
         memset(b->tail, PB_TAIL_FILL, fill_size(b));

@@ -5,12 +5,12 @@
 #include "buffer/internal.h"
 
 void
-pb_buf_settle(pb_buf *b)
+pb_buf_shrink(pb_buf *b)
 {
     uint64_t before = b->root.bias;
-    pb_tree_settle(b->pool, &b->root);
-    if (b->book) {
-        pb_book_shift(b->book, page_of(before) - page_of(b->root.bias));
+    pb_tree_shrink(b->pool, &b->root);
+    if (b->pins) {
+        pb_pins_shift(b->pins, page_of(before) - page_of(b->root.bias));
     }
 }
 
@@ -43,17 +43,17 @@ remember_front(pb_buf *b)
     pb_leaf leaf;
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-    b->front = e == PB_HOLE ? NULL : page_address(b, e);
+    b->head = e == PB_HOLE ? NULL : page_address(b, e);
     if (leaf.entry && b->root.levels > 1) {
-        b->seen = leaf.entry;
-        b->seen_first = leaf.first;
+        b->leaf_r = leaf.entry;
+        b->leaf_r_first = leaf.first;
     }
 }
 
-/* Would pb_buf_settle find nothing to do?  The bias in the first root slot, and more than
+/* Would pb_buf_shrink find nothing to do?  The bias in the first root slot, and more than
  * four children in use. */
 static inline bool
-is_settled(unsigned levels, uint64_t bias, uint64_t size)
+is_shrunk(unsigned levels, uint64_t bias, uint64_t size)
 {
     unsigned bits = PB_PAGE_SHIFT + pb_span_bits(levels - 2); /* of a child */
     return bias < pb_slot_span(levels) &&
@@ -65,13 +65,13 @@ is_settled(unsigned levels, uint64_t bias, uint64_t size)
 static bool
 drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
 {
-    if (b->seen == NULL || page - b->seen_first >= PB_FANOUT - 1 || b->root.shared ||
-        b->book) {
+    if (b->leaf_r == NULL || page - b->leaf_r_first >= PB_FANOUT - 1 || b->root.shared ||
+        b->pins) {
         return false;
     }
-    pb_entry *at = b->seen + (page - b->seen_first);
+    pb_entry *at = b->leaf_r + (page - b->leaf_r_first);
     uint64_t bias = b->root.bias + n, size = b->root.size - n;
-    if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_settled(b->root.levels, bias, size)) {
+    if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_shrunk(b->root.levels, bias, size)) {
         return false;
     }
     pb_frame frame = pb_entry_frame(pb_entry_load(at));
@@ -80,7 +80,7 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     pb_pool_keep(b->pool);
     b->root.bias = bias;
     b->root.size = size;
-    b->front = page_address(b, pb_entry_load(at + 1));
+    b->head = page_address(b, pb_entry_load(at + 1));
     return true;
 }
 
@@ -105,24 +105,24 @@ static pb_status
 drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
 {
     uint64_t need = pb_tree_drop_need(b->pool, &b->root, first, last);
-    pb_status st = pb_pool_promise(b->pool, need);
+    pb_status st = pb_pool_reserve(b->pool, need);
     if (st != PB_OK) {
         return st;
     }
-    b->seen = b->mine = NULL; /* their nodes may go */
-    if (b->book) {
-        b->book->run_count = 0;
-        pb_book_detach(b, first, last);
+    b->leaf_r = b->leaf_w = NULL; /* their nodes may go */
+    if (b->pins) {
+        b->pins->run_count = 0;
+        pb_pins_detach(b, first, last);
     }
     if (b->root.shared) { /* the tail's node may be copied, its page is not */
-        b->root.room = 0;
+        b->root.tail_room = 0;
     }
     uint64_t taken = pb_pool_taken(b->pool);
     pb_tree_drop(b->pool, &b->root, first, last);
     pb_pool_give_rest(b->pool, need, taken);
     b->root.bias += n;
     b->root.size -= n;
-    pb_buf_settle(b);
+    pb_buf_shrink(b);
     return PB_OK;
 }
 
@@ -229,8 +229,8 @@ wipe_pages(pb_buf *b, const wiping *w)
     uint64_t page = w->first;
     while (page < w->past) {
         uint64_t pinned_first = w->past, pinned_past = w->past;
-        if (b->book) {
-            pb_book_next(b->book, page, &pinned_first, &pinned_past);
+        if (b->pins) {
+            pb_pins_next(b->pins, page, &pinned_first, &pinned_past);
         }
         pinned_first = pb_min(pinned_first, w->past);
         pinned_past = pb_min(pinned_past, w->past);
@@ -245,7 +245,7 @@ wipe_pages(pb_buf *b, const wiping *w)
 
 /* 2. drop  3. clear  4. give back what was counted twice: a node on the way to both. */
 static void
-wipe_promised(pb_buf *b, const wiping *w, uint64_t need)
+wipe_reserved(pb_buf *b, const wiping *w, uint64_t need)
 {
     forget(b);
     uint64_t taken = pb_pool_taken(b->pool);
@@ -257,15 +257,15 @@ wipe_promised(pb_buf *b, const wiping *w, uint64_t need)
 }
 
 /* Make [pos, end) zeros: pages wholly inside are dropped, edges are cleared.
- * 1. speak for what shared pages and nodes need, then 2 to 4. */
+ * 1. reserve what shared pages and nodes need, then 2 to 4. */
 static pb_status
 wipe(pb_buf *b, uint64_t pos, uint64_t end)
 {
     wiping w = wiping_of(b, pos, end);
     uint64_t need = need_to_wipe(b, &w);
-    pb_status st = pb_pool_promise(b->pool, need);
+    pb_status st = pb_pool_reserve(b->pool, need);
     if (st == PB_OK) {
-        wipe_promised(b, &w, need);
+        wipe_reserved(b, &w, need);
         refill_tail(b);
     }
     return st;
@@ -317,19 +317,19 @@ lengthen(pb_buf *b, uint64_t size)
     }
     bool was_inline = pb_buf_is_inline(b);
     pb_status st = PB_OK;
-    pb_account_try(b->pool);
+    pb_account_begin_trial(b->pool);
     if (was_inline && size > PB_INLINE) {
-        st = pb_buf_spill(b);
+        st = pb_buf_promote(b);
     }
     if (st == PB_OK && !pb_buf_is_inline(b)) {
         st = pb_buf_raise_to(b, end);
         if (st != PB_OK && was_inline) {
-            pb_buf_unspill(b);
+            pb_buf_demote(b);
         }
     }
-    pb_account_settle(b->pool);
+    pb_account_end_trial(b->pool);
     if (st == PB_OK) {
-        pb_buf_cover(b, size);
+        pb_buf_grow_to(b, size);
         pb_buf_remember_tail(b);
     }
     return st;
@@ -342,24 +342,24 @@ shorten_tree(pb_buf *b, uint64_t size)
 {
     pb_root *root = &b->root;
     uint64_t end = root->bias + size;
-    bool pinned = (end & PB_PAGE_MASK) && b->book && pb_book_pins(b->book, page_of(end));
+    bool pinned = (end & PB_PAGE_MASK) && b->pins && pb_pins_cover(b->pins, page_of(end));
     /* to the end of the page, so that a whole last page is dropped, not cleared */
     wiping w =
         wiping_of(b, pinned ? up_to_page(end) : end, unused_to(b, root->bias + root->size));
     uint64_t need = need_to_wipe(b, &w);
-    pb_status st = pb_pool_promise(b->pool, need);
+    pb_status st = pb_pool_reserve(b->pool, need);
     if (st != PB_OK) {
         return st;
     }
-    if (b->book) {
-        b->book->tail_dirty = pinned;
+    if (b->pins) {
+        b->pins->tail_written = pinned;
         if (w.first < w.past) {
-            pb_book_detach(b, w.first, w.past - 1);
+            pb_pins_detach(b, w.first, w.past - 1);
         }
     }
-    wipe_promised(b, &w, need);
+    wipe_reserved(b, &w, need);
     root->size = size;
-    pb_buf_settle(b);
+    pb_buf_shrink(b);
     refill_tail(b);
     return PB_OK;
 }

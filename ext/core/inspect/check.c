@@ -118,7 +118,7 @@ check_tail(const checker *c)
         c->fault->offset = good ? c->fault->offset : off;
         return good;
     }
-    if ((end & PB_PAGE_MASK) == 0 || (b->book && b->book->tail_dirty)) {
+    if ((end & PB_PAGE_MASK) == 0 || (b->pins && b->pins->tail_written)) {
         return true;
     }
     pb_tree_leaf(b->pool, &b->root, end >> PB_PAGE_SHIFT, &leaf);
@@ -153,18 +153,18 @@ check_memory(const checker *c)
     const pb_buf *b = c->b;
     const pb_root *r = &b->root;
     pb_leaf leaf;
-    if (b->seen) {
-        pb_tree_leaf(b->pool, r, b->seen_first, &leaf);
-        if (leaf.entry != b->seen || leaf.first != b->seen_first) {
-            return broken(c, "a stale leaf is remembered", 0, b->seen_first);
+    if (b->leaf_r) {
+        pb_tree_leaf(b->pool, r, b->leaf_r_first, &leaf);
+        if (leaf.entry != b->leaf_r || leaf.first != b->leaf_r_first) {
+            return broken(c, "a stale leaf is remembered", 0, b->leaf_r_first);
         }
     }
     uint64_t end = r->bias + r->size;
-    if ((r->room || (b->pool->debug && b->tail)) &&
+    if ((r->tail_room || (b->pool->debug && b->tail)) &&
         b->tail != page_at(b, end >> PB_PAGE_SHIFT) + (end & PB_PAGE_MASK)) {
         return broken(c, "a stale tail is remembered", 0, end >> PB_PAGE_SHIFT);
     }
-    if (b->front && b->front != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
+    if (b->head && b->head != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
         return broken(c, "a stale front is remembered", 0, r->bias >> PB_PAGE_SHIFT);
     }
     return true;
@@ -179,7 +179,7 @@ check_inline(const checker *c)
     }
     uint64_t room = b->pool->debug ? 0 : PB_INLINE - b->root.size;
     if (!b->root.frozen &&
-        (b->tail != pb_buf_inline(b) + b->root.size || b->root.room != room)) {
+        (b->tail != pb_buf_inline(b) + b->root.size || b->root.tail_room != room)) {
         return broken(c, "a stale tail is remembered", 0, 0);
     }
     const uint8_t *past = pb_buf_inline(b) + PB_INLINE;
@@ -212,9 +212,9 @@ check_pin(const checker *c, const pb_pin *pin)
 }
 
 static bool
-check_book(const checker *c)
+check_pins(const checker *c)
 {
-    for (const pb_pin *pin = c->b->book ? c->b->book->pins : NULL; pin; pin = pin->next) {
+    for (const pb_pin *pin = c->b->pins ? c->b->pins->first : NULL; pin; pin = pin->next) {
         if (!check_pin(c, pin)) {
             return false;
         }
@@ -242,7 +242,7 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
             return false;
         }
     }
-    return check_tail(&c) && check_memory(&c) && check_book(&c);
+    return check_tail(&c) && check_memory(&c) && check_pins(&c);
 }
 
 /* ---- the pool ---- */
@@ -435,14 +435,14 @@ static bool
 check_sums(const checker *c, const pb_pool *root, const sums *s)
 {
     uint64_t all =
-        root->held + root->listed + root->virgin + root->quarantined + root->guards;
+        root->held + root->listed + root->untouched + root->quarantined + root->guards;
     if (s->held != root->held || s->nodes != root->nodes || s->detached != root->detached) {
         return broken(c, "I1: the pool miscounts what is held", 0, 0);
     }
     if (s->quarantined != root->quarantined || s->guards != root->guards) {
         return broken(c, "I1: the pool miscounts what is kept back", 0, 0);
     }
-    if (root->total != all || root->promised) {
+    if (root->total != all || root->reserved) {
         return broken(c, "I1: held and free do not add up", 0, 0);
     }
     return check_accounts(c, root, s);

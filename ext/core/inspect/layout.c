@@ -33,7 +33,7 @@ as_shared(pb_state state)
                                     : state;
 }
 
-/* It does not know of live views: those are in the books.  The pool's lock is held. */
+/* It does not know of live views: those are in the pin lists.  The pool's lock is held. */
 static pb_state
 state_of_frame(const pb_pool *pool, pb_frame frame)
 {
@@ -67,13 +67,13 @@ is_shared(pb_state state)
 /* ---- a pool ---- */
 
 size_t
-pb_chart_frames(const pb_pool *pool)
+pb_layout_frames(const pb_pool *pool)
 {
     return pool->root->regions ? pb_pool_numbers(pool) : 0;
 }
 
 bool
-pb_chart_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *count)
+pb_layout_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *count)
 {
     EACH_REGION(pool->root, r)
     {
@@ -119,9 +119,9 @@ read_states(const pb_pool *pool, uint8_t *state, size_t n)
 
 /* Frames under a live view are data until they are detached (I7). */
 static void
-mark_pins(const pb_book *book, uint8_t *state, size_t n)
+mark_pins(const pb_pin_list *pins, uint8_t *state, size_t n)
 {
-    for (const pb_pin *pin = book->pins; pin; pin = pin->next) {
+    for (const pb_pin *pin = pins->first; pin; pin = pin->next) {
         for (size_t f = pin->frame; f < (size_t)pin->frame + pin->count && f < n; f++) {
             if (state[f] == PB_STATE_DATA) {
                 state[f] = PB_STATE_PINNED;
@@ -131,7 +131,7 @@ mark_pins(const pb_book *book, uint8_t *state, size_t n)
 }
 
 void
-pb_chart_pool(pb_pool *pool, uint8_t *state, size_t n)
+pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n)
 {
     pool = pool->root;
     pb_lock_take(&pool->lock);
@@ -142,8 +142,8 @@ pb_chart_pool(pb_pool *pool, uint8_t *state, size_t n)
         }
     }
     for (const pb_buf *b = pool->bufs; b; b = b->next) {
-        if (b->book) {
-            mark_pins(b->book, state, n);
+        if (b->pins) {
+            mark_pins(b->pins, state, n);
         }
     }
     pb_lock_drop(&pool->lock);
@@ -152,10 +152,10 @@ pb_chart_pool(pb_pool *pool, uint8_t *state, size_t n)
 /* ---- a tree ---- */
 
 void
-pb_chart_open(pb_chart *c, const pb_buf *b)
+pb_layout_open(pb_layout *c, const pb_buf *b)
 {
     const pb_root *root = &b->root;
-    *c = (pb_chart){.b = b, .level = 1};
+    *c = (pb_layout){.b = b, .level = 1};
     if (pb_buf_is_inline(b) || root->size == 0) {
         c->level = PB_MAX_LEVELS + 1; /* past the last one */
         return;
@@ -184,17 +184,17 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h, uint64_t *past, bool *share
 
 /* Does a live view lie over the page at c->page? */
 static bool
-is_pinned(pb_chart *c)
+is_pinned(pb_layout *c)
 {
-    const pb_book *book = c->b->book;
-    if (book && c->page >= c->pin_past) {
-        pb_book_next(book, c->page, &c->pin_first, &c->pin_past);
+    const pb_pin_list *pins = c->b->pins;
+    if (pins && c->page >= c->pin_past) {
+        pb_pins_next(pins, c->page, &c->pin_first, &c->pin_past);
     }
-    return book && c->page >= c->pin_first;
+    return pins && c->page >= c->pin_first;
 }
 
 static pb_state
-state_of_entry(pb_chart *c, pb_entry e, bool shared)
+state_of_entry(pb_layout *c, pb_entry e, bool shared)
 {
     pb_pool *pool = c->b->pool->root;
     pb_lock_take(&pool->lock);
@@ -208,7 +208,7 @@ state_of_entry(pb_chart *c, pb_entry e, bool shared)
 
 /* Go on from c->page within its level.  false: the level has no entry more. */
 static bool
-next_of_level(pb_chart *c, pb_chart_run *run)
+next_of_level(pb_layout *c, pb_layout_run *run)
 {
     unsigned h = c->b->root.levels - c->level;
     bool found = false, shared;
@@ -226,7 +226,7 @@ next_of_level(pb_chart *c, pb_chart_run *run)
             break;
         }
         if (!found) {
-            *run = (pb_chart_run){c->level, c->page - c->begin, 0, state};
+            *run = (pb_layout_run){c->level, c->page - c->begin, 0, state};
             found = true;
         }
         run->past = pb_min(past, c->end) - c->begin;
@@ -235,7 +235,7 @@ next_of_level(pb_chart *c, pb_chart_run *run)
 }
 
 bool
-pb_chart_next(pb_chart *c, pb_chart_run *run)
+pb_layout_next(pb_layout *c, pb_layout_run *run)
 {
     for (; c->level <= c->b->root.levels; c->level++) {
         if (next_of_level(c, run)) {

@@ -9,7 +9,7 @@
 #include "buffer/buf.h"
 
 typedef enum {
-    PB_STATE_UNUSED = 0, /* virgin: never handed out, or no frame at all */
+    PB_STATE_UNUSED = 0, /* untouched: never handed out, or no frame at all */
     PB_STATE_FREE,
     PB_STATE_GIVEN_BACK, /* free and known to be zero: the system has the memory */
     PB_STATE_DATA,
@@ -31,17 +31,17 @@ pb_state_name(pb_state state);
 
 /* How many frame numbers are given out: every frame is below it. */
 size_t
-pb_chart_frames(const pb_pool *pool);
+pb_layout_frames(const pb_pool *pool);
 
 /* The frames of a region, in the order of the numbers: the next region from frame `from`
  * on; false when there is none.  Frame 0, which is never handed out, is left out. */
 bool
-pb_chart_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *count);
+pb_layout_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *count);
 
 /* state[f] = what frame f is, for all f < n.  Numbers of no region are unused.  Takes the
- * pool's lock; books are read as pb_pool_pinned reads them.  O(n), and the views. */
+ * pool's lock; pin lists are read as pb_pool_pinned reads them.  O(n), and the views. */
 void
-pb_chart_pool(pb_pool *pool, uint8_t *state, size_t n);
+pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n);
 
 /* ---- the entries of a tree ---- */
 
@@ -52,7 +52,7 @@ typedef struct {
     unsigned level;
     uint64_t first, past; /* pages */
     pb_state state;
-} pb_chart_run;
+} pb_layout_run;
 
 typedef struct {
     const pb_buf *b;
@@ -61,16 +61,16 @@ typedef struct {
     uint64_t begin;               /* first page of the buffer */
     uint64_t end;                 /* one past its last */
     uint64_t pin_first, pin_past; /* the next pages under a live view */
-} pb_chart;
+} pb_layout;
 
 /* Begin with the root.  A tiny buffer, whose bytes lie in the object, has no runs.  The
  * buffer stays locked, and as it is, until the last run is read. */
 void
-pb_chart_open(pb_chart *c, const pb_buf *b);
+pb_layout_open(pb_layout *c, const pb_buf *b);
 
 /* The next run: level by level, from the first page on; false after the last one.  What
  * lies between two runs of a level are holes.  O(levels) an entry. */
 bool
-pb_chart_next(pb_chart *c, pb_chart_run *run);
+pb_layout_next(pb_layout *c, pb_layout_run *run);
 
 #endif

@@ -59,7 +59,7 @@ pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end)
 }
 
 static void
-count_below(const pb_pool *pool, pb_entry e, unsigned h, pb_usage *use)
+count_below(const pb_pool *pool, pb_entry e, unsigned h, pb_tree_stats *use)
 {
     pb_frame frame = pb_entry_frame(e);
     if (!pb_frame_readable(pool, frame)) {
@@ -88,19 +88,19 @@ pages_spanned(const pb_root *root)
 
 /* Pages under live views, each once. */
 static uint64_t
-pages_pinned(const pb_book *book)
+pages_pinned(const pb_pin_list *pins)
 {
     uint64_t n = 0, first, past;
-    for (uint64_t page = 0; pb_book_next(book, page, &first, &past); page = past) {
+    for (uint64_t page = 0; pb_pins_next(pins, page, &first, &past); page = past) {
         n += past - pb_max(page, first);
     }
     return n;
 }
 
 void
-pb_buf_usage(const pb_buf *b, pb_usage *use)
+pb_buf_stats(const pb_buf *b, pb_tree_stats *use)
 {
-    *use = (pb_usage){0};
+    *use = (pb_tree_stats){0};
     if (pb_buf_is_inline(b)) {
         return;
     }
@@ -110,7 +110,7 @@ pb_buf_usage(const pb_buf *b, pb_usage *use)
         }
     }
     use->holes = pages_spanned(&b->root) - use->pages;
-    use->pinned = b->book ? pages_pinned(b->book) : 0;
+    use->pinned = b->pins ? pages_pinned(b->pins) : 0;
 }
 
 /* Rows of frames that were ever handed out, and the maps. */
@@ -133,7 +133,7 @@ pb_pool_pinned(const pb_pool *pool)
 {
     uint64_t n = pool->detached;
     for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
-        n += b->book && pb_pool_within(b->pool, pool) ? pages_pinned(b->book) : 0;
+        n += b->pins && pb_pool_within(b->pool, pool) ? pages_pinned(b->pins) : 0;
     }
     return n;
 }

@@ -5,14 +5,14 @@
 /* ---- shares ---- */
 
 size_t
-pb_census_words(const pb_pool *pool)
+pb_usage_words(const pb_pool *pool)
 {
     return 2 * pb_pool_numbers(pool);
 }
 
 /* Is it the first time that this tree comes by?  *before: did any tree, in this round? */
 static bool
-come_by(pb_census *c, pb_frame frame, bool *before)
+come_by(pb_usage *c, pb_frame frame, bool *before)
 {
     *before = c->seen[frame] != 0;
     bool first = c->seen[frame] != c->tree;
@@ -22,7 +22,7 @@ come_by(pb_census *c, pb_frame frame, bool *before)
 
 /* What one of the trees that reach a frame has of its bytes. */
 static uint64_t
-part_of_frame(const pb_census *c, pb_frame frame, bool first)
+part_of_frame(const pb_usage *c, pb_frame frame, bool first)
 {
     const pb_row *row = pb_frame_row(c->pool, frame);
     uint64_t n = c->reach[frame], even = PB_PAGE_SIZE / n;
@@ -33,7 +33,7 @@ part_of_frame(const pb_census *c, pb_frame frame, bool first)
 }
 
 static void
-add_frame(pb_census *c, pb_frame frame, bool node, bool first, pb_share *share)
+add_frame(pb_usage *c, pb_frame frame, bool node, bool first, pb_share *share)
 {
     share->frames++;
     share->nodes += node;
@@ -43,7 +43,7 @@ add_frame(pb_census *c, pb_frame frame, bool node, bool first, pb_share *share)
 
 /* Round 1 without a share, round 2 with one. */
 static void
-visit_below(pb_census *c, pb_entry e, unsigned h, pb_share *share)
+visit_below(pb_usage *c, pb_entry e, unsigned h, pb_share *share)
 {
     bool before;
     pb_frame frame = pb_entry_frame(e);
@@ -63,7 +63,7 @@ visit_below(pb_census *c, pb_entry e, unsigned h, pb_share *share)
 }
 
 static void
-visit(pb_census *c, const pb_buf *b, pb_share *share)
+visit(pb_usage *c, const pb_buf *b, pb_share *share)
 {
     c->tree++;
     for (unsigned i = 0; !pb_buf_is_inline(b) && i < PB_ROOT_SLOTS; i++) {
@@ -72,10 +72,10 @@ visit(pb_census *c, const pb_buf *b, pb_share *share)
 }
 
 void
-pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch)
+pb_usage_begin(pb_usage *c, pb_pool *pool, uint32_t *scratch)
 {
     size_t n = pb_pool_numbers(pool);
-    *c = (pb_census){pool, scratch, scratch + n, 0};
+    *c = (pb_usage){pool, scratch, scratch + n, 0};
     for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
         visit(c, b, NULL);
     }
@@ -84,7 +84,7 @@ pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch)
 }
 
 void
-pb_census_of(pb_census *c, const pb_buf *b, pb_share *share)
+pb_usage_of(pb_usage *c, const pb_buf *b, pb_share *share)
 {
     *share = (pb_share){0};
     visit(c, b, share);
@@ -128,7 +128,7 @@ find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
     return false;
 }
 
-/* One that an object is around rather than a hold inside the library. */
+/* One that an object is around rather than a read snapshot inside the library. */
 pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
 {

@@ -25,20 +25,20 @@ typedef struct {
     uint32_t *reach; /* trees that reach a frame */
     uint32_t *seen;  /* the last tree that came by, by number */
     uint32_t tree;
-} pb_census;
+} pb_usage;
 
-/* Words of zeroed scratch that a census takes. */
+/* Words of zeroed scratch that a usage takes. */
 size_t
-pb_census_words(const pb_pool *pool);
+pb_usage_words(const pb_pool *pool);
 
 /* Round 1, over all trees of the root.  O(frames that they reach). */
 void
-pb_census_begin(pb_census *c, pb_pool *pool, uint32_t *scratch);
+pb_usage_begin(pb_usage *c, pb_pool *pool, uint32_t *scratch);
 
 /* Round 2, for one tree.  Each may be asked once, in any order; that of those asked for the
  * first one pays what is left over.  O(frames that it reaches). */
 void
-pb_census_of(pb_census *c, const pb_buf *b, pb_share *share);
+pb_usage_of(pb_usage *c, const pb_buf *b, pb_share *share);
 
 /* A tree that reaches a frame, and where: of a node, where what it leads to begins. */
 typedef struct {

@@ -1,15 +1,15 @@
-/* pool/account.c: promises, limits, and the accounts of pools that share their frames. */
+/* pool/account.c: reservations, limits, and the accounts of pools that share their frames. */
 #include "pool/poison.h"
 #include "pool/internal.h"
 
-/* ---- promises (I3) ---- */
+/* ---- reservations (I3) ---- */
 
 /* The pool that n more frames are too many for, or NULL. */
 static pb_pool *
 over_limit(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
-        if (pool->held + pool->promised + n > pool->limit) {
+        if (pool->held + pool->reserved + n > pool->limit) {
             return pool;
         }
     }
@@ -20,7 +20,7 @@ static void
 speak_for(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
-        pool->promised += n;
+        pool->reserved += n;
     }
 }
 
@@ -28,19 +28,19 @@ speak_for(pb_pool *pool, uint64_t n)
 static bool
 is_short(pb_pool *root, uint64_t spoken)
 {
-    if (PB_UNLIKELY(root->listed + root->virgin < spoken) && root->debug) {
+    if (PB_UNLIKELY(root->listed + root->untouched < spoken) && root->debug) {
         pb_debug_end_quarantine(root); /* no reason to ask the system for more */
     }
-    return root->listed + root->virgin < spoken;
+    return root->listed + root->untouched < spoken;
 }
 
 pb_status
-pb_promise_locked(pb_pool *pool, uint64_t n)
+pb_reserve_locked(pb_pool *pool, uint64_t n)
 {
     pb_pool *root = pool->root;
-    uint64_t spoken = root->promised + n;
+    uint64_t spoken = root->reserved + n;
     root->asked = n;
-    if (PB_UNLIKELY(root->notice & PB_NOTICE_FAULT)) {
+    if (PB_UNLIKELY(root->pending & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* found while n was counted, perhaps */
     }
     root->refused = spoken < n ? root : over_limit(pool, n);
@@ -48,11 +48,11 @@ pb_promise_locked(pb_pool *pool, uint64_t n)
         return PB_LIMIT;
     }
     if (is_short(root, spoken)) {
-        root->short_by = spoken - root->listed - root->virgin;
+        root->short_by = spoken - root->listed - root->untouched;
         root->short_of_run = false;
         return PB_NEED_PAGES;
     }
-    if (PB_UNLIKELY(root->debug) && !pb_debug_vouch(root, n)) {
+    if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n)) {
         return PB_CORRUPT;
     }
     speak_for(pool, n);
@@ -60,16 +60,16 @@ pb_promise_locked(pb_pool *pool, uint64_t n)
 }
 
 pb_status
-pb_pool_promise(pb_pool *pool, uint64_t n)
+pb_pool_reserve(pb_pool *pool, uint64_t n)
 {
     pb_lock_take(&pool->root->lock);
-    pb_status st = pb_promise_locked(pool, n);
+    pb_status st = pb_reserve_locked(pool, n);
     pb_lock_drop(&pool->root->lock);
     return st;
 }
 
 void
-pb_pool_unpromise(pb_pool *pool, uint64_t n)
+pb_pool_unreserve(pb_pool *pool, uint64_t n)
 {
     pb_lock_take(&pool->root->lock);
     speak_for(pool, 0 - n);
@@ -86,7 +86,7 @@ account_moved(pb_pool *pool)
     }
     while (pool->reached < pool->mark_count && pool->held >= pool->marks[pool->reached]) {
         pool->crossed |= 1u << pool->reached++;
-        pool->root->notice |= PB_NOTICE_PRESSURE;
+        pool->root->pending |= PB_PENDING_PRESSURE;
     }
     while (pool->reached && pool->held < pool->marks[pool->reached - 1]) {
         pool->reached--;
@@ -99,7 +99,7 @@ account_moved(pb_pool *pool)
 }
 
 void
-pb_account_settle(pb_pool *pool)
+pb_account_end_trial(pb_pool *pool)
 {
     if (--pb_acting_of(pool)->trying) {
         return;
@@ -155,7 +155,7 @@ charge_parent(pb_pool *child)
     {
         for (uint32_t i = 0; i < r->count; i++) {
             pb_row *row = r->table + i;
-            if (!is_virgin(r, r->first + i) && !row->free.is_free &&
+            if (!is_untouched(r, r->first + i) && !row->free.is_free &&
                 row->held.account == child->account) {
                 row->held.account = child->parent->account & (PB_MOST_POOLS - 1);
             }

@@ -7,7 +7,7 @@
 
 #include "pool/pool.h"
 
-/* Huge pages for the ground that virgin frames are about to take, once the pool is
+/* Huge pages for the ground that untouched frames are about to take, once the pool is
  * large enough that a half-used huge page is a small part of it. */
 void
 pb_advise_dense(pb_region *r, uint64_t held);

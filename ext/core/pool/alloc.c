@@ -39,7 +39,7 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
     charge(pool, n);
     note_taken(pool, n);
     within_bounds(pool->root, first, n);
-    if (pool->root->witness) {
+    if (pool->root->trace_hook) {
         pb_debug_tell(pool->root, first, n, true);
     }
 }
@@ -83,7 +83,7 @@ take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
 }
 
 static bool
-take_virgin_low(pb_pool *pool, pb_region *r, uint32_t n)
+take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
 {
     pb_pool *root = pool->root;
     pb_frame first = r->lo;
@@ -94,14 +94,14 @@ take_virgin_low(pb_pool *pool, pb_region *r, uint32_t n)
         row_start(r->table + bit_index(r, first) + i, PB_KIND_DATA, pool->account);
     }
     r->lo += n;
-    root->virgin -= n;
+    root->untouched -= n;
     count_taken(pool, first, n);
     pb_advise_dense(r, root->held);
     return r->fresh_zero;
 }
 
 static pb_frame
-take_virgin_high(pb_pool *pool, pb_region *r, bool *zero)
+take_untouched_high(pb_pool *pool, pb_region *r, bool *zero)
 {
     pb_pool *root = pool->root;
     pb_frame frame = r->hi - 1;
@@ -110,14 +110,14 @@ take_virgin_high(pb_pool *pool, pb_region *r, bool *zero)
     }
     r->hi = frame;
     row_start(r->table + bit_index(r, frame), PB_KIND_NODE, pool->account);
-    root->virgin--;
+    root->untouched--;
     count_taken(pool, frame, 1);
     *zero = r->fresh_zero;
     return frame;
 }
 
 static pb_region *
-virgin_region(pb_pool *root)
+untouched_region(pb_pool *root)
 {
     pb_region *r = &root->region[root->newest];
     for (unsigned k = PB_REGION0_BITS - 1; r->lo == r->hi; k++) {
@@ -167,11 +167,11 @@ take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, boo
         return first;
     }
     if (!bump) { /* 4. fresh ground */
-        r = virgin_region(root);
+        r = untouched_region(root);
     }
     first = r->lo;
     *got = want < r->hi - r->lo ? want : r->hi - r->lo;
-    *zero = take_virgin_low(pool, r, *got);
+    *zero = take_untouched_low(pool, r, *got);
     return first;
 }
 
@@ -224,7 +224,7 @@ pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero)
     uint32_t got;
     pb_frame frame = 0;
     pb_lock_take(&pool->root->lock);
-    if (pb_promise_locked(pool, 1) == PB_OK) {
+    if (pb_reserve_locked(pool, 1) == PB_OK) {
         frame = take_run(pool, after, 1, &got, zero);
     }
     pb_lock_drop(&pool->root->lock);
@@ -243,7 +243,7 @@ pb_pool_take_node(pb_pool *pool, bool *zero)
         *zero = take_listed(pool, frame, 1, PB_KIND_NODE);
     }
     else {
-        frame = take_virgin_high(pool, virgin_region(root), zero);
+        frame = take_untouched_high(pool, untouched_region(root), zero);
     }
     for (pb_pool *p = pool; p; p = p->parent) {
         p->nodes++;
@@ -302,7 +302,7 @@ take_exact_locked(pb_pool *pool, uint32_t n)
         }
         if (r->hi - r->lo >= n) {
             first = r->lo;
-            take_virgin_low(pool, r, n);
+            take_untouched_low(pool, r, n);
             return first;
         }
     }

@@ -19,7 +19,7 @@ found(pb_pool *root, const char *why, pb_frame frame)
 static void
 release_special(pb_pool *root, pb_frame frame)
 {
-    if (root->witness) {
+    if (root->trace_hook) {
         pb_debug_tell(root, frame, 1, false);
     }
     if (!pb_debug_released(root, frame)) {
@@ -31,7 +31,7 @@ static void
 release_locked(pb_pool *root, pb_frame frame, pb_row *row)
 {
     discharge(pool_charged(root, row), row->held.kind == PB_KIND_NODE);
-    if (PB_UNLIKELY(root->witness || is_special(root))) {
+    if (PB_UNLIKELY(root->trace_hook || is_special(root))) {
         release_special(root, frame);
     }
     else {

@@ -171,7 +171,7 @@ pb_guard_behind(pb_pool *root, pb_frame frame)
 {
     pb_region *r = region_of(root, frame);
     uint32_t bit = bit_index(r, frame);
-    if (bit >= r->count || root->listed + root->virgin <= root->promised) {
+    if (bit >= r->count || root->listed + root->untouched <= root->reserved) {
         return;
     }
     pb_row *row = r->table + bit;
@@ -181,7 +181,7 @@ pb_guard_behind(pb_pool *root, pb_frame frame)
     }
     else if (frame == r->lo && r->lo < r->hi && r->fresh_zero) {
         r->lo++;
-        root->virgin--;
+        root->untouched--;
         bit_set(r->zero_map, bit);
     }
     else { /* held, or nobody knows what is in it */
@@ -197,7 +197,7 @@ pb_guard_left(pb_pool *root, pb_frame frame)
 {
     pb_region *r = region_of(root, frame);
     uint32_t bit = bit_index(r, frame);
-    if (bit >= r->count || is_virgin(r, frame) || r->table[bit].free.is_free ||
+    if (bit >= r->count || is_untouched(r, frame) || r->table[bit].free.is_free ||
         r->table[bit].held.kind != PB_KIND_GUARD) {
         return;
     }

@@ -76,7 +76,7 @@ region_of(pb_pool *root, pb_frame frame)
 
 /* Was it never handed out?  Its row says nothing then. */
 static inline bool
-is_virgin(const pb_region *r, pb_frame frame)
+is_untouched(const pb_region *r, pb_frame frame)
 {
     return frame >= r->lo && frame < r->hi;
 }
@@ -186,12 +186,12 @@ pool_charged(pb_pool *root, const pb_row *row)
 void
 account_moved(pb_pool *pool);
 
-/* n promised frames are taken. */
+/* n reserved frames are taken. */
 static inline void
 charge(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
-        pool->promised -= n;
+        pool->reserved -= n;
         pool->held += n;
         if (pool->held >= pool->watch && !pb_acting_of(pool)->trying) {
             account_moved(pool);
@@ -220,9 +220,9 @@ count_detached(pb_pool *pool, int by)
     }
 }
 
-/* pb_pool_promise, under the lock. */
+/* pb_pool_reserve, under the lock. */
 pb_status
-pb_promise_locked(pb_pool *pool, uint64_t n);
+pb_reserve_locked(pb_pool *pool, uint64_t n);
 
 /* ---- debug pools (pool/poison.c, pool/guard.c) ---- */
 

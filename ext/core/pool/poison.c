@@ -10,7 +10,7 @@
 void
 pb_debug_tell(pb_pool *root, pb_frame first, uint32_t n, bool taken)
 {
-    uint32_t number = root->witness(root, pb_acting_of(root)->tree, first, n, taken);
+    uint32_t number = root->trace_hook(root, pb_acting_of(root)->tree, first, n, taken);
     const pb_region *r = region_of(root, first);
     for (uint32_t i = 0; r->trace && i < n; i++) {
         pb_trace *trace = r->trace + bit_index(r, first) + i;
@@ -45,7 +45,7 @@ poison(const pb_pool *root, pb_frame frame)
 static bool
 is_left_zero(const pb_region *r, pb_frame frame)
 {
-    return is_virgin(r, frame) || bit_get(r->zero_map, bit_index(r, frame));
+    return is_untouched(r, frame) || bit_get(r->zero_map, bit_index(r, frame));
 }
 
 /* The first byte of an open frame that nobody holds which is not as it was left;
@@ -55,7 +55,7 @@ find_damage(pb_pool *root, pb_frame frame)
 {
     const pb_region *r = region_of(root, frame);
     const uint8_t *at = pb_frame_address(root, frame);
-    if (is_virgin(r, frame) && !r->fresh_zero) {
+    if (is_untouched(r, frame) && !r->fresh_zero) {
         return PB_PAGE_SIZE; /* nobody knows what was there */
     }
     if (is_left_zero(r, frame)) {
@@ -111,7 +111,7 @@ pb_debug_taken(pb_pool *root, pb_frame first, uint32_t n)
 }
 
 bool
-pb_debug_vouch(pb_pool *root, uint64_t n)
+pb_debug_verify_free(pb_pool *root, uint64_t n)
 {
     bool good = true;
     pb_frame frame = root->free_head;

@@ -5,7 +5,7 @@
  *    the tail past the end         0x5a (buffer/tail.c)
  *
  * A freed frame waits in the quarantine until PB_QUARANTINE others were freed after it.
- * Whoever wrote to one meanwhile is found when it leaves, when it is spoken for or taken,
+ * Whoever wrote to one meanwhile is found when it leaves, when it is reserved or taken,
  * and by pb_pool_check.  The damage is told once and mended.
  *
  * Functions without a word about the lock are called with that of the root held. */
@@ -18,7 +18,7 @@
 #define PB_POISON_END 0xa5
 #define PB_TAIL_FILL 0x5a
 
-/* Tell the witness, and note its number where frames are traced. */
+/* Tell the trace hook, and note its number where frames are traced. */
 void
 pb_debug_tell(pb_pool *root, pb_frame first, uint32_t n, bool taken);
 
@@ -34,7 +34,7 @@ pb_debug_released(pb_pool *root, pb_frame frame);
 /* Nobody has written to the free frames that are next in turn, n of them; else that is noted
  * and mended. */
 bool
-pb_debug_vouch(pb_pool *root, uint64_t n);
+pb_debug_verify_free(pb_pool *root, uint64_t n);
 
 /* Frames are short: the quarantine ends. */
 void

@@ -121,7 +121,7 @@ publish(pb_pool *pool, unsigned k)
     }
 }
 
-/* A region in slot k, all of it virgin. */
+/* A region in slot k, all of it untouched. */
 static pb_region *
 begin_region(pb_pool *root, unsigned k, void *base, void *table, uint32_t frames,
              bool traced)
@@ -135,7 +135,7 @@ begin_region(pb_pool *root, unsigned k, void *base, void *table, uint32_t frames
     r->hi = r->first + frames;
     r->advised = r->lo;
     lay_tables(r, table, traced);
-    root->virgin += r->hi - r->lo;
+    root->untouched += r->hi - r->lo;
     root->total += r->hi - r->lo;
     root->table_bytes += pb_pool_table_bytes(frames);
     root->regions++;
@@ -185,7 +185,7 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
     unsigned k = slot_for(root, PB_SAMPLE_FRAMES);
     pb_lock_take(&root->lock);
     pb_region *r = begin_region(root, k, base, table, PB_SAMPLE_FRAMES, true);
-    root->virgin -= r->hi - r->lo;
+    root->untouched -= r->hi - r->lo;
     r->lo = r->hi;
     r->sampled = true;
     for (uint32_t i = 0; i < r->count; i++) {
@@ -223,14 +223,14 @@ pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
     if (stays && root->fault.why == NULL) {
         root->fault = *fault;
     }
-    if (!(root->notice & PB_NOTICE_FAULT)) { /* the first is the one that is told */
+    if (!(root->pending & PB_PENDING_FAULT)) { /* the first is the one that is told */
         root->found = *fault;
-        root->notice |= PB_NOTICE_FAULT;
+        root->pending |= PB_PENDING_FAULT;
     }
 }
 
 static const char *
-why_wild(const pb_pool *pool, pb_frame frame)
+why_bad(const pb_pool *pool, pb_frame frame)
 {
     if (!pb_frame_valid(pool, frame)) {
         return "I1: an entry names a frame of no region";
@@ -243,10 +243,10 @@ why_wild(const pb_pool *pool, pb_frame frame)
 }
 
 void
-pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
-                   uint64_t offset)
+pb_pool_found_bad(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
+                  uint64_t offset)
 {
-    pb_fault fault = pb_fault_at(pool, why_wild(pool, frame), frame, owner, offset);
+    pb_fault fault = pb_fault_at(pool, why_bad(pool, frame), frame, owner, offset);
     pb_pool_found(pool, &fault, true);
 }
 
@@ -270,13 +270,13 @@ bool
 pb_frame_is_free(const pb_pool *pool, pb_frame frame)
 {
     const pb_region *r = &pool->root->region[pb_region_of(frame)];
-    return is_virgin(r, frame) || bit_get(r->free_map, bit_index(r, frame));
+    return is_untouched(r, frame) || bit_get(r->free_map, bit_index(r, frame));
 }
 
 pb_kind
 pb_frame_kind(const pb_region *r, pb_frame frame)
 {
-    if (frame == 0 || is_virgin(r, frame)) {
+    if (frame == 0 || is_untouched(r, frame)) {
         return PB_KIND_NONE;
     }
     const pb_row *row = r->table + bit_index(r, frame);
@@ -304,7 +304,7 @@ pb_pool_shared(const pb_pool *pool)
         for (uint32_t i = 0; i < r->count; i++) {
             const pb_row *row = r->table + i;
             bool more =
-                !is_virgin(r, r->first + i) && !row->free.is_free && row->held.count > 1;
+                !is_untouched(r, r->first + i) && !row->free.is_free && row->held.count > 1;
             shared += more && pb_pool_within(pool_charged(pool->root, row), pool);
         }
     }

@@ -10,7 +10,7 @@
  *    free: next, prev, cold                 in debug pools also: who took it and who freed
  *                                           it (8 bytes), how it is protected (1 byte)
  *
- * Frames of a region that were never handed out ("virgin") lie between `lo` and `hi`:
+ * Frames of a region that were never handed out ("untouched") lie between `lo` and `hi`:
  * data comes from the bottom, nodes from the top, so that nodes do not cut the runs
  * of data.  They are free, but neither on a list nor touched.  Of those that were, the
  * warm ones are on one list, the most recently freed first, and the cold ones, whose memory
@@ -67,7 +67,7 @@ typedef union {
 
 _Static_assert(sizeof(pb_row) == 8, "a row is 8 bytes: 0.2 % of a page");
 
-/* Who took a frame and who freed it last, as numbers that the witness gave. */
+/* Who took a frame and who freed it last, as numbers that the trace hook gave. */
 typedef struct {
     uint32_t took, freed;
 } pb_trace;
@@ -81,7 +81,7 @@ typedef struct {
     uint8_t *guard;  /* how each frame is protected (pool/guard.h); NULL: not at all */
     pb_frame first;
     uint32_t count;   /* frames mapped */
-    pb_frame lo, hi;  /* virgin: [lo, hi) */
+    pb_frame lo, hi;  /* untouched: [lo, hi) */
     pb_frame advised; /* huge pages were advised below this frame */
     pb_frame rested;  /* lo, when pb_advise_rest was last called */
     bool fresh_zero;
@@ -107,8 +107,8 @@ typedef struct {
 /* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
  * does. */
 typedef struct {
-    const struct pb_buf *tree, *proxy;
-    unsigned trying; /* see pb_account_try */
+    const struct pb_buf *tree, *on_behalf;
+    unsigned trying; /* see pb_account_begin_trial */
 } pb_acting;
 
 typedef struct pb_pool {
@@ -119,13 +119,13 @@ typedef struct pb_pool {
     uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of the region */
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
-    uint8_t notice;       /* of a root: something waits to be told (PB_NOTICE_*) */
+    uint8_t pending;      /* of a root: something waits to be told (PB_NOTICE_*) */
     uint16_t account;     /* its number; 0 is the root */
 
     /* ---- its account, with those of its children ---- */
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
-    uint64_t promised; /* of listed + virgin: spoken for (I3) */
+    uint64_t reserved; /* of listed + untouched: reserved (I3) */
     uint64_t limit;    /* frames */
     uint64_t taken;    /* frames handed out so far: see pb_pool_taken */
     uint64_t watch;    /* holding so many is to be noted: the next mark, or a new high */
@@ -137,14 +137,14 @@ typedef struct pb_pool {
 
     /* ---- the frames: of a root ---- */
     pb_lock lock;
-    unsigned newest;               /* the region to take virgin frames from; 0 = none yet */
-    pb_frame free_head, free_tail; /* warm: most recently freed first */
-    pb_frame cold_head;            /* given back to the system */
-    uint64_t total, listed, cold, virgin; /* listed: on either list */
+    unsigned newest; /* the region to take untouched frames from; 0 = none yet */
+    pb_frame free_head, free_tail;           /* warm: most recently freed first */
+    pb_frame cold_head;                      /* given back to the system */
+    uint64_t total, listed, cold, untouched; /* listed: on either list */
     uint64_t keep;      /* as many warm frames stay; the rest goes back by itself */
     uint64_t keep_most; /* keep rises up to here with what is taken again after it went */
     uint64_t quarantined, guards;
-    uint64_t asked;          /* frames that the last promise asked for */
+    uint64_t asked;          /* frames that the last reservation asked for */
     uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
     bool short_of_run;       /* and in one piece */
     struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
@@ -154,12 +154,12 @@ typedef struct pb_pool {
     struct pb_buf *bufs;       /* every tree that draws from the root or a child */
     pb_map *map;               /* where regions and views are listed; may be NULL */
     pb_fault fault;            /* the first broken rule; it stays */
-    pb_fault found;            /* with PB_NOTICE_FAULT: what is to be told */
+    pb_fault found;            /* with PB_PENDING_FAULT: what is to be told */
     /* Told of frames that are taken or freed, and by which tree; returns a number for that.
      * Runs under the pool's lock: no Python code. */
-    uint32_t (*witness)(struct pb_pool *root, const struct pb_buf *actor, pb_frame first,
-                        uint32_t n, bool taken);
-    pb_acting acting;                   /* see pb_act */
+    uint32_t (*trace_hook)(struct pb_pool *root, const struct pb_buf *actor, pb_frame first,
+                           uint32_t n, bool taken);
+    pb_acting acting;                   /* see pb_set_actor */
     pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
     uint32_t oldest;
     uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
@@ -169,8 +169,8 @@ typedef struct pb_pool {
     pb_region region[PB_REGION_SLOTS];
 } pb_pool;
 
-#define PB_NOTICE_FAULT 1
-#define PB_NOTICE_PRESSURE 2
+#define PB_PENDING_FAULT 1
+#define PB_PENDING_PRESSURE 2
 
 #if PB_LOCKS
 extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
@@ -310,15 +310,15 @@ pb_fault
 pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
             const struct pb_buf *owner, uint64_t offset);
 
-/* Note damage that was found: it is told after the call (PB_NOTICE_FAULT), and stays in
+/* Note damage that was found: it is told after the call (PB_PENDING_FAULT), and stays in
  * pool->fault when `stays`. */
 void
 pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
 
 /* The same of an entry that names no frame that may be touched. */
 void
-pb_pool_found_wild(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
-                   uint64_t offset);
+pb_pool_found_bad(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
+                  uint64_t offset);
 
 static inline pb_acting *
 pb_acting_of(pb_pool *pool)
@@ -333,23 +333,23 @@ pb_acting_of(pb_pool *pool)
 
 /* Tree b of the pool is about to take or free frames, or to be walked: for reports. */
 static inline void
-pb_act(pb_pool *pool, const struct pb_buf *b)
+pb_set_actor(pb_pool *pool, const struct pb_buf *b)
 {
     pb_acting *acting = pb_acting_of(pool);
-    acting->tree = acting->proxy ? acting->proxy : b;
+    acting->tree = acting->on_behalf ? acting->on_behalf : b;
 }
 
 /* A change that may yet be refused takes frames that it will give back then: nothing is said of
  * them until it is decided, neither in high_water nor by marks (I3).  Calls may be nested. */
 static inline void
-pb_account_try(pb_pool *pool)
+pb_account_begin_trial(pb_pool *pool)
 {
     pb_acting_of(pool)->trying++;
 }
 
 /* It is decided: what the pool and those above it hold now is looked at. */
 void
-pb_account_settle(pb_pool *pool);
+pb_account_end_trial(pb_pool *pool);
 
 /* ---- life ---- */
 
@@ -403,7 +403,7 @@ pb_pool_companion_bytes(const pb_pool *pool, uint32_t frames);
 uint32_t
 pb_pool_next_region(const pb_pool *pool);
 
-/* Holding marks[i] frames is to be noted (PB_NOTICE_PRESSURE, pool->crossed) whenever the
+/* Holding marks[i] frames is to be noted (PB_PENDING_PRESSURE, pool->crossed) whenever the
  * account gets there from below.  They rise; at most PB_MARKS. */
 void
 pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n);
@@ -427,20 +427,20 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 
 /* ---- reserve, then take (I3) ---- */
 
-/* Speak for n frames, so that taking them cannot fail.
+/* Reserve n frames, so that taking them cannot fail.
  * PB_CORRUPT where damage was found that is not told yet (so whoever counts what a change
  * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or
- * PB_NEED_PAGES with pool->short_by set; then nothing is spoken for. */
+ * PB_NEED_PAGES with pool->short_by set; then nothing is reserved. */
 pb_status
-pb_pool_promise(pb_pool *pool, uint64_t n);
+pb_pool_reserve(pb_pool *pool, uint64_t n);
 
-/* Give back what was spoken for and not taken. */
+/* Give back what was reserved and not taken. */
 void
-pb_pool_unpromise(pb_pool *pool, uint64_t n);
+pb_pool_unreserve(pb_pool *pool, uint64_t n);
 
 /* What a change needs is counted before it, where a frame that one tree names twice counts
  * twice; once the first of them has its copy, the second needs none.  So note what this
- * thread has taken so far, and afterwards give back what is left of n promised frames. */
+ * thread has taken so far, and afterwards give back what is left of n reserved frames. */
 static inline uint64_t
 pb_pool_taken(const pb_pool *pool)
 {
@@ -457,26 +457,26 @@ pb_pool_give_rest(pb_pool *pool, uint64_t n, uint64_t taken_before)
 {
     uint64_t rest = n - (pb_pool_taken(pool) - taken_before);
     if (PB_UNLIKELY(rest)) {
-        pb_pool_unpromise(pool, rest);
+        pb_pool_unreserve(pool, rest);
     }
 }
 
-/* Take up to `want` promised frames with consecutive numbers, after frame `after`
+/* Take up to `want` reserved frames with consecutive numbers, after frame `after`
  * where that is free; after == 0: from the most recently freed one on.  Returns the
  * first; *got >= 1; *zero: all known to be zeros.  Each has count 1, PB_KIND_DATA. */
 pb_frame
 pb_pool_take_run(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero);
 
-/* Speak for one frame and take it, as pb_pool_take_run does; 0 when there is none. */
+/* Reserve one frame and take it, as pb_pool_take_run does; 0 when there is none. */
 pb_frame
 pb_pool_take_one(pb_pool *pool, pb_frame after, bool *zero);
 
-/* Take one promised frame for a node.  Its bytes are not cleared. */
+/* Take one reserved frame for a node.  Its bytes are not cleared. */
 pb_frame
 pb_pool_take_node(pb_pool *pool, bool *zero);
 
-/* Take exactly `n` promised frames with consecutive numbers; 0 when there is no such
- * stretch (then nothing was taken and the promise stands).  O(frames) at worst. */
+/* Take exactly `n` reserved frames with consecutive numbers; 0 when there is no such
+ * stretch (then nothing was taken and the reservation stands).  O(frames) at worst. */
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
 
@@ -558,7 +558,7 @@ pb_frame_is_free(const pb_pool *pool, pb_frame frame);
 pb_kind
 pb_frame_kind(const pb_region *r, pb_frame frame);
 
-/* What the witness said of a frame; zeros where it is not kept. */
+/* What the trace hook said of a frame; zeros where it is not kept. */
 pb_trace
 pb_frame_trace(const pb_pool *pool, pb_frame frame);
 

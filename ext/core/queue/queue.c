@@ -9,11 +9,11 @@
 /* What is dropped lies before everything that stays, so that of shared nodes only those
  * on the way to the first page that stays are copied. */
 pb_status
-pb_queue_secure_drop(pb_buf *b, uint64_t *promised)
+pb_queue_secure_drop(pb_buf *b, uint64_t *reserved)
 {
     uint64_t most = b->root.shared ? b->root.levels : 0;
-    pb_status st = pb_pool_promise(b->pool, most);
-    *promised = st == PB_OK ? most : 0;
+    pb_status st = pb_pool_reserve(b->pool, most);
+    *reserved = st == PB_OK ? most : 0;
     return st;
 }
 
@@ -29,9 +29,9 @@ pb_queue_drop(pb_buf *b, pb_queue *q, uint64_t n)
 
 /* Push n bytes out of the front; secured before. */
 static pb_status
-push_out(pb_buf *b, pb_queue *q, uint64_t n, uint64_t promised)
+push_out(pb_buf *b, pb_queue *q, uint64_t n, uint64_t reserved)
 {
-    pb_pool_unpromise(b->pool, promised);
+    pb_pool_unreserve(b->pool, reserved);
     pb_status st = n ? pb_buf_drop_front(b, n) : PB_OK;
     if (st == PB_OK) {
         q->pushed += n;
@@ -44,7 +44,7 @@ push_out(pb_buf *b, pb_queue *q, uint64_t n, uint64_t promised)
 static void
 close_reservation(pb_buf *b, pb_queue *q)
 {
-    q->reserved = 0;
+    q->uncommitted = 0;
     q->fast = q->max_bytes;
     pb_buf_remember_tail(b);
 }
@@ -53,7 +53,7 @@ close_reservation(pb_buf *b, pb_queue *q)
 static pb_status
 keep_reserved(pb_buf *b, pb_queue *q, uint64_t n)
 {
-    if (q->reserved == 0) {
+    if (q->uncommitted == 0) {
         return PB_OK;
     }
     pb_status st = pb_buf_truncate(b, pb_queue_len(b, q) + n);
@@ -78,7 +78,7 @@ zero_range(const pb_buf *b, uint64_t off, uint64_t n)
 static void
 open_reservation(pb_queue *q, uint64_t n)
 {
-    q->reserved = n;
+    q->uncommitted = n;
     q->serial++;
     q->fast = 0;
 }
@@ -143,40 +143,40 @@ excess(const pb_buf *b, const pb_queue *q, uint64_t n)
 pb_status
 pb_queue_commit(pb_buf *b, pb_queue *q, uint64_t n)
 {
-    uint64_t promised, push = excess(b, q, n);
-    pb_status st = pb_queue_secure_drop(b, &promised);
+    uint64_t reserved, push = excess(b, q, n);
+    pb_status st = pb_queue_secure_drop(b, &reserved);
     if (st != PB_OK) {
         return st;
     }
     st = keep_reserved(b, q, n);
     if (st != PB_OK) {
-        pb_pool_unpromise(b->pool, promised);
+        pb_pool_unreserve(b->pool, reserved);
         return st;
     }
-    return push_out(b, q, push, promised);
+    return push_out(b, q, push, reserved);
 }
 
 /* ---- in ---- */
 
-/* 1. speak for what pushing out may take  2. append  3. push out.  When 2 fails nothing
+/* 1. reserve what pushing out may take  2. append  3. push out.  When 2 fails nothing
  * was pushed out. */
 pb_status
 pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push)
 {
-    uint64_t promised = 0;
+    uint64_t reserved = 0;
     pb_status st = keep_reserved(b, q, 0);
     if (st == PB_OK && push) {
-        st = pb_queue_secure_drop(b, &promised);
+        st = pb_queue_secure_drop(b, &reserved);
     }
     if (st != PB_OK) {
         return st;
     }
     st = pb_buf_extend(b, src, n);
     if (st != PB_OK) {
-        pb_pool_unpromise(b->pool, promised);
+        pb_pool_unreserve(b->pool, reserved);
         return st;
     }
-    return push_out(b, q, push, promised);
+    return push_out(b, q, push, reserved);
 }
 
 /* Pages that went over whole have one name again, and nothing else was shared. */
@@ -189,7 +189,7 @@ mark_unshared(pb_buf *b)
     }
 }
 
-/* 1. speak for what dropping may take on both sides  2. share pages, copy the other bytes
+/* 1. reserve what dropping may take on both sides  2. share pages, copy the other bytes
  * 3. drop them there, and what is too much here. */
 pb_status
 pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
@@ -206,22 +206,22 @@ pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t
     *short_of = b;
     st = keep_reserved(b, q, 0);
     if (st == PB_OK && push && shares) { /* the tree may be taller by then */
-        st = pb_pool_promise(b->pool, PB_MAX_LEVELS);
+        st = pb_pool_reserve(b->pool, PB_MAX_LEVELS);
         here = st == PB_OK ? PB_MAX_LEVELS : 0;
     }
     if (st == PB_OK) {
         st = pb_paste_begin(&p, b, b->root.size, from, 0, n);
     }
     if (st != PB_OK) {
-        pb_pool_unpromise(b->pool, here);
-        pb_pool_unpromise(from->pool, there);
+        pb_pool_unreserve(b->pool, here);
+        pb_pool_unreserve(from->pool, there);
         return st;
     }
     pb_paste_finish(&p);
     if (p.shared) {
-        pb_buf_told_shared(from);
+        pb_buf_mark_shared(from);
     }
-    pb_pool_unpromise(from->pool, there);
+    pb_pool_unreserve(from->pool, there);
     (void)pb_queue_drop(from, from_q, n); /* cannot fail: secured */
     if (p.shared && !shares) {
         mark_unshared(b);
@@ -277,10 +277,10 @@ bool
 pb_queue_check(const pb_buf *b, const pb_queue *q, pb_fault *fault)
 {
     const char *why = NULL;
-    if (q->reserved > b->root.size) {
+    if (q->uncommitted > b->root.size) {
         why = "more is reserved than the tree holds";
     }
-    else if (q->fast != (q->reserved ? 0 : q->max_bytes)) {
+    else if (q->fast != (q->uncommitted ? 0 : q->max_bytes)) {
         why = "a reservation that puts do not respect";
     }
     else if (q->overflow == PB_GROW && q->max_bytes != UINT64_MAX) {

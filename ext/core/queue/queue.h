@@ -24,9 +24,9 @@ typedef enum {
 } pb_overflow;
 
 typedef struct {
-    uint64_t fast;     /* puts that make the tree no longer than this need no thought:
+    uint64_t fast;        /* puts that make the tree no longer than this need no thought:
                         * max_bytes, or 0 while something is reserved */
-    uint64_t reserved; /* bytes at the end of the tree that are not in the queue yet */
+    uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
     uint64_t max_bytes;
     uint64_t out;      /* taken */
     uint64_t pushed;   /* pushed out of the front by newer bytes */
@@ -50,7 +50,7 @@ pb_queue_init(pb_queue *q, uint64_t max_bytes, pb_overflow overflow)
 static inline uint64_t
 pb_queue_len(const pb_buf *b, const pb_queue *q)
 {
-    return b->root.size - q->reserved;
+    return b->root.size - q->uncommitted;
 }
 
 /* The stream position of the first byte. */
@@ -120,7 +120,7 @@ pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t
 static inline bool
 pb_queue_put_fast(pb_buf *b, const pb_queue *q, const void *src, uint64_t n)
 {
-    bool fits = PB_LIKELY(n - 1 < b->root.room && b->root.size + n <= q->fast);
+    bool fits = PB_LIKELY(n - 1 < b->root.tail_room && b->root.size + n <= q->fast);
     if (fits) {
         (void)pb_buf_extend(b, src, n);
     }
@@ -137,10 +137,10 @@ pb_queue_drop(pb_buf *b, pb_queue *q, uint64_t n);
 void
 pb_queue_clear(pb_buf *b, pb_queue *q);
 
-/* Frames spoken for, so that a later drop of any number of bytes cannot fail for want
- * of them; to be given back right before it (pb_pool_unpromise). */
+/* Frames reserved, so that a later drop of any number of bytes cannot fail for want
+ * of them; to be given back right before it (pb_pool_unreserve). */
 pb_status
-pb_queue_secure_drop(pb_buf *b, uint64_t *promised);
+pb_queue_secure_drop(pb_buf *b, uint64_t *reserved);
 
 /* Where the first n bytes lie when taking them cannot fail and is quickly done: they lie
  * inline, or in the first page and do not use it up.  Else NULL. */
@@ -148,10 +148,10 @@ static inline const uint8_t *
 pb_queue_ready(const pb_buf *b, const pb_queue *q, uint64_t n)
 {
     if (pb_buf_is_inline(b)) {
-        return n <= b->root.size - q->reserved ? pb_buf_inline(b) : NULL;
+        return n <= b->root.size - q->uncommitted ? pb_buf_inline(b) : NULL;
     }
     const uint8_t *at = pb_buf_ready(b, n);
-    return PB_LIKELY(n < b->root.size - q->reserved) ? at : NULL;
+    return PB_LIKELY(n < b->root.size - q->uncommitted) ? at : NULL;
 }
 
 static inline void

@@ -134,7 +134,7 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
 {
     uint64_t tail = b->root.size - (off + old);
     bool front = off == 0 && n == 0; /* views follow their frames */
-    if (!pb_buf_vouch(b, src, n)) {
+    if (!pb_buf_may_use(b, src, n)) {
         return PB_CORRUPT;
     }
     if (n == old) {
@@ -164,7 +164,7 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     const uint8_t *from = src;
     uint64_t past = s->start + (s->n - 1) * (uint64_t)s->step; /* the last, modulo 2^64 */
     uint64_t low = pb_min(s->start, past), high = pb_max(s->start, past);
-    if (!pb_buf_vouch(b, src, s->n)) {
+    if (!pb_buf_may_use(b, src, s->n)) {
         return PB_CORRUPT;
     }
     pb_status st = prepare(b, low, high - low + 1);

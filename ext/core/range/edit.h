@@ -1,7 +1,7 @@
 /* range/edit.h: bytes exchanged for more or fewer, a stride of them set or taken out, and
  * all of them turned round.
  *
- * Each call speaks for what it needs first (I3): when it returns anything but PB_OK,
+ * Each call reserves what it needs first (I3): when it returns anything but PB_OK,
  * nothing has changed.  Holes that bytes are moved into become pages.  PB_PINNED: a live
  * view lies where offsets would be shifted (I7). */
 #ifndef PB_RANGE_EDIT_H

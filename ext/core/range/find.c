@@ -88,7 +88,7 @@ first_ask(const sought *s)
 static uint64_t
 in_run(const sought *s, const pb_run *run)
 {
-    const uint8_t *at = pb_match_first(run->at, run->n, s->byte, s->n);
+    const uint8_t *at = pb_memmem_first(run->at, run->n, s->byte, s->n);
     return at ? run->start + (uint64_t)(at - run->at) : NONE;
 }
 
@@ -160,7 +160,7 @@ pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, siz
 static uint64_t
 in_run_back(const sought *s, const pb_run *run)
 {
-    const uint8_t *at = pb_match_last(run->at, run->n, s->byte, s->n);
+    const uint8_t *at = pb_memmem_last(run->at, run->n, s->byte, s->n);
     return at ? run->start + (uint64_t)(at - run->at) : NONE;
 }
 
@@ -256,7 +256,7 @@ count_in_run(const sought *s, const pb_run *run, uint64_t *off)
     else {
         const uint8_t *p;
         while (run->n - at >= s->n &&
-               (p = pb_match_first(run->at + at, run->n - at, s->byte, s->n)) != NULL) {
+               (p = pb_memmem_first(run->at + at, run->n - at, s->byte, s->n)) != NULL) {
             count++;
             at = (uint64_t)(p - run->at) + s->n;
         }

@@ -53,8 +53,8 @@ static bool
 cut_at_pins(const pb_buf *b, uint64_t page, uint64_t *past)
 {
     uint64_t first, end;
-    if (pb_buf_is_inline(b) || b->book == NULL ||
-        !pb_book_next(b->book, page, &first, &end)) {
+    if (pb_buf_is_inline(b) || b->pins == NULL ||
+        !pb_pins_next(b->pins, page, &first, &end)) {
         return false;
     }
     *past = pb_min(*past, first <= page ? end : first);
@@ -203,7 +203,7 @@ change_shape(pb_paste *p, uint64_t need)
     pb_buf *to = p->to;
     uint64_t taken = pb_pool_taken(to->pool);
     forget(to);
-    pb_buf_cover(to, p->off + p->n); /* clears first what a view wrote past the end */
+    pb_buf_grow_to(to, p->off + p->n); /* clears first what a view wrote past the end */
     own_copied(p);
     p->shared = p->grafts && has_graft(p);
     if (p->shared) {
@@ -211,7 +211,7 @@ change_shape(pb_paste *p, uint64_t need)
     }
     replace_whole(p);
     pb_pool_give_rest(to->pool, need, taken);
-    to->mine = NULL; /* its node may have been replaced */
+    to->leaf_w = NULL; /* its node may have been replaced */
 }
 
 /* ---- where an empty buffer begins ---- */
@@ -257,11 +257,11 @@ begin_in_tree(pb_paste *p)
     uint64_t need = 0;
     if (st == PB_OK) {
         need = need_for_all(p);
-        st = pb_pool_promise(to->pool, need);
+        st = pb_pool_reserve(to->pool, need);
     }
     if (st != PB_OK) {
         forget(to);
-        pb_buf_settle(to);
+        pb_buf_shrink(to);
         pb_buf_remember_tail(to);
         return st;
     }
@@ -270,7 +270,7 @@ begin_in_tree(pb_paste *p)
 }
 
 static pb_status
-begin_spilled(pb_paste *p, bool was_inline)
+begin_promoted(pb_paste *p, bool was_inline)
 {
     pb_buf *to = p->to;
     if (was_inline || to->root.size == 0) {
@@ -278,11 +278,11 @@ begin_spilled(pb_paste *p, bool was_inline)
     }
     pb_status st = begin_in_tree(p);
     if (st == PB_OK) {
-        pb_buf_settle(to);
+        pb_buf_shrink(to);
         pb_buf_remember_tail(to);
     }
     else if (was_inline) {
-        pb_buf_unspill(to);
+        pb_buf_demote(to);
     }
     return st;
 }
@@ -304,16 +304,16 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
     }
     bool was_inline = pb_buf_is_inline(to);
     if (was_inline && end <= PB_INLINE) {
-        pb_buf_cover(to, end);
+        pb_buf_grow_to(to, end);
         pb_buf_remember_tail(to);
         return PB_OK;
     }
-    pb_account_try(to->pool);
-    pb_status st = pb_buf_begin(to) ? pb_buf_spill(to) : PB_CORRUPT;
+    pb_account_begin_trial(to->pool);
+    pb_status st = pb_buf_begin(to) ? pb_buf_promote(to) : PB_CORRUPT;
     if (st == PB_OK) {
-        st = begin_spilled(p, was_inline);
+        st = begin_promoted(p, was_inline);
     }
-    pb_account_settle(to->pool);
+    pb_account_end_trial(to->pool);
     return st;
 }
 
@@ -349,19 +349,19 @@ pb_paste_finish(const pb_paste *p)
 /* ---- holding a range ---- */
 
 void
-pb_buf_told_shared(pb_buf *b)
+pb_buf_mark_shared(pb_buf *b)
 {
     b->root.shared = PB_SHARED_FOR_GOOD;
-    b->mine = NULL;
-    b->root.room = 0;
-    if (b->book) {
-        b->book->run_count = 0;
+    b->leaf_w = NULL;
+    b->root.tail_room = 0;
+    if (b->pins) {
+        b->pins->run_count = 0;
     }
     pb_buf_remember_tail(b);
 }
 
 pb_status
-pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n)
+pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_t n)
 {
     pb_paste p;
     pb_status st;
@@ -370,7 +370,7 @@ pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n)
     r->whole = !pb_buf_viewed(from);
     r->off = r->whole ? off : 0;
     if (r->whole) {
-        st = pb_buf_hold(&r->b, from);
+        st = pb_buf_read_snapshot(&r->b, from);
     }
     else {
         st = pb_paste_begin(&p, &r->b, 0, from, off, n);
@@ -385,21 +385,21 @@ pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n)
             PB_SHARED_FOR_GOOD; /* the copies may be grafted into the target (I2) */
     }
     if (!r->whole && p.shared) {
-        pb_buf_told_shared(from);
+        pb_buf_mark_shared(from);
     }
     return PB_OK;
 }
 
 void
-pb_range_unhold(pb_held_range *r, pb_buf *from, bool shared)
+pb_range_end_snapshot(pb_range_snapshot *r, pb_buf *from, bool shared)
 {
     if (r->whole) {
-        pb_buf_unhold(&r->b, from);
+        pb_buf_end_snapshot(&r->b, from);
     }
     else {
         pb_buf_fini(&r->b);
     }
     if (shared && !pb_buf_is_inline(from)) {
-        pb_buf_told_shared(from);
+        pb_buf_mark_shared(from);
     }
 }

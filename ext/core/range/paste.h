@@ -28,7 +28,7 @@ typedef struct {
 /* Put [from_off, from_off + n) of `from`, inside its size, over [off, off + n) of `to`,
  * which is another buffer and grows as a write would make it.  PB_NEED_PAGES, PB_LIMIT,
  * PB_CAPACITY, PB_FROZEN: nothing has changed.  When `shared` is set, somebody has to tell
- * the owner of the frames (pb_buf_told_shared). */
+ * the owner of the frames (pb_buf_mark_shared). */
 pb_status
 pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64_t from_off,
                uint64_t n);
@@ -37,7 +37,7 @@ pb_paste_finish(const pb_paste *p);
 
 /* Frames of the buffer are named by another tree as well, from now on (I2). */
 void
-pb_buf_told_shared(pb_buf *b);
+pb_buf_mark_shared(pb_buf *b);
 
 /* What a range of a buffer holds, kept while the buffer goes on: O(1), and the pages of the
  * range under live views, which are copied (I11). */
@@ -45,14 +45,14 @@ typedef struct {
     pb_buf b;
     uint64_t off; /* where the range begins in it */
     bool whole;   /* it holds the whole buffer */
-} pb_held_range;
+} pb_range_snapshot;
 
 /* Hold [off, off + n) of `from`, inside its size, n > 0.  PB_NEED_PAGES, PB_LIMIT: nothing
- * has changed.  Ends with pb_range_unhold; `from` may not go before.  `shared`: somebody
+ * has changed.  Ends with pb_range_end_snapshot; `from` may not go before.  `shared`: somebody
  * shares frames of the range by now. */
 pb_status
-pb_range_hold(pb_held_range *r, pb_buf *from, uint64_t off, uint64_t n);
+pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_t n);
 void
-pb_range_unhold(pb_held_range *r, pb_buf *from, bool shared);
+pb_range_end_snapshot(pb_range_snapshot *r, pb_buf *from, bool shared);
 
 #endif

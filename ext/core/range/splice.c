@@ -23,8 +23,8 @@ second_tree(const pb_buf *b)
     memset(&t, 0, sizeof t);
     t.pool = b->pool;
     t.root = b->root;
-    t.root.room = 0;
-    t.root.lock = t.root.holds = 0;
+    t.root.tail_room = 0;
+    t.root.lock = t.root.readers = 0;
     t.root.shared = PB_SHARED_FOR_GOOD;
     pb_lock_take(&b->pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
@@ -43,8 +43,8 @@ take_place(pb_buf *b, pb_buf *t, bool shared)
 {
     pb_root old = b->root;
     uint8_t mark = shared ? PB_SHARED_FOR_GOOD : old.shared;
-    if (b->book) {
-        pb_book_shift(b->book, page_of(old.bias) - page_of(t->root.bias));
+    if (b->pins) {
+        pb_pins_shift(b->pins, page_of(old.bias) - page_of(t->root.bias));
     }
     forget(b);
     b->root.size = t->root.size;
@@ -91,17 +91,17 @@ exchange_in(pb_buf *t, const pb_buf *b, const exchange *x)
 static pb_status
 exchange_tree(pb_buf *b, const exchange *x)
 {
-    if (b->book && b->book->tail_dirty) { /* not viewed any more: we looked (I4) */
+    if (b->pins && b->pins->tail_written) { /* not viewed any more: we looked (I4) */
         pb_buf_clean_tail(b);
-        b->book->tail_dirty = false;
+        b->pins->tail_written = false;
     }
     if (!pb_tail_close(b)) {
         return PB_CORRUPT;
     }
     pb_buf t = second_tree(b);
-    pb_acting_of(b->pool)->proxy = b; /* what the second one takes is this one's */
+    pb_acting_of(b->pool)->on_behalf = b; /* what the second one takes is this one's */
     pb_status st = exchange_in(&t, b, x);
-    pb_acting_of(b->pool)->proxy = NULL;
+    pb_acting_of(b->pool)->on_behalf = NULL;
     if (st != PB_OK) {
         pb_tree_release(t.pool, &t.root);
         *x->shared = false;
@@ -136,18 +136,18 @@ exchange_inline(pb_buf *b, const exchange *x)
 }
 
 static pb_status
-exchange_spilled(pb_buf *b, const exchange *x)
+exchange_promoted(pb_buf *b, const exchange *x)
 {
     bool was_inline = pb_buf_is_inline(b);
-    pb_account_try(b->pool);
-    pb_status st = pb_buf_spill(b);
+    pb_account_begin_trial(b->pool);
+    pb_status st = pb_buf_promote(b);
     if (st == PB_OK) {
         st = exchange_tree(b, x);
         if (st != PB_OK && was_inline) {
-            pb_buf_unspill(b);
+            pb_buf_demote(b);
         }
     }
-    pb_account_settle(b->pool);
+    pb_account_end_trial(b->pool);
     return st;
 }
 
@@ -205,7 +205,7 @@ pb_buf_splice(pb_buf *b, uint64_t off, uint64_t cut, const pb_buf *from, uint64_
         return pb_buf_replace(b, off, cut, NULL, 0);
     }
     return pb_buf_is_inline(b) && grown <= PB_INLINE ? exchange_inline(b, &x)
-                                                     : exchange_spilled(b, &x);
+                                                     : exchange_promoted(b, &x);
 }
 
 pb_status

@@ -21,7 +21,7 @@ pb_graft_need(const pb_pool *pool, const pb_root *to, uint64_t first, uint64_t l
 
 /* Let the pages [first, last] of `to` be those of `from` from `at` on, holes too.  What was
  * there is given up.  Neither range may lie outside its tree; no page in them may be under
- * a live view (I11).  Spends promised frames, no more than pb_graft_need counted. */
+ * a live view (I11).  Spends reserved frames, no more than pb_graft_need counted. */
 void
 pb_graft(pb_pool *pool, pb_root *to, uint64_t first, uint64_t last, const pb_root *from,
          uint64_t at);

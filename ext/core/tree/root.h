@@ -83,7 +83,8 @@ pb_entry_same(pb_entry a, pb_entry b)
 
 /* Values of root.frozen. */
 #define PB_FROZEN_SNAPSHOT 1
-#define PB_FROZEN_INTERNAL 2 /* a hold inside the library: no object is around it */
+#define PB_FROZEN_INTERNAL \
+    2 /* a read snapshot inside the library: no object is around it */
 
 /* Everything a tree is, apart from the object that holds it.  size and bias are bytes;
  * bias + size never exceeds the reach of `levels`.  There is no pointer in it: with the
@@ -96,9 +97,9 @@ typedef struct {
     /* bytes that would be padding serve the holder (buffer/buf.h), so that a tiny buffer fits
      * its object */
     uint8_t lock;
-    uint16_t room;
+    uint16_t tail_room;
     uint8_t frozen;
-    uint8_t holds;
+    uint8_t readers;
     uint64_t bias; /* tree position of offset 0; below the span of a root slot */
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;

@@ -6,10 +6,10 @@
 /* ---- find ---- */
 
 bool
-pb_entry_wild(const pb_pool *pool, pb_entry e)
+pb_entry_note_bad(const pb_pool *pool, pb_entry e)
 {
     pb_pool *noted = (pb_pool *)(uintptr_t)pool;
-    pb_pool_found_wild(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
+    pb_pool_found_bad(noted, pb_acting_of(noted)->tree, pb_entry_frame(e), 0);
     return false;
 }
 
@@ -540,7 +540,7 @@ lower_once(pb_pool *pool, pb_root *root)
 }
 
 void
-pb_tree_settle(pb_pool *pool, pb_root *root)
+pb_tree_shrink(pb_pool *pool, pb_root *root)
 {
     if (root->size == 0) {
         pb_tree_release(pool, root);

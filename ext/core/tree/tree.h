@@ -22,21 +22,21 @@ pb_node_of(const pb_pool *pool, pb_entry e)
 
 /* Notes that an entry must not be followed.  Returns false. */
 bool
-pb_entry_wild(const pb_pool *pool, pb_entry e);
+pb_entry_note_bad(const pb_pool *pool, pb_entry e);
 
 /* May the node or page behind an entry be looked at?  Else that is noted, and the entry
  * passed over like a hole; the call is refused or told of it in the end. */
 static inline bool
 pb_entry_good(const pb_pool *pool, pb_entry e)
 {
-    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_wild(pool, e);
+    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
 /* And may the page be written by a tree that shares nothing (I2)? */
 static inline bool
 pb_entry_mine(const pb_pool *pool, pb_entry e)
 {
-    return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_wild(pool, e);
+    return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
 /* How many entries from `at`, which is e, on name frames that follow one another in one
@@ -71,7 +71,7 @@ uint64_t
 pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
 
 /* Make the path to `page` exist and be owned by this tree alone (I2); returns its leaf.
- * Spends promised frames as counted by pb_tree_need. */
+ * Spends reserved frames as counted by pb_tree_need. */
 void
 pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
 
@@ -108,7 +108,7 @@ pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h);
 /* Leave behind root slots before the bias, and levels that the size no longer asks
  * for.  Cannot fail, keeps every byte. */
 void
-pb_tree_settle(pb_pool *pool, pb_root *root);
+pb_tree_shrink(pb_pool *pool, pb_root *root);
 
 /* Drop everything: size 0, bias 0, one level.  Cannot fail. */
 void

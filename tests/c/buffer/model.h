@@ -17,7 +17,7 @@ typedef struct {
     uint64_t size, bias;
     unsigned levels, max_levels;
     uint64_t shifted; /* bytes that positions fell by so far */
-    bool book;        /* has or had live views: never tiny again */
+    bool pins;        /* has or had live views: never tiny again */
     bool tiny;        /* in the object itself; sheet 0 keeps the bytes, but is no page */
     sheet **sheet;    /* sorted by number */
     size_t sheets, room;
@@ -37,7 +37,7 @@ model_clear(model *m)
     }
     m->size = m->bias = 0;
     m->levels = 1;
-    m->tiny = PB_INLINE > 0 && !m->book;
+    m->tiny = PB_INLINE > 0 && !m->pins;
 }
 
 static inline void
@@ -163,7 +163,7 @@ model_shift_down(model *m, uint64_t bytes)
 
 /* Root slots are left behind, and a level goes when four entries below it do. */
 static inline void
-model_settle(model *m)
+model_shrink(model *m)
 {
     if (m->size == 0) {
         model_clear(m);
@@ -197,7 +197,7 @@ model_nodes(const model *m)
 
 /* Tiny contents move to a page, if there are any. */
 static inline void
-model_spill(model *m)
+model_promote(model *m)
 {
     if (m->tiny && m->size) {
         model_make_sheet(m, 0);
@@ -212,7 +212,7 @@ static inline void
 model_write(model *m, uint64_t off, const uint8_t *src, uint64_t n)
 {
     if (off + n > PB_INLINE) {
-        model_spill(m);
+        model_promote(m);
     }
     model_raise(m, off + n);
     for (uint64_t pos = m->bias + off, end = pos + n; pos < end;) {
@@ -263,7 +263,7 @@ model_truncate(model *m, uint64_t size)
 {
     if (size >= m->size) {
         if (size > PB_INLINE) {
-            model_spill(m);
+            model_promote(m);
         }
         model_raise(m, size);
         m->size = size;
@@ -274,7 +274,7 @@ model_truncate(model *m, uint64_t size)
     if (size && !m->tiny) {
         model_remove(m, page_number(m->bias + size - 1) + 1, UINT64_MAX);
     }
-    model_settle(m);
+    model_shrink(m);
 }
 
 /* A page goes when no byte of it that counts is outside the range. */
@@ -310,7 +310,7 @@ model_drop_front(model *m, uint64_t n)
     m->bias += n;
     m->size -= n;
     model_remove(m, 0, page_number(m->bias));
-    model_settle(m);
+    model_shrink(m);
 }
 
 /* ---- are they the same? ---- */
@@ -400,16 +400,16 @@ agree_on_bytes(const pb_buf *b, const model *m)
 static inline void
 check_mine(const pb_buf *b)
 {
-    if (pb_buf_is_inline(b) || b->mine == NULL) {
+    if (pb_buf_is_inline(b) || b->leaf_w == NULL) {
         return;
     }
     pb_step steps[PB_MAX_LEVELS + 1];
-    unsigned n = pb_tree_walk(b->pool, &b->root, b->mine_first, steps);
+    unsigned n = pb_tree_walk(b->pool, &b->root, b->leaf_w_first, steps);
     CHECK(b->root.levels > 1 && n >= b->root.levels - 1u);
     for (unsigned i = 0; i + 1 < b->root.levels; i++) {
         CHECK_EQ(pb_frame_count(b->pool, steps[i].frame), 1);
     }
-    CHECK_EQ((uintptr_t)b->mine, steps[b->root.levels - 2].address);
+    CHECK_EQ((uintptr_t)b->leaf_w, steps[b->root.levels - 2].address);
 }
 
 /* Everything that can be seen of the buffer is as the model says, and whole. */
@@ -426,8 +426,8 @@ agree(const pb_buf *b, const model *m)
     CHECK_EQ(pb_buf_levels(b), m->levels);
     CHECK_EQ(pb_buf_bias(b), m->bias);
     CHECK_EQ(pb_buf_is_inline(b), m->tiny);
-    pb_usage use;
-    pb_buf_usage(b, &use);
+    pb_tree_stats use;
+    pb_buf_stats(b, &use);
     CHECK_EQ(use.pages, m->tiny ? 0 : m->sheets);
     CHECK_EQ(use.nodes, model_nodes(m));
     check_mine(b);
@@ -544,12 +544,12 @@ pair_clear(pair *p)
 }
 
 static inline void
-pair_spill(pair *p)
+pair_promote(pair *p)
 {
     pb_status st;
-    GROWING(p->mem, st, pb_buf_spill(&p->b));
+    GROWING(p->mem, st, pb_buf_promote(&p->b));
     CHECK_OK(st);
-    model_spill(&p->m);
+    model_promote(&p->m);
 }
 
 /* Bytes of a known pattern at [off, off + n). */

@@ -35,7 +35,7 @@ test_an_empty_buffer_has_nothing(void)
     CHECK(pb_buf_ready(&p.b, 1) == NULL);
     pb_buf_clear(&p.b);
     CHECK_EQ(mem.pool.total, 0); /* no region was asked for */
-    pair_spill(&p);
+    pair_promote(&p);
     CHECK_EQ(mem.pool.total, 0);
     AGREE(&p.b, &p.m);
     pair_clear(&p);
@@ -432,7 +432,7 @@ static void
 test_the_tail_is_remembered(void)
 {
     start(true, PB_MAX_LEVELS);
-    pair_spill(&p);
+    pair_promote(&p);
     pair_extend(&p, (const uint8_t *)"x", 1);
     mem.pool.limit = 0; /* not even asked */
     pb_entry away = p.b.root.slot[0];
@@ -476,7 +476,7 @@ test_the_pool_lists_its_buffers(void)
         memory_init(&mem, PB_UNLIMITED, true);
         for (unsigned k = 0; k < 3; k++) {
             pb_buf_init(&b[k], &mem.pool, PB_MAX_LEVELS);
-            CHECK_OK(pb_buf_spill(&b[k])); /* a tiny one has no tree to be listed */
+            CHECK_OK(pb_buf_promote(&b[k])); /* a tiny one has no tree to be listed */
         }
         for (unsigned k = 0; k < 3; k++) {
             unsigned n = 0;

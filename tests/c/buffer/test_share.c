@@ -33,8 +33,8 @@ share_stop(void)
     check_both();
     pair_fini(&one);
     AGREE(&two.b, &two.m);
-    pb_usage use;
-    pb_buf_usage(&two.b, &use);
+    pb_tree_stats use;
+    pb_buf_stats(&two.b, &use);
     CHECK_EQ(use.shared, 0); /* all its own again */
     pair_fini(&two);
     CHECK_EMPTY(&mem.pool);
@@ -54,8 +54,8 @@ test_a_share_costs_nothing(void)
         pair_share(&two, &one);
         CHECK_EQ(mem.pool.held, levels);
         check_both();
-        pb_usage use;
-        pb_buf_usage(&two.b, &use);
+        pb_tree_stats use;
+        pb_buf_stats(&two.b, &use);
         CHECK_EQ(use.shared, 1); /* the entry of the root; what lies below has one name */
         CHECK_EQ(use.pages, 1);
         share_stop();

@@ -10,8 +10,8 @@ static memory mem; /* one pool for all: frames come warm and dirty */
 static void
 have_plenty(void)
 {
-    memory_promise(&mem, PLENTY);
-    pb_pool_unpromise(&mem.pool, PLENTY);
+    memory_reserve(&mem, PLENTY);
+    pb_pool_unreserve(&mem.pool, PLENTY);
 }
 
 /* ---- shapes ---- */
@@ -238,7 +238,7 @@ static sight
 look_at(const pb_buf *b)
 {
     const pb_pool *pool = b->pool;
-    sight s = {b->root, pool->held, pool->nodes, pool->listed + pool->virgin, 1};
+    sight s = {b->root, pool->held, pool->nodes, pool->listed + pool->untouched, 1};
     for (unsigned i = 0; i < PB_ROOT_SLOTS && !pb_buf_is_inline(b); i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
         s.digest =
@@ -265,24 +265,24 @@ check_same(const sight *a, const sight *b)
 
 typedef enum { BY_LIMIT, BY_MEMORY } lack;
 
-/* Only n frames more are to be had: the limit says so, or the rest is spoken for. */
+/* Only n frames more are to be had: the limit says so, or the rest is reserved. */
 static pb_status
 call_with(pair *p, const operation *op, range r, lack by, uint64_t n)
 {
     pb_pool *pool = &mem.pool;
-    uint64_t others = pool->listed + pool->virgin - n;
+    uint64_t others = pool->listed + pool->untouched - n;
     if (by == BY_LIMIT) {
         pool->limit = pool->held + n;
     }
     else {
-        CHECK_OK(pb_pool_promise(pool, others));
+        CHECK_OK(pb_pool_reserve(pool, others));
     }
     pb_status st = op->call(&p->b, r);
     if (by == BY_LIMIT) {
         pool->limit = PB_UNLIMITED;
     }
     else {
-        pb_pool_unpromise(pool, others);
+        pb_pool_unreserve(pool, others);
     }
     return st;
 }
@@ -354,7 +354,7 @@ sweep(size_t shape, company with, const operation *op, range r, lack by)
     AGREE(&other.b, &other.m);
     pair_fini(&p);
     pair_fini(&other);
-    CHECK_EQ(mem.pool.held + mem.pool.promised, 0);
+    CHECK_EQ(mem.pool.held + mem.pool.reserved, 0);
 }
 
 static void

@@ -6,17 +6,17 @@
 
 static memory mem;
 static pair p;
-static pb_book book;
+static pb_pin_list pins;
 
 static void
 start(uint64_t pages)
 {
     memory_init(&mem, PB_UNLIMITED, false);
     pair_init(&p, &mem, PB_MAX_LEVELS);
-    book = (pb_book){0};
-    CHECK_OK(pb_buf_open_book(&p.b, &book));
-    model_spill(&p.m);
-    p.m.book = true;
+    pins = (pb_pin_list){0};
+    CHECK_OK(pb_buf_open_pins(&p.b, &pins));
+    model_promote(&p.m);
+    p.m.pins = true;
     pair_scribble(&p, 0, pages * PB_PAGE_SIZE, 1);
 }
 
@@ -90,8 +90,8 @@ test_a_view_that_gets_no_memory_changes_nothing(void)
         uint64_t n = 0;
         pb_status st = PB_LIMIT;
         scatter(11);
-        memory_promise(&mem, 200);
-        pb_pool_unpromise(&mem.pool, 200);
+        memory_reserve(&mem, 200);
+        pb_pool_unreserve(&mem.pool, 200);
         if (shared) {
             pair_share(&copy, &p);
         }
@@ -127,10 +127,10 @@ test_a_run_asks_for_a_region_of_its_size(void)
     memory_init(&mem, PB_UNLIMITED, false);
     mem.piece = 4;
     pair_init(&p, &mem, PB_MAX_LEVELS);
-    book = (pb_book){0};
-    CHECK_OK(pb_buf_open_book(&p.b, &book));
-    model_spill(&p.m);
-    p.m.book = true;
+    pins = (pb_pin_list){0};
+    CHECK_OK(pb_buf_open_pins(&p.b, &pins));
+    model_promote(&p.m);
+    p.m.pins = true;
     pair_scribble(&p, 0, 9 * PB_PAGE_SIZE, 1);
     for (int i = 0; i < 10; i++) {
         memory_grow(&mem); /* enough frames, but nowhere nine in a row */
@@ -155,8 +155,8 @@ test_a_copy_that_gets_no_memory_changes_nothing(void)
     start(12);
     CHECK_OK(pb_buf_pin(&p.b, 0, PB_PAGE_SIZE, &pin[0], &at));
     CHECK_OK(pb_buf_pin(&p.b, 7 * PB_PAGE_SIZE, 2 * PB_PAGE_SIZE, &pin[1], &at));
-    memory_promise(&mem, 100);
-    pb_pool_unpromise(&mem.pool, 100);
+    memory_reserve(&mem, 100);
+    pb_pool_unreserve(&mem.pool, 100);
     pair_init(&copy, &mem, PB_MAX_LEVELS);
     pb_status st = PB_LIMIT;
     for (uint64_t n = 0; st == PB_LIMIT; n++) {
@@ -201,7 +201,7 @@ test_restore(void)
     CHECK_OK(pb_buf_restore(&p.b, &old.b));
     model_fini(&p.m);
     model_copy(&p.m, &old.m);
-    p.m.book = true;
+    p.m.pins = true;
     AGREE(&p.b, &p.m);
     pair_scribble(&p, 5, PB_PAGE_SIZE, 3);
     AGREE(&p.b, &p.m);
@@ -210,7 +210,7 @@ test_restore(void)
     stop();
 }
 
-/* Tiny contents are copied, not shared; a buffer with a book stays a tree. */
+/* Tiny contents are copied, not shared; a buffer with a pin list stays a tree. */
 static void
 test_share_and_restore_of_tiny_buffers(void)
 {
@@ -225,13 +225,13 @@ test_share_and_restore_of_tiny_buffers(void)
     CHECK_OK(pb_buf_restore(&p.b, &tiny.b));
     model_fini(&p.m);
     model_copy(&p.m, &tiny.m);
-    p.m.book = true;
-    model_spill(&p.m);
+    p.m.pins = true;
+    model_promote(&p.m);
     AGREE(&p.b, &p.m);
     CHECK_OK(pb_buf_restore(&tiny.b, &p.b));
     model_fini(&tiny.m);
     model_copy(&tiny.m, &p.m);
-    tiny.m.book = false;
+    tiny.m.pins = false;
     AGREE(&tiny.b, &tiny.m);
     pair_clear(&tiny);
     AGREE(&tiny.b, &tiny.m);

@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     player y;
-    pb_book book;
+    pb_pin_list pins;
     view v[VIEWS];
 } viewed;
 
@@ -96,7 +96,7 @@ check_views(viewed *w)
 {
     pb_buf *b = &w->y.p.b;
     uint64_t live = 0, detached = 0;
-    pb_usage use;
+    pb_tree_stats use;
     HERE();
     agree(b, &w->y.p.m);
     for (unsigned k = 0; k < VIEWS; k++) {
@@ -116,7 +116,7 @@ check_views(viewed *w)
             live += v->live[i] && !again;
         }
     }
-    pb_buf_usage(b, &use);
+    pb_buf_stats(b, &use);
     CHECK_EQ(use.pinned, live);
     CHECK_EQ(pb_buf_viewed(b), live > 0);
     CHECK(b->pool->detached <= detached);
@@ -310,13 +310,13 @@ hold_and_write(viewed *w)
     DOING("hold");
     uint8_t shared = y->p.b.root.shared;
     pair_init(&held, y->p.mem, PB_MAX_LEVELS);
-    GROWING(y->p.mem, st, pb_buf_hold(&held.b, &y->p.b));
+    GROWING(y->p.mem, st, pb_buf_read_snapshot(&held.b, &y->p.b));
     CHECK_OK(st);
     model_copy(&held.m, &y->p.m);
     step_write(y);
     agree(&held.b, &held.m);
     check_views(w);
-    pb_buf_unhold(&held.b, &y->p.b);
+    pb_buf_end_snapshot(&held.b, &y->p.b);
     CHECK_EQ(y->p.b.root.shared, shared);
     model_fini(&held.m);
 }
@@ -394,14 +394,14 @@ remember_views(viewed *w)
 }
 
 static void
-open_book(viewed *w)
+open_pins(viewed *w)
 {
     pb_status st;
-    w->book = (pb_book){0};
-    GROWING(w->y.p.mem, st, pb_buf_open_book(&w->y.p.b, &w->book));
+    w->pins = (pb_pin_list){0};
+    GROWING(w->y.p.mem, st, pb_buf_open_pins(&w->y.p.b, &w->pins));
     CHECK_OK(st);
-    model_spill(&w->y.p.m);
-    w->y.p.m.book = true;
+    model_promote(&w->y.p.m);
+    w->y.p.m.pins = true;
 }
 
 static void
@@ -414,7 +414,7 @@ play_viewed(uint64_t seed, int steps)
     w.y.c = chance_of(seed);
     w.y.sparse = seed % 5 == 4;
     pair_init(&w.y.p, &mem, PB_MAX_LEVELS);
-    open_book(&w);
+    open_pins(&w);
     for (int i = 0; i < steps; i++) {
         NOTE("seed %" PRIu64 " step %d", seed, i);
         step_viewed(&w);

@@ -182,7 +182,7 @@ test_root(void)
     b->root.max_levels = 2;
     check_root("past the capacity");
     b->root = good;
-    b->root.size = b->root.room = 0;
+    b->root.size = b->root.tail_room = 0;
     check_root("an empty tree has levels");
     b->root = good;
     stop();
@@ -196,7 +196,7 @@ test_page_before_the_bias(void)
     start();
     b->root.bias += PB_PAGE_SIZE;
     b->root.size -= PB_PAGE_SIZE;
-    b->front = NULL;
+    b->head = NULL;
     check_named("before the bias", frame_of_page(b, 0), 0);
     b->root.bias -= PB_PAGE_SIZE;
     b->root.size += PB_PAGE_SIZE;
@@ -211,7 +211,7 @@ test_page_past_the_end(void)
     pb_frame frame = frame_of_page(b, last);
     uint64_t size = b->root.size;
     b->root.size = offset_of_page(last);
-    b->root.room = 0;
+    b->root.tail_room = 0;
     check_named("past the end", frame, offset_of_page(last));
     b->root.size = size;
     stop();
@@ -224,8 +224,8 @@ test_empty_node(void)
     bool zero;
     uint64_t first = 3 * (uint64_t)PB_FANOUT * PB_FANOUT; /* root slot 3: a hole so far */
     b->root.size = pb_reach(3) - b->root.bias;
-    b->root.room = 0;
-    memory_promise(&mem, 1);
+    b->root.tail_room = 0;
+    memory_reserve(&mem, 1);
     pb_frame frame = pb_pool_take_node(pool, &zero);
     memset(pb_frame_address(pool, frame), 0, PB_PAGE_SIZE);
     CHECK_EQ(b->root.slot[3], PB_HOLE);
@@ -253,11 +253,11 @@ test_stale_byte_past_the_end(void)
                     page << PB_PAGE_SHIFT > b->root.bias ? offset_of_page(page) : 0);
         bytes[i] = 0;
     }
-    pb_book book = {.tail_dirty = true};
-    b->book = &book;
+    pb_pin_list pins = {.tail_written = true};
+    b->pins = &pins;
     bytes[PB_PAGE_SIZE - 1] = 1; /* a view may have stored it */
     CHECK_POOL(pool);
-    b->book = NULL;
+    b->pins = NULL;
     bytes[PB_PAGE_SIZE - 1] = 0;
     stop();
 }
@@ -277,9 +277,9 @@ test_inline(void)
         pb_buf_inline(&tiny)[PB_INLINE - 1] = 1;
         CHECK(!pb_buf_check(&tiny, &fault) && strstr(fault.why, "I4: an inline byte"));
         pb_buf_inline(&tiny)[PB_INLINE - 1] = 0;
-        tiny.root.room--;
+        tiny.root.tail_room--;
         CHECK(!pb_buf_check(&tiny, &fault) && strstr(fault.why, "a stale tail"));
-        tiny.root.room++;
+        tiny.root.tail_room++;
         tiny.tail++;
         CHECK(!pb_buf_check(&tiny, &fault) && strstr(fault.why, "a stale tail"));
         tiny.tail--;
@@ -298,10 +298,10 @@ static void
 test_pins(void)
 {
     start();
-    pb_book book = {0};
+    pb_pin_list pins = {0};
     pb_pin pin;
     uint8_t *at;
-    CHECK_OK(pb_buf_open_book(b, &book));
+    CHECK_OK(pb_buf_open_pins(b, &pins));
     CHECK_OK(pb_buf_pin(b, offset_of_page(6), 2 * PB_PAGE_SIZE, &pin, &at));
     CHECK_POOL(pool);
     pb_frame frame = pin.frame;
@@ -321,7 +321,7 @@ test_pins(void)
     b->root.shared = 0;
     CHECK_POOL(pool);
     pb_buf_unpin(pool, &pin);
-    b->book = NULL;
+    b->pins = NULL;
     stop();
 }
 
@@ -332,25 +332,25 @@ test_stale_places(void)
 {
     start();
     CHECK(pb_buf_peek(b, offset_of_page(6), 1) != NULL);
-    CHECK(b->seen != NULL);
-    uint64_t seen_first = b->seen_first;
-    pb_entry *seen = b->seen;
-    b->seen = (pb_entry *)pb_frame_address(pool, pb_entry_frame(b->root.slot[0]));
-    check_named("a stale leaf", 0, seen_first ? offset_of_page(seen_first) : 0);
-    b->seen = seen;
+    CHECK(b->leaf_r != NULL);
+    uint64_t leaf_r_first = b->leaf_r_first;
+    pb_entry *seen = b->leaf_r;
+    b->leaf_r = (pb_entry *)pb_frame_address(pool, pb_entry_frame(b->root.slot[0]));
+    check_named("a stale leaf", 0, leaf_r_first ? offset_of_page(leaf_r_first) : 0);
+    b->leaf_r = seen;
 
     pair_extend(&p, (const uint8_t *)"z", 1);
-    CHECK(b->root.room > 0);
+    CHECK(b->root.tail_room > 0);
     uint64_t page = (b->root.bias + b->root.size) >> PB_PAGE_SHIFT;
     b->tail++;
     check_named("a stale tail", 0, offset_of_page(page));
     b->tail--;
 
     pair_drop_front(&p, 1);
-    CHECK(b->front != NULL);
-    b->front += PB_PAGE_SIZE;
+    CHECK(b->head != NULL);
+    b->head += PB_PAGE_SIZE;
     check_named("a stale front", 0, 0);
-    b->front -= PB_PAGE_SIZE;
+    b->head -= PB_PAGE_SIZE;
     stop();
 }
 
@@ -401,8 +401,8 @@ test_a_frame_without_an_owner(void)
 static void
 test_sums(void)
 {
-    uint64_t *const sums[] = {&pool->held,   &pool->nodes, &pool->listed,
-                              &pool->virgin, &pool->total, &pool->promised};
+    uint64_t *const sums[] = {&pool->held,      &pool->nodes, &pool->listed,
+                              &pool->untouched, &pool->total, &pool->reserved};
     start();
     for (unsigned i = 0; i < sizeof sums / sizeof *sums; i++) {
         NOTE("sum %u", i);

@@ -9,12 +9,12 @@ static uint8_t *state;
 static size_t numbers;
 
 static void
-chart(void)
+layout(void)
 {
     free(state);
-    numbers = pb_chart_frames(&mem.pool);
+    numbers = pb_layout_frames(&mem.pool);
     state = malloc(numbers + 1);
-    pb_chart_pool(&mem.pool, state, numbers);
+    pb_layout_pool(&mem.pool, state, numbers);
 }
 
 static void
@@ -46,12 +46,12 @@ test_regions_in_the_order_of_their_numbers(void)
     uint32_t count;
     uint64_t total = 0;
     memory_init(&mem, PB_UNLIMITED, false);
-    CHECK_EQ(pb_chart_frames(&mem.pool), 0);
-    CHECK(!pb_chart_region(&mem.pool, 0, &first, &count));
+    CHECK_EQ(pb_layout_frames(&mem.pool), 0);
+    CHECK(!pb_layout_region(&mem.pool, 0, &first, &count));
     memory_grow_by(&mem, 100);
     memory_grow_by(&mem, 3 * PB_REGION0_FRAMES); /* skips numbers */
     memory_grow(&mem);
-    for (size_t at = 0; pb_chart_region(&mem.pool, at, &first, &count);
+    for (size_t at = 0; pb_layout_region(&mem.pool, at, &first, &count);
          at = (size_t)first + count) {
         CHECK(first >= at && first > 0);
         CHECK(pb_frame_valid(&mem.pool, first));
@@ -59,7 +59,7 @@ test_regions_in_the_order_of_their_numbers(void)
         total += count;
     }
     CHECK_EQ(total, mem.pool.total);
-    chart();
+    layout();
     CHECK_EQ(counted(PB_STATE_UNUSED), numbers);
     stop();
 }
@@ -73,7 +73,7 @@ test_every_state_set_by_hand(void)
     for (unsigned i = 0; i < 6; i++) {
         data[i] = take_data(&mem, i ? data[i - 1] : 0);
     }
-    memory_promise(&mem, 1);
+    memory_reserve(&mem, 1);
     node = pb_pool_take_node(&mem.pool, &zero);
     memset(pb_frame_address(&mem.pool, node), 0, PB_PAGE_SIZE);
     pb_frame_ref(&mem.pool, data[1]);
@@ -82,7 +82,7 @@ test_every_state_set_by_hand(void)
     pb_frame_unref(&mem.pool, data[3]);
     pb_frame_unref(&mem.pool, data[4]);
     pb_frame_row(&mem.pool, data[4])->free.cold = 1; /* as trim() would leave it */
-    chart();
+    layout();
     pb_frame_row(&mem.pool, data[4])->free.cold = 0;
     const pb_state want[] = {PB_STATE_DATA, PB_STATE_SHARED_DATA, PB_STATE_DETACHED,
                              PB_STATE_FREE, PB_STATE_GIVEN_BACK,  PB_STATE_DATA};
@@ -94,7 +94,7 @@ test_every_state_set_by_hand(void)
     CHECK_EQ(state[0], PB_STATE_UNUSED);
     CHECK_EQ(state[data[5] + 1], PB_STATE_UNUSED);
     pb_frame_ref(&mem.pool, node);
-    chart();
+    layout();
     CHECK_EQ(state[node], PB_STATE_SHARED_NODE);
     pb_frame_unref(&mem.pool, node);
     pb_frame_unref(&mem.pool, node);
@@ -151,7 +151,8 @@ walked(const pb_buf *b, uint64_t page, unsigned level)
 
 /* The runs of a level are what the walks say, in order, and none could be longer. */
 static void
-check_level(const pb_buf *b, pb_chart *c, pb_chart_run *run, unsigned level, uint64_t pages)
+check_level(const pb_buf *b, pb_layout *c, pb_layout_run *run, unsigned level,
+            uint64_t pages)
 {
     int before = PB_STATES;
     for (uint64_t page = 0; page < pages; page++) {
@@ -162,8 +163,8 @@ check_level(const pb_buf *b, pb_chart *c, pb_chart_run *run, unsigned level, uin
         if (inside && page == run->first) {
             CHECK(before != want);
         }
-        if (inside && page + 1 == run->past && !pb_chart_next(c, run)) {
-            *run = (pb_chart_run){0};
+        if (inside && page + 1 == run->past && !pb_layout_next(c, run)) {
+            *run = (pb_layout_run){0};
         }
         before = want;
     }
@@ -172,13 +173,13 @@ check_level(const pb_buf *b, pb_chart *c, pb_chart_run *run, unsigned level, uin
 static void
 check_runs(const pb_buf *b)
 {
-    pb_chart c;
-    pb_chart_run run = {0};
+    pb_layout c;
+    pb_layout_run run = {0};
     uint64_t head = b->root.bias & PB_PAGE_MASK;
     uint64_t pages = (head + b->root.size + PB_PAGE_MASK) >> PB_PAGE_SHIFT;
-    chart();
-    pb_chart_open(&c, b);
-    (void)pb_chart_next(&c, &run);
+    layout();
+    pb_layout_open(&c, b);
+    (void)pb_layout_next(&c, &run);
     for (unsigned level = 1; level <= b->root.levels; level++) {
         check_level(b, &c, &run, level, pages);
     }
@@ -189,8 +190,8 @@ static void
 test_no_pages_no_runs(void)
 {
     pb_buf b;
-    pb_chart c;
-    pb_chart_run run;
+    pb_layout c;
+    pb_layout_run run;
     memory_init(&mem, PB_UNLIMITED, true);
     pb_buf_init(&b, &mem.pool, PB_MAX_LEVELS);
     for (unsigned i = 0; i < 3; i++) {
@@ -198,9 +199,9 @@ test_no_pages_no_runs(void)
         pb_status st;
         GROWING(&mem, st, pb_buf_truncate(&b, sizes[i]));
         CHECK_OK(st);
-        pb_chart_open(&c, &b);
-        CHECK(!pb_chart_next(&c, &run));
-        CHECK(!pb_chart_next(&c, &run));
+        pb_layout_open(&c, &b);
+        CHECK(!pb_layout_next(&c, &run));
+        CHECK(!pb_layout_next(&c, &run));
     }
     pb_buf_fini(&b);
     stop();
@@ -210,21 +211,21 @@ static void
 test_a_dense_tree_is_one_run_a_level(void)
 {
     pb_buf b;
-    pb_chart c;
-    pb_chart_run run;
+    pb_layout c;
+    pb_layout_run run;
     uint64_t pages = 4 * PB_FANOUT + 1;
     memory_init(&mem, PB_UNLIMITED, true);
     pb_buf_init(&b, &mem.pool, PB_MAX_LEVELS);
     write_pages(&b, 0, pages);
-    pb_chart_open(&c, &b);
+    pb_layout_open(&c, &b);
     for (unsigned level = 1; level <= b.root.levels; level++) {
-        CHECK(pb_chart_next(&c, &run));
+        CHECK(pb_layout_next(&c, &run));
         CHECK_EQ(run.level, level);
         CHECK_EQ(run.first, 0);
         CHECK_EQ(run.past, pages);
         CHECK_EQ(run.state, level < b.root.levels ? PB_STATE_NODE : PB_STATE_DATA);
     }
-    CHECK(!pb_chart_next(&c, &run));
+    CHECK(!pb_layout_next(&c, &run));
     pb_buf_fini(&b);
     stop();
 }
@@ -268,7 +269,7 @@ test_below_a_shared_node_all_is_shared(void)
         pb_buf_init(&one, &mem.pool, PB_MAX_LEVELS);
         write_pages(&one, (pb_reach(levels) >> PB_PAGE_SHIFT) - 1, 1);
         share(&two, &one);
-        chart();
+        layout();
         CHECK_EQ(counted(PB_STATE_SHARED_NODE), levels - 1);
         CHECK_EQ(counted(PB_STATE_SHARED_DATA), 1);
         CHECK_EQ(counted(PB_STATE_NODE) + counted(PB_STATE_DATA), 0);
@@ -283,13 +284,13 @@ static void
 test_pinned_and_detached(void)
 {
     pb_buf b;
-    pb_book book = {0};
+    pb_pin_list pins = {0};
     pb_pin pin, other;
     pb_status st;
     uint8_t *at;
     memory_init(&mem, PB_UNLIMITED, false);
     pb_buf_init(&b, &mem.pool, PB_MAX_LEVELS);
-    CHECK_OK(pb_buf_open_book(&b, &book));
+    CHECK_OK(pb_buf_open_pins(&b, &pins));
     write_pages(&b, 0, 12);
     GROWING(&mem, st, pb_buf_pin(&b, 2 * PB_PAGE_SIZE, 5 * PB_PAGE_SIZE, &pin, &at));
     CHECK_OK(st);
@@ -304,7 +305,7 @@ test_pinned_and_detached(void)
     CHECK_EQ(counted(PB_STATE_PINNED), 1);
     CHECK_EQ(counted(PB_STATE_DETACHED), 4);
     pb_buf_unpin(&mem.pool, &pin);
-    chart();
+    layout();
     CHECK_EQ(counted(PB_STATE_PINNED), 0);
     CHECK_EQ(counted(PB_STATE_DETACHED), 1);
     pb_buf_unpin(&mem.pool, &other);

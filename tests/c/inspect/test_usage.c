@@ -33,7 +33,7 @@ make(pb_buf *b, pb_pool *pool, uint64_t pages)
     uint8_t page[PB_PAGE_SIZE];
     memset(page, 1, sizeof page);
     pb_buf_init(b, pool, PB_MAX_LEVELS);
-    CHECK_OK(pb_buf_spill(b));
+    CHECK_OK(pb_buf_promote(b));
     for (uint64_t i = 0; i < pages; i++) {
         CHECK_OK(pb_buf_write(b, i << PB_PAGE_SHIFT, page, PB_PAGE_SIZE));
     }
@@ -48,14 +48,14 @@ share(pb_buf *to, pb_buf *from)
 
 /* The shares of n trees in what a pool took, in this order; their sum is returned. */
 static uint64_t
-census(pb_pool *pool, pb_buf *const *trees, unsigned n, pb_share *shares)
+usage(pb_pool *pool, pb_buf *const *trees, unsigned n, pb_share *shares)
 {
     uint64_t sum = 0;
-    pb_census c;
-    uint32_t *scratch = calloc(pb_census_words(pool), sizeof *scratch);
-    pb_census_begin(&c, pool, scratch);
+    pb_usage c;
+    uint32_t *scratch = calloc(pb_usage_words(pool), sizeof *scratch);
+    pb_usage_begin(&c, pool, scratch);
     for (unsigned i = 0; i < n; i++) {
-        pb_census_of(&c, trees[i], &shares[i]);
+        pb_usage_of(&c, trees[i], &shares[i]);
         sum += shares[i].proportional;
     }
     free(scratch);
@@ -75,7 +75,7 @@ test_a_tree_alone_has_all_of_it(void)
     pb_buf a;
     pb_share s;
     make(&a, root, 9);
-    CHECK_EQ(census(root, (pb_buf *[]){&a}, 1, &s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&a}, 1, &s), held_bytes(root));
     CHECK_EQ(s.frames, root->held);
     CHECK_EQ(s.nodes, root->nodes);
     CHECK_EQ(s.own, s.frames);
@@ -93,7 +93,7 @@ test_nothing_is_held_by_what_has_no_pages(void)
     if (PB_INLINE) {
         CHECK_OK(pb_buf_write(&a, 0, "inline", 6));
     }
-    CHECK_EQ(census(root, (pb_buf *[]){&a}, 1, &s), 0);
+    CHECK_EQ(usage(root, (pb_buf *[]){&a}, 1, &s), 0);
     CHECK_EQ(s.frames + s.nodes + s.own, 0);
     pb_buf_fini(&a);
     stop();
@@ -110,7 +110,7 @@ test_the_first_asked_pays_the_remainder(void)
     share(&b, &a);
     share(&c, &a);
     CHECK_EQ(root->held, 4);
-    CHECK_EQ(census(root, (pb_buf *[]){&b, &a, &c}, 3, s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&b, &a, &c}, 3, s), held_bytes(root));
     CHECK_EQ(s[1].proportional, 4 * (PB_PAGE_SIZE / 3));
     CHECK_EQ(s[2].proportional, s[1].proportional);
     CHECK_EQ(s[0].proportional, 4 * (PB_PAGE_SIZE / 3 + PB_PAGE_SIZE % 3));
@@ -134,14 +134,14 @@ test_pages_below_a_shared_node_are_shared(void)
     share(&b, &a);
     CHECK_OK(pb_buf_write(&b, 0, "x", 1));
     uint64_t changed = b.root.levels; /* a page, and the nodes on the way to it */
-    CHECK_EQ(census(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
     CHECK_EQ(s[0].own, changed);
     CHECK_EQ(s[1].own, changed);
     CHECK_EQ(s[0].frames, s[1].frames);
     CHECK_EQ(s[0].proportional + s[1].proportional, held_bytes(root));
     CHECK_EQ(s[0].proportional, s[1].proportional);
     pb_buf_fini(&a);
-    CHECK_EQ(census(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
     CHECK_EQ(s[0].own, s[0].frames);
     pb_buf_fini(&b);
     stop();
@@ -164,13 +164,13 @@ test_a_frame_named_twice_by_one_tree_counts_once(void)
     a.root.shared = 1;
     CHECK_POOL(root);
     CHECK_EQ(root->held, 3);
-    CHECK_EQ(census(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
     CHECK_EQ(s[0].frames, 2);
     CHECK_EQ(s[0].own, 1);
     CHECK_EQ(s[1].frames, 2);
     CHECK_EQ(s[1].own, 1);
     pb_buf_fini(&a);
-    CHECK_EQ(census(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
+    CHECK_EQ(usage(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
     CHECK_EQ(s[0].own, 2);
     pb_buf_fini(&b);
     stop();
@@ -190,13 +190,13 @@ test_a_pool_divides_what_it_took(void)
     pb_buf *const both[] = {&a, &b};
     CHECK_EQ(child.held, 4);
     CHECK_EQ(root->held, 5);
-    CHECK_EQ(census(root, both, 2, s), held_bytes(root));
-    CHECK_EQ(census(&child, both, 2, s), held_bytes(&child));
+    CHECK_EQ(usage(root, both, 2, s), held_bytes(root));
+    CHECK_EQ(usage(&child, both, 2, s), held_bytes(&child));
     CHECK_EQ(s[0].own, 1);
     CHECK_EQ(s[1].proportional, 3 * PB_PAGE_SIZE / 2);
     pb_buf_fini(&a);
     CHECK_EQ(child.held, 3);
-    CHECK_EQ(census(&child, both + 1, 1, s), held_bytes(&child));
+    CHECK_EQ(usage(&child, both + 1, 1, s), held_bytes(&child));
     pb_buf_fini(&b);
     stop();
 }
@@ -263,8 +263,8 @@ test_shares_add_up_at_random(void)
             GROWING(&mem, st, pb_buf_write(from, off, "abc", 3));
         }
         CHECK_OK(st);
-        CHECK_EQ(census(root, all, TREES, s), held_bytes(root));
-        CHECK_EQ(census(&child, all, TREES, s), held_bytes(&child));
+        CHECK_EQ(usage(root, all, TREES, s), held_bytes(root));
+        CHECK_EQ(usage(&child, all, TREES, s), held_bytes(&child));
         CHECK_POOL(root);
     }
     for (unsigned i = 0; i < TREES; i++) {

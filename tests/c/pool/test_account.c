@@ -39,7 +39,7 @@ static pb_frame
 take(pb_pool *pool, uint32_t n)
 {
     pb_frame first = take_frames(pool, n);
-    CHECK_EQ(root->promised, 0);
+    CHECK_EQ(root->reserved, 0);
     return first;
 }
 
@@ -50,8 +50,8 @@ check_sums_at(int line, uint64_t of_root, uint64_t of_upper, uint64_t of_lower)
     CHECK_EQ(root->held, of_root);
     CHECK_EQ(upper.held, of_upper);
     CHECK_EQ(lower.held, of_lower);
-    CHECK_EQ(root->promised + upper.promised + lower.promised, 0);
-    CHECK_EQ(root->total, root->held + root->listed + root->virgin);
+    CHECK_EQ(root->reserved + upper.reserved + lower.reserved, 0);
+    CHECK_EQ(root->total, root->held + root->listed + root->untouched);
 }
 
 #define CHECK_HELD(...) check_sums_at(__LINE__, __VA_ARGS__)
@@ -87,7 +87,7 @@ test_nodes_are_charged_too(void)
 {
     start(PB_UNLIMITED, PB_UNLIMITED, PB_UNLIMITED);
     bool zero;
-    CHECK_OK(pb_pool_promise(&lower, 1));
+    CHECK_OK(pb_pool_reserve(&lower, 1));
     pb_frame node = pb_pool_take_node(&lower, &zero);
     CHECK_HELD(1, 1, 1);
     CHECK_EQ(root->nodes, 1);
@@ -142,7 +142,7 @@ test_a_region_that_comes_later_is_known_to_children(void)
 {
     start(PB_UNLIMITED, PB_UNLIMITED, PB_UNLIMITED);
     pb_frame all = take(&lower, 255);
-    CHECK_STATUS(pb_pool_promise(&lower, 1), PB_NEED_PAGES);
+    CHECK_STATUS(pb_pool_reserve(&lower, 1), PB_NEED_PAGES);
     CHECK_EQ(root->short_by, 1);
     memory_grow(&mem);
     pb_frame more = take(&lower, 10);
@@ -166,20 +166,20 @@ static void
 test_the_pool_whose_limit_it_was_is_named(void)
 {
     start(9, 6, 3);
-    CHECK_STATUS(pb_pool_promise(&lower, 4), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&lower, 4), PB_LIMIT);
     CHECK(root->refused == &lower);
     pb_frame a = take(&upper, 4);
-    CHECK_STATUS(pb_pool_promise(&lower, 3), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&lower, 3), PB_LIMIT);
     CHECK(root->refused == &upper);
     pb_frame b = take(&beside, 4);
-    CHECK_STATUS(pb_pool_promise(&lower, 2), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&lower, 2), PB_LIMIT);
     CHECK(root->refused == root);
-    CHECK_STATUS(pb_pool_promise(&lower, UINT64_MAX), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&lower, UINT64_MAX), PB_LIMIT);
     CHECK_HELD(8, 4, 0);
     pb_frame c = take(&lower, 1);
     CHECK(root->refused == NULL);
     CHECK_HELD(9, 5, 1);
-    CHECK_STATUS(pb_pool_promise(&beside, 1), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&beside, 1), PB_LIMIT);
     CHECK(root->refused == root);
     unref_backwards(root, a, 4);
     unref_backwards(root, b, 4);
@@ -187,25 +187,25 @@ test_the_pool_whose_limit_it_was_is_named(void)
     stop();
 }
 
-/* What is spoken for counts as what is held does, in every pool above. */
+/* What is reserved counts as what is held does, in every pool above. */
 static void
-test_a_promise_is_one_of_every_pool_above(void)
+test_a_reservation_is_one_of_every_pool_above(void)
 {
     start(PB_UNLIMITED, 6, 4);
-    CHECK_OK(pb_pool_promise(&lower, 4));
-    CHECK_EQ(lower.promised, 4);
-    CHECK_EQ(upper.promised, 4);
-    CHECK_EQ(root->promised, 4);
-    CHECK_EQ(beside.promised, 0);
-    CHECK_STATUS(pb_pool_promise(&upper, 3), PB_LIMIT);
-    CHECK_STATUS(pb_pool_promise(&lower, 1), PB_LIMIT);
+    CHECK_OK(pb_pool_reserve(&lower, 4));
+    CHECK_EQ(lower.reserved, 4);
+    CHECK_EQ(upper.reserved, 4);
+    CHECK_EQ(root->reserved, 4);
+    CHECK_EQ(beside.reserved, 0);
+    CHECK_STATUS(pb_pool_reserve(&upper, 3), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(&lower, 1), PB_LIMIT);
     CHECK(root->refused == &lower);
-    pb_pool_unpromise(&lower, 1);
-    CHECK_EQ(upper.promised, 3);
-    CHECK_OK(pb_pool_promise(&upper, 3));
-    CHECK_EQ(lower.promised, 3);
-    pb_pool_unpromise(&upper, 3);
-    pb_pool_unpromise(&lower, 3);
+    pb_pool_unreserve(&lower, 1);
+    CHECK_EQ(upper.reserved, 3);
+    CHECK_OK(pb_pool_reserve(&upper, 3));
+    CHECK_EQ(lower.reserved, 3);
+    pb_pool_unreserve(&upper, 3);
+    pb_pool_unreserve(&lower, 3);
     CHECK_HELD(0, 0, 0);
     stop();
 }
@@ -287,9 +287,9 @@ static uint32_t
 crossed(pb_pool *pool)
 {
     uint32_t bits = pool->crossed;
-    CHECK_EQ((root->notice & PB_NOTICE_PRESSURE) != 0, bits != 0);
+    CHECK_EQ((root->pending & PB_PENDING_PRESSURE) != 0, bits != 0);
     pool->crossed = 0;
-    root->notice &= (uint8_t)~PB_NOTICE_PRESSURE;
+    root->pending &= (uint8_t)~PB_PENDING_PRESSURE;
     return bits;
 }
 
@@ -404,7 +404,7 @@ main(void)
     RUN(test_detached_frames_are_counted_where_they_are_charged);
     RUN(test_a_region_that_comes_later_is_known_to_children);
     RUN(test_the_pool_whose_limit_it_was_is_named);
-    RUN(test_a_promise_is_one_of_every_pool_above);
+    RUN(test_a_reservation_is_one_of_every_pool_above);
     RUN(test_what_others_hold_of_a_child_becomes_its_parents);
     RUN(test_a_number_is_used_again);
     RUN(test_check_tells_of_a_child_that_miscounts);

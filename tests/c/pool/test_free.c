@@ -37,7 +37,7 @@ static pb_frame
 take_units(uint32_t units)
 {
     uint32_t skip = pool->region[pool->newest].first ? 0 : UNIT - 1;
-    CHECK_OK(pb_pool_promise(pool, skip + units * UNIT));
+    CHECK_OK(pb_pool_reserve(pool, skip + units * UNIT));
     if (skip) {
         CHECK(pb_pool_take_exact(pool, skip) != 0);
     }
@@ -61,7 +61,7 @@ give_back_skipped(void)
 static void
 check_sums(void)
 {
-    CHECK_EQ(pool->total, pool->held + pool->listed + pool->virgin);
+    CHECK_EQ(pool->total, pool->held + pool->listed + pool->untouched);
     CHECK(pool->cold <= pool->listed);
 }
 
@@ -96,7 +96,7 @@ test_warm_frames_are_taken_before_cold_ones(void)
     (void)pb_pool_trim(pool);
     pb_frame warm = a + 3 * UNIT;
     pb_frame_unref(pool, warm);
-    CHECK_OK(pb_pool_promise(pool, 2));
+    CHECK_OK(pb_pool_reserve(pool, 2));
     CHECK_EQ(pb_pool_take_run(pool, 0, 1, &got, &zero), warm);
     CHECK(!zero);
     CHECK_EQ(pb_pool_take_run(pool, 0, 1, &got, &zero), a);
@@ -120,7 +120,7 @@ test_cold_frames_are_zeros_where_the_region_says_so(void)
         pb_frame a = take_units(2);
         unref_frames(pool, a, 2 * UNIT);
         CHECK(pb_pool_trim(pool) != 0);
-        CHECK_OK(pb_pool_promise(pool, 2 * UNIT));
+        CHECK_OK(pb_pool_reserve(pool, 2 * UNIT));
         CHECK_EQ(pb_pool_take_run(pool, a - 1, 2 * UNIT, &got, &zero), a);
         CHECK_EQ(got, 2 * UNIT);
         CHECK_EQ(zero, zeroes);
@@ -186,13 +186,13 @@ test_keep_rises_with_cold_frames_that_are_taken_again(void)
     pb_frame a = take_units(8);
     unref_frames(pool, a, 8 * UNIT);
     (void)pb_pool_trim(pool);
-    CHECK_OK(pb_pool_promise(pool, 8 * UNIT));
+    CHECK_OK(pb_pool_reserve(pool, 8 * UNIT));
     CHECK_EQ(pb_pool_take_exact(pool, 3 * UNIT), a);
     CHECK_EQ(pool->keep, 7 * UNIT);
     CHECK_EQ(pb_pool_take_exact(pool, 5 * UNIT), a + 3 * UNIT);
     CHECK_EQ(pool->keep, 9 * UNIT); /* and no further */
     unref_frames(pool, a, 8 * UNIT);
-    CHECK_OK(pb_pool_promise(pool, 8 * UNIT));
+    CHECK_OK(pb_pool_reserve(pool, 8 * UNIT));
     CHECK_EQ(pb_pool_take_exact(pool, 8 * UNIT), a); /* warm: nothing to learn */
     CHECK_EQ(pool->keep, 9 * UNIT);
     unref_frames(pool, a, 8 * UNIT);
@@ -207,7 +207,7 @@ test_batches(void)
     uint32_t n = (uint32_t)PB_BATCH + 4 * UNIT;
     start_with(0, n + UNIT, true);
     pool->keep = UNIT;
-    CHECK_OK(pb_pool_promise(pool, n));
+    CHECK_OK(pb_pool_reserve(pool, n));
     pb_frame a = pb_pool_take_exact(pool, n);
     unref_frames(pool, a, (uint32_t)PB_BATCH + UNIT - 1);
     CHECK_EQ(pool->cold, 0);
@@ -226,16 +226,16 @@ test_a_debug_pool_gives_back_only_what_becomes_zeros(void)
     for (int zeroes = 0; zeroes < 2; zeroes++) {
         start_with(1, FRAMES, zeroes);
         uint32_t all = FRAMES - (pool->region[pool->newest].first == 0);
-        CHECK_OK(pb_pool_promise(pool, all));
+        CHECK_OK(pb_pool_reserve(pool, all));
         pb_frame a = pb_pool_take_exact(pool, all);
         unref_frames(pool, a, all);
-        CHECK_OK(pb_pool_promise(pool, all)); /* the quarantine ends */
-        pb_pool_unpromise(pool, all);
+        CHECK_OK(pb_pool_reserve(pool, all)); /* the quarantine ends */
+        pb_pool_unreserve(pool, all);
         CHECK_EQ(pb_pool_trim(pool) != 0, zeroes);
         check_sums();
-        CHECK_OK(pb_pool_promise(pool, all));
+        CHECK_OK(pb_pool_reserve(pool, all));
         CHECK_EQ(pb_pool_take_exact(pool, all), a);
-        CHECK_EQ(pool->notice, 0);
+        CHECK_EQ(pool->pending, 0);
         unref_frames(pool, a, all);
         stop();
     }

@@ -26,7 +26,7 @@ start(uint32_t most_mappings)
 static void
 stop(void)
 {
-    CHECK_EQ(pool->notice, 0);
+    CHECK_EQ(pool->pending, 0);
     CHECK_EMPTY(pool);
     memory_fini(&mem);
     memset(ground.at, 1, ground.size); /* all of it may be used again */
@@ -119,7 +119,7 @@ test_a_guard_is_kept_behind_each_run(void)
     CHECK_EQ(kind_of(a + 2), PB_KIND_GUARD);
     CHECK_EQ(kind_of(b + 1), PB_KIND_GUARD);
     CHECK_EQ(pool->guards, 2);
-    CHECK_EQ(pool->total, pool->held + pool->listed + pool->virgin + pool->guards);
+    CHECK_EQ(pool->total, pool->held + pool->listed + pool->untouched + pool->guards);
     pb_frame_unref(pool, a);
     CHECK_EQ(pool->guards, 2);
     pb_frame_unref(pool, a + 1); /* the frame before it is free */
@@ -152,14 +152,14 @@ test_a_guard_goes_back_where_it_was(void)
     stop();
 }
 
-/* A guard is never had at the price of a frame that was promised. */
+/* A guard is never had at the price of a frame that was reserved. */
 static void
-test_guards_leave_what_is_promised(void)
+test_guards_leave_what_is_reserved(void)
 {
     uint32_t got;
     bool zero;
     start(PB_MOST_MAPPINGS);
-    CHECK_OK(pb_pool_promise(pool, FRAMES - 1));
+    CHECK_OK(pb_pool_reserve(pool, FRAMES - 1));
     for (uint32_t left = FRAMES - 1; left; left -= got) {
         CHECK(pb_pool_take_run(pool, 0, 3, &got, &zero) != 0);
     }
@@ -186,7 +186,7 @@ test_mappings_stay_within_the_budget(void)
             pb_frame_unref(pool, have[k]);
             have[k] = have[--held];
         }
-        CHECK(pool->notice == 0);
+        CHECK(pool->pending == 0);
         CHECK_EQ(pool->mappings, count_mappings());
         if (pool->mappings > 12) {
             fail_at(__FILE__, __LINE__, "%" PRIu32 " mappings", pool->mappings);
@@ -257,8 +257,8 @@ is_sampled(pb_frame frame)
 static void
 check_sums(void)
 {
-    CHECK_EQ(pool->total,
-             pool->held + pool->listed + pool->virgin + pool->quarantined + pool->guards);
+    CHECK_EQ(pool->total, pool->held + pool->listed + pool->untouched + pool->quarantined +
+                              pool->guards);
 }
 
 static void
@@ -332,7 +332,7 @@ main(void)
     RUN(test_what_is_closed_is_deadly);
     RUN(test_a_guard_is_kept_behind_each_run);
     RUN(test_a_guard_goes_back_where_it_was);
-    RUN(test_guards_leave_what_is_promised);
+    RUN(test_guards_leave_what_is_reserved);
     RUN(test_mappings_stay_within_the_budget);
     RUN(test_a_snapshot_is_read_only_until_it_is_gone);
     RUN(test_one_frame_in_so_many_is_of_the_sample);

@@ -22,7 +22,7 @@ start(unsigned level, uint32_t frames, bool fresh_zero)
 static void
 stop(void)
 {
-    CHECK_EQ(pool->notice, 0);
+    CHECK_EQ(pool->pending, 0);
     CHECK_EMPTY(pool);
     memory_fini(&mem);
 }
@@ -38,11 +38,11 @@ static void
 check_told(const char *words, pb_frame frame, uint64_t off)
 {
     DOING("told: %s", words);
-    CHECK_EQ(pool->notice & PB_NOTICE_FAULT, PB_NOTICE_FAULT);
+    CHECK_EQ(pool->pending & PB_PENDING_FAULT, PB_PENDING_FAULT);
     CHECK(strstr(pool->found.why, words) != NULL);
     CHECK_EQ(pool->found.frame, frame);
     CHECK_EQ(pool->found.offset, off);
-    pool->notice = 0;
+    pool->pending = 0;
     run_.doing[0] = 0;
 }
 
@@ -98,8 +98,8 @@ test_the_quarantine_ends_when_frames_are_short(void)
     start(1, 31, true);
     pb_frame a = take_frames(pool, 30);
     unref_frames(pool, a, 10);
-    CHECK_EQ(pool->listed + pool->virgin, 0);
-    CHECK_STATUS(pb_pool_promise(pool, 11), PB_NEED_PAGES);
+    CHECK_EQ(pool->listed + pool->untouched, 0);
+    CHECK_STATUS(pb_pool_reserve(pool, 11), PB_NEED_PAGES);
     CHECK_EQ(pool->short_by, 1);
     CHECK_EQ(pool->quarantined, 0);
     CHECK_EQ(take_frames(pool, 1),
@@ -116,8 +116,8 @@ two_free(void)
     start(1, 31, true);
     pb_frame a = take_frames(pool, 30);
     unref_frames(pool, a, 2);
-    CHECK_OK(pb_pool_promise(pool, 2));
-    pb_pool_unpromise(pool, 2);
+    CHECK_OK(pb_pool_reserve(pool, 2));
+    pb_pool_unreserve(pool, 2);
     CHECK_EQ(pool->free_head, a + 1);
     return a;
 }
@@ -127,23 +127,23 @@ test_damage_is_found_when_a_frame_is_spoken_for(void)
 {
     pb_frame a = two_free();
     at(a + 1)[3] = 0;
-    CHECK_STATUS(pb_pool_promise(pool, 1), PB_CORRUPT);
-    CHECK_STATUS(pb_pool_promise(pool, 1), PB_CORRUPT); /* until it is told */
-    CHECK_EQ(pool->promised, 0);
+    CHECK_STATUS(pb_pool_reserve(pool, 1), PB_CORRUPT);
+    CHECK_STATUS(pb_pool_reserve(pool, 1), PB_CORRUPT); /* until it is told */
+    CHECK_EQ(pool->reserved, 0);
     CHECK_EQ(pool->held, 28);
     check_told(PB_WHY_POISON, a + 1, 3);
     CHECK(is_poison(a + 1));
-    CHECK_OK(pb_pool_promise(pool, 1)); /* once */
-    pb_pool_unpromise(pool, 1);
+    CHECK_OK(pb_pool_reserve(pool, 1)); /* once */
+    pb_pool_unreserve(pool, 1);
     CHECK(pool->fault.why == NULL);
     at(a)[PB_PAGE_SIZE - 1] = 0; /* the last byte has a value of its own */
-    CHECK_STATUS(pb_pool_promise(pool, 2), PB_CORRUPT);
+    CHECK_STATUS(pb_pool_reserve(pool, 2), PB_CORRUPT);
     check_told(PB_WHY_POISON, a, PB_PAGE_SIZE - 1);
     unref_frames(pool, a + 2, 28);
     stop();
 }
 
-/* One frame was vouched for and another one taken: it is handed out, and the damage told. */
+/* One frame was allowed for and another one taken: it is handed out, and the damage told. */
 static void
 test_damage_is_found_when_a_frame_is_taken(void)
 {
@@ -152,8 +152,8 @@ test_damage_is_found_when_a_frame_is_taken(void)
     start(1, 31, true);
     pb_frame a = take_frames(pool, 30) + 1;
     unref_frames(pool, a, 2);
-    CHECK_OK(pb_pool_promise(pool, 2));
-    pb_pool_unpromise(pool, 1);
+    CHECK_OK(pb_pool_reserve(pool, 2));
+    pb_pool_unreserve(pool, 1);
     CHECK_EQ(pool->free_head, a + 1);
     at(a)[0] = 0;
     CHECK_EQ(pb_pool_take_run(pool, a - 1, 1, &got, &zero), a);
@@ -172,7 +172,7 @@ test_damage_is_found_when_a_frame_leaves_the_quarantine(void)
     unref_frames(pool, a, PB_QUARANTINE);
     at(a + 1)[5] ^= 1;
     pb_frame_unref(pool, a + PB_QUARANTINE);
-    CHECK_EQ(pool->notice, 0);
+    CHECK_EQ(pool->pending, 0);
     pb_frame_unref(pool, a + PB_QUARANTINE + 1);
     check_told(PB_WHY_POISON, a + 1, 5);
     CHECK(is_poison(a + 1));
@@ -193,7 +193,7 @@ test_damage_is_found_by_the_check_and_stays(void)
     CHECK_EQ(fault.offset, 2);
     CHECK(!pool_is_whole(pool, &fault));
     at(a)[2] = PB_POISON;
-    CHECK_EQ(pool->notice, 0);
+    CHECK_EQ(pool->pending, 0);
     unref_frames(pool, a + 1, 2);
     stop();
 }
@@ -219,13 +219,13 @@ test_fresh_ground_is_zeros_or_unknown(void)
     stop();
 }
 
-/* ---- witness ---- */
+/* ---- trace_hook ---- */
 
 static uint32_t numbers;
 static const pb_buf *actor;
 
 static uint32_t
-witness(pb_pool *root, const pb_buf *by, pb_frame first, uint32_t n, bool taken)
+trace_hook(pb_pool *root, const pb_buf *by, pb_frame first, uint32_t n, bool taken)
 {
     CHECK(root == pool && first != 0 && n != 0);
     (void)taken;
@@ -238,7 +238,7 @@ test_a_frame_knows_who_took_and_freed_it(void)
 {
     start(1, 100, true);
     numbers = 0;
-    pool->witness = witness;
+    pool->trace_hook = trace_hook;
     pb_frame a = take_frames(pool, 3), b = take_frames(pool, 1);
     CHECK_EQ(pb_frame_trace(pool, a).took, 1);
     CHECK_EQ(pb_frame_trace(pool, a + 2).took, 1);
@@ -295,7 +295,7 @@ test_the_tail_is_filled(void)
 {
     start_pair();
     CHECK(b->tail != NULL);
-    CHECK_EQ(b->root.room, 0);
+    CHECK_EQ(b->root.tail_room, 0);
     CHECK_EQ(pb_debug_first_other(b->tail, PB_TAIL_FILL, PB_PAGE_SIZE - 5),
              PB_PAGE_SIZE - 5);
     CHECK_EQ(pb_tail_damage(b), UINT64_MAX);
@@ -387,7 +387,7 @@ do_splice(void)
     pb_status st =
         pb_buf_splice(b, PB_PAGE_SIZE, PB_PAGE_SIZE, other, 0, 2 * PB_PAGE_SIZE, &shared);
     if (shared) {
-        pb_buf_told_shared(other);
+        pb_buf_mark_shared(other);
     }
     return st;
 }
@@ -453,7 +453,7 @@ test_every_change_refuses_a_damaged_tail_once(void)
         CHECK_EQ(fault.offset, SIZE + 2);
         CHECK_STATUS(mutators[i].call(), PB_CORRUPT);
         CHECK(pool->found.owner == b);
-        CHECK_EQ(pool->promised, 0);
+        CHECK_EQ(pool->reserved, 0);
         check_told(PB_WHY_TAIL, pool->found.frame, SIZE + 2);
         CHECK(pb_frame_readable(pool, pool->found.frame));
         NOTE("%s", mutators[i].name);
@@ -504,11 +504,11 @@ test_clear_tells_but_goes_on(void)
 static void
 test_under_a_view_the_tail_is_not_filled(void)
 {
-    pb_book book = {0};
+    pb_pin_list pins = {0};
     pb_pin pin;
     uint8_t *from;
     start_pair();
-    CHECK_OK(pb_buf_open_book(b, &book));
+    CHECK_OK(pb_buf_open_pins(b, &pins));
     CHECK_OK(pb_buf_pin(b, 3 * PB_PAGE_SIZE, 5, &pin, &from));
     CHECK(b->tail == NULL);
     CHECK_EQ(pb_debug_first_other(from + 5, 0, PB_PAGE_SIZE - 5), PB_PAGE_SIZE - 5);
@@ -554,7 +554,7 @@ play(unsigned level, bool fresh_zero, bool sparse, uint64_t seed)
     for (int i = 0; i < 400; i++) {
         NOTE("seed %" PRIu64 " step %d", seed, i);
         step(&y);
-        CHECK_EQ(pool->notice, 0);
+        CHECK_EQ(pool->pending, 0);
     }
     pair_fini(&y.p);
     stop();
@@ -653,7 +653,7 @@ test_foreign_memory_of_another_pool(void)
         pb_frame a = take_data(&far, 0);
         const uint8_t *where = pb_frame_address(&far.pool, a);
         CHECK_EQ(pb_debug_foreign(pool, where, 8), level == 0);
-        CHECK_EQ(far.pool.notice, 0);
+        CHECK_EQ(far.pool.pending, 0);
         if (level) {
             check_told("in no view", a, 0);
             CHECK(pool->found.pool == &far.pool);
@@ -710,25 +710,25 @@ test_what_is_freed_wrongly_is_noted(void)
 
 /* Read, written, and dropped around: noted each time, and never walked into. */
 static void
-check_wild(pb_frame frame, const char *words)
+check_bad(pb_frame frame, const char *words)
 {
     uint8_t got[SIZE];
     pb_entry good = pb_entry_load(entry_of_page(b, 1));
-    b->seen = b->mine = NULL;
+    b->leaf_r = b->leaf_w = NULL;
     pb_entry_store(entry_of_page(b, 1), pb_entry_of(frame));
     pb_buf_copy_out(b, 0, got, SIZE);
     check_stays(words, frame);
     CHECK_STATUS(pb_buf_write(b, PB_PAGE_SIZE, "abc", 3), PB_CORRUPT);
     check_told(words, frame, pool->found.offset);
     CHECK(pool->found.owner == b);
-    CHECK_EQ(pool->promised, 0);
+    CHECK_EQ(pool->reserved, 0);
     pool->fault.why = NULL;
     pb_entry_store(entry_of_page(b, 1), good);
     AGREE(b, &p.m);
 }
 
 static void
-test_a_wild_entry_is_noted(void)
+test_a_bad_entry_is_noted(void)
 {
     for (unsigned level = 0; level < 2; level++) {
         start(level, 200, true);
@@ -737,11 +737,11 @@ test_a_wild_entry_is_noted(void)
         pb_frame a = take_frames(pool, 1);
         pb_frame_unref(pool, a);
         NOTE("level %u", level);
-        check_wild(200, "an entry names a frame of no region");
-        check_wild(UINT32_MAX, "an entry names a frame of no region");
-        check_wild(150, "an entry names a free frame");
+        check_bad(200, "an entry names a frame of no region");
+        check_bad(UINT32_MAX, "an entry names a frame of no region");
+        check_bad(150, "an entry names a free frame");
         if (level == 0) { /* else it is in the quarantine */
-            check_wild(a, "an entry names a free frame");
+            check_bad(a, "an entry names a free frame");
         }
         pair_fini(&p);
         stop();
@@ -771,6 +771,6 @@ main(void)
     RUN(test_foreign_memory_that_runs_into_a_region);
     RUN(test_foreign_memory_of_another_pool);
     RUN(test_what_is_freed_wrongly_is_noted);
-    RUN(test_a_wild_entry_is_noted);
+    RUN(test_a_bad_entry_is_noted);
     return finish();
 }

@@ -1,4 +1,4 @@
-/* The pool: promises, frames handed out and given back, in which order and how clean. */
+/* The pool: reservations, frames handed out and given back, in which order and how clean. */
 #include "support.h"
 
 #include "base/asan.h"
@@ -30,83 +30,83 @@ stop(void)
 static pb_frame
 take_run(pb_frame after, uint32_t want, uint32_t *got, bool *zero)
 {
-    memory_promise(&mem, want);
+    memory_reserve(&mem, want);
     pb_frame first = pb_pool_take_run(pool, after, want, got, zero);
-    pb_pool_unpromise(pool, want - *got);
+    pb_pool_unreserve(pool, want - *got);
     return first;
 }
 
 static pb_frame
 take_node(bool *zero)
 {
-    memory_promise(&mem, 1);
+    memory_reserve(&mem, 1);
     return pb_pool_take_node(pool, zero);
 }
 
 static void
 check_sums(void)
 {
-    CHECK_EQ(pool->total, pool->held + pool->listed + pool->virgin);
-    CHECK(pool->promised <= pool->listed + pool->virgin);
+    CHECK_EQ(pool->total, pool->held + pool->listed + pool->untouched);
+    CHECK(pool->reserved <= pool->listed + pool->untouched);
     CHECK(pool->high_water >= pool->held);
 }
 
-/* ---- promises ---- */
+/* ---- reservations ---- */
 
 static void
 test_an_empty_pool_needs_pages(void)
 {
     start(PB_UNLIMITED, true);
     CHECK_POOL(pool);
-    CHECK_OK(pb_pool_promise(pool, 0));
-    CHECK_STATUS(pb_pool_promise(pool, 1), PB_NEED_PAGES);
+    CHECK_OK(pb_pool_reserve(pool, 0));
+    CHECK_STATUS(pb_pool_reserve(pool, 1), PB_NEED_PAGES);
     CHECK_EQ(pool->short_by, 1);
-    CHECK_STATUS(pb_pool_promise(pool, 1000), PB_NEED_PAGES);
+    CHECK_STATUS(pb_pool_reserve(pool, 1000), PB_NEED_PAGES);
     CHECK_EQ(pool->short_by, 1000);
-    CHECK_EQ(pool->promised, 0);
+    CHECK_EQ(pool->reserved, 0);
     stop();
 }
 
 static void
-test_promises_are_kept_apart_from_what_is_free(void)
+test_reservations_are_kept_apart_from_what_is_free(void)
 {
     start_with(11, true); /* ten frames and number 0 */
     CHECK_EQ(pool->total, 10);
-    CHECK_OK(pb_pool_promise(pool, 7));
-    CHECK_STATUS(pb_pool_promise(pool, 5), PB_NEED_PAGES);
+    CHECK_OK(pb_pool_reserve(pool, 7));
+    CHECK_STATUS(pb_pool_reserve(pool, 5), PB_NEED_PAGES);
     CHECK_EQ(pool->short_by, 2);
-    CHECK_EQ(pool->promised, 7);
-    CHECK_OK(pb_pool_promise(pool, 3));
-    CHECK_STATUS(pb_pool_promise(pool, 1), PB_NEED_PAGES);
-    pb_pool_unpromise(pool, 10);
-    CHECK_OK(pb_pool_promise(pool, 10));
-    pb_pool_unpromise(pool, 10);
+    CHECK_EQ(pool->reserved, 7);
+    CHECK_OK(pb_pool_reserve(pool, 3));
+    CHECK_STATUS(pb_pool_reserve(pool, 1), PB_NEED_PAGES);
+    pb_pool_unreserve(pool, 10);
+    CHECK_OK(pb_pool_reserve(pool, 10));
+    pb_pool_unreserve(pool, 10);
     CHECK_EMPTY(pool);
     stop();
 }
 
-/* The limit counts what is held and what is promised, and is asked before memory is. */
+/* The limit counts what is held and what is reserved, and is asked before memory is. */
 static void
 test_limit(void)
 {
     start(4, true);
-    CHECK_STATUS(pb_pool_promise(pool, 5), PB_LIMIT);
-    CHECK_STATUS(pb_pool_promise(pool, UINT64_MAX), PB_LIMIT);
-    CHECK_STATUS(pb_pool_promise(pool, 4), PB_NEED_PAGES);
+    CHECK_STATUS(pb_pool_reserve(pool, 5), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(pool, UINT64_MAX), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(pool, 4), PB_NEED_PAGES);
     memory_grow(&mem);
-    CHECK_STATUS(pb_pool_promise(pool, 5), PB_LIMIT);
-    CHECK_OK(pb_pool_promise(pool, 3));
-    CHECK_STATUS(pb_pool_promise(pool, 2), PB_LIMIT);
-    CHECK_STATUS(pb_pool_promise(pool, UINT64_MAX), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(pool, 5), PB_LIMIT);
+    CHECK_OK(pb_pool_reserve(pool, 3));
+    CHECK_STATUS(pb_pool_reserve(pool, 2), PB_LIMIT);
+    CHECK_STATUS(pb_pool_reserve(pool, UINT64_MAX), PB_LIMIT);
     uint32_t got;
     bool zero;
     pb_frame first = pb_pool_take_run(pool, 0, 3, &got, &zero);
     CHECK_EQ(got, 3);
-    CHECK_STATUS(pb_pool_promise(pool, 2), PB_LIMIT);
-    CHECK_OK(pb_pool_promise(pool, 1));
-    pb_pool_unpromise(pool, 1);
+    CHECK_STATUS(pb_pool_reserve(pool, 2), PB_LIMIT);
+    CHECK_OK(pb_pool_reserve(pool, 1));
+    pb_pool_unreserve(pool, 1);
     pb_frame_unref(pool, first);
-    CHECK_OK(pb_pool_promise(pool, 2));
+    CHECK_OK(pb_pool_reserve(pool, 2));
     CHECK_EQ(pool->high_water, 3);
     stop();
 }
@@ -262,18 +262,18 @@ test_exact_runs(void)
     unref_backwards(pool, 10, 4);
     unref_backwards(pool, 20, 6);
     unref_backwards(pool, 70, 5);
-    memory_promise(&mem, 21);
+    memory_reserve(&mem, 21);
     CHECK_EQ(pb_pool_take_exact(pool, 5), 70); /* the warmest, as it is long enough */
     pb_frame_unref(pool, 85);
     CHECK_EQ(pb_pool_take_exact(pool, 6), 20); /* the first that is long enough */
-    CHECK_EQ(pool->promised, 10);
+    CHECK_EQ(pool->reserved, 10);
     CHECK_EQ(pb_pool_take_exact(pool, 10), 0); /* neither listed nor fresh: 9 are left */
-    CHECK_EQ(pool->promised, 10);
+    CHECK_EQ(pool->reserved, 10);
     CHECK_EQ(pb_pool_take_exact(pool, 8), 91);
-    CHECK_EQ(pool->promised, 2);
+    CHECK_EQ(pool->reserved, 2);
     CHECK_EQ(pb_pool_take_exact(pool, 2), 10);
     check_sums();
-    CHECK_EQ(pool->promised, 0);
+    CHECK_EQ(pool->reserved, 0);
     for (pb_frame f = 91; f < 99; f++) {
         CHECK_EQ(pb_frame_count(pool, f), 1);
         CHECK_EQ(pb_frame_row(pool, f)->held.kind, PB_KIND_DATA);
@@ -286,16 +286,16 @@ test_exact_run_looks_in_every_region(void)
 {
     start(PB_UNLIMITED, true);
     mem.piece = 8;
-    memory_promise(&mem, 30);
+    memory_reserve(&mem, 30);
     CHECK(pool->regions > 3);
     CHECK_EQ(pb_pool_take_exact(pool, 8), 256);
     CHECK_EQ(pb_pool_take_exact(pool, 8), 512);
     CHECK_EQ(pb_pool_take_exact(pool, 7), 1);
     CHECK_EQ(pb_pool_take_exact(pool, 9), 0);
-    pb_pool_unpromise(pool, 7);
+    pb_pool_unreserve(pool, 7);
     unref_backwards(pool, 512, 8);
     unref_backwards(pool, 256, 8);
-    memory_promise(&mem, 8);
+    memory_reserve(&mem, 8);
     CHECK_EQ(pb_pool_take_exact(pool, 8), 256);
     check_sums();
     stop();
@@ -322,7 +322,7 @@ test_zero_is_said_of_fresh_zero_frames_only(void)
         CHECK(!zero);
         CHECK_EQ(take_run(first + 2, 3, &got, &zero), first + 3);
         CHECK_EQ(zero, fresh);
-        memory_promise(&mem, 2);
+        memory_reserve(&mem, 2);
         CHECK(pb_pool_take_exact(pool, 2));
         stop();
     }
@@ -519,10 +519,10 @@ take_something(ledger *l, chance *c)
         ledger_add(l, take_node(&zero), 1);
         break;
     case 1:
-        memory_promise(&mem, want);
+        memory_reserve(&mem, want);
         first = pb_pool_take_exact(pool, want);
-        CHECK_EQ(pool->promised, first ? 0 : want);
-        pb_pool_unpromise(pool, first ? 0 : want);
+        CHECK_EQ(pool->reserved, first ? 0 : want);
+        pb_pool_unreserve(pool, first ? 0 : want);
         ledger_add(l, first, first ? want : 0);
         break;
     default:
@@ -600,7 +600,7 @@ int
 main(void)
 {
     RUN(test_an_empty_pool_needs_pages);
-    RUN(test_promises_are_kept_apart_from_what_is_free);
+    RUN(test_reservations_are_kept_apart_from_what_is_free);
     RUN(test_limit);
     RUN(test_data_from_the_bottom_nodes_from_the_top);
     RUN(test_sequential_growth_gets_neighbours);

@@ -65,7 +65,7 @@ test_a_large_region_skips_numbers(void)
     pair_init(&p, &mem, PB_MAX_LEVELS);
     pair_scribble(&p, 0, 400 * PB_PAGE_SIZE + 1, 7);
     AGREE(&p.b, &p.m);
-    memory_promise(&mem, 300);
+    memory_reserve(&mem, 300);
     CHECK_EQ(pb_pool_take_exact(&mem.pool, 300), 512);
     unref_frames(&mem.pool, 512, 300);
     AGREE(&p.b, &p.m);
@@ -182,7 +182,7 @@ test_partial_regions_are_used_up_to_their_end(void)
         last = f;
     }
     CHECK_EQ(mem.pool.regions, 3);
-    CHECK_EQ(mem.pool.virgin, 0);
+    CHECK_EQ(mem.pool.untouched, 0);
     CHECK_EQ(mem.pool.table_bytes, 3 * pb_pool_table_bytes(7));
     memory_fini(&mem);
 }
@@ -242,7 +242,7 @@ test_references_of_a_node(void)
     pb_entries_unref(&mem.pool, node, FRAMES); /* the last references */
     CHECK_EQ(mem.pool.held, 0);
     CHECK_EQ(take_data(&mem, 0), frames[0]); /* in rising order again */
-    CHECK_EQ(mem.pool.notice, 0);
+    CHECK_EQ(mem.pool.pending, 0);
     memory_fini(&mem);
 }
 
@@ -253,10 +253,10 @@ test_references_of_a_damaged_node(void)
     static const struct {
         pb_frame frame;
         const char *why;
-    } wild[] = {{7, "no region"},          {263, "no region"},
-                {1 << 20, "no region"},    {INT32_MAX, "no region"},
-                {0x80000000, "no region"}, {0x80000002, "no region"},
-                {UINT32_MAX, "no region"}, {3, "freed twice"}};
+    } bad[] = {{7, "no region"},          {263, "no region"},
+               {1 << 20, "no region"},    {INT32_MAX, "no region"},
+               {0x80000000, "no region"}, {0x80000002, "no region"},
+               {UINT32_MAX, "no region"}, {3, "freed twice"}};
     memory mem;
     memory_init(&mem, PB_UNLIMITED, true);
     mem.piece = 7;
@@ -264,20 +264,20 @@ test_references_of_a_damaged_node(void)
         take_data(&mem, i == 6 ? 6 : 0);
     }
     pb_frame_unref(&mem.pool, 3);
-    for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
-        pb_entry node[] = {pb_entry_of(1), pb_entry_of(wild[i].frame), pb_entry_of(257)};
-        NOTE("frame %" PRIu32, wild[i].frame);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        pb_entry node[] = {pb_entry_of(1), pb_entry_of(bad[i].frame), pb_entry_of(257)};
+        NOTE("frame %" PRIu32, bad[i].frame);
         pb_entries_ref(&mem.pool, node, 3);
-        CHECK_EQ(mem.pool.notice, 0); /* who looks at the page finds it */
+        CHECK_EQ(mem.pool.pending, 0); /* who looks at the page finds it */
         CHECK_EQ(pb_frame_count(&mem.pool, 1), 2);
         CHECK_EQ(pb_frame_count(&mem.pool, 257), 2);
         pb_entries_unref(&mem.pool, node, 3);
         CHECK_EQ(pb_frame_count(&mem.pool, 1), 1);
         CHECK_EQ(pb_frame_count(&mem.pool, 257), 1);
-        CHECK_EQ(mem.pool.notice & PB_NOTICE_FAULT, PB_NOTICE_FAULT);
-        CHECK(strstr(mem.pool.found.why, wild[i].why) != NULL);
-        CHECK_EQ(mem.pool.found.frame, wild[i].frame);
-        mem.pool.notice = 0;
+        CHECK_EQ(mem.pool.pending & PB_PENDING_FAULT, PB_PENDING_FAULT);
+        CHECK(strstr(mem.pool.found.why, bad[i].why) != NULL);
+        CHECK_EQ(mem.pool.found.frame, bad[i].frame);
+        mem.pool.pending = 0;
     }
     CHECK(pb_frame_is_free(&mem.pool, 3));
     memory_fini(&mem);
@@ -298,7 +298,7 @@ test_a_count_that_stays(void)
     }
     pb_entries_unref(&mem.pool, node, 1);
     CHECK_EQ(pb_frame_count(&mem.pool, frame), PB_COUNT_MAX);
-    CHECK_EQ(mem.pool.notice, 0);
+    CHECK_EQ(mem.pool.pending, 0);
     memory_fini(&mem);
 }
 
@@ -403,9 +403,9 @@ mapped_free(mapped *m, pb_frame first, pb_frame past)
 static pb_frame
 mapped_take(mapped *m, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
 {
-    CHECK_OK(pb_pool_promise(&m->mem.pool, want));
+    CHECK_OK(pb_pool_reserve(&m->mem.pool, want));
     pb_frame first = pb_pool_take_run(&m->mem.pool, after, want, got, zero);
-    pb_pool_unpromise(&m->mem.pool, want - *got);
+    pb_pool_unreserve(&m->mem.pool, want - *got);
     return first;
 }
 

@@ -50,7 +50,7 @@ grow_together(void)
     pb_pool *pool = &mem.pool;
     pthread_mutex_lock(&growing);
     pb_lock_take(&pool->lock);
-    uint64_t left = pool->listed + pool->virgin - pool->promised;
+    uint64_t left = pool->listed + pool->untouched - pool->reserved;
     pb_lock_drop(&pool->lock);
     if (left < ENOUGH) {
         memory_grow(&mem);
@@ -319,7 +319,7 @@ ask_for_a_neighbour(void *at)
     uint32_t got, n = 0;
     bool zero;
     while (pb_load32(&asked) != UINT32_MAX) {
-        if (pb_pool_promise(pool, 1) == PB_OK) {
+        if (pb_pool_reserve(pool, 1) == PB_OK) {
             pb_frame_unref(pool, pb_pool_take_run(pool, 255, 1, &got, &zero));
         }
         if (n < 1000) {

@@ -215,7 +215,7 @@ check_every_shortage(fixture *f, const edit *e)
         }
         if (st != PB_OK) {
             CHECK_EQ(mem.pool.held, held);
-            CHECK_EQ(mem.pool.promised, 0);
+            CHECK_EQ(mem.pool.reserved, 0);
             check_bytes(&f->b, f->plain, f->size);
         }
         CHECK(limit < held + 300);
@@ -256,8 +256,8 @@ test_off_the_front_moves_nothing(void)
         const uint8_t *far = pb_buf_peek(&b, 5 * PB_PAGE_SIZE, 1);
         CHECK_OK(pb_buf_replace(&b, 0, n, NULL, 0));
         CHECK(pb_buf_peek(&b, 5 * PB_PAGE_SIZE - n, 1) == far);
-        pb_usage use;
-        pb_buf_usage(&b, &use);
+        pb_tree_stats use;
+        pb_buf_stats(&b, &use);
         CHECK_EQ(use.pages, 8 - n / PB_PAGE_SIZE);
         pb_buf_fini(&b);
     }

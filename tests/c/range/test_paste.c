@@ -139,7 +139,7 @@ do_call(const call *c)
         }
     }
     if (c->from && c->from->b.pool == c->to->b.pool && !pb_buf_is_inline(&c->from->b)) {
-        pb_buf_told_shared((pb_buf *)(uintptr_t)&c->from->b);
+        pb_buf_mark_shared((pb_buf *)(uintptr_t)&c->from->b);
     }
     const uint8_t *src = c->from ? c->from->bytes + c->from_off : NULL;
     if (c->over) {
@@ -274,7 +274,7 @@ test_tall_trees(void)
         GROWING(&mem, st, pb_paste_begin(&p, &to, 0, &from, 0, size));
         CHECK_OK(st);
         pb_paste_finish(&p);
-        pb_buf_told_shared(&from);
+        pb_buf_mark_shared(&from);
         CHECK_EQ(mem.pool.held, held);
         CHECK_EQ(to.root.size, size);
         CHECK_POOL(&mem.pool);
@@ -303,20 +303,20 @@ test_held_ranges(void)
     for (unsigned viewed = 0; viewed < 2; viewed++) {
         pb_status st;
         pb_buf b;
-        pb_book book = {0};
+        pb_pin_list pins = {0};
         pb_pin pin;
-        pb_held_range r;
+        pb_range_snapshot r;
         memory_init(&mem, PB_UNLIMITED, false);
         pb_buf_init(&b, &mem.pool, PB_MAX_LEVELS);
         GROWING(&mem, st, pb_buf_write(&b, 0, bytes, sizeof bytes));
         CHECK_OK(st);
-        GROWING(&mem, st, pb_buf_open_book(&b, &book));
+        GROWING(&mem, st, pb_buf_open_pins(&b, &pins));
         if (viewed) {
             GROWING(&mem, st,
                     pb_buf_pin(&b, 3 * PB_PAGE_SIZE, PB_PAGE_SIZE, &pin, &address));
             CHECK_OK(st);
         }
-        GROWING(&mem, st, pb_range_hold(&r, &b, 5, sizeof bytes - 5));
+        GROWING(&mem, st, pb_range_read_snapshot(&r, &b, 5, sizeof bytes - 5));
         CHECK_OK(st);
         CHECK_POOL(&mem.pool);
         if (viewed) {
@@ -326,7 +326,7 @@ test_held_ranges(void)
         CHECK_OK(st);
         pb_buf_copy_out(&r.b, r.off, read, sizeof bytes - 5);
         CHECK_BYTES(read, bytes + 5, sizeof bytes - 5);
-        pb_range_unhold(&r, &b, false);
+        pb_range_end_snapshot(&r, &b, false);
         CHECK_POOL(&mem.pool);
         pb_buf_fini(&b);
         if (viewed) {

@@ -1,4 +1,4 @@
-/* The tree: pages put and dropped by number, alone and shared, with promises that come
+/* The tree: pages put and dropped by number, alone and shared, with reservations that come
  * out even; taller and shorter; the page walk. */
 #include "buffer/model.h"
 
@@ -103,14 +103,14 @@ put_in_leaf(pair *p, pb_leaf *leaf, uint64_t page, bool whole)
     stamp(p, page, pb_entry_load(at));
 }
 
-/* What is promised for the pages is what they take, to the frame. */
+/* What is reserved for the pages is what they take, to the frame. */
 static void
 put_pages(pair *p, uint64_t first, uint64_t last, bool whole)
 {
     pb_leaf leaf;
     uint64_t need = pb_tree_need(p->b.pool, &p->b.root, first, last);
     CHECK_EQ(need, cost_to_own(p, first, last));
-    memory_promise(p->mem, need);
+    memory_reserve(p->mem, need);
     for (uint64_t page = first; page <= last;) {
         pb_tree_own_leaf(p->b.pool, &p->b.root, page, &leaf);
         CHECK(page >= leaf.first && page < leaf.end);
@@ -118,7 +118,7 @@ put_pages(pair *p, uint64_t first, uint64_t last, bool whole)
             put_in_leaf(p, &leaf, page, whole);
         }
     }
-    CHECK_EQ(p->b.pool->promised, 0);
+    CHECK_EQ(p->b.pool->reserved, 0);
     CHECK_EQ(pb_tree_need(p->b.pool, &p->b.root, first, last), 0);
 }
 
@@ -127,9 +127,9 @@ drop_pages(pair *p, uint64_t first, uint64_t last)
 {
     uint64_t need = pb_tree_drop_need(p->b.pool, &p->b.root, first, last);
     CHECK_EQ(need, first > last ? 0 : cost_to_drop(p, first, last));
-    memory_promise(p->mem, need);
+    memory_reserve(p->mem, need);
     pb_tree_drop(p->b.pool, &p->b.root, first, last);
-    CHECK_EQ(p->b.pool->promised, 0);
+    CHECK_EQ(p->b.pool->reserved, 0);
     if (first <= last) {
         model_remove(&p->m, first, last + 1);
     }
@@ -140,7 +140,7 @@ static void
 tree_init(pair *p, memory *mem, unsigned levels)
 {
     pair_init(p, mem, PB_MAX_LEVELS);
-    pair_spill(p);
+    pair_promote(p);
     p->b.root.levels = (uint8_t)levels;
     p->m.levels = levels;
     p->b.root.size = p->m.size = pb_reach(levels);
@@ -149,9 +149,9 @@ tree_init(pair *p, memory *mem, unsigned levels)
 static void
 check_tree(const pair *p)
 {
-    pb_usage use;
+    pb_tree_stats use;
     pb_leaf leaf;
-    pb_buf_usage(&p->b, &use);
+    pb_buf_stats(&p->b, &use);
     CHECK_EQ(use.pages, p->m.sheets);
     CHECK_EQ(use.nodes, model_nodes(&p->m));
     for (size_t i = 0; i < p->m.sheets; i++) {
@@ -378,15 +378,15 @@ test_raise_and_lower_with_holes(void)
                 }
             }
             uint64_t before = mem.pool.held, need = pb_tree_raise_need(&p.b.root, to);
-            memory_promise(&mem, need);
+            memory_reserve(&mem, need);
             pb_tree_raise(&mem.pool, &p.b.root, to);
-            CHECK_EQ(mem.pool.promised, 0);
+            CHECK_EQ(mem.pool.reserved, 0);
             CHECK_EQ(mem.pool.held, before + need);
             CHECK_EQ(p.b.root.levels, to);
             p.m.levels = to;
             check_tree(&p);
-            pb_tree_settle(&mem.pool, &p.b.root);
-            model_settle(&p.m);
+            pb_tree_shrink(&mem.pool, &p.b.root);
+            model_shrink(&p.m);
             CHECK_EQ(p.b.root.levels, from);
             CHECK_EQ(mem.pool.held, before);
             check_tree(&p);
@@ -434,18 +434,18 @@ test_settle_wherever_the_bytes_lie(void)
         if (shared) {
             pair_share(&q, &p);
         }
-        pb_tree_settle(&mem.pool, &p.b.root);
-        model_settle(&p.m);
+        pb_tree_shrink(&mem.pool, &p.b.root);
+        model_shrink(&p.m);
         CHECK_EQ(p.b.root.bias, p.m.bias);
         CHECK_EQ(p.b.root.levels, p.m.levels);
         if (shared) {
-            pb_tree_settle(&mem.pool, &q.b.root);
-            model_settle(&q.m);
+            pb_tree_shrink(&mem.pool, &q.b.root);
+            model_shrink(&q.m);
             CHECK_EQ(q.b.root.bias, p.m.bias);
             CHECK_EQ(q.b.root.levels, p.m.levels);
         }
-        pb_usage use;
-        pb_buf_usage(&p.b, &use);
+        pb_tree_stats use;
+        pb_buf_stats(&p.b, &use);
         CHECK_EQ(use.pages, p.m.sheets);
         CHECK_EQ(use.nodes, model_nodes(&p.m));
         CHECK_POOL(&mem.pool);
