@@ -20,7 +20,7 @@ STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlis
 
 .NOTPARALLEL:
 .PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize fuzz lint lint-python \
-        lint-c lint-types format compare bench instructions clean distclean
+        lint-c lint-types format arrows compare bench instructions clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench     the same cases under pytest-benchmark"
 	@echo "make instructions   what the checks cost, counted under valgrind"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
+	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
@@ -140,6 +141,9 @@ format: .venv/.stamps/lint
 	@$(PY) -m ruff check --fix --quiet $(PY_FILES) || true
 	@$(PY) -m ruff format --quiet $(PY_FILES)
 	@.venv/bin/clang-format -i $(C_FILES)
+
+arrows: .venv/.stamps/venv
+	@$(PY) -m tools.arrows
 
 # ---- benchmarks -----------------------------------------------------------------------------
 
