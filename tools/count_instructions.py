@@ -57,7 +57,7 @@ class NoCountError(RuntimeError):
 
 
 def sources() -> list[Path]:
-    kinds = ("ext/*/*/*.[ch]", "src/pagebuf/*.py", "src/pagebuf/*.pyi")
+    kinds = ("ext/*/*/*.[ch]", "src/pagebuf/**/*.py", "src/pagebuf/*.pyi")
     return [ROOT / "setup.py", *(path for kind in kinds for path in ROOT.glob(kind))]
 
 

@@ -12,9 +12,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 import pagebuf
-from pagebuf import _pool_picture, _tree_picture, example, picture
+from pagebuf import example, picture
 from pagebuf._core import _FRAME_STATES
 from pagebuf._text import size_text
+from pagebuf.picture import _pool, _tree
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import SHAPES, filled, run_script
 
@@ -90,8 +91,8 @@ def test_a_page_far_out_is_still_seen(pool):
     """A byte at the very end of the tallest tree: the axis is by the logarithm."""
     buf = filled(pool, PAGE)
     buf.write(reach(MAX_LEVELS) - 1, b"x")
-    tree = _tree_picture.tree_of(buf)
-    scale = _tree_picture.scale_of(tree.runs, tree.pages)
+    tree = _tree.tree_of(buf)
+    scale = _tree.scale_of(tree.runs, tree.pages)
     assert not scale.straight
     places = [scale(page) for page in (0, 1, tree.pages - 1, tree.pages)]
     assert places[0] == 0
@@ -102,18 +103,18 @@ def test_a_page_far_out_is_still_seen(pool):
 
 
 def test_a_scale_is_straight_where_all_can_be_seen(pool):
-    tree = _tree_picture.tree_of(filled(pool, 10 * PAGE))
-    scale = _tree_picture.scale_of(tree.runs, tree.pages)
+    tree = _tree.tree_of(filled(pool, 10 * PAGE))
+    scale = _tree.scale_of(tree.runs, tree.pages)
     assert scale.straight
     assert [scale(page) for page in range(11)] == pytest.approx([i / 10 for i in range(11)])
 
 
 def test_many_runs_are_put_together():
     """Stretches show what most of them is; where nothing prevails they are mixed."""
-    pages = 10 * _tree_picture.STRETCHES
-    odd = [_tree_picture.Run(1, page, page + 1, "data") for page in range(0, 5000, 2)]
-    runs = [*odd, _tree_picture.Run(1, 6000, 8001, "node")]
-    assert _tree_picture.binned(runs, pages, 1) == [
+    pages = 10 * _tree.STRETCHES
+    odd = [_tree.Run(1, page, page + 1, "data") for page in range(0, 5000, 2)]
+    runs = [*odd, _tree.Run(1, 6000, 8001, "node")]
+    assert _tree.binned(runs, pages, 1) == [
         (1, 0, 5000, picture.MIXED),
         (1, 6000, 8000, "node"),
     ]
@@ -121,7 +122,7 @@ def test_many_runs_are_put_together():
 
 def test_a_scattered_buffer_says_that_it_is_put_together(pool):
     buf = pagebuf.PageBuffer(pool=pool)
-    for page in range(0, 2 * _tree_picture.MOST_RUNS + 2, 2):
+    for page in range(0, 2 * _tree.MOST_RUNS + 2, 2):
         buf.write(page * PAGE, b"x")
     assert "else mixed" in buf._repr_svg_()
     assert boxes_of(picture.tree_figure(buf))[-1] == [picture.MIXED]
@@ -187,13 +188,13 @@ def test_cells_of_more_frames_than_can_be_shown():
     data, node = (_FRAME_STATES.index(name) for name in ("data", "node"))
     mixed = len(_FRAME_STATES)
     states = bytes([data] * 4 + [data] * 3 + [node] + [data, node] * 2 + [node])
-    assert list(_pool_picture.cells_of(states, 4)) == [data, data, mixed, node]
-    assert list(_pool_picture.cells_of(states, 1)) == list(states)
+    assert list(_pool.cells_of(states, 4)) == [data, data, mixed, node]
+    assert list(_pool.cells_of(states, 1)) == list(states)
 
 
 def test_a_grid_keeps_regions_apart_and_cells_few():
-    most = _pool_picture.MOST_CELLS
-    grid = _pool_picture.grid_of([(1, bytes(255)), (256, bytes(3 * most))])
+    most = _pool.MOST_CELLS
+    grid = _pool.grid_of([(1, bytes(255)), (256, bytes(3 * most))])
     assert grid.per_cell == 4
     assert grid.starts[0] == 0
     blank = len(_FRAME_STATES) + 1
@@ -205,7 +206,7 @@ def test_free_stretches():
     unused, free, given, data = 0, 1, 2, 3
     assert _FRAME_STATES[:4] == ("unused", "free", "given back", "data")
     states = bytes([free, given, data, data, free, unused, free])
-    assert _pool_picture.free_stretches([(1, states), (256, bytes([free]))]) == [2, 1, 1, 1]
+    assert _pool.free_stretches([(1, states), (256, bytes([free]))]) == [2, 1, 1, 1]
 
 
 # ---- files ----

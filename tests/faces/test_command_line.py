@@ -10,8 +10,9 @@ import textwrap
 import pytest
 
 import pagebuf
-from pagebuf import _script, example
+from pagebuf import example
 from pagebuf.__main__ import main
+from pagebuf._command_line.script import run
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import INLINE
 
@@ -237,7 +238,7 @@ child = parent.child()
 kept = [pagebuf.PageBuffer(bytes({PAGE}), pool=child)]
 """)
 
-    assert [name for name in _script.run(str(path)).buffers if "Page" in name] == ["PageBuffer"]
+    assert [name for name in run(str(path)).buffers if "Page" in name] == ["PageBuffer"]
 
 
 def test_run_and_walk(script):
@@ -304,7 +305,7 @@ def test_run_and_map(script, tmp_path):
 
 def test_run_runs_as_main_and_keeps_the_path(script):
     before = list(sys.path)
-    scene = _script.run(script)
+    scene = run(script)
     assert sys.path == before
     assert scene.keep["here"] == "__main__"
     assert scene.pools["mine"] is scene.buffers["zs"].pool
@@ -397,7 +398,7 @@ def test_a_script_sees_itself_as_main(tmp_path, monkeypatch):
         ).lstrip(),
         encoding="latin-1",
     )
-    names = _script.run("self.py").keep
+    names = run("self.py").keep
     assert names["seen"] == ("__main__", str(path), ["self.py"], str(tmp_path.resolve()))
     assert names["itself"]
     assert not names["strings"]  # what our own modules import from __future__ is not the script's

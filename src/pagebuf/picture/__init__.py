@@ -69,7 +69,7 @@ def tree_figure(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None = Non
     >>> figure = tree_figure(PageBuffer(bytes(10**6)), "zeros")
     """
     _require()
-    from pagebuf._tree_picture import draw
+    from pagebuf.picture._tree import draw
 
     return draw(buffer, name)
 
@@ -84,7 +84,7 @@ def pool_figure(pool: PagePool) -> Figure:
     >>> figure = pool_figure(default_pool())
     """
     _require()
-    from pagebuf._pool_picture import draw
+    from pagebuf.picture._pool import draw
 
     return draw(pool)
 
