@@ -16,6 +16,7 @@ from pagebuf import example, picture
 from pagebuf._core import _FRAME_STATES
 from pagebuf._text import size_text
 from pagebuf.picture import _pool, _tree
+from pagebuf.picture._style import COLOURS, HOLE, MIXED
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import SHAPES, filled, run_script
 
@@ -31,7 +32,7 @@ def texts_of(drawn):
 
 def legend_of(texts):
     """The states that a legend names, with what it counts."""
-    names = sorted([*_FRAME_STATES, picture.HOLE, picture.MIXED], key=len, reverse=True)
+    names = sorted([*_FRAME_STATES, HOLE, MIXED], key=len, reverse=True)
     found = {}
     for text in texts:
         name = next((name for name in names if text == name or text.startswith(name + "  ")), None)
@@ -70,7 +71,7 @@ def test_a_shared_tree_says_so(pool):
 
 def boxes_of(figure):
     """The states of all boxes of a tree, level by level, by their colours."""
-    names = {colour: name for name, colour in picture.COLOURS.items()}
+    names = {colour: name for name, colour in COLOURS.items()}
     boxes = [found for found in figure.axes[0].collections if isinstance(found, PolyCollection)]
     return [[names[to_hex(colour)] for colour in found.get_facecolor()] for found in boxes]
 
@@ -115,7 +116,7 @@ def test_many_runs_are_put_together():
     odd = [_tree.Run(1, page, page + 1, "data") for page in range(0, 5000, 2)]
     runs = [*odd, _tree.Run(1, 6000, 8001, "node")]
     assert _tree.binned(runs, pages, 1) == [
-        (1, 0, 5000, picture.MIXED),
+        (1, 0, 5000, MIXED),
         (1, 6000, 8000, "node"),
     ]
 
@@ -125,7 +126,7 @@ def test_a_scattered_buffer_says_that_it_is_put_together(pool):
     for page in range(0, 2 * _tree.MOST_RUNS + 2, 2):
         buf.write(page * PAGE, b"x")
     assert "else mixed" in buf._repr_svg_()
-    assert boxes_of(picture.tree_figure(buf))[-1] == [picture.MIXED]
+    assert boxes_of(picture.tree_figure(buf))[-1] == [MIXED]
 
 
 def test_queues_and_files_are_drawn_too(pool):
@@ -177,7 +178,7 @@ def test_colours_of_cells_are_those_of_the_states(plain_pool):
     free = next(frame for frame in row if _FRAME_STATES[row[frame]] == "free")
     for frame, state in zip([*frames, free], ["data", "data", "free"], strict=True):
         y, x = divmod(frame - 1, cells.shape[1])
-        assert to_hex(cells[y, x] / 255) == picture.COLOURS[state]
+        assert to_hex(cells[y, x] / 255) == COLOURS[state]
 
 
 def test_an_empty_pool_can_be_drawn(pool):

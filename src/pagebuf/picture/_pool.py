@@ -10,7 +10,7 @@ import numpy as np
 
 from pagebuf._core import _FRAME_STATES, PAGE_SIZE
 from pagebuf._text import count_text, number_text, size_text
-from pagebuf.picture import (
+from pagebuf.picture._style import (
     COLOURS,
     MIXED,
     PALE,

@@ -1,0 +1,38 @@
+"""``python -m pagebuf walk``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagebuf._core import PAGE_SIZE
+from pagebuf._text import count_text
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from pagebuf._core import PageBuffer, Walk, WalkStep
+
+
+def walk(buf: PageBuffer, offset: int, out: TextIO) -> None:
+    """Each step from the root to a page, and where and why it stops."""
+    way = buf.walk(offset)
+    print(f"offset {offset} ({offset:#x})", file=out)
+    for step in way.steps:
+        print(f"  {_step_text(step)}", file=out)
+    print(f"  {_stop_text(buf, way)}", file=out)
+
+
+def _step_text(step: WalkStep) -> str:
+    place = f"level {step.level:<2} index {step.index:<4} entry {step.entry:#018x}"
+    return f"{place}  frame {step.frame:<8} at {step.address:#x}" if step.frame else place
+
+
+def _stop_text(buf: PageBuffer, way: Walk) -> str:
+    if way.stop == "page":
+        inside = (buf.stats().bias + way.offset) % PAGE_SIZE
+        return f"page: byte {inside} of it is {buf.read(way.offset, 1)[0]:#04x}"
+    if way.stop == "hole":
+        return f"hole: level {way.steps[-1].level} has no entry; reads as zero"
+    if way.stop == "inline":
+        return "inline: the bytes lie in the object, without a page"
+    return f"past the end: the buffer has {count_text(len(buf), 'byte')}"
