@@ -8,6 +8,7 @@
 #define PB_TEST_SUPPORT_H
 
 #include "inspect/check.h"
+#include "inspect/usage.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

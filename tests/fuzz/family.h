@@ -329,7 +329,7 @@ close_view(view *v)
 {
     if (v->of) {
         agree_on_view(v);
-        pb_buf_unpin(&f.mem.pool, &v->pin);
+        pb_pin_release(&f.mem.pool, &v->pin);
         v->of = NULL;
     }
 }

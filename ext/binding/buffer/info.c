@@ -229,8 +229,8 @@ buffer_stats(BufferObject *self, PyObject *Py_UNUSED(ignored))
         (long long)pb_buf_levels(&self->b),
         (long long)pb_buf_bias(&self->b),
         (long long)((use.pages + use.nodes) << PB_PAGE_SHIFT),
-        (long long)(share.own << PB_PAGE_SHIFT),
-        (long long)share.proportional,
+        (long long)(share.uss << PB_PAGE_SHIFT),
+        (long long)share.pss,
         (long long)use.pinned,
     };
     buffer_unlock(&self->b);

@@ -322,6 +322,7 @@ PyDoc_STRVAR(setstate_doc,
 #define FACE_NAME "BytesIO"
 #define FACE_HOLES false
 #include "file/methods.h"
+#include "inspect/usage.h"
 
 PyDoc_STRVAR(truncate_doc,
              "truncate($self, size=None, /)\n--\n\n"

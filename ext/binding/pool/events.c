@@ -1,5 +1,6 @@
 /* pool/events.c: what has come up during a call, told when it is over and no lock is held. */
 #include "base/common.h"
+#include "inspect/usage.h"
 
 /* ---- pressure ---- */
 
@@ -77,6 +78,7 @@ tell_damage(PoolObject *self)
     }
     pb_fault found = root->found;
     root->pending &= (uint8_t)~PB_PENDING_FAULT;
+    pb_fault_find_owner(&found);
     raise_fault(pool_around(root), &found);
     return -1;
 }

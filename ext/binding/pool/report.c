@@ -124,7 +124,7 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
 static PyObject *
 owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
 {
-    PyObject *obj = object_around(fault->owner);
+    PyObject *obj = object_around(pb_buf_of(fault->owner));
     return Py_NewRef(obj ? obj : freed != Py_None ? freed : took);
 }
 

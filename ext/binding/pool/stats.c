@@ -88,7 +88,8 @@ static size_t
 count_trees(const PoolObject *self)
 {
     size_t n = 0;
-    for (const pb_buf *b = self->pool.root->bufs; b; b = b->next) {
+    EACH_TREE(self->pool.root, b)
+    {
         n++;
     }
     return n;
@@ -102,7 +103,8 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
     module_state *state = self->state;
     pb_usage usage;
     pb_usage_begin(&usage, &self->pool, scratch);
-    for (const pb_buf *b = self->pool.root->bufs; b; b = b->next, rows++) {
+    EACH_TREE(self->pool.root, b)
+    {
         PyObject *obj = object_around(b);
         rows->kind = kind_of(state, b, obj);
         rows->obj = Py_XNewRef(obj);
@@ -110,6 +112,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
         rows->size = b->root.size;
         pb_buf_stats(b, &rows->use);
         pb_usage_of(&usage, b, &rows->share);
+        rows++;
     }
 }
 
@@ -121,8 +124,8 @@ row_object(module_state *state, const row *r)
     return Py_BuildValue(
         "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
         (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
-        (unsigned long long)(s->frames - s->own) << PB_PAGE_SHIFT,
-        (unsigned long long)s->own << PB_PAGE_SHIFT, (unsigned long long)s->proportional,
+        (unsigned long long)(s->frames - s->uss) << PB_PAGE_SHIFT,
+        (unsigned long long)s->uss << PB_PAGE_SHIFT, (unsigned long long)s->pss,
         (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
         (unsigned long long)r->use.pinned);
 }
@@ -134,7 +137,7 @@ list_rows(module_state *state, const row *rows, size_t n)
     uint64_t elsewhere = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < n; i++) {
-        elsewhere += rows[i].listed ? 0 : rows[i].share.proportional;
+        elsewhere += rows[i].listed ? 0 : rows[i].share.pss;
         PyObject *tuple = rows[i].listed ? row_object(state, &rows[i]) : NULL;
         if (rows[i].listed && (tuple == NULL || PyList_Append(list, tuple) < 0)) {
             Py_CLEAR(list);

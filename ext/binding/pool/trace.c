@@ -112,12 +112,12 @@ note(PoolObject *self, const pb_buf *tree)
 }
 
 static uint32_t
-trace_hook(pb_pool *root, const pb_buf *actor, pb_frame first, uint32_t n, bool taken)
+trace_hook(pb_pool *root, const pb_member *actor, pb_frame first, uint32_t n, bool taken)
 {
     PoolObject *self = pool_around(root);
     track(root, first, n, taken);
     bool kept = self->events && (root->debug || root->region[pb_region_of(first)].sampled);
-    return kept ? note(self, actor) : 0;
+    return kept ? note(self, pb_buf_of(actor)) : 0;
 }
 
 int

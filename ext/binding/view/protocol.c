@@ -140,7 +140,7 @@ void
 view_unpin(PoolObject *pool, pb_pin *pin)
 {
     if (pin->count) {
-        pb_buf_unpin(&pool->pool, pin);
+        pb_pin_release(&pool->pool, pin);
     }
 }
 

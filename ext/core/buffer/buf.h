@@ -23,9 +23,9 @@
 #define PB_BUFFER_BUF_H
 
 #include "base/copy.h"
+#include "pool/poison.h"
 #include "tree/tree.h"
-
-struct pb_pin_list; /* the live pins: buffer/share.h */
+#include "view/pins.h"
 
 typedef struct pb_buf {
     pb_pool *pool;
@@ -36,9 +36,21 @@ typedef struct pb_buf {
     pb_entry *leaf_r, *leaf_w;
     uint64_t leaf_r_first, leaf_w_first; /* page of their first entry */
     uint8_t *head;
-    struct pb_pin_list *pins;   /* NULL: there never was a live view */
-    struct pb_buf *next, *prev; /* trees of the same pool */
+    pb_pin_list *pins; /* NULL: there never was a live view */
+    pb_member member; /* trees of the same pool; of a tiny buffer only its address counts */
 } pb_buf;
+
+/* The buffer around what its pool knows of it; NULL of NULL. */
+static inline pb_buf *
+pb_buf_of(const pb_member *tree)
+{
+    return tree ? (pb_buf *)((uintptr_t)tree - offsetof(pb_buf, member)) : NULL;
+}
+
+/* Every tree that draws from a root or one of its children; its lock is held. */
+#define EACH_TREE(pool_root, b)                                \
+    for (const pb_buf *b = pb_buf_of((pool_root)->members); b; \
+         b = pb_buf_of(b->member.next))
 
 #define PB_INLINE_AT (offsetof(pb_buf, root) + offsetof(pb_root, bias))
 _Static_assert(PB_INLINE <= sizeof(pb_buf) - PB_INLINE_AT, "inline bytes overlay the tree");
@@ -131,11 +143,7 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
 void
 pb_buf_remember_tail(pb_buf *b);
 
-/* May a copy use this memory of somebody else's?  In debug pools: not where it touches pages
- * of a pool and lies in no one view; then that is noted (pool/poison.h). */
-bool
-pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
-
+/* May a copy use this memory of somebody else's?  Debug pools look (pb_debug_foreign). */
 static inline bool
 pb_buf_may_use(const pb_buf *b, const void *mem, uint64_t n)
 {
@@ -203,24 +211,5 @@ pb_buf_clear(pb_buf *b);
  * there is none. */
 bool
 pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end);
-
-typedef struct {
-    uint64_t pages, nodes; /* frames that the tree names */
-    uint64_t holes;        /* pages of the size that are absent */
-    uint64_t shared;       /* frames that another tree names too */
-    uint64_t pinned;       /* pages under live views */
-} pb_tree_stats;
-
-/* O(pages). */
-void
-pb_buf_stats(const pb_buf *b, pb_tree_stats *use);
-
-/* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
-uint64_t
-pb_pool_tables(const pb_pool *pool);
-
-/* Frames of a pool under live views.  O(views). */
-uint64_t
-pb_pool_pinned(const pb_pool *pool);
 
 #endif

@@ -33,6 +33,50 @@ forget(pb_buf *b)
     }
 }
 
+/* The entry of a page in the remembered leaf, or NULL. */
+static inline pb_entry *
+recall(pb_entry *leaf, uint64_t first, uint64_t page)
+{
+    return leaf && page - first < PB_FANOUT ? leaf + (page - first) : NULL;
+}
+
+/* The entry of `page` in its leaf, NULL where there is no leaf.  Remembers the leaf. */
+pb_entry *
+pb_buf_leaf_entry(pb_buf *b, uint64_t page);
+
+/* The same, NULL where the page or its path is shared: nowhere, in most trees. */
+pb_entry *
+pb_buf_unshared_entry(pb_buf *b, uint64_t page);
+
+/* The entry of a page that may be written, or NULL.  The long way finds out why it may not. */
+pb_entry *
+pb_buf_owned_entry(pb_buf *b, uint64_t page);
+
+/* Pages of a leaf from `page` on, up to `last`, that are holes. */
+static inline uint64_t
+holes_ahead(const pb_leaf *leaf, uint64_t page, uint64_t last)
+{
+    uint64_t n = 0;
+    while (page + n <= last && leaf->entry[page + n - leaf->first] == PB_HOLE) {
+        n++;
+    }
+    return n;
+}
+
+/* Does entry `at` of a page begin a run that holds n bytes from `in_page` on, as far as
+ * the leaf goes? */
+static inline bool
+run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, uint64_t n)
+{
+    uint64_t pages = page_of(in_page + n - 1) + 1;
+    if (PB_LIKELY(pages == 1)) {
+        return true;
+    }
+    uint64_t left =
+        b->root.levels > 1 ? PB_FANOUT - (page & (PB_FANOUT - 1)) : PB_ROOT_SLOTS - page;
+    return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
+}
+
 /* Leave levels and root slots behind; live views keep their place in the tree. */
 void
 pb_buf_shrink(pb_buf *b);
@@ -62,6 +106,21 @@ pb_buf_grow_to(pb_buf *b, uint64_t size);
 /* Zero what a live view may have written past the end, as far as the page goes. */
 void
 pb_buf_clean_tail(pb_buf *b);
+
+/* Put frame `to` in the place of what is behind an owned entry, with the same bytes. */
+void
+pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to);
+
+/* ---- buffer/overlap.c: copies from a buffer to itself, through a live view ---- */
+
+/* Does foreign memory [mem, mem + n) touch a live view of this very buffer, a tree with a pin
+ * list? */
+bool
+pb_overlap_found(const pb_buf *b, const void *mem, uint64_t n);
+
+/* Copy between [off, off + n) and such memory, as if the source were copied first. */
+void
+pb_overlap_copy(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in);
 
 /* ---- buffer/tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
 
@@ -102,7 +161,7 @@ pb_tail_close(pb_buf *b)
 static inline bool
 pb_buf_begin(pb_buf *b)
 {
-    pb_set_actor(b->pool, b);
+    pb_set_actor(b->pool, &b->member);
     return pb_tail_close(b);
 }
 

@@ -19,7 +19,7 @@ pin_over(const pb_buf *b, const uint8_t *mem, uint64_t n, const uint8_t **start)
 }
 
 bool
-pb_pins_touch(const pb_buf *b, const void *mem, uint64_t n)
+pb_overlap_found(const pb_buf *b, const void *mem, uint64_t n)
 {
     const uint8_t *start;
     return pin_over(b, mem, n, &start) != NULL;
@@ -39,7 +39,7 @@ move_piece(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
 }
 
 void
-pb_pins_move(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
+pb_overlap_copy(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
 {
     const uint8_t *start;
     const pb_pin *pin = pin_over(b, mem, n, &start);

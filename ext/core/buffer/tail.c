@@ -81,7 +81,7 @@ pb_tail_intact(const pb_buf *b)
         return true;
     }
     pb_frame frame = pb_tail_frame(b);
-    pb_fault fault = pb_fault_at(b->pool, PB_WHY_TAIL, frame, b, off);
+    pb_fault fault = pb_fault_at(b->pool, PB_WHY_TAIL, frame, &b->member, off);
     pb_pool_found(b->pool, &fault, false);
     return false;
 }

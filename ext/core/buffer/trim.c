@@ -112,7 +112,7 @@ drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
     b->leaf_r = b->leaf_w = NULL; /* their nodes may go */
     if (b->pins) {
         b->pins->run_count = 0;
-        pb_pins_detach(b, first, last);
+        pb_pins_detach(b->pool, &b->root, b->pins, first, last);
     }
     if (b->root.shared) { /* the tail's node may be copied, its page is not */
         b->root.tail_room = 0;
@@ -354,7 +354,7 @@ shorten_tree(pb_buf *b, uint64_t size)
     if (b->pins) {
         b->pins->tail_written = pinned;
         if (w.first < w.past) {
-            pb_pins_detach(b, w.first, w.past - 1);
+            pb_pins_detach(b->pool, &b->root, b->pins, w.first, w.past - 1);
         }
     }
     wipe_reserved(b, &w, need);

@@ -18,7 +18,8 @@ broken(const checker *c, const char *why, pb_frame frame, uint64_t page)
     uint64_t pos = page << PB_PAGE_SHIFT;
     if (c->b) {
         uint64_t bias = c->b->root.bias;
-        *c->fault = pb_fault_at(c->b->pool, why, frame, c->b, pos > bias ? pos - bias : 0);
+        *c->fault =
+            pb_fault_at(c->b->pool, why, frame, &c->b->member, pos > bias ? pos - bias : 0);
     }
     else {
         *c->fault = (pb_fault){.why = why, .frame = frame};
@@ -280,7 +281,8 @@ static bool
 broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
 {
     pb_owner owner = pb_owner_of(pool, frame, 0);
-    *c->fault = pb_fault_at(pool, why, frame, owner.tree, owner.offset);
+    *c->fault = pb_fault_at(pool, why, frame, owner.tree ? &owner.tree->member : NULL,
+                            owner.offset);
     return false;
 }
 
@@ -399,7 +401,8 @@ check_list(const checker *c, const pb_pool *root, pb_frame head, bool cold, uint
 static bool
 check_trees(const checker *c, const pb_pool *root)
 {
-    for (const pb_buf *b = root->bufs; b; b = b->next) {
+    EACH_TREE(root, b)
+    {
         if (!pb_buf_check(b, c->fault)) {
             return false;
         }

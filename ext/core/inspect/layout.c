@@ -141,7 +141,8 @@ pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n)
             mark_below(pool, state, n, (pb_frame)f);
         }
     }
-    for (const pb_buf *b = pool->bufs; b; b = b->next) {
+    EACH_TREE(pool, b)
+    {
         if (b->pins) {
             mark_pins(b->pins, state, n);
         }

@@ -2,6 +2,52 @@
 #include "inspect/usage.h"
 #include "pool/internal.h"
 
+/* ---- one tree ---- */
+
+static void
+count_below(const pb_pool *pool, pb_entry e, unsigned h, pb_tree_stats *use)
+{
+    pb_frame frame = pb_entry_frame(e);
+    if (!pb_frame_readable(pool, frame)) {
+        return;
+    }
+    use->shared += pb_frame_count(pool, frame) > 1;
+    if (h == 0) {
+        use->pages++;
+        return;
+    }
+    use->nodes++;
+    const pb_entry *node = pb_node_of(pool, e);
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        if (node[i] != PB_HOLE) {
+            count_below(pool, pb_entry_load(&node[i]), h - 1, use);
+        }
+    }
+}
+
+static uint64_t
+pages_spanned(const pb_root *root)
+{
+    uint64_t head = root->bias & PB_PAGE_MASK;
+    return root->size ? (head + root->size + PB_PAGE_MASK) >> PB_PAGE_SHIFT : 0;
+}
+
+void
+pb_buf_stats(const pb_buf *b, pb_tree_stats *use)
+{
+    *use = (pb_tree_stats){0};
+    if (pb_buf_is_inline(b)) {
+        return;
+    }
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        if (b->root.slot[i] != PB_HOLE) {
+            count_below(b->pool, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, use);
+        }
+    }
+    use->holes = pages_spanned(&b->root) - use->pages;
+    use->pinned = b->pins ? pb_pins_pages(b->pins) : 0;
+}
+
 /* ---- shares ---- */
 
 size_t
@@ -37,8 +83,8 @@ add_frame(pb_usage *c, pb_frame frame, bool node, bool first, pb_share *share)
 {
     share->frames++;
     share->nodes += node;
-    share->own += c->reach[frame] == 1;
-    share->proportional += part_of_frame(c, frame, first);
+    share->uss += c->reach[frame] == 1;
+    share->pss += part_of_frame(c, frame, first);
 }
 
 /* Round 1 without a share, round 2 with one. */
@@ -76,7 +122,8 @@ pb_usage_begin(pb_usage *c, pb_pool *pool, uint32_t *scratch)
 {
     size_t n = pb_pool_numbers(pool);
     *c = (pb_usage){pool, scratch, scratch + n, 0};
-    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+    EACH_TREE(pool->root, b)
+    {
         visit(c, b, NULL);
     }
     memset(c->seen, 0, n * sizeof *c->seen);
@@ -88,6 +135,17 @@ pb_usage_of(pb_usage *c, const pb_buf *b, pb_share *share)
 {
     *share = (pb_share){0};
     visit(c, b, share);
+}
+
+uint64_t
+pb_pool_pinned(const pb_pool *pool)
+{
+    uint64_t n = pool->detached;
+    EACH_TREE(pool->root, b)
+    {
+        n += b->pins && pb_pool_within(b->pool, pool) ? pb_pins_pages(b->pins) : 0;
+    }
+    return n;
 }
 
 /* ---- whose is it? ---- */
@@ -133,7 +191,8 @@ pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
 {
     pb_owner owner = {0}, o;
-    for (const pb_buf *b = pool->root->bufs; b; b = b->next) {
+    EACH_TREE(pool->root, b)
+    {
         if (find_in(&o, b, frame)) {
             owner = o;
             if (b->root.frozen != PB_FROZEN_INTERNAL) {
@@ -147,4 +206,19 @@ pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
         owner.offset = pos > bias ? pos - bias : 0;
     }
     return owner;
+}
+
+void
+pb_fault_find_owner(pb_fault *fault)
+{
+    const pb_pool *pool = fault->pool;
+    if (fault->owner || pool == NULL || !pb_frame_valid(pool, fault->frame) ||
+        pb_frame_is_free(pool, fault->frame)) {
+        return;
+    }
+    pb_owner owner = pb_owner_of(pool, fault->frame, fault->offset);
+    if (owner.tree) {
+        fault->owner = &owner.tree->member;
+        fault->offset = owner.offset;
+    }
 }

@@ -13,11 +13,29 @@
 
 #include "buffer/buf.h"
 
+/* ---- one tree ---- */
+typedef struct {
+    uint64_t pages, nodes; /* frames that the tree names */
+    uint64_t holes;        /* pages of the size that are absent */
+    uint64_t shared;       /* frames that another tree names too */
+    uint64_t pinned;       /* pages under live views */
+} pb_tree_stats;
+
+/* O(pages). */
+void
+pb_buf_stats(const pb_buf *b, pb_tree_stats *use);
+
+/* Frames of a pool under live views.  O(views). */
+uint64_t
+pb_pool_pinned(const pb_pool *pool);
+
+/* ---- the shares of all trees ---- */
+
 typedef struct {
     uint64_t frames; /* that the tree reaches: pages and nodes */
     uint64_t nodes;
-    uint64_t own;          /* that no other tree reaches */
-    uint64_t proportional; /* bytes: its share of what the pool asked about took */
+    uint64_t uss; /* that no other tree reaches */
+    uint64_t pss; /* bytes: its share of what the pool asked about took */
 } pb_share;
 
 typedef struct {
@@ -40,6 +58,8 @@ pb_usage_begin(pb_usage *c, pb_pool *pool, uint32_t *scratch);
 void
 pb_usage_of(pb_usage *c, const pb_buf *b, pb_share *share);
 
+/* ---- whose is it? ---- */
+
 /* A tree that reaches a frame, and where: of a node, where what it leads to begins. */
 typedef struct {
     const pb_buf *tree; /* NULL: there is none */
@@ -50,5 +70,10 @@ typedef struct {
 /* Of byte `in_page` of a frame.  O(frames). */
 pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page);
+
+/* A fault that names a held frame and no owner gets the tree that reaches the frame, and the
+ * offset in it.  O(frames). */
+void
+pb_fault_find_owner(pb_fault *fault);
 
 #endif

@@ -1,13 +1,7 @@
-/* pool/free.c: frames given back: to the pool, and from the pool to the system. */
-#include "pool/advise.h"
+/* pool/free.c: frames given back to the pool. */
 #include "pool/poison.h"
 #include "pool/guard.h"
 #include "pool/internal.h"
-
-static void
-give_back(pb_pool *root);
-
-/* ---- to the pool ---- */
 
 static void
 found(pb_pool *root, const char *why, pb_frame frame)
@@ -39,7 +33,7 @@ release_locked(pb_pool *root, pb_frame frame, pb_row *row)
     }
     if (PB_UNLIKELY(pb_pool_warm(root) >= root->keep + PB_BATCH &&
                     root->keep < PB_UNLIMITED)) {
-        give_back(root);
+        pb_give_back_locked(root);
     }
 }
 
@@ -217,115 +211,6 @@ pb_frame_unpin(pb_pool *pool, pb_frame frame)
              row->held.kind == PB_KIND_DETACHED) {
         count_detached(pool_charged(root, row), -1);
         release_locked(root, frame, row);
-    }
-    pb_lock_drop(&root->lock);
-}
-
-/* ---- to the system ---- */
-
-/* Is the free frame i of a region warm? */
-static inline bool
-is_warm(const pb_region *r, uint32_t i)
-{
-    return bit_get(r->free_map, i) && !r->table[i].free.cold;
-}
-
-/* Discard the warm frames [i, i + n) of a region, as far as system pages go: they change
- * lists, the lowest in front.  Debug pools must know what is in a free frame. */
-static uint64_t
-cool(pb_pool *root, pb_region *r, uint32_t i, uint32_t n)
-{
-    uint32_t from = i, to = i + n;
-    if (root->debug && !r->discard_zeroes) {
-        return 0;
-    }
-    uint64_t bytes = pb_advise_discard(r, &from, &to);
-    for (uint32_t j = to; bytes && j-- > from;) {
-        list_remove(root, r->table + j);
-        list_push_cold(root, r->first + j);
-        if (r->discard_zeroes) {
-            bit_set(r->zero_map, j);
-        }
-    }
-    return bytes;
-}
-
-static uint64_t
-trim_region(pb_pool *root, pb_region *r)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0, n; i < r->count; i += n + 1) {
-        for (n = 0; i + n < r->count && is_warm(r, i + n); n++) {
-        }
-        bytes += n ? cool(root, r, i, n) : 0;
-    }
-    return bytes;
-}
-
-uint64_t
-pb_pool_trim(pb_pool *pool)
-{
-    pb_pool *root = pool->root;
-    uint64_t bytes = 0;
-    pb_lock_take(&root->lock);
-    EACH_REGION(root, r)
-    {
-        bytes += trim_region(root, r) + pb_advise_rest(r);
-    }
-    pb_lock_drop(&root->lock);
-    return bytes;
-}
-
-/* The warm frames around one of them, upwards first, `most` at the most.  A tree is freed
- * from its end, so what lies above was freed before. */
-static uint64_t
-cool_around(pb_pool *root, pb_frame frame, uint64_t most)
-{
-    pb_region *r = region_of(root, frame);
-    uint32_t i = bit_index(r, frame), n = 1;
-    while (n < most && i + n < r->count && is_warm(r, i + n)) {
-        n++;
-    }
-    while (n < most && i && is_warm(r, i - 1)) {
-        i--;
-        n++;
-    }
-    return cool(root, r, i, n);
-}
-
-/* Where a stretch is smaller than a page of the system it stays; after so many of them the
- * search ends for now. */
-#define MOST_FAILURES 16
-
-/* To three quarters of what is kept, so that it is not done for every frame. */
-static void
-give_back(pb_pool *root)
-{
-    pb_advise_rest(&root->region[root->newest]);
-    uint64_t target = root->keep - root->keep / 4;
-    pb_frame frame = root->free_tail;
-    for (unsigned failures = 0; frame && failures < MOST_FAILURES;) {
-        uint64_t warm = pb_pool_warm(root);
-        if (warm <= target) {
-            break;
-        }
-        if (cool_around(root, frame, warm - target)) {
-            frame = root->free_tail;
-        }
-        else {
-            failures++;
-            frame = pb_frame_row(root, frame)->free.prev;
-        }
-    }
-}
-
-void
-pb_pool_give_back(pb_pool *pool)
-{
-    pb_pool *root = pool->root;
-    pb_lock_take(&root->lock);
-    if (pb_pool_warm(root) > root->keep) {
-        give_back(root);
     }
     pb_lock_drop(&root->lock);
 }

@@ -45,11 +45,6 @@ pb_guard_set(pb_pool *root, pb_frame first, uint32_t n, pb_protection how);
 void
 pb_guard_thaw(pb_pool *pool, pb_frame frame);
 
-/* The data pages of a tree are a snapshot's from now on, where no live view is over them.
- * O(pages).  Takes the lock itself. */
-void
-pb_guard_freeze(pb_pool *pool, const pb_root *root);
-
 /* How is a frame protected? */
 pb_protection
 pb_guard_of(const pb_pool *root, pb_frame frame);

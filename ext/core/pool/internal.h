@@ -224,6 +224,10 @@ count_detached(pb_pool *pool, int by)
 pb_status
 pb_reserve_locked(pb_pool *pool, uint64_t n);
 
+/* pb_pool_give_back, under the lock: until three quarters of what is kept are left. */
+void
+pb_give_back_locked(pb_pool *root);
+
 /* ---- debug pools (pool/poison.c, pool/guard.c) ---- */
 
 /* Does the root do more than level 0 where frames come and go? */

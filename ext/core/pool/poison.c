@@ -1,6 +1,5 @@
 /* pool/poison.c: poison, quarantine, traces, and the rule about foreign memory. */
 #include "pool/poison.h"
-#include "inspect/usage.h"
 #include "base/copy.h"
 #include "pool/guard.h"
 #include "pool/internal.h"
@@ -177,12 +176,7 @@ pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n)
     uintptr_t at = (uintptr_t)mem < where->start ? where->start : (uintptr_t)mem;
     pb_frame frame = pb_debug_frame_at(r, at);
     uint64_t in_page = (at - (uintptr_t)r->base) & PB_PAGE_MASK;
-    pb_owner owner = {0};
-    if (!pb_frame_is_free(r->pool, frame)) {
-        owner = pb_owner_of(r->pool, frame, in_page);
-    }
-    pb_fault fault = pb_fault_at(r->pool, PB_WHY_FOREIGN, frame, owner.tree,
-                                 owner.tree ? owner.offset : in_page);
+    pb_fault fault = pb_fault_at(r->pool, PB_WHY_FOREIGN, frame, NULL, in_page);
     pb_pool_found(pool, &fault, false);
     return false;
 }

@@ -12,7 +12,7 @@
 #ifndef PB_POOL_POISON_H
 #define PB_POOL_POISON_H
 
-#include "buffer/buf.h"
+#include "pool/pool.h"
 
 #define PB_POISON 0x6b
 #define PB_POISON_END 0xa5
@@ -40,7 +40,12 @@ pb_debug_verify_free(pb_pool *root, uint64_t n);
 void
 pb_debug_end_quarantine(pb_pool *root);
 
-/* What the two kinds of damage are called. */
+/* May a copy use memory of somebody else's?  Not where it touches pages of a debug pool and lies
+ * in no one view that was handed out: that is noted.  Called without a lock. */
+bool
+pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
+
+/* What the kinds of damage are called. */
 #define PB_WHY_POISON "I1: a free frame was written to"
 #define PB_WHY_ZEROS "I4: a free frame that was zeros is not"
 #define PB_WHY_TAIL "I4: a byte past the end was written"

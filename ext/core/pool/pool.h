@@ -23,7 +23,7 @@
 
 #include "base/lock.h"
 #include "base/address_map.h"
-#include "tree/root.h"
+#include "pool/frame.h"
 
 #define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
 #define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
@@ -91,13 +91,18 @@ typedef struct {
     pb_extent extent; /* in the map */
 } pb_region;
 
-struct pb_buf;
+/* A tree as its pool knows it: one of those that draw frames.  What is around it is the
+ * business of who put it there (pb_buf_of). */
+typedef struct pb_member {
+    struct pb_member *next, *prev;
+} pb_member;
 
-/* Where a broken rule was found, for the message. */
+/* Where a broken rule was found, for the message.  Without an owner `offset` is a byte of the
+ * frame: whose page that is can be looked up (inspect/usage.h). */
 typedef struct {
     const char *why;
     pb_frame frame;
-    const struct pb_buf *owner;
+    const pb_member *owner;
     uint64_t offset;
     pb_trace trace; /* of the frame, where it is kept */
     const struct pb_pool
@@ -107,7 +112,7 @@ typedef struct {
 /* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
  * does. */
 typedef struct {
-    const struct pb_buf *tree, *on_behalf;
+    const pb_member *tree, *on_behalf;
     unsigned trying; /* see pb_account_begin_trial */
 } pb_acting;
 
@@ -151,13 +156,13 @@ typedef struct pb_pool {
     uint64_t table_bytes;
     uint32_t regions;
     struct pb_pool **accounts; /* children by number; the caller's memory */
-    struct pb_buf *bufs;       /* every tree that draws from the root or a child */
+    pb_member *members;        /* every tree that draws from the root or a child */
     pb_map *map;               /* where regions and views are listed; may be NULL */
     pb_fault fault;            /* the first broken rule; it stays */
     pb_fault found;            /* with PB_PENDING_FAULT: what is to be told */
     /* Told of frames that are taken or freed, and by which tree; returns a number for that.
      * Runs under the pool's lock: no Python code. */
-    uint32_t (*trace_hook)(struct pb_pool *root, const struct pb_buf *actor, pb_frame first,
+    uint32_t (*trace_hook)(struct pb_pool *root, const pb_member *actor, pb_frame first,
                            uint32_t n, bool taken);
     pb_acting acting;                   /* see pb_set_actor */
     pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
@@ -307,8 +312,8 @@ pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
 
 /* A broken rule at a frame: at `offset` of the owner, or of the frame itself where there is none. */
 pb_fault
-pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
-            const struct pb_buf *owner, uint64_t offset);
+pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame, const pb_member *owner,
+            uint64_t offset);
 
 /* Note damage that was found: it is told after the call (PB_PENDING_FAULT), and stays in
  * pool->fault when `stays`. */
@@ -317,8 +322,7 @@ pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
 
 /* The same of an entry that names no frame that may be touched. */
 void
-pb_pool_found_bad(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
-                  uint64_t offset);
+pb_pool_found_bad(pb_pool *pool, const pb_member *owner, pb_frame frame, uint64_t offset);
 
 static inline pb_acting *
 pb_acting_of(pb_pool *pool)
@@ -331,12 +335,12 @@ pb_acting_of(pb_pool *pool)
 #endif
 }
 
-/* Tree b of the pool is about to take or free frames, or to be walked: for reports. */
+/* A tree of the pool is about to take or free frames, or to be walked: for reports. */
 static inline void
-pb_set_actor(pb_pool *pool, const struct pb_buf *b)
+pb_set_actor(pb_pool *pool, const pb_member *tree)
 {
     pb_acting *acting = pb_acting_of(pool);
-    acting->tree = acting->on_behalf ? acting->on_behalf : b;
+    acting->tree = acting->on_behalf ? acting->on_behalf : tree;
 }
 
 /* A change that may yet be refused takes frames that it will give back then: nothing is said of
@@ -374,6 +378,16 @@ pb_pool_leave(pb_pool *child);
 /* The root goes: its regions leave the map. */
 void
 pb_pool_fini(pb_pool *pool);
+
+/* A tree draws from the pool from now on; it does so no longer. */
+void
+pb_pool_link(pb_pool *pool, pb_member *tree);
+void
+pb_pool_unlink(pb_pool *pool, pb_member *tree);
+
+/* The tree is gone, linked or not: no report names it. */
+void
+pb_pool_forget(pb_pool *pool, const pb_member *tree);
 
 /* Do two pools draw from the same regions, so that their trees may share frames? */
 static inline bool
@@ -543,6 +557,10 @@ pb_pool_keep(pb_pool *pool)
 }
 
 /* ---- looking in ---- */
+
+/* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
+uint64_t
+pb_pool_tables(const pb_pool *pool);
 
 /* One past the highest frame number. */
 size_t

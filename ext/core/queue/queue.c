@@ -289,6 +289,6 @@ pb_queue_check(const pb_buf *b, const pb_queue *q, pb_fault *fault)
     else if (q->searched > pb_queue_in(b, q)) {
         why = "bytes were searched that are not there";
     }
-    *fault = (pb_fault){.why = why, .owner = b};
+    *fault = (pb_fault){.why = why, .owner = &b->member};
     return why == NULL;
 }

@@ -70,7 +70,7 @@ run_of(const pb_buf *b, const place *p, uint64_t pos, uint64_t end, uint64_t las
         run.at = pb_frame_address(b->pool, pb_entry_frame(e)) + (from & PB_PAGE_MASK);
     }
     else { /* told when the call is over; until then it is like a hole */
-        pb_pool_found_bad(b->pool, b, pb_entry_frame(e), run.start);
+        pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(e), run.start);
     }
     return run;
 }

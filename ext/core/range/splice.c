@@ -99,7 +99,8 @@ exchange_tree(pb_buf *b, const exchange *x)
         return PB_CORRUPT;
     }
     pb_buf t = second_tree(b);
-    pb_acting_of(b->pool)->on_behalf = b; /* what the second one takes is this one's */
+    pb_acting_of(b->pool)->on_behalf =
+        &b->member; /* what the second one takes is this one's */
     pb_status st = exchange_in(&t, b, x);
     pb_acting_of(b->pool)->on_behalf = NULL;
     if (st != PB_OK) {

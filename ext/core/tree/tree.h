@@ -7,6 +7,7 @@
 #define PB_TREE_TREE_H
 
 #include "pool/pool.h"
+#include "tree/root.h"
 
 /* The entries of height 0 for pages [first, end); entry == NULL: all of them holes. */
 typedef struct {
@@ -61,7 +62,16 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
-/* The same, but false unless the leaf is there and its path is this tree's alone (I2). */
+/* The frame behind a page; 0: a hole. */
+static inline pb_frame
+pb_tree_frame(const pb_pool *pool, const pb_root *root, uint64_t page)
+{
+    pb_leaf leaf;
+    pb_tree_leaf(pool, root, page, &leaf);
+    return leaf.entry ? pb_entry_frame(pb_entry_load(&leaf.entry[page - leaf.first])) : 0;
+}
+
+/* The same as pb_tree_leaf, but false unless the leaf is there and its path is this tree's alone (I2). */
 bool
 pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
@@ -113,6 +123,11 @@ pb_tree_shrink(pb_pool *pool, pb_root *root);
 /* Drop everything: size 0, bias 0, one level.  Cannot fail. */
 void
 pb_tree_release(pb_pool *pool, pb_root *root);
+
+/* The data pages are a snapshot's from now on: nobody writes them where no live view is over
+ * them (level 2).  O(pages).  Takes the pool's lock. */
+void
+pb_tree_freeze(pb_pool *pool, const pb_root *root);
 
 /* ---- the page walk ---- */
 

@@ -480,14 +480,14 @@ test_the_pool_lists_its_buffers(void)
         }
         for (unsigned k = 0; k < 3; k++) {
             unsigned n = 0;
-            for (pb_buf *at = mem.pool.bufs; at; at = at->next) {
+            for (pb_member *at = mem.pool.members; at; at = at->next) {
                 CHECK(at->next == NULL || at->next->prev == at);
                 n++;
             }
             CHECK_EQ(n, 3 - k);
             pb_buf_fini(&b[orders[i][k] - '0']);
         }
-        CHECK(mem.pool.bufs == NULL);
+        CHECK(mem.pool.members == NULL);
         memory_fini(&mem);
     }
 }

@@ -58,10 +58,10 @@ test_scattered_pages_are_gathered_once(void)
     CHECK_OK(pb_buf_pin(&p.b, PB_PAGE_SIZE, 2, &second, &again));
     CHECK(again == at - 3 + PB_PAGE_SIZE);
     mem.pool.limit = PB_UNLIMITED;
-    pb_buf_unpin(&mem.pool, &first);
+    pb_pin_release(&mem.pool, &first);
     CHECK(pb_buf_pinned_behind(&p.b, 0) && pb_buf_pinned_behind(&p.b, PB_PAGE_SIZE));
     CHECK(!pb_buf_pinned_behind(&p.b, 2 * PB_PAGE_SIZE));
-    pb_buf_unpin(&mem.pool, &second);
+    pb_pin_release(&mem.pool, &second);
     CHECK(!pb_buf_viewed(&p.b));
     stop();
 }
@@ -75,7 +75,7 @@ test_a_view_in_the_way_forbids_gathering(void)
     CHECK_OK(pb_buf_pin(&p.b, 2 * PB_PAGE_SIZE, 5, &pin, &at));
     CHECK_STATUS(pb_buf_pin(&p.b, 0, 5 * PB_PAGE_SIZE, &other, &at), PB_PINNED);
     AGREE(&p.b, &p.m);
-    pb_buf_unpin(&mem.pool, &pin);
+    pb_pin_release(&mem.pool, &pin);
     stop();
 }
 
@@ -113,7 +113,7 @@ test_a_view_that_gets_no_memory_changes_nothing(void)
             AGREE(&copy.b, &copy.m);
             pair_fini(&copy);
         }
-        pb_buf_unpin(&mem.pool, &pin);
+        pb_pin_release(&mem.pool, &pin);
         stop();
     }
 }
@@ -141,7 +141,7 @@ test_a_run_asks_for_a_region_of_its_size(void)
     memory_grow_by(&mem, (uint32_t)mem.pool.short_by);
     CHECK_OK(pb_buf_pin(&p.b, 0, 9 * PB_PAGE_SIZE, &pin, &at));
     CHECK_BYTES(at, p.m.sheet[0]->bytes, PB_PAGE_SIZE);
-    pb_buf_unpin(&mem.pool, &pin);
+    pb_pin_release(&mem.pool, &pin);
     stop();
 }
 
@@ -172,8 +172,8 @@ test_a_copy_that_gets_no_memory_changes_nothing(void)
     }
     model_copy(&copy.m, &p.m);
     AGREE(&copy.b, &copy.m);
-    pb_buf_unpin(&mem.pool, &pin[0]);
-    pb_buf_unpin(&mem.pool, &pin[1]);
+    pb_pin_release(&mem.pool, &pin[0]);
+    pb_pin_release(&mem.pool, &pin[1]);
     pair_fini(&copy);
     stop();
 }
@@ -190,7 +190,7 @@ test_restore(void)
     CHECK_OK(pb_buf_pin(&p.b, 0, 5, &pin, &at));
     CHECK_STATUS(pb_buf_restore(&p.b, &old.b), PB_PINNED);
     AGREE(&p.b, &p.m);
-    pb_buf_unpin(&mem.pool, &pin);
+    pb_pin_release(&mem.pool, &pin);
     p.b.root.max_levels = 1;
     CHECK_STATUS(pb_buf_restore(&p.b, &old.b), PB_CAPACITY);
     p.b.root.max_levels = PB_MAX_LEVELS;
@@ -260,7 +260,7 @@ test_a_view_whose_front_has_gone_is_written_to_its_buffer(void)
         model_read(&p.m, off / 2, bytes, n);
         pb_buf_copy_out(&p.b, off / 2, at + from, n);
         CHECK_BYTES(at + from, bytes, n);
-        pb_buf_unpin(&mem.pool, &pin);
+        pb_pin_release(&mem.pool, &pin);
         pb_buf_copy_out(&p.b, 0, bytes, 3 * PB_PAGE_SIZE);
         model_write(&p.m, 0, bytes, 3 * PB_PAGE_SIZE); /* some of it came by the view */
         stop();
@@ -339,7 +339,7 @@ test_a_page_lost_under_very_many_views(void)
     pair_clear(&p);
     for (unsigned i = 0; i < MANY; i++) {
         CHECK_EQ(mem.pool.held, 1);
-        pb_buf_unpin(&mem.pool, &pins[i]);
+        pb_pin_release(&mem.pool, &pins[i]);
     }
     CHECK(mem.pool.fault.why == NULL);
     pair_fini(&p);
@@ -360,7 +360,7 @@ test_no_bytes_are_put_beside_a_view(void)
             pb_buf_replace(&p.b, PB_PAGE_SIZE, 1, NULL, 0)); /* as collapse does */
     CHECK_OK(st);
     CHECK_EQ(p.b.root.size, 3 * PB_PAGE_SIZE - 1);
-    pb_buf_unpin(&mem.pool, &pin);
+    pb_pin_release(&mem.pool, &pin);
     pair_fini(&p);
     CHECK_EMPTY(&mem.pool);
     memory_fini(&mem);

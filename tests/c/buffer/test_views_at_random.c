@@ -192,7 +192,7 @@ static void
 close_view(viewed *w, view *v)
 {
     DOING("close a view");
-    pb_buf_unpin(w->y.p.b.pool, &v->pin);
+    pb_pin_release(w->y.p.b.pool, &v->pin);
     v->open = false;
 }
 

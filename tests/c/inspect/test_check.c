@@ -43,7 +43,7 @@ check_named(const char *words, pb_frame frame, uint64_t off)
     if (strstr(fault.why, words) == NULL) {
         fail_at(__FILE__, __LINE__, "named instead: %s", fault.why);
     }
-    CHECK(fault.owner == b);
+    CHECK(fault.owner == &b->member);
     CHECK_EQ(fault.frame, frame);
     CHECK_EQ(fault.offset, off);
     CHECK(!pool_is_whole(pool, &again));
@@ -320,7 +320,7 @@ test_pins(void)
     pb_frame_row(pool, frame)->held.count = 1;
     b->root.shared = 0;
     CHECK_POOL(pool);
-    pb_buf_unpin(pool, &pin);
+    pb_pin_release(pool, &pin);
     b->pins = NULL;
     stop();
 }

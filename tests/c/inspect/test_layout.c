@@ -304,11 +304,11 @@ test_pinned_and_detached(void)
     check_runs(&b);
     CHECK_EQ(counted(PB_STATE_PINNED), 1);
     CHECK_EQ(counted(PB_STATE_DETACHED), 4);
-    pb_buf_unpin(&mem.pool, &pin);
+    pb_pin_release(&mem.pool, &pin);
     layout();
     CHECK_EQ(counted(PB_STATE_PINNED), 0);
     CHECK_EQ(counted(PB_STATE_DETACHED), 1);
-    pb_buf_unpin(&mem.pool, &other);
+    pb_pin_release(&mem.pool, &other);
     pb_buf_fini(&b);
     stop();
 }

@@ -56,7 +56,7 @@ usage(pb_pool *pool, pb_buf *const *trees, unsigned n, pb_share *shares)
     pb_usage_begin(&c, pool, scratch);
     for (unsigned i = 0; i < n; i++) {
         pb_usage_of(&c, trees[i], &shares[i]);
-        sum += shares[i].proportional;
+        sum += shares[i].pss;
     }
     free(scratch);
     return sum;
@@ -78,7 +78,7 @@ test_a_tree_alone_has_all_of_it(void)
     CHECK_EQ(usage(root, (pb_buf *[]){&a}, 1, &s), held_bytes(root));
     CHECK_EQ(s.frames, root->held);
     CHECK_EQ(s.nodes, root->nodes);
-    CHECK_EQ(s.own, s.frames);
+    CHECK_EQ(s.uss, s.frames);
     pb_buf_fini(&a);
     stop();
 }
@@ -94,7 +94,7 @@ test_nothing_is_held_by_what_has_no_pages(void)
         CHECK_OK(pb_buf_write(&a, 0, "inline", 6));
     }
     CHECK_EQ(usage(root, (pb_buf *[]){&a}, 1, &s), 0);
-    CHECK_EQ(s.frames + s.nodes + s.own, 0);
+    CHECK_EQ(s.frames + s.nodes + s.uss, 0);
     pb_buf_fini(&a);
     stop();
 }
@@ -111,10 +111,10 @@ test_the_first_asked_pays_the_remainder(void)
     share(&c, &a);
     CHECK_EQ(root->held, 4);
     CHECK_EQ(usage(root, (pb_buf *[]){&b, &a, &c}, 3, s), held_bytes(root));
-    CHECK_EQ(s[1].proportional, 4 * (PB_PAGE_SIZE / 3));
-    CHECK_EQ(s[2].proportional, s[1].proportional);
-    CHECK_EQ(s[0].proportional, 4 * (PB_PAGE_SIZE / 3 + PB_PAGE_SIZE % 3));
-    CHECK_EQ(s[0].own + s[1].own + s[2].own, 0);
+    CHECK_EQ(s[1].pss, 4 * (PB_PAGE_SIZE / 3));
+    CHECK_EQ(s[2].pss, s[1].pss);
+    CHECK_EQ(s[0].pss, 4 * (PB_PAGE_SIZE / 3 + PB_PAGE_SIZE % 3));
+    CHECK_EQ(s[0].uss + s[1].uss + s[2].uss, 0);
     CHECK_EQ(s[1].frames, 4);
     pb_buf_fini(&a);
     pb_buf_fini(&b);
@@ -135,14 +135,14 @@ test_pages_below_a_shared_node_are_shared(void)
     CHECK_OK(pb_buf_write(&b, 0, "x", 1));
     uint64_t changed = b.root.levels; /* a page, and the nodes on the way to it */
     CHECK_EQ(usage(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
-    CHECK_EQ(s[0].own, changed);
-    CHECK_EQ(s[1].own, changed);
+    CHECK_EQ(s[0].uss, changed);
+    CHECK_EQ(s[1].uss, changed);
     CHECK_EQ(s[0].frames, s[1].frames);
-    CHECK_EQ(s[0].proportional + s[1].proportional, held_bytes(root));
-    CHECK_EQ(s[0].proportional, s[1].proportional);
+    CHECK_EQ(s[0].pss + s[1].pss, held_bytes(root));
+    CHECK_EQ(s[0].pss, s[1].pss);
     pb_buf_fini(&a);
     CHECK_EQ(usage(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
-    CHECK_EQ(s[0].own, s[0].frames);
+    CHECK_EQ(s[0].uss, s[0].frames);
     pb_buf_fini(&b);
     stop();
 }
@@ -166,12 +166,12 @@ test_a_frame_named_twice_by_one_tree_counts_once(void)
     CHECK_EQ(root->held, 3);
     CHECK_EQ(usage(root, (pb_buf *[]){&a, &b}, 2, s), held_bytes(root));
     CHECK_EQ(s[0].frames, 2);
-    CHECK_EQ(s[0].own, 1);
+    CHECK_EQ(s[0].uss, 1);
     CHECK_EQ(s[1].frames, 2);
-    CHECK_EQ(s[1].own, 1);
+    CHECK_EQ(s[1].uss, 1);
     pb_buf_fini(&a);
     CHECK_EQ(usage(root, (pb_buf *[]){&b}, 1, s), held_bytes(root));
-    CHECK_EQ(s[0].own, 2);
+    CHECK_EQ(s[0].uss, 2);
     pb_buf_fini(&b);
     stop();
 }
@@ -192,8 +192,8 @@ test_a_pool_divides_what_it_took(void)
     CHECK_EQ(root->held, 5);
     CHECK_EQ(usage(root, both, 2, s), held_bytes(root));
     CHECK_EQ(usage(&child, both, 2, s), held_bytes(&child));
-    CHECK_EQ(s[0].own, 1);
-    CHECK_EQ(s[1].proportional, 3 * PB_PAGE_SIZE / 2);
+    CHECK_EQ(s[0].uss, 1);
+    CHECK_EQ(s[1].pss, 3 * PB_PAGE_SIZE / 2);
     pb_buf_fini(&a);
     CHECK_EQ(child.held, 3);
     CHECK_EQ(usage(&child, both + 1, 1, s), held_bytes(&child));

@@ -330,7 +330,7 @@ test_held_ranges(void)
         CHECK_POOL(&mem.pool);
         pb_buf_fini(&b);
         if (viewed) {
-            pb_buf_unpin(&mem.pool, &pin);
+            pb_pin_release(&mem.pool, &pin);
         }
         CHECK_EMPTY(&mem.pool);
         memory_fini(&mem);

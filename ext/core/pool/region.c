@@ -1,4 +1,4 @@
-/* pool/pool.c: the life of a pool: regions, names of frames, what was found broken. */
+/* pool/region.c: the life of a pool: its regions, their tables, the trees that draw from it. */
 #include "pool/poison.h"
 #include "pool/guard.h"
 #include "pool/internal.h"
@@ -203,51 +203,37 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
     pb_lock_drop(&root->lock);
 }
 
-/* ---- what was found broken ---- */
-
-#if PB_LOCKS
-_Thread_local pb_acting pb_acting_here;
-#endif
-
-pb_fault
-pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame,
-            const struct pb_buf *owner, uint64_t offset)
-{
-    return (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame), pool->root};
-}
+/* ---- the trees that draw from it ---- */
 
 void
-pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
+pb_pool_link(pb_pool *pool, pb_member *tree)
 {
     pb_pool *root = pool->root;
-    if (stays && root->fault.why == NULL) {
-        root->fault = *fault;
+    pb_lock_take(&root->lock);
+    tree->prev = NULL;
+    tree->next = root->members;
+    if (tree->next) {
+        tree->next->prev = tree;
     }
-    if (!(root->pending & PB_PENDING_FAULT)) { /* the first is the one that is told */
-        root->found = *fault;
-        root->pending |= PB_PENDING_FAULT;
-    }
-}
-
-static const char *
-why_bad(const pb_pool *pool, pb_frame frame)
-{
-    if (!pb_frame_valid(pool, frame)) {
-        return "I1: an entry names a frame of no region";
-    }
-    if (pb_frame_is_free(pool, frame)) {
-        return "I1: an entry names a free frame";
-    }
-    return pb_frame_count(pool, frame) ? "I2: a shared frame was about to be written"
-                                       : "I1: an entry names a frame with no reference";
+    root->members = tree;
+    pb_lock_drop(&root->lock);
 }
 
 void
-pb_pool_found_bad(pb_pool *pool, const struct pb_buf *owner, pb_frame frame,
-                  uint64_t offset)
+pb_pool_unlink(pb_pool *pool, pb_member *tree)
 {
-    pb_fault fault = pb_fault_at(pool, why_bad(pool, frame), frame, owner, offset);
-    pb_pool_found(pool, &fault, true);
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    if (tree->next) {
+        tree->next->prev = tree->prev;
+    }
+    if (tree->prev) {
+        tree->prev->next = tree->next;
+    }
+    else {
+        root->members = tree->next;
+    }
+    pb_lock_drop(&root->lock);
 }
 
 /* ---- looking in ---- */
@@ -259,40 +245,19 @@ pb_pool_numbers(const pb_pool *pool)
     return pool->root->regions ? (size_t)r->first + r->count : 1;
 }
 
-bool
-pb_frame_valid(const pb_pool *pool, pb_frame frame)
+/* Rows of frames that were ever handed out, and the maps. */
+uint64_t
+pb_pool_tables(const pb_pool *pool)
 {
-    const pb_region *r = &pool->root->region[pb_region_of(frame)];
-    return frame != 0 && r->base != NULL && frame - r->first < r->count;
-}
-
-bool
-pb_frame_is_free(const pb_pool *pool, pb_frame frame)
-{
-    const pb_region *r = &pool->root->region[pb_region_of(frame)];
-    return is_untouched(r, frame) || bit_get(r->free_map, bit_index(r, frame));
-}
-
-pb_kind
-pb_frame_kind(const pb_region *r, pb_frame frame)
-{
-    if (frame == 0 || is_untouched(r, frame)) {
-        return PB_KIND_NONE;
+    uint64_t bytes = 0;
+    EACH_REGION(pool->root, r)
+    {
+        uint64_t used = r->count - (r->hi - r->lo);
+        bytes += used * sizeof(pb_row) +
+                 (pb_pool_table_bytes(r->count) - r->count * sizeof(pb_row));
+        bytes += r->trace ? used * (sizeof *r->trace + 1) : 0;
     }
-    const pb_row *row = r->table + bit_index(r, frame);
-    if (row->free.is_free) {
-        return PB_KIND_FREE;
-    }
-    return row->held.kind < PB_KIND_FREE ? (pb_kind)row->held.kind
-                                         : PB_KIND_NONE; /* damaged */
-}
-
-pb_trace
-pb_frame_trace(const pb_pool *pool, pb_frame frame)
-{
-    const pb_region *r = &pool->root->region[pb_region_of(frame)];
-    bool kept = pb_frame_valid(pool, frame) && r->trace;
-    return kept ? r->trace[frame - r->first] : (pb_trace){0, 0};
+    return bytes;
 }
 
 uint64_t

@@ -1,0 +1,59 @@
+/* buffer/life.c: a buffer begins, is emptied, and ends. */
+#include "buffer/internal.h"
+
+/* From a tree that is empty, or from nothing, to no tree at all. */
+static void
+become_inline(pb_buf *b)
+{
+    b->root.size = 0;
+    b->root.levels = 0;
+    b->root.shared = 0;
+    memset(pb_buf_inline(b), 0, PB_INLINE);
+    pb_buf_remember_tail(b);
+}
+
+void
+pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
+{
+    memset(b, 0, sizeof *b);
+    b->pool = pool;
+    b->root.max_levels = (uint8_t)max_levels;
+    if (PB_INLINE) {
+        become_inline(b);
+        return;
+    }
+    b->root.levels = 1;
+    pb_pool_link(b->pool, &b->member);
+}
+
+void
+pb_buf_clear(pb_buf *b)
+{
+    if (!pb_buf_is_inline(b)) {
+        (void)pb_buf_begin(b); /* damage is told, but cannot hold this up */
+        forget(b);
+        if (b->pins) {
+            pb_pins_detach(b->pool, &b->root, b->pins, 0, UINT64_MAX);
+            b->pins->tail_written = false;
+        }
+        pb_tree_release(b->pool, &b->root);
+        if (!PB_INLINE || b->pins) { /* with a pin list it stays a tree */
+            return;
+        }
+        pb_pool_unlink(b->pool, &b->member);
+    }
+    become_inline(b);
+}
+
+void
+pb_buf_fini(pb_buf *b)
+{
+    pb_buf_clear(b);
+    if (!pb_buf_is_inline(b)) {
+        if (b->pins) {
+            pb_pins_close(b->pins);
+        }
+        pb_pool_unlink(b->pool, &b->member);
+    }
+    pb_pool_forget(b->pool, &b->member);
+}

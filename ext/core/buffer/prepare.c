@@ -1,0 +1,250 @@
+/* buffer/prepare.c: a range is made writable memory of this buffer alone (I3). */
+#include "buffer/internal.h"
+
+/* ---- pages ---- */
+
+/* Pages [first, last] of positions [pos, end). */
+typedef struct {
+    uint64_t pos, end; /* bytes */
+    uint64_t first, last;
+    bool keep; /* the bytes are to stay; else they will be overwritten */
+} span;
+
+static inline span
+span_of(uint64_t pos, uint64_t n, bool keep)
+{
+    return (span){pos, pos + n, page_of(pos), page_of(pos + n - 1), keep};
+}
+
+/* Does the caller overwrite the whole page? */
+static inline bool
+overwrites(const span *s, uint64_t page)
+{
+    return !s->keep && (page << PB_PAGE_SHIFT) >= s->pos &&
+           ((page + 1) << PB_PAGE_SHIFT) <= s->end;
+}
+
+/* I4: what the caller does not overwrite of a page handed out is zero. */
+static void
+zero_around(uint8_t *at, const span *s, uint64_t page)
+{
+    uint64_t start = page << PB_PAGE_SHIFT;
+    uint64_t from = s->keep ? PB_PAGE_SIZE : pb_max(s->pos, start) - start;
+    uint64_t to = pb_min(s->end - start, PB_PAGE_SIZE);
+    pb_zero(at, from);
+    pb_zero(at + to, PB_PAGE_SIZE - to);
+}
+
+/* The frame that the next one had best follow.  A buffer that is consumed from the front
+ * takes what it has just freed, warm: so it runs round in the same frames. */
+static inline pb_frame
+frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t i)
+{
+    return i && b->root.bias == 0 ? pb_entry_frame(pb_entry_load(&leaf->entry[i - 1])) : 0;
+}
+
+/* Fill a stretch of holes in a leaf with frames, neighbours where there are any. */
+static void
+fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
+{
+    while (n) {
+        uint64_t i = page - leaf->first;
+        pb_frame after = frame_before(b, leaf, i);
+        uint32_t got;
+        bool zero;
+        pb_frame frame = pb_pool_take_run(b->pool, after, (uint32_t)n, &got, &zero);
+        for (uint32_t k = 0; k < got; k++) {
+            pb_entry_store(&leaf->entry[i + k], pb_entry_of(frame + k));
+            if (!zero && !overwrites(s, page + k)) {
+                zero_around(pb_frame_address(b->pool, frame + k), s, page + k);
+            }
+        }
+        page += got;
+        n -= got;
+    }
+}
+
+static void
+own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t last)
+{
+    while (page <= last) {
+        uint64_t n = holes_ahead(leaf, page, last);
+        if (n) {
+            fill_holes(b, s, leaf, page, n);
+            page += n;
+        }
+        else {
+            pb_tree_own_page(b->pool, &b->root, &leaf->entry[page - leaf->first],
+                             overwrites(s, page));
+            page++;
+        }
+    }
+}
+
+/* Link what pb_tree_need counted and the pool reserved.  Cannot fail. */
+static void
+own_pages(pb_buf *b, const span *s)
+{
+    pb_leaf leaf;
+    for (uint64_t page = s->first; page <= s->last; page = leaf.end) {
+        pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
+        own_leaf_pages(b, s, &leaf, page, pb_min(s->last, leaf.end - 1));
+    }
+    if (b->root.levels > 1) {
+        b->leaf_w = leaf.entry;
+        b->leaf_w_first = leaf.first;
+    }
+}
+
+void
+pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n)
+{
+    span s = span_of(pos, n, false);
+    own_pages(b, &s);
+}
+
+pb_status
+pb_buf_raise_to(pb_buf *b, uint64_t end)
+{
+    unsigned levels = pb_tree_levels_for(end);
+    if (levels > PB_MAX_LEVELS) {
+        return PB_CAPACITY;
+    }
+    if (levels <= b->root.levels) {
+        return PB_OK;
+    }
+    pb_status st = pb_pool_reserve(b->pool, pb_tree_raise_need(&b->root, levels));
+    if (st == PB_OK) {
+        pb_tree_raise(b->pool, &b->root, levels);
+    }
+    return st;
+}
+
+bool
+pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end)
+{
+    return !pb_add_overflows(off, n, end) && *end <= pb_buf_capacity(b) &&
+           !pb_add_overflows(pb_buf_bias(b), *end, end) && *end <= PB_REACH;
+}
+
+void
+pb_buf_clean_tail(pb_buf *b)
+{
+    uint64_t end = b->root.bias + b->root.size;
+    uint64_t used = end & PB_PAGE_MASK;
+    uint8_t *at = used ? pb_buf_page(b, page_of(end)) : NULL;
+    if (at) {
+        pb_zero(at + used, PB_PAGE_SIZE - used);
+    }
+}
+
+void
+pb_buf_grow_to(pb_buf *b, uint64_t size)
+{
+    if (size <= b->root.size) {
+        return;
+    }
+    b->root.tail_room = 0;
+    if (pb_buf_is_inline(b)) {
+        b->root.size = size;
+        return;
+    }
+    bool dirty = b->pins && b->pins->tail_written;
+    if (dirty) {
+        pb_buf_clean_tail(b);
+    }
+    b->root.size = size;
+    if (dirty) { /* the view goes on */
+        b->pins->tail_written = pb_pins_cover(b->pins, page_of(b->root.bias + size));
+    }
+}
+
+/* Levels first, then a reservation of frames; when that is refused the levels are given up again. */
+static pb_status
+speak_for_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
+{
+    pb_account_begin_trial(b->pool);
+    pb_status st = pb_buf_raise_to(b, end);
+    if (st == PB_OK) {
+        *need = pb_tree_need(b->pool, &b->root, s->first, s->last);
+        st = pb_pool_reserve(b->pool, *need);
+        if (st != PB_OK) {
+            forget(b);
+            pb_buf_shrink(b);
+        }
+    }
+    pb_account_end_trial(b->pool);
+    return st;
+}
+
+static pb_status
+prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
+{
+    span s = span_of(b->root.bias + off, n, keep);
+    if (s.first == s.last && end <= pb_reach(b->root.levels) &&
+        pb_buf_owned_entry(b, s.first)) {
+        pb_buf_grow_to(b, off + n);
+        return PB_OK;
+    }
+    uint64_t need;
+    pb_status st = speak_for_pages(b, &s, end, &need);
+    if (st != PB_OK) {
+        return st;
+    }
+    if (need && (off != b->root.size || b->root.shared)) {
+        forget(b); /* frames may change under front and tail, nodes under the leaves */
+    }
+    uint64_t taken = pb_pool_taken(b->pool);
+    own_pages(b, &s);
+    pb_pool_give_rest(b->pool, need, taken);
+    pb_buf_grow_to(b, off + n);
+    return PB_OK;
+}
+
+static pb_status
+prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
+{
+    if (end <= PB_INLINE) {
+        pb_buf_grow_to(b, end);
+        return PB_OK;
+    }
+    pb_account_begin_trial(b->pool);
+    pb_status st = pb_buf_promote(b);
+    if (st == PB_OK) {
+        st = prepare_tree(b, off, n, end, keep);
+        if (st != PB_OK) {
+            pb_buf_demote(b);
+        }
+    }
+    pb_account_end_trial(b->pool);
+    return st;
+}
+
+static pb_status
+prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
+{
+    uint64_t end;
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (!pb_buf_fits(b, off, n, &end)) {
+        return PB_CAPACITY;
+    }
+    pb_set_actor(b->pool, &b->member);
+    if (pb_buf_is_inline(b)) {
+        return prepare_inline(b, off, n, end, keep);
+    }
+    return pb_tail_close(b) ? prepare_tree(b, off, n, end, keep) : PB_CORRUPT;
+}
+
+pb_status
+pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
+{
+    return prepare(b, off, n, false);
+}
+
+pb_status
+pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n)
+{
+    return prepare(b, off, n, true);
+}

@@ -1,0 +1,45 @@
+/* buffer/tiny.c: tiny contents: from the object to a page, and back. */
+#include "buffer/internal.h"
+
+pb_status
+pb_buf_promote(pb_buf *b)
+{
+    uint8_t bytes[PB_INLINE + 1];
+    uint64_t size = b->root.size;
+    if (!pb_buf_is_inline(b)) {
+        return PB_OK;
+    }
+    pb_set_actor(b->pool, &b->member);
+    pb_status st = pb_pool_reserve(b->pool, size != 0);
+    if (st != PB_OK) {
+        return st;
+    }
+    memcpy(bytes, pb_buf_inline(b), PB_INLINE);
+    memset(pb_buf_inline(b), 0, PB_INLINE);
+    b->root.levels = 1;
+    b->root.tail_room = 0;
+    b->tail = NULL;
+    if (size) {
+        uint32_t got;
+        bool zero;
+        pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
+        uint8_t *at = pb_frame_address(b->pool, frame);
+        pb_copy(at, bytes, size);
+        pb_zero(at + size, zero ? 0 : PB_PAGE_SIZE - size);
+        pb_entry_store(&b->root.slot[0], pb_entry_of(frame));
+    }
+    pb_pool_link(b->pool, &b->member);
+    return PB_OK;
+}
+
+void
+pb_buf_demote(pb_buf *b)
+{
+    uint8_t bytes[PB_INLINE + 1];
+    uint64_t size = b->root.size;
+    pb_buf_copy_out(b, 0, bytes, size);
+    pb_buf_clear(b);
+    memcpy(pb_buf_inline(b), bytes, size);
+    b->root.size = size;
+    pb_buf_remember_tail(b);
+}

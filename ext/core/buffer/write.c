@@ -1,0 +1,150 @@
+/* buffer/write.c: bytes in: where it is plain at once, else prepare, copy, remember. */
+#include "buffer/internal.h"
+
+/* ---- write ---- */
+
+/* The place of bytes of one page in a remembered leaf that is this tree's alone, where
+ * nothing is shared; NULL where it takes more to find out.  Calls nothing. */
+static inline uint8_t *
+writable_near(const pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, page = page_of(pos);
+    uint64_t in_page = pos & PB_PAGE_MASK;
+    bool plain = off < b->root.size && n <= b->root.size - off &&
+                 in_page + n <= PB_PAGE_SIZE && !b->root.frozen && !b->root.shared &&
+                 !pb_buf_is_inline(b) && !b->pool->debug;
+    if (!plain) {
+        return NULL;
+    }
+    const pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
+    at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
+    if (at == NULL || *at == PB_HOLE) {
+        return NULL;
+    }
+    pb_entry e = pb_entry_load(at);
+    return pb_frame_writable(b->pool, pb_entry_number(e)) ? page_address(b, e) + in_page
+                                                          : NULL;
+}
+
+/* Where [off, off + n) may be written at once: inside the size and inside one piece. */
+static uint8_t *
+writable_now(pb_buf *b, uint64_t off, uint64_t n)
+{
+    if (off >= b->root.size || n > b->root.size - off || b->root.frozen ||
+        PB_UNLIKELY(b->pool->debug)) {
+        return NULL;
+    }
+    if (pb_buf_is_inline(b)) {
+        return pb_buf_inline(b) + off;
+    }
+    uint64_t pos = b->root.bias + off;
+    uint64_t in_page = pos & PB_PAGE_MASK;
+    pb_entry *at = pb_buf_unshared_entry(b, page_of(pos));
+    uint64_t pages = page_of(in_page + n - 1) + 1;
+    if (at == NULL || *at == PB_HOLE ||
+        (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n)))) {
+        return NULL;
+    }
+    pb_entry e = pb_entry_load(at);
+    bool owned = pb_run_writable(b->pool, pb_entry_number(e), pages);
+    return owned ? page_address(b, e) + in_page : NULL;
+}
+
+PB_NOINLINE static pb_status
+write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    uint8_t *at = writable_now(b, off, n);
+    if (at) {
+        pb_copy(at, src, n);
+        return PB_OK;
+    }
+    uint64_t old = b->root.size;
+    if (!pb_buf_may_use(b, src, n)) {
+        return PB_CORRUPT;
+    }
+    pb_status st = pb_buf_prepare(b, off, n);
+    if (st == PB_OK) {
+        pb_buf_copy_in(b, off, src, n);
+        if (b->root.size != old || b->pool->debug) {
+            pb_buf_remember_tail(b);
+        }
+    }
+    return st;
+}
+
+pb_status
+pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    uint8_t *at = writable_near(b, off, n);
+    if (PB_UNLIKELY(at == NULL)) {
+        return write_far(b, off, src, n);
+    }
+    pb_copy(at, src, n);
+    return PB_OK;
+}
+
+/* The entry where an append of up to a page needs its one new page: a hole in the leaf
+ * last written to.  NULL when the case is not so plain. */
+static inline pb_entry *
+next_entry(pb_buf *b, uint64_t n)
+{
+    uint64_t end = b->root.bias + b->root.size;
+    uint64_t left = (0 - end) & PB_PAGE_MASK; /* of the tail page */
+    bool plain = b->root.tail_room == left && n > left && n - left <= PB_PAGE_SIZE &&
+                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->pins &&
+                 !b->pool->debug && b->root.size + n <= pb_buf_capacity(b);
+    pb_entry *at = plain ? recall(b->leaf_w, b->leaf_w_first, page_of(end + left)) : NULL;
+    return at && *at == PB_HOLE ? at : NULL;
+}
+
+/* Append to the tail page and to one new page.  false: not so plain, or no frame at hand;
+ * nothing has changed. */
+static bool
+append_page(pb_buf *b, const uint8_t *src, uint64_t n)
+{
+    pb_entry *at = next_entry(b, n);
+    if (at == NULL) {
+        return false;
+    }
+    bool has_before = b->root.bias == 0 && at != b->leaf_w;
+    bool zero;
+    pb_set_actor(b->pool, &b->member);
+    pb_frame frame = pb_pool_take_one(
+        b->pool, has_before ? pb_entry_frame(pb_entry_load(at - 1)) : 0, &zero);
+    if (frame == 0) {
+        return false;
+    }
+    uint64_t left = b->root.tail_room, rest = n - left;
+    uint8_t *page = pb_frame_address(b->pool, frame);
+    pb_entry_store(at, pb_entry_of(frame));
+    if (left) {
+        pb_copy(b->tail, src, left);
+    }
+    pb_copy(page, src + left, rest);
+    if (!zero) { /* I4 */
+        pb_zero(page + rest, PB_PAGE_SIZE - rest);
+    }
+    b->root.size += n;
+    b->tail = page + rest;
+    b->root.tail_room =
+        (uint16_t)pb_min(PB_PAGE_SIZE - rest, pb_buf_capacity(b) - b->root.size);
+    return true;
+}
+
+pb_status
+pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
+{
+    uint64_t off = b->root.size;
+    if (append_page(b, src, n)) {
+        return PB_OK;
+    }
+    if (!pb_buf_may_use(b, src, n)) {
+        return PB_CORRUPT;
+    }
+    pb_status st = pb_buf_prepare(b, off, n);
+    if (st == PB_OK) {
+        pb_buf_copy_in(b, off, src, n);
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}

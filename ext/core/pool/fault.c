@@ -1,0 +1,101 @@
+/* pool/fault.c: what was found broken, and what can be asked of a frame whatever its state. */
+#include "pool/internal.h"
+
+/* ---- what was found ---- */
+
+#if PB_LOCKS
+_Thread_local pb_acting pb_acting_here;
+#endif
+
+pb_fault
+pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame, const pb_member *owner,
+            uint64_t offset)
+{
+    return (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame), pool->root};
+}
+
+void
+pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
+{
+    pb_pool *root = pool->root;
+    if (stays && root->fault.why == NULL) {
+        root->fault = *fault;
+    }
+    if (!(root->pending & PB_PENDING_FAULT)) { /* the first is the one that is told */
+        root->found = *fault;
+        root->pending |= PB_PENDING_FAULT;
+    }
+}
+
+static const char *
+why_bad(const pb_pool *pool, pb_frame frame)
+{
+    if (!pb_frame_valid(pool, frame)) {
+        return "I1: an entry names a frame of no region";
+    }
+    if (pb_frame_is_free(pool, frame)) {
+        return "I1: an entry names a free frame";
+    }
+    return pb_frame_count(pool, frame) ? "I2: a shared frame was about to be written"
+                                       : "I1: an entry names a frame with no reference";
+}
+
+void
+pb_pool_found_bad(pb_pool *pool, const pb_member *owner, pb_frame frame, uint64_t offset)
+{
+    pb_fault fault = pb_fault_at(pool, why_bad(pool, frame), frame, owner, offset);
+    pb_pool_found(pool, &fault, true);
+}
+
+void
+pb_pool_forget(pb_pool *pool, const pb_member *tree)
+{
+    pb_pool *root = pool->root;
+    if (pb_acting_of(root)->tree == tree) {
+        pb_acting_of(root)->tree = NULL;
+    }
+    if (root->found.owner == tree) {
+        root->found.owner = NULL;
+    }
+    if (root->fault.owner == tree) {
+        root->fault.owner = NULL;
+    }
+}
+
+/* ---- what a frame is ---- */
+
+bool
+pb_frame_valid(const pb_pool *pool, pb_frame frame)
+{
+    const pb_region *r = &pool->root->region[pb_region_of(frame)];
+    return frame != 0 && r->base != NULL && frame - r->first < r->count;
+}
+
+bool
+pb_frame_is_free(const pb_pool *pool, pb_frame frame)
+{
+    const pb_region *r = &pool->root->region[pb_region_of(frame)];
+    return is_untouched(r, frame) || bit_get(r->free_map, bit_index(r, frame));
+}
+
+pb_kind
+pb_frame_kind(const pb_region *r, pb_frame frame)
+{
+    if (frame == 0 || is_untouched(r, frame)) {
+        return PB_KIND_NONE;
+    }
+    const pb_row *row = r->table + bit_index(r, frame);
+    if (row->free.is_free) {
+        return PB_KIND_FREE;
+    }
+    return row->held.kind < PB_KIND_FREE ? (pb_kind)row->held.kind
+                                         : PB_KIND_NONE; /* damaged */
+}
+
+pb_trace
+pb_frame_trace(const pb_pool *pool, pb_frame frame)
+{
+    const pb_region *r = &pool->root->region[pb_region_of(frame)];
+    bool kept = pb_frame_valid(pool, frame) && r->trace;
+    return kept ? r->trace[frame - r->first] : (pb_trace){0, 0};
+}

@@ -1,0 +1,67 @@
+/* pool/frame.h: numbers of frames, and the word that names one.
+ *
+ * A frame is a page-sized place in a region.  Wherever one is named in a page (that is, in a
+ * node of a tree) it is by an entry: 8 bytes, little-endian in memory. */
+#ifndef PB_POOL_FRAME_H
+#define PB_POOL_FRAME_H
+
+#include "base/config.h"
+
+typedef uint32_t pb_frame; /* 0 means none */
+typedef uint64_t pb_entry; /* frame << 12 | flags; all zero is a hole */
+
+#define PB_ENTRY_SHIFT 12
+#define PB_ENTRY_PRESENT ((uint64_t)1)
+#define PB_ENTRY_ADDRESS (((uint64_t)0xffffffff) << PB_ENTRY_SHIFT)
+#define PB_HOLE ((pb_entry)0)
+
+static inline uint64_t
+pb_le64(uint64_t v)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(v);
+#else
+    return v;
+#endif
+}
+
+static inline pb_entry
+pb_entry_load(const pb_entry *at)
+{
+    return pb_le64(*at);
+}
+
+static inline void
+pb_entry_store(pb_entry *at, pb_entry e)
+{
+    *at = pb_le64(e);
+}
+
+static inline pb_entry
+pb_entry_of(pb_frame frame)
+{
+    return ((pb_entry)frame << PB_ENTRY_SHIFT) | PB_ENTRY_PRESENT;
+}
+
+/* The frame an entry names, 0 for a hole. */
+static inline pb_frame
+pb_entry_frame(pb_entry e)
+{
+    return (pb_frame)(e >> PB_ENTRY_SHIFT);
+}
+
+/* The same where it is an index: what is known to have 32 bits need not be cut to them. */
+static inline uint64_t
+pb_entry_number(pb_entry e)
+{
+    return (e & PB_ENTRY_ADDRESS) >> PB_ENTRY_SHIFT;
+}
+
+/* Equal entries mean equal subtrees (I5).  Bits 44-63 are checksums: left out. */
+static inline bool
+pb_entry_same(pb_entry a, pb_entry b)
+{
+    return ((a ^ b) & PB_ENTRY_ADDRESS) == 0;
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* view/pins.c: the live views of a tree, and what is under them. */
+#include "view/pins.h"
+
+/* ---- looking ---- */
+
+bool
+pb_pins_next(const pb_pin_list *pins, uint64_t page, uint64_t *first, uint64_t *past)
+{
+    *first = *past = UINT64_MAX;
+    for (const pb_pin *pin = pins->first; pin; pin = pin->next) {
+        uint64_t end = pin->page + pin->live;
+        if (pin->live && end > page && pin->page < *first) {
+            *first = pin->page;
+            *past = end;
+        }
+    }
+    return *first != UINT64_MAX;
+}
+
+bool
+pb_pins_cover(const pb_pin_list *pins, uint64_t page)
+{
+    uint64_t first, past;
+    return pb_pins_next(pins, page, &first, &past) && first <= page;
+}
+
+uint64_t
+pb_pins_pages(const pb_pin_list *pins)
+{
+    uint64_t n = 0, first, past;
+    for (uint64_t page = 0; pb_pins_next(pins, page, &first, &past); page = past) {
+        n += past - pb_max(page, first);
+    }
+    return n;
+}
+
+bool
+pb_pins_know_run(const pb_pin_list *pins, uint64_t first, uint64_t n)
+{
+    return first >= pins->run_page && first - pins->run_page < pins->run_count &&
+           n <= pins->run_count - (first - pins->run_page);
+}
+
+/* ---- pins ---- */
+
+void
+pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n)
+{
+    *pin = (pb_pin){
+        .next = pins->first,
+        .link = &pins->first,
+        .page = first,
+        .live = n,
+        .frame = pins->run_frame + (pb_frame)(first - pins->run_page),
+        .count = (uint32_t)n,
+    };
+    if (pin->next) {
+        pin->next->link = &pin->next;
+    }
+    pins->first = pin;
+}
+
+void
+pb_pin_release(pb_pool *pool, pb_pin *pin)
+{
+    if (pin->link) {
+        *pin->link = pin->next;
+        if (pin->next) {
+            pin->next->link = pin->link;
+        }
+    }
+    for (uint32_t i = 0; pin->detached && i < pin->count; i++) {
+        pb_frame frame = pin->frame + i;
+        if (pb_frame_row(pool, frame)->held.kind == PB_KIND_DETACHED) {
+            pb_frame_unpin(pool, frame);
+        }
+    }
+    pb_pool_keep(pool);
+}
+
+/* ---- pages that go ---- */
+
+/* Count one pin on each frame of a page range of the pin: they are about to lose their
+ * entries. */
+static void
+detach_range(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, uint64_t past)
+{
+    for (uint64_t page = first; page < past; page++) {
+        pb_frame_pin(pool, pb_tree_frame(pool, root, page));
+    }
+    pin->detached = true;
+}
+
+/* Cut [first, last] off what is live of one pin. */
+static void
+detach_pin(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, uint64_t last)
+{
+    uint64_t end = pin->page + pin->live;
+    uint64_t from = pb_max(pin->page, first);
+    uint64_t past = last == UINT64_MAX ? end : pb_min(end, last + 1);
+    if (from >= past) {
+        return;
+    }
+    detach_range(pool, root, pin, from, past);
+    if (from > pin->page) { /* cut at its end */
+        pin->live = from - pin->page;
+    }
+    else { /* at its front, or whole */
+        pin->page = past;
+        pin->live = end - past;
+    }
+}
+
+void
+pb_pins_detach(pb_pool *pool, const pb_root *root, pb_pin_list *pins, uint64_t first,
+               uint64_t last)
+{
+    for (pb_pin *pin = pins->first; pin; pin = pin->next) {
+        detach_pin(pool, root, pin, first, last);
+    }
+}
+
+void
+pb_pins_shift(pb_pin_list *pins, uint64_t pages)
+{
+    for (pb_pin *pin = pins->first; pin && pages; pin = pin->next) {
+        pin->page -= pages;
+    }
+    pins->run_page -= pages;
+}
+
+void
+pb_pins_close(pb_pin_list *pins)
+{
+    pb_pin *next = pins->first;
+    while (next) {
+        pb_pin *pin = next;
+        next = pin->next;
+        pin->next = NULL;
+        pin->link = NULL;
+    }
+    pins->first = NULL;
+}
