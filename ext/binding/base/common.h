@@ -62,9 +62,9 @@ typedef struct {
     PyObject *str_name;     /* "name" */
     PyObject *socket_type;  /* _socket.socket, once it is there */
     copy_gate gates[COPY_GATES];
-    pb_map map;       /* regions of all pools; views, once there is a debug pool */
-    bool debugging;   /* there is, or was, a debug pool */
-    pb_extents names; /* of buffers, by address (pool/names.c) */
+    pb_map map;         /* regions of all pools; views, once there is a debug pool */
+    bool debugging;     /* there is, or was, a debug pool */
+    pb_intervals names; /* of buffers, by address (pool/names.c) */
     struct inflight_tree *inflight; /* lock/inflight.h */
 #ifdef Py_GIL_DISABLED
     PyMutex inflight_lock;

@@ -38,15 +38,15 @@ name_get(PyObject *name)
 /* ---- of buffers ---- */
 
 typedef struct {
-    pb_extent place; /* of the object */
+    pb_interval place; /* of the object */
     PyObject *name;
 } named;
 
 static named *
 find_named(const module_state *state, const BufferObject *self)
 {
-    const pb_extents *names = &state->names;
-    const pb_extent *x = names->count ? pb_extents_touching(names, self, 1) : NULL;
+    const pb_intervals *names = &state->names;
+    const pb_interval *x = names->count ? pb_intervals_touching(names, self, 1) : NULL;
     return x ? (named *)((char *)(uintptr_t)x - offsetof(named, place)) : NULL;
 }
 
@@ -62,7 +62,7 @@ buffer_drop_name(BufferObject *self, module_state *state)
 {
     named *found = find_named(state, self);
     if (found) {
-        pb_extents_remove(&state->names, &found->place);
+        pb_intervals_remove(&state->names, &found->place);
         Py_DECREF(found->name);
         PyMem_Free(found);
     }
@@ -86,7 +86,7 @@ buffer_set_name(BufferObject *self, PyObject *name)
             PyErr_NoMemory();
             return -1;
         }
-        pb_extents_add(&state->names, &found->place, self, 1);
+        pb_intervals_add(&state->names, &found->place, self, 1);
     }
     return name_set(&found->name, name);
 }
@@ -98,8 +98,8 @@ buffer_move_name(BufferObject *self, BufferObject *from)
     buffer_drop_name(self, state);
     named *found = find_named(state, from);
     if (found) {
-        pb_extents_remove(&state->names, &found->place);
-        pb_extents_add(&state->names, &found->place, self, 1);
+        pb_intervals_remove(&state->names, &found->place);
+        pb_intervals_add(&state->names, &found->place, self, 1);
     }
 }
 

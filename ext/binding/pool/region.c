@@ -29,7 +29,7 @@ find(module_state *state, uintptr_t address)
 {
     const void *p = (const void *)address;
     finding f = {0};
-    const pb_extent *x = pb_extents_touching(&state->map.regions, p, 1);
+    const pb_interval *x = pb_intervals_touching(&state->map.regions, p, 1);
     if (x == NULL) {
         return f;
     }
@@ -42,7 +42,7 @@ find(module_state *state, uintptr_t address)
     f.readable = (held || f.kind == PB_KIND_NODE) && how != PB_CLOSED;
     f.writable = held && how == PB_OPEN && row->held.count <= 1;
     f.in_view =
-        f.region->pool->debug && pb_extents_containing(&state->map.views, p, 1) != NULL;
+        f.region->pool->debug && pb_intervals_containing(&state->map.views, p, 1) != NULL;
     f.trace = pb_frame_trace(f.region->pool, f.frame);
     if (held || f.readable) {
         uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
@@ -144,7 +144,7 @@ const char is_valid_doc[] =
 static bool
 is_valid_page(module_state *state, uintptr_t address)
 {
-    const pb_extent *x = pb_extents_touching(&state->map.regions, (void *)address, 1);
+    const pb_interval *x = pb_intervals_touching(&state->map.regions, (void *)address, 1);
     const pb_region *r = x ? pb_debug_region(x) : NULL;
     pb_frame frame = r ? pb_debug_frame_at(r, address) : 0;
     bool detached = frame && pb_frame_kind(r, frame) == PB_KIND_DETACHED;

@@ -125,8 +125,8 @@ static void
 report(uintptr_t address, void *context)
 {
     for (int i = 0; i < WATCHED; i++) {
-        const pb_extent *x =
-            watched[i] ? pb_extents_touching(&watched[i]->regions, (void *)address, 1)
+        const pb_interval *x =
+            watched[i] ? pb_intervals_touching(&watched[i]->regions, (void *)address, 1)
                        : NULL;
         if (x) {
             line l = {.n = 0};

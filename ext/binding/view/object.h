@@ -19,7 +19,7 @@ holder_release(pb_buf *b);
 /* Memory of pages that is handed out, in the map while there are debug pools. */
 typedef struct {
     pb_map *map; /* NULL: it is not there */
-    pb_extent extent;
+    pb_interval extent;
 } handed_out;
 
 static inline void

@@ -9,12 +9,8 @@
 
 #include "base/config.h"
 
-#ifndef PB_LOCKS
-#ifdef Py_GIL_DISABLED
-#define PB_LOCKS 1
-#else
+#ifndef PB_LOCKS /* the build says (setup.py) */
 #define PB_LOCKS 0
-#endif
 #endif
 
 #if PB_LOCKS

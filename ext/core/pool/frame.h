@@ -5,7 +5,8 @@
 #ifndef PB_POOL_FRAME_H
 #define PB_POOL_FRAME_H
 
-#include "base/config.h"
+#include "base/bits.h"
+#include "base/status.h"
 
 typedef uint32_t pb_frame; /* 0 means none */
 typedef uint64_t pb_entry; /* frame << 12 | flags; all zero is a hole */

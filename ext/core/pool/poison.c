@@ -164,7 +164,7 @@ pb_debug_released(pb_pool *root, pb_frame frame)
 bool
 pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n)
 {
-    const pb_extent *where;
+    const pb_interval *where;
     pb_map *map = pool->root->map;
     if (n == 0 || map == NULL || pb_map_allows(map, mem, n, &where)) {
         return true;

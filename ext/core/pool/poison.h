@@ -63,7 +63,7 @@ pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault);
 
 /* The region around an extent of a map's regions, and the frame at an address in it. */
 static inline const pb_region *
-pb_debug_region(const pb_extent *x)
+pb_debug_region(const pb_interval *x)
 {
     return (const pb_region *)((const char *)x - offsetof(pb_region, extent));
 }

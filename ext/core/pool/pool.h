@@ -88,7 +88,7 @@ typedef struct {
     bool discard_zeroes;
     bool sampled; /* its frames are those of the sample (pool/guard.h) */
     struct pb_pool *pool;
-    pb_extent extent; /* in the map */
+    pb_interval extent; /* in the map */
 } pb_region;
 
 /* A tree as its pool knows it: one of those that draw frames.  What is around it is the

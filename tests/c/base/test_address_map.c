@@ -7,8 +7,8 @@ enum { SLOTS = 120, MANY = 100000 };
 
 /* ---- the model: slot i holds a range while end[i] is not 0 ---- */
 
-static pb_extents tree;
-static pb_extent node[SLOTS];
+static pb_intervals tree;
+static pb_interval node[SLOTS];
 static uintptr_t start[SLOTS], end[SLOTS];
 
 static const void *
@@ -27,7 +27,7 @@ begin(void)
 static void
 put(unsigned i, uintptr_t from, size_t n)
 {
-    pb_extents_add(&tree, &node[i], at(from), n);
+    pb_intervals_add(&tree, &node[i], at(from), n);
     start[i] = from;
     end[i] = from + n;
 }
@@ -35,7 +35,7 @@ put(unsigned i, uintptr_t from, size_t n)
 static void
 take_out(unsigned i)
 {
-    pb_extents_remove(&tree, &node[i]);
+    pb_intervals_remove(&tree, &node[i]);
     end[i] = 0;
     memset(&node[i], GARBAGE, sizeof node[i]); /* nothing may look at it from now on */
 }
@@ -43,10 +43,10 @@ take_out(unsigned i)
 /* ---- does the tree agree with it? ---- */
 
 static void
-check_tree(const pb_extents *t)
+check_tree(const pb_intervals *t)
 {
     const char *why = NULL;
-    if (!pb_extents_check(t, &why)) {
+    if (!pb_intervals_check(t, &why)) {
         fail_at(__FILE__, __LINE__, "the tree is damaged: %s", why);
     }
     CHECK(why == NULL);
@@ -54,7 +54,7 @@ check_tree(const pb_extents *t)
 
 /* The slot of a node of the tree, with the range that the model has there. */
 static unsigned
-slot_of(const pb_extent *x)
+slot_of(const pb_interval *x)
 {
     unsigned i = (unsigned)(x - node);
     CHECK(i < SLOTS && end[i] != 0);
@@ -70,7 +70,7 @@ check_order(void)
     bool seen[SLOTS] = {false};
     uintptr_t before = 0;
     unsigned in_tree = 0, in_model = 0;
-    for (const pb_extent *x = pb_extents_first(&tree); x; x = pb_extents_next(x)) {
+    for (const pb_interval *x = pb_intervals_first(&tree); x; x = pb_intervals_next(x)) {
         unsigned i = slot_of(x);
         CHECK(!seen[i] && before <= x->start);
         seen[i] = true;
@@ -112,8 +112,8 @@ model_first(bool (*is)(unsigned, uintptr_t, size_t), uintptr_t p, size_t n)
 static void
 check_question(uintptr_t p, size_t n)
 {
-    const pb_extent *in = pb_extents_containing(&tree, at(p), n);
-    const pb_extent *on = pb_extents_touching(&tree, at(p), n);
+    const pb_interval *in = pb_intervals_containing(&tree, at(p), n);
+    const pb_interval *on = pb_intervals_touching(&tree, at(p), n);
     DOING("asked for %zu bytes at %zu", n, (size_t)p);
     CHECK_EQ(in ? in->start : 0, model_first(model_contains, p, n));
     CHECK_EQ(on ? on->start : 0, model_first(model_touches, p, n));
@@ -139,10 +139,10 @@ test_empty_tree(void)
 {
     begin();
     check_tree(&tree);
-    CHECK(pb_extents_first(&tree) == NULL);
+    CHECK(pb_intervals_first(&tree) == NULL);
     check_all_questions(1, 4);
-    CHECK(pb_extents_containing(&tree, NULL, 0) == NULL);
-    CHECK(pb_extents_touching(&tree, NULL, SIZE_MAX) == NULL);
+    CHECK(pb_intervals_containing(&tree, NULL, 0) == NULL);
+    CHECK(pb_intervals_touching(&tree, NULL, SIZE_MAX) == NULL);
 }
 
 static void
@@ -170,10 +170,10 @@ test_adjacent_ranges_stay_two(void)
     put(1, 15, 5);
     check_order();
     check_all_questions(8, 22);
-    CHECK(pb_extents_containing(&tree, at(14), 2) == NULL);
-    CHECK(pb_extents_containing(&tree, at(10), 5) == &node[0]);
-    CHECK(pb_extents_containing(&tree, at(15), 5) == &node[1]);
-    CHECK(pb_extents_touching(&tree, at(15), 1) == &node[1]);
+    CHECK(pb_intervals_containing(&tree, at(14), 2) == NULL);
+    CHECK(pb_intervals_containing(&tree, at(10), 5) == &node[0]);
+    CHECK(pb_intervals_containing(&tree, at(15), 5) == &node[1]);
+    CHECK(pb_intervals_touching(&tree, at(15), 1) == &node[1]);
 }
 
 /* The outermost starts first, far left of what is asked for: only reach leads there. */
@@ -200,8 +200,8 @@ test_equal_ranges_come_in_the_order_they_were_added(void)
     for (unsigned i = 0; i < SLOTS; i++) {
         put(i, 50, 7);
     }
-    pb_extent *x = pb_extents_first(&tree);
-    for (unsigned i = 0; i < SLOTS; i++, x = pb_extents_next(x)) {
+    pb_interval *x = pb_intervals_first(&tree);
+    for (unsigned i = 0; i < SLOTS; i++, x = pb_intervals_next(x)) {
         CHECK_EQ(slot_of(x), i);
     }
     CHECK(x == NULL);
@@ -266,16 +266,16 @@ test_random_in_a_narrow_place(void)
 static void
 test_first_byte_of_the_address_space(void)
 {
-    pb_extent x;
+    pb_interval x;
     begin();
-    pb_extents_add(&tree, &x, NULL, 3);
+    pb_intervals_add(&tree, &x, NULL, 3);
     check_tree(&tree);
-    CHECK(pb_extents_containing(&tree, NULL, 3) == &x);
-    CHECK(pb_extents_containing(&tree, NULL, 0) == &x);
-    CHECK(pb_extents_containing(&tree, NULL, 4) == NULL);
-    CHECK(pb_extents_touching(&tree, NULL, 1) == &x);
-    CHECK(pb_extents_touching(&tree, at(2), 1) == &x);
-    CHECK(pb_extents_touching(&tree, at(3), 1) == NULL);
+    CHECK(pb_intervals_containing(&tree, NULL, 3) == &x);
+    CHECK(pb_intervals_containing(&tree, NULL, 0) == &x);
+    CHECK(pb_intervals_containing(&tree, NULL, 4) == NULL);
+    CHECK(pb_intervals_touching(&tree, NULL, 1) == &x);
+    CHECK(pb_intervals_touching(&tree, at(2), 1) == &x);
+    CHECK(pb_intervals_touching(&tree, at(3), 1) == NULL);
 }
 
 /* I8: an end that wraps round is no small number. */
@@ -283,44 +283,44 @@ static void
 test_end_past_the_address_space(void)
 {
     const uintptr_t top = UINTPTR_MAX;
-    pb_extent low, high;
+    pb_interval low, high;
     begin();
-    pb_extents_add(&tree, &low, at(10), 10);
-    pb_extents_add(&tree, &high, at(top - 10), 10);
+    pb_intervals_add(&tree, &low, at(10), 10);
+    pb_intervals_add(&tree, &high, at(top - 10), 10);
     check_tree(&tree);
-    CHECK(pb_extents_containing(&tree, at(top - 10), 10) == &high);
-    CHECK(pb_extents_containing(&tree, at(top - 10), 11) == NULL);
-    CHECK(pb_extents_containing(&tree, at(top - 10), SIZE_MAX) == NULL);
-    CHECK(pb_extents_containing(&tree, at(15), SIZE_MAX) == NULL);
-    CHECK(pb_extents_containing(&tree, at(15), SIZE_MAX - 14) == NULL); /* wraps to 15 */
-    CHECK(pb_extents_touching(&tree, at(top - 3), SIZE_MAX) == &high);
-    CHECK(pb_extents_touching(&tree, at(top - 3), 4) == &high);
-    CHECK(pb_extents_touching(&tree, at(20), SIZE_MAX) == &high);
-    CHECK(pb_extents_touching(&tree, at(20), top - 30) == NULL);
-    CHECK(pb_extents_touching(&tree, at(20), top - 29) == &high);
-    CHECK(pb_extents_touching(&tree, at(19), SIZE_MAX) == &low);
-    CHECK(pb_extents_touching(&tree, at(top), 1) == NULL);
+    CHECK(pb_intervals_containing(&tree, at(top - 10), 10) == &high);
+    CHECK(pb_intervals_containing(&tree, at(top - 10), 11) == NULL);
+    CHECK(pb_intervals_containing(&tree, at(top - 10), SIZE_MAX) == NULL);
+    CHECK(pb_intervals_containing(&tree, at(15), SIZE_MAX) == NULL);
+    CHECK(pb_intervals_containing(&tree, at(15), SIZE_MAX - 14) == NULL); /* wraps to 15 */
+    CHECK(pb_intervals_touching(&tree, at(top - 3), SIZE_MAX) == &high);
+    CHECK(pb_intervals_touching(&tree, at(top - 3), 4) == &high);
+    CHECK(pb_intervals_touching(&tree, at(20), SIZE_MAX) == &high);
+    CHECK(pb_intervals_touching(&tree, at(20), top - 30) == NULL);
+    CHECK(pb_intervals_touching(&tree, at(20), top - 29) == &high);
+    CHECK(pb_intervals_touching(&tree, at(19), SIZE_MAX) == &low);
+    CHECK(pb_intervals_touching(&tree, at(top), 1) == NULL);
 }
 
 static void
 test_range_past_the_address_space_ends_with_it(void)
 {
-    pb_extent x;
+    pb_interval x;
     begin();
-    pb_extents_add(&tree, &x, at(UINTPTR_MAX - 4), 100);
+    pb_intervals_add(&tree, &x, at(UINTPTR_MAX - 4), 100);
     check_tree(&tree);
     CHECK_EQ(x.end, UINTPTR_MAX);
-    CHECK(pb_extents_containing(&tree, at(UINTPTR_MAX - 4), 4) == &x);
-    CHECK(pb_extents_containing(&tree, at(UINTPTR_MAX - 4), 100) == NULL);
-    CHECK(pb_extents_touching(&tree, at(UINTPTR_MAX - 2), 100) == &x);
+    CHECK(pb_intervals_containing(&tree, at(UINTPTR_MAX - 4), 4) == &x);
+    CHECK(pb_intervals_containing(&tree, at(UINTPTR_MAX - 4), 100) == NULL);
+    CHECK(pb_intervals_touching(&tree, at(UINTPTR_MAX - 2), 100) == &x);
 }
 
 /* ---- how deep it gets ---- */
 
-static pb_extent many[MANY];
+static pb_interval many[MANY];
 
 static unsigned
-depth(const pb_extent *x)
+depth(const pb_interval *x)
 {
     if (x == NULL) {
         return 0;
@@ -330,7 +330,7 @@ depth(const pb_extent *x)
 }
 
 static void
-check_depth(const pb_extents *t)
+check_depth(const pb_intervals *t)
 {
     unsigned most = 4 * (pb_log2((uint32_t)t->count) + 1) + 8, is = depth(t->root);
     check_tree(t);
@@ -369,14 +369,14 @@ all_the_same(uintptr_t i)
 static void
 grow_and_thin_out(uintptr_t (*place)(uintptr_t))
 {
-    pb_extents t = {0};
+    pb_intervals t = {0};
     for (unsigned i = 0; i < MANY; i++) {
-        pb_extents_add(&t, &many[i], at(place(i)), 24);
+        pb_intervals_add(&t, &many[i], at(place(i)), 24);
     }
     check_depth(&t);
     for (unsigned i = 0; i < MANY; i++) {
         if (i % 16) {
-            pb_extents_remove(&t, &many[i]);
+            pb_intervals_remove(&t, &many[i]);
         }
     }
     CHECK_EQ(t.count, MANY / 16);
@@ -400,13 +400,13 @@ test_depth_in_any_order(void)
 static void
 test_depth_of_a_window_that_moves_on(void)
 {
-    pb_extents t = {0};
+    pb_intervals t = {0};
     for (uintptr_t i = 0; i < 2 * MANY; i++) {
-        pb_extent *x = &many[i % 1000];
+        pb_interval *x = &many[i % 1000];
         if (i >= 1000) {
-            pb_extents_remove(&t, x);
+            pb_intervals_remove(&t, x);
         }
-        pb_extents_add(&t, x, at(ascending(i)), 16);
+        pb_intervals_add(&t, x, at(ascending(i)), 16);
     }
     CHECK_EQ(t.count, 1000);
     check_depth(&t);
@@ -422,15 +422,15 @@ static const char *why;
 static void
 allowed(uintptr_t from, uintptr_t to)
 {
-    const pb_extent *where;
+    const pb_interval *where;
     DOING("%zu to %zu", (size_t)from, (size_t)to);
     CHECK(pb_map_allows(&map, at(from), to - from, &where));
 }
 
 static void
-refused(uintptr_t from, uintptr_t to, const pb_extent *region)
+refused(uintptr_t from, uintptr_t to, const pb_interval *region)
 {
-    const pb_extent *where = NULL;
+    const pb_interval *where = NULL;
     DOING("%zu to %zu", (size_t)from, (size_t)to);
     CHECK(!pb_map_allows(&map, at(from), to - from, &where));
     CHECK(where == region);
@@ -449,7 +449,7 @@ test_empty_map_allows_everything(void)
 static void
 test_regions_are_refused_at_their_edges(void)
 {
-    pb_extent a, b;
+    pb_interval a, b;
     pb_map_init(&map);
     pb_map_add_region(&map, &b, at(300), 100);
     pb_map_add_region(&map, &a, at(100), 100);
@@ -471,7 +471,7 @@ test_regions_are_refused_at_their_edges(void)
 static void
 test_views_are_allowed_one_at_a_time(void)
 {
-    pb_extent a, outer, inner[2], x, y;
+    pb_interval a, outer, inner[2], x, y;
     pb_map_init(&map);
     pb_map_add_region(&map, &a, at(100), 100);
     pb_map_add_view(&map, &inner[0], at(120), 10);
@@ -507,7 +507,7 @@ test_views_are_allowed_one_at_a_time(void)
 static void
 test_views_beside_regions(void)
 {
-    pb_extent a, copy, over;
+    pb_interval a, copy, over;
     pb_map_init(&map);
     pb_map_add_region(&map, &a, at(100), 100);
     pb_map_add_view(&map, &copy, at(20), 10);
@@ -523,7 +523,7 @@ test_views_beside_regions(void)
 static void
 test_regions_side_by_side(void)
 {
-    pb_extent a, b, v;
+    pb_interval a, b, v;
     pb_map_init(&map);
     pb_map_add_region(&map, &a, at(100), 100);
     pb_map_add_region(&map, &b, at(200), 100);
@@ -540,8 +540,8 @@ static void
 test_foreign_memory_past_the_address_space(void)
 {
     const uintptr_t top = UINTPTR_MAX;
-    pb_extent a, v;
-    const pb_extent *where;
+    pb_interval a, v;
+    const pb_interval *where;
     pb_map_init(&map);
     pb_map_add_region(&map, &a, at(top - 100), 100);
     pb_map_add_view(&map, &v, at(top - 50), 50);
@@ -562,7 +562,7 @@ check_named(const char *words)
 {
     const char *said = NULL;
     DOING("planted: %s", words);
-    CHECK(!pb_extents_check(&tree, &said));
+    CHECK(!pb_intervals_check(&tree, &said));
     if (strstr(said, words) == NULL) {
         fail_at(__FILE__, __LINE__, "named instead: %s", said);
     }
@@ -585,13 +585,13 @@ test_damage_is_named(void)
     for (unsigned i = 0; i < 64; i++) {
         put(i, 100 + 10 * (i * 29 % 64), 15);
     }
-    pb_extent *root = tree.root, *below = root->child[1];
+    pb_interval *root = tree.root, *below = root->child[1];
     CHECK(root->child[0] && below && below->child[1]);
     PLANT(size_t, tree.count, 63, "count");
-    PLANT(pb_extent *, root->up, below, "above the root");
-    PLANT(pb_extent *, below->up, NULL, "not linked");
-    PLANT(pb_extent *, below->child[1], root, "not linked"); /* a ring */
-    PLANT(pb_extent *, root->child[0], below, "out of order");
+    PLANT(pb_interval *, root->up, below, "above the root");
+    PLANT(pb_interval *, below->up, NULL, "not linked");
+    PLANT(pb_interval *, below->child[1], root, "not linked"); /* a ring */
+    PLANT(pb_interval *, root->child[0], below, "out of order");
     PLANT(uint64_t, root->priority, 0, "betters");
     PLANT(uintptr_t, root->reach, root->reach - 1, "reach");
     PLANT(uintptr_t, root->reach, root->reach + 1, "reach");
@@ -603,7 +603,7 @@ test_damage_is_named(void)
 static void
 test_overlapping_regions_are_named(void)
 {
-    pb_extent a, b;
+    pb_interval a, b;
     pb_map_init(&map);
     pb_map_add_region(&map, &a, at(100), 100);
     pb_map_add_region(&map, &b, at(199), 100);

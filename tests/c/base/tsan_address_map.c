@@ -18,7 +18,7 @@ typedef struct {
     pthread_t thread;
     chance c;
     uintptr_t base; /* of its region: [base, base + SPAN) */
-    pb_extent region, view[VIEWS];
+    pb_interval region, view[VIEWS];
     size_t size[VIEWS]; /* 0: not out */
     unsigned wrong;
 } worker;
@@ -35,7 +35,7 @@ place(const worker *w, unsigned k)
 static bool
 allows(uintptr_t p, size_t n)
 {
-    const pb_extent *where;
+    const pb_interval *where;
     return pb_map_allows(&map, (const void *)p, n, &where);
 }
 

@@ -598,7 +598,7 @@ test_foreign_memory_is_a_view_or_elsewhere(void)
     static const char why[] = "in no view";
     start_mapped();
     pb_frame a = take_frames(pool, 3);
-    pb_extent view;
+    pb_interval view;
     CHECK(pb_debug_foreign(pool, some, sizeof some));
     CHECK(pb_debug_foreign(pool, at(a), 0));
     CHECK(!pb_debug_foreign(pool, at(a + 1) + 3, 1));
