@@ -1,0 +1,139 @@
+/* tree/levels.c: a tree grows taller and shorter. */
+#include "tree/internal.h"
+
+/* ---- grow taller ---- */
+
+unsigned
+pb_tree_levels_for(uint64_t end)
+{
+    unsigned levels = 1;
+    while (levels <= PB_MAX_LEVELS && end > pb_reach(levels)) {
+        levels++;
+    }
+    return levels;
+}
+
+/* The slots move down into nodes, FANOUT to a node: one node, but two where a node
+ * has fewer entries than the root. */
+static unsigned
+groups(const pb_root *root)
+{
+    unsigned n = 0, step = PB_FANOUT < PB_ROOT_SLOTS ? PB_FANOUT : PB_ROOT_SLOTS;
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i += step) {
+        bool used = false;
+        for (unsigned j = i; j < i + step; j++) {
+            used |= root->slot[j] != PB_HOLE;
+        }
+        n += used;
+    }
+    return n;
+}
+
+uint64_t
+pb_tree_raise_need(const pb_root *root, unsigned levels)
+{
+    unsigned n = groups(root);
+    /* after the first step one group is left */
+    return n && levels > root->levels ? n + (levels - root->levels - 1u) : 0;
+}
+
+static void
+raise_once(pb_pool *pool, pb_root *root)
+{
+    pb_entry old[PB_ROOT_SLOTS];
+    memcpy(old, root->slot, sizeof old);
+    memset(root->slot, 0, sizeof root->slot);
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        if (old[i] != PB_HOLE) {
+            pb_entry *at = &root->slot[i / PB_FANOUT];
+            pb_entry e = pb_entry_load(at);
+            pb_entry *node = e == PB_HOLE ? pb_tree_new_node(pool, at) : pb_node_of(pool, e);
+            node[i % PB_FANOUT] = old[i];
+        }
+    }
+    root->levels++;
+}
+
+void
+pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels)
+{
+    while (root->levels < levels) {
+        raise_once(pool, root);
+    }
+}
+
+/* ---- grow shorter ---- */
+
+/* Shift the root down by the slots that lie before the bias: they are holes. */
+static void
+leave_slots_behind(pb_root *root)
+{
+    uint64_t span = pb_slot_span(root->levels);
+    if (root->bias < span) {
+        return;
+    }
+    unsigned n = (unsigned)(root->bias / span);
+    memmove(root->slot, root->slot + n, (PB_ROOT_SLOTS - n) * sizeof(pb_entry));
+    memset(root->slot + (PB_ROOT_SLOTS - n), 0, n * sizeof(pb_entry));
+    root->bias -= n * span;
+}
+
+/* Move the children of a root slot that lie in [from, from + 4) up; the node goes. */
+static void
+lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_entry *slot)
+{
+    pb_frame frame = pb_entry_frame(e);
+    pb_entry *node = pb_node_of(pool, e);
+    bool shared = pb_frame_count(pool, frame) > 1;
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        uint64_t at = node_first + i;
+        if (node[i] != PB_HOLE && at >= from && at < from + PB_ROOT_SLOTS) {
+            slot[at - from] = node[i];
+            if (shared) {
+                pb_entries_ref(pool, &node[i], 1);
+            }
+        }
+    }
+    if (!shared) {
+        pb_frame_unref(pool, frame);
+    }
+    else if (!pb_frame_unref_shared(pool, frame)) { /* given up by the others meanwhile */
+        pb_tree_release_entry(pool, e, 1);
+    }
+}
+
+/* One level less when all that is in use lies in four neighbouring children. */
+static bool
+lower_once(pb_pool *pool, pb_root *root)
+{
+    unsigned bits = PB_PAGE_SHIFT + pb_span_bits(root->levels - 2u);
+    uint64_t from = root->bias >> bits;
+    uint64_t to = (root->bias + root->size - 1) >> bits;
+    pb_entry slot[PB_ROOT_SLOTS] = {0};
+    if (to - from >= PB_ROOT_SLOTS) {
+        return false;
+    }
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_entry e = pb_entry_load(&root->slot[i]);
+        if (e != PB_HOLE && pb_entry_good(pool, e)) {
+            lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
+        }
+    }
+    memcpy(root->slot, slot, sizeof slot);
+    root->bias -= from << bits;
+    root->levels--;
+    return true;
+}
+
+void
+pb_tree_shrink(pb_pool *pool, pb_root *root)
+{
+    if (root->size == 0) {
+        pb_tree_release(pool, root);
+        return;
+    }
+    leave_slots_behind(root);
+    while (root->levels > 1 && lower_once(pool, root)) {
+    }
+    pb_pool_keep(pool);
+}

@@ -1,0 +1,155 @@
+/* tree/own.c: pages and the way to them made a tree's own: counted first (I3), then copied or made. */
+#include "base/copy.h"
+#include "pool/guard.h"
+#include "tree/internal.h"
+
+/* ---- count what a change needs (I3) ---- */
+
+/* Frames for pages [lo, hi] below an entry of height h that is a hole. */
+static uint64_t
+need_hole(unsigned h, uint64_t lo, uint64_t hi)
+{
+    uint64_t n = 0;
+    for (unsigned k = 0; k <= h; k++) {
+        n += (hi >> pb_span_bits(k)) - (lo >> pb_span_bits(k)) + 1;
+    }
+    return n;
+}
+
+/* Holes among entries of height 0. */
+static uint64_t
+need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t to)
+{
+    uint64_t n = 0;
+    for (uint32_t i = from; i <= to; i++) {
+        if (entry[i] == PB_HOLE) {
+            n++;
+        }
+        else if (!pb_entry_mine(pool, pb_entry_load(&entry[i]))) {
+            break;
+        }
+    }
+    return n;
+}
+
+static uint64_t
+need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
+           bool may_share, bool shared)
+{
+    if (e == PB_HOLE) {
+        return need_hole(h, lo, hi);
+    }
+    if (!(may_share || h ? pb_entry_good(pool, e) : pb_entry_mine(pool, e))) {
+        return 0;
+    }
+    shared = shared || (may_share && pb_frame_count(pool, pb_entry_frame(e)) > 1);
+    if (h == 0) {
+        return shared;
+    }
+    const pb_entry *node = pb_node_of(pool, e);
+    children c = children_of(h, lo, hi);
+    if (h == 1 && !may_share) {
+        return need_entries(pool, node, c.from, c.to);
+    }
+    uint64_t n = shared;
+    for (uint32_t i = c.from; i <= c.to; i++) {
+        n += need_below(pool, pb_entry_load(&node[i]), h - 1, child_lo(&c, i),
+                        child_hi(&c, i), may_share, shared);
+    }
+    return n;
+}
+
+uint64_t
+pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last)
+{
+    children c = children_of(root->levels, first, last);
+    uint64_t n = 0;
+    for (uint32_t i = c.from; i <= c.to; i++) {
+        n += need_below(pool, pb_entry_load(&root->slot[i]), root->levels - 1u,
+                        child_lo(&c, i), child_hi(&c, i), root->shared, false);
+    }
+    return n;
+}
+
+/* ---- own ---- */
+
+pb_entry *
+pb_tree_new_node(pb_pool *pool, pb_entry *at)
+{
+    bool zero;
+    pb_frame frame = pb_pool_take_node(pool, &zero);
+    pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
+    if (!zero) {
+        memset(node, 0, PB_PAGE_SIZE);
+    }
+    pb_entry_store(at, pb_entry_of(frame));
+    return node;
+}
+
+/* I2: a shared node is copied before an entry of it changes. */
+static pb_entry *
+copy_node(pb_pool *pool, pb_entry *at)
+{
+    bool zero;
+    pb_frame old = pb_entry_frame(pb_entry_load(at));
+    pb_frame frame = pb_pool_take_node(pool, &zero);
+    pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
+    pb_copy(node, pb_frame_address(pool, old), PB_PAGE_SIZE);
+    pb_entries_ref(pool, node, PB_FANOUT);
+    if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
+        pb_tree_release_entry(pool, pb_entry_load(at), 1);
+    }
+    pb_entry_store(at, pb_entry_of(frame));
+    return node;
+}
+
+pb_entry *
+pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at)
+{
+    pb_entry e = pb_entry_load(at);
+    if (e == PB_HOLE) {
+        return pb_tree_new_node(pool, at);
+    }
+    if (root->shared && pb_frame_count(pool, pb_entry_frame(e)) > 1) {
+        return copy_node(pool, at);
+    }
+    return pb_node_of(pool, e);
+}
+
+void
+pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
+{
+    unsigned h = root->levels - 1u;
+    pb_entry *at = &root->slot[pb_root_index(page, root->levels)];
+    if (h == 0) {
+        *leaf = (pb_leaf){root->slot, 0, PB_ROOT_SLOTS};
+        return;
+    }
+    for (; h > 1; h--) {
+        at = pb_tree_own_node(pool, root, at) + pb_child_index(page, h - 1);
+    }
+    leaf->entry = pb_tree_own_node(pool, root, at);
+    leaf->first = page & ~(uint64_t)(PB_FANOUT - 1);
+    leaf->end = leaf->first + PB_FANOUT;
+}
+
+void
+pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)
+{
+    pb_frame old = pb_entry_frame(pb_entry_load(at));
+    uint32_t got;
+    bool zero;
+    if (PB_UNLIKELY(pool->debug)) {
+        pb_guard_thaw(pool, old);
+    }
+    if (!root->shared || pb_frame_count(pool, old) <= 1) {
+        return;
+    }
+    pb_frame frame = pb_pool_take_run(pool, 0, 1, &got, &zero);
+    if (!whole) {
+        pb_copy(pb_frame_address(pool, frame), pb_frame_address(pool, old), PB_PAGE_SIZE);
+    }
+    pb_frame_unref(pool, old);
+    pb_pool_keep(pool);
+    pb_entry_store(at, pb_entry_of(frame));
+}
