@@ -111,7 +111,9 @@ remember_lock_held(pb_buf *b, stream *s)
     uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
     uint8_t *at;
     if (reads_on(s)) {
-        len = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, STREAM_LEN_MAX), &at);
+        pb_stretch x = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, STREAM_LEN_MAX));
+        at = x.at;
+        len = x.n;
     }
     else {
         at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
@@ -191,13 +193,13 @@ stream_read_slow(pb_buf *b, stream *s, uint64_t n)
 static uint64_t
 line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
 {
-    for (uint64_t done = 0, n; done < most; done += n) {
-        uint8_t *at;
-        n = pb_buf_stretch(b, pos + done, pb_min(most - done, SEARCH_STEP), &at);
-        const uint8_t *newline = at ? memchr(at, '\n', n) : NULL;
+    for (uint64_t done = 0; done < most;) {
+        pb_stretch s = pb_buf_stretch(b, pos + done, pb_min(most - done, SEARCH_STEP));
+        const uint8_t *newline = s.at ? memchr(s.at, '\n', s.n) : NULL;
         if (newline) {
-            return done + (uint64_t)(newline + 1 - at);
+            return done + (uint64_t)(newline + 1 - s.at);
         }
+        done += s.n;
     }
     return most;
 }

@@ -29,7 +29,7 @@ copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 void
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
-    pb_buf_copy_out(b, off, dst, n);
+    (void)pb_buf_copy_out(b, off, dst, n);
 }
 
 #else
@@ -107,7 +107,7 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     PyThreadState *saved = NULL;
     copy_gate *gate = leave_gil(b, off, NULL, n, &saved);
-    pb_buf_copy_out(b, off, dst, n);
+    (void)pb_buf_copy_out(b, off, dst, n);
     buffer_enter_gil(b, gate, saved);
 }
 
@@ -194,7 +194,7 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
         return;
     }
     buffer_unlock(b);
-    Py_BEGIN_ALLOW_THREADS
+    Py_BEGIN_ALLOW_THREADS(void)
     pb_buf_copy_out(&h->r.b, off, dst, n);
     Py_END_ALLOW_THREADS
     buffer_lock(b);

@@ -176,10 +176,9 @@ views_live(pb_buf *b, uint64_t off, uint64_t n)
 {
     PyObject *list = PyList_New(0);
     while (list && n) {
-        uint8_t *address;
         buffer_lock(b);
         bool inside = off <= b->root.size && n <= b->root.size - off;
-        uint64_t len = inside ? pb_buf_stretch(b, off, n, &address) : 0;
+        uint64_t len = inside ? pb_buf_stretch(b, off, n).n : 0;
         buffer_unlock(b);
         if (!inside) { /* cut meanwhile: the pool runs Python code */
             raise_status(b, PB_RANGE, off, n);
@@ -348,10 +347,9 @@ views_stable(pb_buf *b, uint64_t off, uint64_t n)
     StableObject *stable = stable_new(b, off, n);
     PyObject *list = stable ? PyList_New(0) : NULL;
     while (list && n) {
-        uint8_t *address;
-        uint64_t len = pb_buf_stretch(&stable->b, off, n, &address);
-        len = address ? len : pb_min(len, (uint64_t)ZEROS);
-        PyObject *view = stretch_view(state, stable, address, len);
+        pb_stretch s = pb_buf_stretch(&stable->b, off, n);
+        uint64_t len = s.at ? s.n : pb_min(s.n, (uint64_t)ZEROS);
+        PyObject *view = stretch_view(state, stable, s.at, len);
         if (view == NULL || PyList_Append(list, view) < 0) {
             Py_CLEAR(list);
         }

@@ -24,7 +24,7 @@
 
 #include "base/copy.h"
 #include "pool/poison.h"
-#include "tree/tree.h"
+#include "tree/extent.h"
 #include "view/pins.h"
 
 typedef struct pb_buf {
@@ -115,7 +115,7 @@ pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n);
 pb_status
 pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n);
 
-/* Store n prepared bytes.  Touches neither pool nor shape. */
+/* Store n prepared bytes.  Touches neither pool nor shape.  Cannot fail. */
 void
 pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
@@ -152,13 +152,21 @@ pb_buf_may_use(const pb_buf *b, const void *mem, uint64_t n)
 
 /* ---- out ---- */
 
-/* One contiguous stretch of [off, off + n), a range inside the buffer: how long it is,
- * and where it lies (NULL: a hole). */
-uint64_t
-pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address);
+/* One contiguous stretch of a range: what it is, where it lies if it is PRESENT (NULL
+ * otherwise), and how long it is. */
+typedef struct {
+    pb_extent_kind kind;
+    uint8_t *at;
+    uint64_t n;
+} pb_stretch;
 
-/* Copy [off, off + n) to dst; the range lies inside the buffer. */
-void
+/* What [off, off + n), n > 0, a range inside the buffer, begins with.  Damage is noted. */
+pb_stretch
+pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n);
+
+/* Copy [off, off + n) to dst; the range lies inside the buffer.  PB_OK.  What is damaged is
+ * noted and reads as zeros. */
+pb_status
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 /* The address of byte `off` when [off, off + n) lies in one run of pages of one leaf (or

@@ -8,20 +8,17 @@
 static pb_frame
 run_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
-    pb_frame frame = pb_tree_frame(b->pool, &b->root, first);
-    pb_leaf leaf;
-    if (frame == 0 || frame + n > pb_region_end(pb_region_of(frame))) {
-        return 0;
-    }
-    for (uint64_t i = 0; i < n;) {
-        pb_tree_leaf(b->pool, &b->root, first + i, &leaf);
-        const pb_entry *at = leaf.entry ? &leaf.entry[first + i - leaf.first] : NULL;
-        if (at == NULL || pb_entry_frame(pb_entry_load(at)) != frame + i) {
+    pb_frame run = 0;
+    for (uint64_t done = 0; done < n;) {
+        pb_extent x = pb_tree_extent(b->pool, &b->root, first + done, first + n);
+        run = done ? run : x.frame;
+        if (x.kind != PB_EXTENT_PRESENT || x.frame != run + done ||
+            pb_region_of(x.frame) != pb_region_of(run)) {
             return 0;
         }
-        i += pb_run_ahead(at, pb_entry_load(at), pb_min(n - i, leaf.end - first - i));
+        done += x.pages;
     }
-    return frame;
+    return run;
 }
 
 uint8_t *
@@ -50,7 +47,7 @@ pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
     else {
         pb_zero(dst, PB_PAGE_SIZE);
     }
-    pb_entry_store(at, pb_entry_of(to));
+    pb_tree_set(at, pb_entry_of(to));
 }
 
 /* The nodes that owning the pages takes, without the pages. */
@@ -65,7 +62,7 @@ need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
             pages++; /* its nodes are counted by pb_tree_need, the page comes with them */
             continue;
         }
-        pb_frame frame = pb_entry_frame(pb_entry_load(&leaf.entry[first + i - leaf.first]));
+        pb_frame frame = pb_entry_frame(pb_leaf_get(&leaf, first + i));
         pages += frame == 0 || pb_frame_count(b->pool, frame) > 1;
     }
     return pb_tree_need(b->pool, &b->root, first, first + n - 1) - pages;
@@ -108,7 +105,7 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         if (first + i >= leaf.end) {
             pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
         }
-        pb_buf_move_page(b, &leaf.entry[first + i - leaf.first], run + (pb_frame)i);
+        pb_buf_move_page(b, pb_leaf_at(&leaf, first + i), run + (pb_frame)i);
     }
     pb_pool_give_rest(b->pool, nodes, taken); /* the run was taken before */
     pb_pool_keep(b->pool);

@@ -20,7 +20,7 @@ pb_buf_leaf_entry(pb_buf *b, uint64_t page)
         b->leaf_r = leaf.entry;
         b->leaf_r_first = leaf.first;
     }
-    return leaf.entry + (page - leaf.first);
+    return pb_leaf_at(&leaf, page);
 }
 
 /* The same in a tree that may share nodes: NULL unless the path is this tree's alone. */
@@ -39,7 +39,7 @@ look_up_owned_leaf(pb_buf *b, uint64_t page)
         b->leaf_w = leaf.entry;
         b->leaf_w_first = leaf.first;
     }
-    return leaf.entry + (page - leaf.first);
+    return pb_leaf_at(&leaf, page);
 }
 
 pb_entry *

@@ -52,17 +52,6 @@ pb_buf_unshared_entry(pb_buf *b, uint64_t page);
 pb_entry *
 pb_buf_owned_entry(pb_buf *b, uint64_t page);
 
-/* Pages of a leaf from `page` on, up to `last`, that are holes. */
-static inline uint64_t
-holes_ahead(const pb_leaf *leaf, uint64_t page, uint64_t last)
-{
-    uint64_t n = 0;
-    while (page + n <= last && leaf->entry[page + n - leaf->first] == PB_HOLE) {
-        n++;
-    }
-    return n;
-}
-
 /* Does entry `at` of a page begin a run that holds n bytes from `in_page` on, as far as
  * the leaf goes? */
 static inline bool

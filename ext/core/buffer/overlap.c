@@ -29,13 +29,12 @@ pb_overlap_found(const pb_buf *b, const void *mem, uint64_t n)
 static void
 move_piece(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
 {
-    uint8_t *at;
-    (void)pb_buf_stretch(b, off, n, &at);
-    if (at == NULL) { /* a hole, read */
+    pb_stretch s = pb_buf_stretch(b, off, n);
+    if (s.kind != PB_EXTENT_PRESENT) { /* read, not written: what is written was prepared */
         pb_zero(mem, n);
         return;
     }
-    pb_copy(in ? at : mem, in ? mem : at, n);
+    pb_copy(in ? s.at : mem, in ? mem : s.at, n);
 }
 
 void

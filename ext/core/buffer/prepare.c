@@ -38,9 +38,11 @@ zero_around(uint8_t *at, const span *s, uint64_t page)
 /* The frame that the next one had best follow.  A buffer that is consumed from the front
  * takes what it has just freed, warm: so it runs round in the same frames. */
 static inline pb_frame
-frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t i)
+frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t page)
 {
-    return i && b->root.bias == 0 ? pb_entry_frame(pb_entry_load(&leaf->entry[i - 1])) : 0;
+    return page != leaf->first && b->root.bias == 0
+               ? pb_entry_frame(pb_leaf_get(leaf, page - 1))
+               : 0;
 }
 
 /* Fill a stretch of holes in a leaf with frames, neighbours where there are any. */
@@ -48,13 +50,12 @@ static void
 fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
 {
     while (n) {
-        uint64_t i = page - leaf->first;
-        pb_frame after = frame_before(b, leaf, i);
+        pb_frame after = frame_before(b, leaf, page);
         uint32_t got;
         bool zero;
         pb_frame frame = pb_pool_take_run(b->pool, after, (uint32_t)n, &got, &zero);
         for (uint32_t k = 0; k < got; k++) {
-            pb_entry_store(&leaf->entry[i + k], pb_entry_of(frame + k));
+            pb_tree_set(pb_leaf_at(leaf, page + k), pb_entry_of(frame + k));
             if (!zero && !overwrites(s, page + k)) {
                 zero_around(pb_frame_address(b->pool, frame + k), s, page + k);
             }
@@ -68,15 +69,15 @@ static void
 own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t last)
 {
     while (page <= last) {
-        uint64_t n = holes_ahead(leaf, page, last);
-        if (n) {
-            fill_holes(b, s, leaf, page, n);
-            page += n;
+        pb_extent x = pb_leaf_shape(leaf, page, last + 1);
+        if (x.kind == PB_EXTENT_HOLE) {
+            fill_holes(b, s, leaf, page, x.pages);
+            page += x.pages;
+            continue;
         }
-        else {
-            pb_tree_own_page(b->pool, &b->root, &leaf->entry[page - leaf->first],
+        for (; x.pages; x.pages--, page++) {
+            pb_tree_own_page(b->pool, &b->root, pb_leaf_at(leaf, page),
                              overwrites(s, page));
-            page++;
         }
     }
 }

@@ -16,41 +16,41 @@ may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 
 /* ---- copies ---- */
 
-/* One contiguous stretch of the range [pos, end) of a tree. */
-static uint64_t
-stretch_at(const pb_buf *b, uint64_t pos, uint64_t end, uint8_t **address)
+/* The leaf with a page, the one last read from if it will do. */
+static inline pb_leaf
+leaf_of(const pb_buf *b, uint64_t page)
 {
-    uint64_t page = page_of(pos), last = page_of(end - 1);
     pb_leaf leaf = {b->leaf_r, b->leaf_r_first, b->leaf_r_first + PB_FANOUT};
     if (recall(b->leaf_r, b->leaf_r_first, page) == NULL) {
         pb_tree_leaf(b->pool, &b->root, page, &leaf);
     }
-    uint64_t most = pb_min(last + 1, leaf.end) - page;
-    *address = NULL;
-    if (leaf.entry) {
-        const pb_entry *at = &leaf.entry[page - leaf.first];
-        pb_entry e = pb_entry_load(at);
-        if (e == PB_HOLE) {
-            most = holes_ahead(&leaf, page, page + most - 1);
-        }
-        else {
-            most = pb_run_ahead(at, e, most);
-            if (PB_LIKELY(may_read(b, e, pos - b->root.bias, most))) {
-                *address = page_address(b, e) + (pos & PB_PAGE_MASK);
-            }
-        }
-    }
-    return pb_min(end, (page + most) << PB_PAGE_SHIFT) - pos;
+    return leaf;
 }
 
-uint64_t
-pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n, uint8_t **address)
+/* The same as pb_buf_stretch, of the range [pos, end) of a tree. */
+static pb_stretch
+stretch_at(const pb_buf *b, uint64_t pos, uint64_t end)
+{
+    uint64_t page = page_of(pos);
+    pb_leaf leaf = leaf_of(b, page);
+    pb_extent x = pb_leaf_extent(b->pool, &leaf, page, page_of(end - 1) + 1);
+    pb_stretch s = {x.kind, NULL, pb_min(end, (page + x.pages) << PB_PAGE_SHIFT) - pos};
+    if (PB_LIKELY(x.kind == PB_EXTENT_PRESENT)) {
+        s.at = pb_frame_address(b->pool, x.frame) + (pos & PB_PAGE_MASK);
+    }
+    else if (x.kind == PB_EXTENT_BAD) {
+        pb_pool_found_bad(b->pool, &b->member, x.frame, pos - b->root.bias);
+    }
+    return s;
+}
+
+pb_stretch
+pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n)
 {
     if (pb_buf_is_inline(b)) {
-        *address = pb_buf_inline(b) + off;
-        return n;
+        return (pb_stretch){PB_EXTENT_PRESENT, pb_buf_inline(b) + off, n};
     }
-    return stretch_at(b, b->root.bias + off, b->root.bias + off + n, address);
+    return stretch_at(b, b->root.bias + off, b->root.bias + off + n);
 }
 
 /* Is the foreign side of a copy a live view of this buffer?  No bytes may be nowhere. */
@@ -69,38 +69,38 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
         return;
     }
     while (n) {
-        uint8_t *at;
-        uint64_t len = pb_buf_stretch(b, off, n, &at);
-        if (PB_LIKELY(at != NULL)) { /* prepared, so that else it is damaged, and noted */
-            pb_copy(at, from, len);
+        pb_stretch to = pb_buf_stretch(b, off, n);
+        if (PB_LIKELY(to.kind ==
+                      PB_EXTENT_PRESENT)) { /* prepared; else damaged, and noted */
+            pb_copy(to.at, from, to.n);
         }
-        from += len;
-        off += len;
-        n -= len;
+        from += to.n;
+        off += to.n;
+        n -= to.n;
     }
 }
 
-void
+pb_status
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     uint8_t *to = dst;
     if (is_own_view(b, dst, n)) {
         pb_overlap_copy(b, off, dst, n, false);
-        return;
+        return PB_OK;
     }
     while (n) {
-        uint8_t *at;
-        uint64_t len = pb_buf_stretch(b, off, n, &at);
-        if (at) {
-            pb_copy(to, at, len);
+        pb_stretch from = pb_buf_stretch(b, off, n);
+        if (from.kind == PB_EXTENT_PRESENT) {
+            pb_copy(to, from.at, from.n);
         }
         else {
-            pb_zero(to, len);
+            pb_zero(to, from.n);
         }
-        to += len;
-        off += len;
-        n -= len;
+        to += from.n;
+        off += from.n;
+        n -= from.n;
     }
+    return PB_OK;
 }
 
 /* In more than one page. */
@@ -167,31 +167,23 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page)
 {
-    pb_leaf leaf;
-    pb_tree_leaf(b->pool, &b->root, page, &leaf);
-    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-    return e == PB_HOLE || !pb_entry_good(b->pool, e) ? NULL : page_address(b, e);
+    pb_extent x = pb_tree_extent(b->pool, &b->root, page, page + 1);
+    if (PB_UNLIKELY(x.kind == PB_EXTENT_BAD)) {
+        (void)pb_entry_note_bad(b->pool, pb_entry_of(x.frame));
+    }
+    return x.kind == PB_EXTENT_PRESENT ? pb_frame_address(b->pool, x.frame) : NULL;
 }
 
 /* The first page in [page, last] that is there (want) or is a hole; last + 1 if none. */
 static uint64_t
 next_page(const pb_buf *b, uint64_t page, uint64_t last, bool want)
 {
-    pb_leaf leaf;
     while (page <= last) {
-        pb_tree_leaf(b->pool, &b->root, page, &leaf);
-        uint64_t stop = pb_min(leaf.end, last + 1);
-        if (leaf.entry == NULL) {
-            if (!want) {
-                return page;
-            }
-            page = stop;
+        pb_extent x = pb_tree_shape(b->pool, &b->root, page, last + 1);
+        if ((x.kind != PB_EXTENT_HOLE) == want) {
+            return page;
         }
-        for (; page < stop; page++) {
-            if ((leaf.entry[page - leaf.first] != PB_HOLE) == want) {
-                return page;
-            }
-        }
+        page += x.pages;
     }
     return last + 1;
 }

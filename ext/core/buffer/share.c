@@ -34,10 +34,7 @@ static void
 share_root(pb_buf *to, pb_buf *from)
 {
     pb_entries_ref(from->pool, from->root.slot, PB_ROOT_SLOTS);
-    to->root.size = from->root.size;
-    to->root.bias = from->root.bias;
-    to->root.levels = from->root.levels;
-    memcpy(to->root.slot, from->root.slot, sizeof to->root.slot);
+    pb_root_copy(&to->root, &from->root);
     to->root.shared = from->root.shared = PB_SHARED_FOR_GOOD;
     forget(to);
     from->leaf_w = NULL;
@@ -67,7 +64,7 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
         pb_leaf leaf;
         bool zero;
         pb_tree_own_leaf(to->pool, &to->root, page, &leaf);
-        pb_entry *at = &leaf.entry[page - leaf.first];
+        pb_entry *at = pb_leaf_at(&leaf, page);
         if (pb_frame_count(to->pool, pb_entry_frame(pb_entry_load(at))) == 1) {
             continue; /* copied for another pin before */
         }
@@ -189,12 +186,9 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
         return;
     }
     (void)pb_buf_promote(b); /* empty: takes no page */
-    b->root.size = from->root.size;
-    b->root.bias = from->root.bias;
-    b->root.levels = from->root.levels;
+    pb_root_copy(&b->root, &from->root);
     b->root.shared = from->root.shared;
-    memcpy(b->root.slot, from->root.slot, sizeof b->root.slot);
-    memset(from->root.slot, 0, sizeof from->root.slot);
+    pb_root_forget(&from->root);
     forget(b);
     pb_buf_clear(from);
     pb_buf_remember_tail(b);

@@ -28,7 +28,7 @@ own_tail_page(const pb_buf *b)
     if (is_viewed(b, page) || !pb_tree_leaf_owned(b->pool, &b->root, page, &leaf)) {
         return NULL;
     }
-    pb_entry e = pb_entry_load(&leaf.entry[page - leaf.first]);
+    pb_entry e = pb_leaf_get(&leaf, page);
     bool mine = e != PB_HOLE && pb_frame_writable(b->pool, pb_entry_frame(e)) &&
                 pb_guard_of(b->pool->root, pb_entry_frame(e)) == PB_OPEN;
     return mine ? page_address(b, e) : NULL;
@@ -68,9 +68,7 @@ pb_frame
 pb_tail_frame(const pb_buf *b)
 {
     uint64_t page = page_of(b->root.bias + b->root.size);
-    pb_leaf leaf;
-    pb_tree_leaf(b->pool, &b->root, page, &leaf);
-    return leaf.entry ? pb_entry_frame(pb_entry_load(&leaf.entry[page - leaf.first])) : 0;
+    return pb_tree_frame(b->pool, &b->root, page);
 }
 
 bool

@@ -26,7 +26,7 @@ pb_buf_promote(pb_buf *b)
         uint8_t *at = pb_frame_address(b->pool, frame);
         pb_copy(at, bytes, size);
         pb_zero(at + size, zero ? 0 : PB_PAGE_SIZE - size);
-        pb_entry_store(&b->root.slot[0], pb_entry_of(frame));
+        pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
     }
     pb_pool_link(b->pool, &b->member);
     return PB_OK;

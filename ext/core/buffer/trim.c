@@ -42,7 +42,7 @@ remember_front(pb_buf *b)
     uint64_t page = page_of(b->root.bias);
     pb_leaf leaf;
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
-    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
+    pb_entry e = pb_leaf_get(&leaf, page);
     b->head = e == PB_HOLE ? NULL : page_address(b, e);
     if (leaf.entry && b->root.levels > 1) {
         b->leaf_r = leaf.entry;
@@ -75,7 +75,7 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
         return false;
     }
     pb_frame frame = pb_entry_frame(pb_entry_load(at));
-    pb_entry_store(at, PB_HOLE);
+    pb_tree_set(at, PB_HOLE);
     pb_frame_unref(b->pool, frame);
     pb_pool_keep(b->pool);
     b->root.bias = bias;
@@ -216,7 +216,7 @@ wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
     uint64_t start = page << PB_PAGE_SHIFT;
     pb_leaf leaf;
     pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
-    pb_entry *at = &leaf.entry[page - leaf.first];
+    pb_entry *at = pb_leaf_at(&leaf, page);
     pb_tree_own_page(b->pool, &b->root, at, false);
     uint64_t from = pb_max(w->pos, start), to = pb_min(w->end, start + PB_PAGE_SIZE);
     pb_zero(page_address(b, pb_entry_load(at)) + (from - start), to - from);

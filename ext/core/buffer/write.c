@@ -116,7 +116,7 @@ append_page(pb_buf *b, const uint8_t *src, uint64_t n)
     }
     uint64_t left = b->root.tail_room, rest = n - left;
     uint8_t *page = pb_frame_address(b->pool, frame);
-    pb_entry_store(at, pb_entry_of(frame));
+    pb_tree_set(at, pb_entry_of(frame));
     if (left) {
         pb_copy(b->tail, src, left);
     }

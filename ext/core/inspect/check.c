@@ -2,6 +2,7 @@
 #include "inspect/check.h"
 #include "buffer/internal.h"
 #include "inspect/usage.h"
+#include "tree/visit.h"
 #include "pool/poison.h"
 #include "pool/internal.h"
 
@@ -59,28 +60,18 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     return true;
 }
 
-static bool
-check_below(const checker *c, pb_entry e, unsigned h, uint64_t page)
+static pb_visit
+check_entry(void *arg, const pb_place *at)
 {
-    if (!check_frame(c, e, h, page)) {
-        return false;
+    const checker *c = arg;
+    bool good = check_frame(c, at->entry, at->h, at->page);
+    if (good && at->h == 0 && (at->page < c->first || at->page > c->last)) {
+        good = broken(c, "a page before the bias or past the end", at->frame, at->page);
     }
-    if (h == 0) {
-        return (page >= c->first && page <= c->last) ||
-               broken(c, "a page before the bias or past the end", pb_entry_frame(e), page);
+    if (good && at->h && pb_node_is_empty(pb_node_of(c->b->pool, at->entry), 0)) {
+        good = broken(c, "an empty node", at->frame, at->page);
     }
-    const pb_entry *node = pb_node_of(c->b->pool, e);
-    bool empty = true;
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            empty = false;
-            if (!check_below(c, pb_entry_load(&node[i]), h - 1,
-                             page + ((uint64_t)i << pb_span_bits(h - 1)))) {
-                return false;
-            }
-        }
-    }
-    return !empty || broken(c, "an empty node", pb_entry_frame(e), page);
+    return good ? PB_VISIT_BELOW : PB_VISIT_END;
 }
 
 static bool
@@ -111,7 +102,6 @@ check_tail(const checker *c)
 {
     const pb_buf *b = c->b;
     uint64_t end = b->root.bias + b->root.size;
-    pb_leaf leaf;
     if (b->pool->debug && b->tail) {
         uint64_t off = pb_tail_damage(b);
         bool good = off == UINT64_MAX ||
@@ -122,12 +112,10 @@ check_tail(const checker *c)
     if ((end & PB_PAGE_MASK) == 0 || (b->pins && b->pins->tail_written)) {
         return true;
     }
-    pb_tree_leaf(b->pool, &b->root, end >> PB_PAGE_SHIFT, &leaf);
-    pb_entry e = leaf.entry ? leaf.entry[(end >> PB_PAGE_SHIFT) - leaf.first] : PB_HOLE;
-    if (e == PB_HOLE) {
+    pb_frame frame = pb_tree_frame(b->pool, &b->root, end >> PB_PAGE_SHIFT);
+    if (frame == 0) {
         return true;
     }
-    pb_frame frame = pb_entry_frame(pb_entry_load(&e));
     const uint8_t *at = pb_frame_address(b->pool, frame);
     for (size_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
         if (at[i] != 0) {
@@ -141,10 +129,8 @@ check_tail(const checker *c)
 static const uint8_t *
 page_at(const pb_buf *b, uint64_t page)
 {
-    pb_leaf leaf;
-    pb_tree_leaf(b->pool, &b->root, page, &leaf);
-    pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-    return e == PB_HOLE ? NULL : (const uint8_t *)pb_node_of(b->pool, e);
+    pb_frame frame = pb_tree_frame(b->pool, &b->root, page);
+    return frame ? pb_frame_address(b->pool, frame) : NULL;
 }
 
 /* What is remembered is what a walk finds. */
@@ -197,11 +183,8 @@ static bool
 check_pin(const checker *c, const pb_pin *pin)
 {
     const pb_buf *b = c->b;
-    pb_leaf leaf;
     for (uint64_t page = pin->page; page < pin->page + pin->live; page++) {
-        pb_tree_leaf(b->pool, &b->root, page, &leaf);
-        pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-        pb_frame frame = pb_entry_frame(e);
+        pb_frame frame = pb_tree_frame(b->pool, &b->root, page);
         if (frame < pin->frame || frame - pin->frame >= pin->count) {
             return broken(c, "I7: a live view has lost a page of its buffer", frame, page);
         }
@@ -236,12 +219,8 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
     }
     c.first = r->size ? r->bias >> PB_PAGE_SHIFT : 1;
     c.last = r->size ? (r->bias + r->size - 1) >> PB_PAGE_SHIFT : 0;
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        if (r->slot[i] != PB_HOLE &&
-            !check_below(&c, pb_entry_load(&r->slot[i]), r->levels - 1u,
-                         (uint64_t)i << pb_span_bits(r->levels - 1u))) {
-            return false;
-        }
+    if (!pb_tree_visit(b->pool, r, check_entry, &c)) {
+        return false;
     }
     return check_tail(&c) && check_memory(&c) && check_pins(&c);
 }
@@ -254,20 +233,12 @@ pb_pool_check_words(const pb_pool *pool)
     return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
 }
 
-/* Count references below an entry; a node seen before has its children counted. */
-static void
-recount(const pb_pool *pool, uint32_t *seen, pb_entry e, unsigned h)
+/* Count a reference; what is below a node that was seen before is counted. */
+static pb_visit
+recount(void *arg, const pb_place *at)
 {
-    pb_frame frame = pb_entry_frame(e);
-    if (seen[frame]++ || h == 0) {
-        return;
-    }
-    const pb_entry *node = pb_node_of(pool, e);
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            recount(pool, seen, pb_entry_load(&node[i]), h - 1);
-        }
-    }
+    uint32_t *seen = arg;
+    return seen[at->frame]++ ? PB_VISIT_PAST : PB_VISIT_BELOW;
 }
 
 /* What a recount comes to, beside what the pool has counted. */
@@ -406,12 +377,7 @@ check_trees(const checker *c, const pb_pool *root)
         if (!pb_buf_check(b, c->fault)) {
             return false;
         }
-        for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-            if (b->root.slot[i] != PB_HOLE) {
-                recount(root, c->seen, pb_entry_load(&b->root.slot[i]),
-                        b->root.levels - 1u);
-            }
-        }
+        (void)pb_tree_visit(root, &b->root, recount, c->seen);
     }
     return true;
 }

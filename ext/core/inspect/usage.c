@@ -1,28 +1,19 @@
 /* inspect/usage.c: who holds what. */
 #include "inspect/usage.h"
 #include "pool/internal.h"
+#include "tree/visit.h"
 
 /* ---- one tree ---- */
 
-static void
-count_below(const pb_pool *pool, pb_entry e, unsigned h, pb_tree_stats *use)
+static pb_visit
+count_entry(void *arg, const pb_place *at)
 {
-    pb_frame frame = pb_entry_frame(e);
-    if (!pb_frame_readable(pool, frame)) {
-        return;
+    pb_tree_stats *stats = arg;
+    if (at->good) {
+        stats->shared += at->count > 1;
+        *(at->h ? &stats->nodes : &stats->pages) += 1;
     }
-    use->shared += pb_frame_count(pool, frame) > 1;
-    if (h == 0) {
-        use->pages++;
-        return;
-    }
-    use->nodes++;
-    const pb_entry *node = pb_node_of(pool, e);
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            count_below(pool, pb_entry_load(&node[i]), h - 1, use);
-        }
-    }
+    return PB_VISIT_BELOW;
 }
 
 static uint64_t
@@ -39,11 +30,7 @@ pb_buf_stats(const pb_buf *b, pb_tree_stats *use)
     if (pb_buf_is_inline(b)) {
         return;
     }
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        if (b->root.slot[i] != PB_HOLE) {
-            count_below(b->pool, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, use);
-        }
-    }
+    (void)pb_tree_visit(b->pool, &b->root, count_entry, use);
     use->holes = pages_spanned(&b->root) - use->pages;
     use->pinned = b->pins ? pb_pins_pages(b->pins) : 0;
 }
@@ -87,33 +74,35 @@ add_frame(pb_usage *c, pb_frame frame, bool node, bool first, pb_share *share)
     share->pss += part_of_frame(c, frame, first);
 }
 
-/* Round 1 without a share, round 2 with one. */
-static void
-visit_below(pb_usage *c, pb_entry e, unsigned h, pb_share *share)
+typedef struct {
+    pb_usage *usage;
+    pb_share *share; /* round 1 without one, round 2 with it */
+} visited;
+
+static pb_visit
+visit_entry(void *arg, const pb_place *at)
 {
+    const visited *v = arg;
     bool before;
-    pb_frame frame = pb_entry_frame(e);
-    if (e == PB_HOLE || !pb_frame_readable(c->pool, frame) || !come_by(c, frame, &before)) {
-        return;
+    if (!at->good || !come_by(v->usage, at->frame, &before)) {
+        return PB_VISIT_PAST;
     }
-    if (share) {
-        add_frame(c, frame, h > 0, !before, share);
+    if (v->share) {
+        add_frame(v->usage, at->frame, at->h > 0, !before, v->share);
     }
     else {
-        c->reach[frame]++;
+        v->usage->reach[at->frame]++;
     }
-    const pb_entry *node = h ? pb_node_of(c->pool, e) : NULL;
-    for (uint32_t i = 0; node && i < PB_FANOUT; i++) {
-        visit_below(c, pb_entry_load(&node[i]), h - 1, share);
-    }
+    return PB_VISIT_BELOW;
 }
 
 static void
 visit(pb_usage *c, const pb_buf *b, pb_share *share)
 {
+    visited v = {c, share};
     c->tree++;
-    for (unsigned i = 0; !pb_buf_is_inline(b) && i < PB_ROOT_SLOTS; i++) {
-        visit_below(c, pb_entry_load(&b->root.slot[i]), b->root.levels - 1u, share);
+    if (!pb_buf_is_inline(b)) {
+        (void)pb_tree_visit(c->pool, &b->root, visit_entry, &v);
     }
 }
 
@@ -150,40 +139,30 @@ pb_pool_pinned(const pb_pool *pool)
 
 /* ---- whose is it? ---- */
 
-/* `o` is about the page that the entry begins with. */
-static bool
-find_below(pb_owner *o, pb_entry e, unsigned h, pb_frame frame, uint64_t page)
+typedef struct {
+    pb_owner owner;
+    pb_frame frame;
+} sought;
+
+static pb_visit
+compare_frame(void *arg, const pb_place *at)
 {
-    const pb_pool *pool = o->tree->pool;
-    pb_frame here = pb_entry_frame(e);
-    bool found = here == frame;
-    if (e == PB_HOLE || (!found && (h == 0 || !pb_frame_readable(pool, here)))) {
-        return false;
+    sought *s = arg;
+    if (at->frame != s->frame) {
+        return PB_VISIT_BELOW;
     }
-    const pb_entry *node = found ? NULL : pb_node_of(pool, e);
-    for (uint32_t i = 0; !found && i < PB_FANOUT; i++) {
-        uint64_t at = page + ((uint64_t)i << pb_span_bits(h - 1));
-        found = find_below(o, pb_entry_load(&node[i]), h - 1, frame, at);
-    }
-    if (here == frame) {
-        o->offset = page << PB_PAGE_SHIFT;
-    }
-    o->shared |= found && pb_frame_count(pool, here) > 1;
-    return found;
+    s->owner.offset = at->page << PB_PAGE_SHIFT;
+    s->owner.shared = at->shared;
+    return PB_VISIT_END;
 }
 
 static bool
 find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
 {
-    *o = (pb_owner){.tree = b};
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        unsigned h = b->root.levels - 1u;
-        uint64_t page = (uint64_t)i << pb_span_bits(h);
-        if (find_below(o, pb_entry_load(&b->root.slot[i]), h, frame, page)) {
-            return true;
-        }
-    }
-    return false;
+    sought s = {{.tree = b}, frame};
+    bool found = !pb_tree_visit(b->pool, &b->root, compare_frame, &s);
+    *o = s.owner;
+    return found;
 }
 
 /* One that an object is around rather than a read snapshot inside the library. */
@@ -211,12 +190,10 @@ pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
 void
 pb_fault_find_owner(pb_fault *fault)
 {
-    const pb_pool *pool = fault->pool;
-    if (fault->owner || pool == NULL || !pb_frame_valid(pool, fault->frame) ||
-        pb_frame_is_free(pool, fault->frame)) {
-        return;
+    pb_owner owner = {0};
+    if (fault->look_up) {
+        owner = pb_owner_of(fault->pool, fault->frame, fault->offset);
     }
-    pb_owner owner = pb_owner_of(pool, fault->frame, fault->offset);
     if (owner.tree) {
         fault->owner = &owner.tree->member;
         fault->offset = owner.offset;

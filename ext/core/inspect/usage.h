@@ -71,8 +71,8 @@ typedef struct {
 pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page);
 
-/* A fault that names a held frame and no owner gets the tree that reaches the frame, and the
- * offset in it.  O(frames). */
+/* A fault that says so (look_up) gets the tree that reaches the frame, and the offset in it.
+ * O(frames). */
 void
 pb_fault_find_owner(pb_fault *fault);
 

@@ -11,7 +11,14 @@ pb_fault
 pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame, const pb_member *owner,
             uint64_t offset)
 {
-    return (pb_fault){why, frame, owner, offset, pb_frame_trace(pool, frame), pool->root};
+    return (pb_fault){
+        .why = why,
+        .frame = frame,
+        .owner = owner,
+        .offset = offset,
+        .trace = pb_frame_trace(pool, frame),
+        .pool = pool->root,
+    };
 }
 
 void

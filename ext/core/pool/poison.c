@@ -177,6 +177,7 @@ pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n)
     pb_frame frame = pb_debug_frame_at(r, at);
     uint64_t in_page = (at - (uintptr_t)r->base) & PB_PAGE_MASK;
     pb_fault fault = pb_fault_at(r->pool, PB_WHY_FOREIGN, frame, NULL, in_page);
+    fault.look_up = !pb_frame_is_free(r->pool, frame);
     pb_pool_found(pool, &fault, false);
     return false;
 }

@@ -98,11 +98,13 @@ typedef struct pb_member {
 } pb_member;
 
 /* Where a broken rule was found, for the message.  Without an owner `offset` is a byte of the
- * frame: whose page that is can be looked up (inspect/usage.h). */
+ * frame. */
 typedef struct {
     const char *why;
     pb_frame frame;
     const pb_member *owner;
+    bool
+        look_up; /* the frame is held: who reports it looks up whose it is (inspect/usage.h) */
     uint64_t offset;
     pb_trace trace; /* of the frame, where it is kept */
     const struct pb_pool

@@ -67,11 +67,11 @@ keep_reserved(pb_buf *b, pb_queue *q, uint64_t n)
 static void
 zero_range(const pb_buf *b, uint64_t off, uint64_t n)
 {
-    uint64_t len;
-    for (; n; off += len, n -= len) {
-        uint8_t *at;
-        len = pb_buf_stretch(b, off, n, &at);
-        pb_zero(at, len);
+    while (n) {
+        pb_stretch s = pb_buf_stretch(b, off, n);
+        pb_zero(s.at, s.n);
+        off += s.n;
+        n -= s.n;
     }
 }
 

@@ -134,7 +134,7 @@ same_subtree(const pb_diff *d, uint64_t a, uint64_t b)
 static inline pb_entry
 leaf_entry(const pb_leaf *leaf, uint64_t page)
 {
-    return leaf->entry ? pb_entry_load(&leaf->entry[page - leaf->first]) : PB_HOLE;
+    return pb_leaf_get(leaf, page);
 }
 
 /* Pages from here on with the same entries, in the remembered leaves. */
@@ -200,14 +200,12 @@ stretch_of_entries(pb_diff *d, uint64_t off, uint64_t n)
 static stretch
 stretch_of_bytes(const pb_diff *d, uint64_t off, uint64_t n)
 {
-    uint8_t *a, *b;
-    n = pb_buf_stretch(d->a, off, n, &a);
-    n = pb_buf_stretch(d->b, off, n, &b);
-    if (a == b) { /* one page, or two holes */
-        return (stretch){true, n, NULL, NULL};
+    pb_stretch a = pb_buf_stretch(d->a, off, n), b = pb_buf_stretch(d->b, off, a.n);
+    if (a.at == b.at) { /* one page, or two holes */
+        return (stretch){true, b.n, NULL, NULL};
     }
-    n = a && b ? n : pb_min(n, PB_PAGE_SIZE);
-    return (stretch){false, n, a ? a : zeros, b ? b : zeros};
+    n = a.at && b.at ? b.n : pb_min(b.n, PB_PAGE_SIZE);
+    return (stretch){false, n, a.at ? a.at : zeros, b.at ? b.at : zeros};
 }
 
 static inline stretch

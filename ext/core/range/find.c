@@ -96,8 +96,8 @@ static uint64_t
 in_window(const sought *s, uint64_t off, uint64_t len)
 {
     uint8_t window[WINDOW];
-    pb_buf_copy_out(s->b, off, window, len);
-    pb_run run = {window, off, len};
+    (void)pb_buf_copy_out(s->b, off, window, len);
+    pb_run run = {PB_EXTENT_PRESENT, window, off, len};
     return in_run(s, &run);
 }
 
@@ -122,12 +122,12 @@ step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
 {
     pb_run run = pb_run_first(s->b, *off, *off + farther(ask, to - *off));
     uint64_t from = *off;
-    if (run.at == NULL && is_wide(s, &run)) {
+    if (run.kind != PB_EXTENT_PRESENT && is_wide(s, &run)) {
         size_t zeros = zeros_in_front(s);
         *off += run.n - zeros;
         return zeros == s->n ? from : NONE;
     }
-    if (run.at && (is_wide(s, &run) || run.n == to - from)) {
+    if (run.kind == PB_EXTENT_PRESENT && (is_wide(s, &run) || run.n == to - from)) {
         *off += run.n - s->n + 1;
         return in_run(s, &run);
     }
@@ -168,8 +168,8 @@ static uint64_t
 in_window_back(const sought *s, uint64_t off, uint64_t len)
 {
     uint8_t window[WINDOW];
-    pb_buf_copy_out(s->b, off, window, len);
-    pb_run run = {window, off, len};
+    (void)pb_buf_copy_out(s->b, off, window, len);
+    pb_run run = {PB_EXTENT_PRESENT, window, off, len};
     return in_run_back(s, &run);
 }
 
@@ -192,12 +192,12 @@ step_back(const sought *s, uint64_t from, uint64_t *end, uint64_t *ask)
 {
     uint64_t to = *end;
     pb_run run = pb_run_last(s->b, to - farther(ask, to - from), to);
-    if (run.at == NULL && is_wide(s, &run)) {
+    if (run.kind != PB_EXTENT_PRESENT && is_wide(s, &run)) {
         size_t zeros = zeros_behind(s);
         *end = run.start + zeros;
         return zeros == s->n ? to - s->n : NONE;
     }
-    if (run.at && (is_wide(s, &run) || run.n == to - from)) {
+    if (run.kind == PB_EXTENT_PRESENT && (is_wide(s, &run) || run.n == to - from)) {
         *end = run.start + s->n - 1;
         return in_run_back(s, &run);
     }

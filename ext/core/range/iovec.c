@@ -6,20 +6,21 @@ pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsign
             uint64_t *bytes)
 {
     unsigned count = 0;
-    uint8_t *at, *end = NULL; /* end of the last piece */
-    uint64_t len, done = 0;
-    for (; done < n; done += len) {
-        len = pb_buf_stretch(b, off + done, n - done, &at);
-        if (at == NULL || (at != end && count == most)) {
+    uint8_t *end = NULL; /* of the last piece */
+    uint64_t done = 0;
+    while (done < n) {
+        pb_stretch s = pb_buf_stretch(b, off + done, n - done);
+        if (s.kind != PB_EXTENT_PRESENT || (s.at != end && count == most)) {
             break;
         }
-        if (at == end) {
-            iov[count - 1].iov_len += len;
+        if (s.at == end) {
+            iov[count - 1].iov_len += s.n;
         }
         else {
-            iov[count++] = (struct iovec){at, len};
+            iov[count++] = (struct iovec){s.at, s.n};
         }
-        end = at + len;
+        end = s.at + s.n;
+        done += s.n;
     }
     *bytes = done;
     return count;

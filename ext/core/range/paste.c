@@ -37,12 +37,12 @@ ahead(const pb_buf *b, uint64_t off, uint64_t n, bool hole)
 {
     uint64_t done = 0;
     while (done < n) {
-        uint8_t *at;
-        uint64_t len = pb_buf_stretch(b, off + done, n - done, &at);
-        if ((at == NULL) != hole) {
+        pb_stretch s = pb_buf_stretch(b, off + done, n - done);
+        if ((s.kind != PB_EXTENT_PRESENT) !=
+            hole) { /* damaged pages are passed over as holes */
             break;
         }
-        done += len;
+        done += s.n;
     }
     return done;
 }
@@ -323,14 +323,17 @@ copy_piece(const pb_paste *p, const piece *x)
     uint64_t off = x->pos - pb_buf_bias(p->to), n = x->end - x->pos, len;
     uint64_t from_off = source_of(p, x->pos);
     for (; n; off += len, from_off += len, n -= len) {
-        uint8_t *to, *from;
-        len = pb_buf_stretch(p->to, off, n, &to);
-        len = pb_buf_stretch(p->from, from_off, len, &from);
-        if (to && from) { /* to: damaged where it is not there, and noted */
-            pb_copy(to, from, len);
+        pb_stretch to = pb_buf_stretch(p->to, off, n);
+        pb_stretch from = pb_buf_stretch(p->from, from_off, to.n);
+        len = from.n;
+        if (to.kind != PB_EXTENT_PRESENT) {
+            continue; /* damaged, and noted */
         }
-        else if (to) {
-            pb_zero(to, len);
+        if (from.kind == PB_EXTENT_PRESENT) {
+            pb_copy(to.at, from.at, len);
+        }
+        else {
+            pb_zero(to.at, len);
         }
     }
 }

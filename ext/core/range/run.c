@@ -1,76 +1,18 @@
 /* range/run.c: the contiguous stretches of a range, forwards and backwards. */
 #include "range/run.h"
 
-/* The pages around one page: its leaf, and the part of it that a range touches. */
-typedef struct {
-    pb_leaf leaf;
-    uint64_t page, first, last; /* the page, and the pages of leaf and range */
-} place;
-
-static place
-place_of(const pb_buf *b, uint64_t pos, uint64_t end, uint64_t page)
-{
-    place p = {.page = page};
-    pb_tree_leaf(b->pool, &b->root, page, &p.leaf);
-    p.first = pb_max(pos >> PB_PAGE_SHIFT, p.leaf.first);
-    p.last = pb_min((end - 1) >> PB_PAGE_SHIFT, p.leaf.end - 1);
-    return p;
-}
-
-/* Do the entries of two neighbouring pages belong to one stretch?  Runs end where a
- * region may end. */
-static inline bool
-follows(pb_entry a, pb_entry b)
-{
-    if (a == PB_HOLE || b == PB_HOLE) {
-        return a == b;
-    }
-    pb_frame next = pb_entry_frame(a) + 1;
-    return pb_entry_frame(b) == next &&
-           pb_region_of(next) == pb_region_of(pb_entry_frame(a));
-}
-
-static uint64_t
-last_of_stretch(const place *p)
-{
-    const pb_entry *leaf = p->leaf.entry;
-    uint64_t page = p->page;
-    while (page < p->last && follows(pb_entry_load(&leaf[page - p->leaf.first]),
-                                     pb_entry_load(&leaf[page + 1 - p->leaf.first]))) {
-        page++;
-    }
-    return page;
-}
-
-static uint64_t
-first_of_stretch(const place *p)
-{
-    const pb_entry *leaf = p->leaf.entry;
-    uint64_t page = p->page;
-    while (page > p->first && follows(pb_entry_load(&leaf[page - 1 - p->leaf.first]),
-                                      pb_entry_load(&leaf[page - p->leaf.first]))) {
-        page--;
-    }
-    return page;
-}
-
-/* The stretch of pages [first, last], clipped to the positions [pos, end). */
+/* Pages [first, first + x->pages), clipped to the positions [pos, end). */
 static pb_run
-run_of(const pb_buf *b, const place *p, uint64_t pos, uint64_t end, uint64_t last)
+run_of(const pb_buf *b, const pb_extent *x, uint64_t first, uint64_t pos, uint64_t end)
 {
-    uint64_t from = pb_max(pos, p->first << PB_PAGE_SHIFT);
-    uint64_t to = pb_min(end, (last + 1) << PB_PAGE_SHIFT);
-    pb_run run = {NULL, from - b->root.bias, to - from};
-    pb_entry e =
-        p->leaf.entry ? pb_entry_load(&p->leaf.entry[p->first - p->leaf.first]) : PB_HOLE;
-    if (e == PB_HOLE) {
-        return run;
+    uint64_t from = pb_max(pos, first << PB_PAGE_SHIFT);
+    uint64_t to = pb_min(end, (first + x->pages) << PB_PAGE_SHIFT);
+    pb_run run = {x->kind, NULL, from - b->root.bias, to - from};
+    if (x->kind == PB_EXTENT_PRESENT) {
+        run.at = pb_frame_address(b->pool, x->frame) + (from & PB_PAGE_MASK);
     }
-    if (PB_LIKELY(pb_run_readable(b->pool, pb_entry_frame(e), last - p->first + 1))) {
-        run.at = pb_frame_address(b->pool, pb_entry_frame(e)) + (from & PB_PAGE_MASK);
-    }
-    else { /* told when the call is over; until then it is like a hole */
-        pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(e), run.start);
+    else if (x->kind == PB_EXTENT_BAD) { /* told when the call is over */
+        pb_pool_found_bad(b->pool, &b->member, x->frame, run.start);
     }
     return run;
 }
@@ -79,7 +21,8 @@ run_of(const pb_buf *b, const place *p, uint64_t pos, uint64_t end, uint64_t las
 static pb_run
 run_inline(const pb_buf *b, uint64_t off, uint64_t end)
 {
-    return (pb_run){pb_buf_peek((pb_buf *)(uintptr_t)b, off, end - off), off, end - off};
+    return (pb_run){PB_EXTENT_PRESENT, pb_buf_peek((pb_buf *)(uintptr_t)b, off, end - off),
+                    off, end - off};
 }
 
 pb_run
@@ -90,8 +33,9 @@ pb_run_first(const pb_buf *b, uint64_t off, uint64_t end)
     }
     uint64_t pos = b->root.bias + off;
     end += b->root.bias;
-    place p = place_of(b, pos, end, pos >> PB_PAGE_SHIFT);
-    return run_of(b, &p, pos, end, p.leaf.entry ? last_of_stretch(&p) : p.last);
+    uint64_t first = pos >> PB_PAGE_SHIFT, last = (end - 1) >> PB_PAGE_SHIFT;
+    pb_extent x = pb_tree_extent(b->pool, &b->root, first, last + 1);
+    return run_of(b, &x, first, pos, end);
 }
 
 pb_run
@@ -102,11 +46,9 @@ pb_run_last(const pb_buf *b, uint64_t off, uint64_t end)
     }
     uint64_t pos = b->root.bias + off;
     end += b->root.bias;
-    place p = place_of(b, pos, end, (end - 1) >> PB_PAGE_SHIFT);
-    if (p.leaf.entry) {
-        p.first = first_of_stretch(&p);
-    }
-    return run_of(b, &p, pos, end, p.last);
+    uint64_t first = pos >> PB_PAGE_SHIFT, last = (end - 1) >> PB_PAGE_SHIFT;
+    pb_extent x = pb_tree_extent_back(b->pool, &b->root, first, last + 1);
+    return run_of(b, &x, last + 1 - x.pages, pos, end);
 }
 
 /* How far a piece reaches to either side: looking it up must not cost more than going

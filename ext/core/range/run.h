@@ -9,7 +9,8 @@
 #include "buffer/buf.h"
 
 typedef struct {
-    const uint8_t *at; /* of its first byte; NULL: a hole, all zeros */
+    pb_extent_kind kind;
+    const uint8_t *at; /* of its first byte, where it is PRESENT */
     uint64_t start, n; /* offset and length */
 } pb_run;
 

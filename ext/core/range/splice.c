@@ -22,9 +22,8 @@ second_tree(const pb_buf *b)
     pb_buf t;
     memset(&t, 0, sizeof t);
     t.pool = b->pool;
-    t.root = b->root;
-    t.root.tail_room = 0;
-    t.root.lock = t.root.readers = 0;
+    pb_root_copy(&t.root, &b->root);
+    t.root.max_levels = b->root.max_levels;
     t.root.shared = PB_SHARED_FOR_GOOD;
     pb_lock_take(&b->pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
@@ -47,10 +46,7 @@ take_place(pb_buf *b, pb_buf *t, bool shared)
         pb_pins_shift(b->pins, page_of(old.bias) - page_of(t->root.bias));
     }
     forget(b);
-    b->root.size = t->root.size;
-    b->root.bias = t->root.bias;
-    b->root.levels = t->root.levels;
-    memcpy(b->root.slot, t->root.slot, sizeof old.slot);
+    pb_root_copy(&b->root, &t->root);
     pb_tree_release(b->pool, &old);
     b->root.shared = mark;
     pb_buf_remember_tail(b);

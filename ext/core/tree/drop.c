@@ -31,24 +31,6 @@ pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h)
     pb_frame_unref(pool, frame);
 }
 
-/* Is nothing left in a node whose entries up to `to` were just dropped?  What is left
- * nearly always lies right behind them, or right before. */
-static bool
-node_is_empty(const pb_entry *node, uint32_t to)
-{
-    for (uint32_t i = to; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            return false;
-        }
-    }
-    for (uint32_t i = to; i-- > 0;) {
-        if (node[i] != PB_HOLE) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool
 covers(unsigned h, uint64_t lo, uint64_t hi)
 {
@@ -101,7 +83,7 @@ drop_below(pb_pool *pool, const pb_root *root, pb_entry *at, unsigned h, uint64_
         return;
     }
     if (covers(h, lo, hi)) {
-        pb_entry_store(at, PB_HOLE);
+        pb_tree_set(at, PB_HOLE);
         pb_tree_release_entry(pool, e, h);
         return;
     }
@@ -110,9 +92,9 @@ drop_below(pb_pool *pool, const pb_root *root, pb_entry *at, unsigned h, uint64_
     for (uint32_t i = c.to + 1; i-- > c.from;) {
         drop_below(pool, root, &node[i], h - 1, child_lo(&c, i), child_hi(&c, i));
     }
-    if (node_is_empty(node, c.to)) {
+    if (pb_node_is_empty(node, c.to)) {
         pb_frame frame = pb_entry_frame(pb_entry_load(at));
-        pb_entry_store(at, PB_HOLE);
+        pb_tree_set(at, PB_HOLE);
         pb_frame_unref(pool, frame);
     }
 }
@@ -137,7 +119,7 @@ pb_tree_release(pb_pool *pool, pb_root *root)
     for (unsigned i = PB_ROOT_SLOTS; i-- > 0;) {
         pb_entry e = pb_entry_load(&root->slot[i]);
         if (e != PB_HOLE) {
-            pb_entry_store(&root->slot[i], PB_HOLE);
+            pb_tree_set(&root->slot[i], PB_HOLE);
             pb_tree_release_entry(pool, e, root->levels - 1u);
         }
     }

@@ -1,5 +1,6 @@
 /* tree/graft.c: pages and whole subtrees of one tree made entries of another. */
 #include "tree/graft.h"
+#include "tree/extent.h"
 
 typedef struct {
     pb_pool *pool;
@@ -32,28 +33,17 @@ has_entry(const pb_root *from, const part *p)
     return is_whole(p) && p->h < from->levels && (p->at & span_mask(p->h)) == 0;
 }
 
-static bool
-leaf_is_hole(const pb_leaf *leaf, uint64_t page, uint64_t last)
-{
-    for (; leaf->entry && page <= last && page < leaf->end; page++) {
-        if (leaf->entry[page - leaf->first] != PB_HOLE) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Is nothing behind these pages of `from`? */
 static bool
 is_hole(const pb_pool *pool, const pb_root *from, const part *p)
 {
-    uint64_t last = p->at + (p->hi - p->lo);
-    pb_leaf leaf;
-    for (uint64_t page = p->at; page <= last; page = leaf.end) {
-        pb_tree_leaf(pool, from, page, &leaf);
-        if (!leaf_is_hole(&leaf, page, last)) {
+    uint64_t past = p->at + (p->hi - p->lo) + 1;
+    for (uint64_t page = p->at; page < past;) {
+        pb_extent x = pb_tree_shape(pool, from, page, past);
+        if (x.kind != PB_EXTENT_HOLE) {
             return false;
         }
+        page += x.pages;
     }
     return true;
 }
@@ -130,7 +120,7 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
         pb_frame_ref(g->pool, pb_entry_frame(e));
         pb_lock_drop(&g->pool->root->lock);
     }
-    pb_entry_store(at, e);
+    pb_tree_set(at, e);
     if (old != PB_HOLE) {
         pb_tree_release_entry(g->pool, old, h);
     }
@@ -145,20 +135,8 @@ graft_pages(const graft *g, pb_entry *node, const part *p)
         if (page >= leaf.end) {
             pb_tree_leaf(g->pool, g->from, page, &leaf);
         }
-        pb_entry e = leaf.entry ? pb_entry_load(&leaf.entry[page - leaf.first]) : PB_HOLE;
-        put_entry(g, &node[i], e, 0);
+        put_entry(g, &node[i], pb_leaf_get(&leaf, page), 0);
     }
-}
-
-static bool
-node_is_empty(const pb_entry *node)
-{
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* 1. one entry for all of it   2. nothing for all of it   3. own the node   4. its
@@ -184,7 +162,7 @@ graft_below(const graft *g, pb_entry *at, const part *p)
         part c = child_of(p, i, first, last);
         graft_below(g, &node[i], &c);
     }
-    if (node_is_empty(node)) {
+    if (pb_node_is_empty(node, 0)) {
         put_entry(g, at, PB_HOLE, p->h);
     }
 }

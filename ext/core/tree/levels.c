@@ -42,13 +42,14 @@ raise_once(pb_pool *pool, pb_root *root)
 {
     pb_entry old[PB_ROOT_SLOTS];
     memcpy(old, root->slot, sizeof old);
-    memset(root->slot, 0, sizeof root->slot);
+    pb_root_forget(root);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         if (old[i] != PB_HOLE) {
             pb_entry *at = &root->slot[i / PB_FANOUT];
             pb_entry e = pb_entry_load(at);
-            pb_entry *node = e == PB_HOLE ? pb_tree_new_node(pool, at) : pb_node_of(pool, e);
-            node[i % PB_FANOUT] = old[i];
+            pb_entry *node =
+                e == PB_HOLE ? pb_tree_new_node(pool, at) : pb_node_of(pool, e);
+            pb_tree_set(&node[i % PB_FANOUT], pb_entry_load(&old[i]));
         }
     }
     root->levels++;
@@ -73,8 +74,10 @@ leave_slots_behind(pb_root *root)
         return;
     }
     unsigned n = (unsigned)(root->bias / span);
-    memmove(root->slot, root->slot + n, (PB_ROOT_SLOTS - n) * sizeof(pb_entry));
-    memset(root->slot + (PB_ROOT_SLOTS - n), 0, n * sizeof(pb_entry));
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_tree_set(&root->slot[i],
+                    i + n < PB_ROOT_SLOTS ? pb_entry_load(&root->slot[i + n]) : PB_HOLE);
+    }
     root->bias -= n * span;
 }
 
@@ -88,7 +91,7 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
     for (uint32_t i = 0; i < PB_FANOUT; i++) {
         uint64_t at = node_first + i;
         if (node[i] != PB_HOLE && at >= from && at < from + PB_ROOT_SLOTS) {
-            slot[at - from] = node[i];
+            pb_tree_set(&slot[at - from], pb_entry_load(&node[i]));
             if (shared) {
                 pb_entries_ref(pool, &node[i], 1);
             }
@@ -119,7 +122,9 @@ lower_once(pb_pool *pool, pb_root *root)
             lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
         }
     }
-    memcpy(root->slot, slot, sizeof slot);
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_tree_set(&root->slot[i], pb_entry_load(&slot[i]));
+    }
     root->bias -= from << bits;
     root->levels--;
     return true;

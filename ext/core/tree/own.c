@@ -82,7 +82,7 @@ pb_tree_new_node(pb_pool *pool, pb_entry *at)
     if (!zero) {
         memset(node, 0, PB_PAGE_SIZE);
     }
-    pb_entry_store(at, pb_entry_of(frame));
+    pb_tree_set(at, pb_entry_of(frame));
     return node;
 }
 
@@ -99,7 +99,7 @@ copy_node(pb_pool *pool, pb_entry *at)
     if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
         pb_tree_release_entry(pool, pb_entry_load(at), 1);
     }
-    pb_entry_store(at, pb_entry_of(frame));
+    pb_tree_set(at, pb_entry_of(frame));
     return node;
 }
 
@@ -151,5 +151,5 @@ pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)
     }
     pb_frame_unref(pool, old);
     pb_pool_keep(pool);
-    pb_entry_store(at, pb_entry_of(frame));
+    pb_tree_set(at, pb_entry_of(frame));
 }

@@ -47,6 +47,35 @@ typedef struct {
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;
 
+/* The one way in which an entry of a tree changes.  Its place is the tree's alone (I2). */
+static inline void
+pb_tree_set(pb_entry *at, pb_entry e)
+{
+    pb_entry_store(at, e);
+}
+
+/* What a root says of its pages, and what a file would hold of it: `to` names what `from` names.
+ * Nothing is counted, and what serves the holder stays as it is in `to`. */
+static inline void
+pb_root_copy(pb_root *to, const pb_root *from)
+{
+    to->size = from->size;
+    to->bias = from->bias;
+    to->levels = from->levels;
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_tree_set(&to->slot[i], pb_entry_load(&from->slot[i]));
+    }
+}
+
+/* A root names nothing any more, without a count. */
+static inline void
+pb_root_forget(pb_root *root)
+{
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_tree_set(&root->slot[i], PB_HOLE);
+    }
+}
+
 /* log2 of the pages that an entry of height h spans. */
 static inline unsigned
 pb_span_bits(unsigned h)

@@ -21,6 +21,38 @@ pb_node_of(const pb_pool *pool, pb_entry e)
     return (pb_entry *)pb_frame_address(pool, pb_entry_frame(e));
 }
 
+/* The place of a page's entry in a leaf that has one. */
+static inline pb_entry *
+pb_leaf_at(const pb_leaf *leaf, uint64_t page)
+{
+    return leaf->entry + (page - leaf->first);
+}
+
+/* The entry of a page of a leaf. */
+static inline pb_entry
+pb_leaf_get(const pb_leaf *leaf, uint64_t page)
+{
+    return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : PB_HOLE;
+}
+
+/* Is a node nothing but holes?  What is left nearly always lies right behind entry `near`, or
+ * right before it. */
+static inline bool
+pb_node_is_empty(const pb_entry *node, uint32_t near)
+{
+    for (uint32_t i = near; i < PB_FANOUT; i++) {
+        if (node[i] != PB_HOLE) {
+            return false;
+        }
+    }
+    for (uint32_t i = near; i-- > 0;) {
+        if (node[i] != PB_HOLE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Notes that an entry must not be followed.  Returns false. */
 bool
 pb_entry_note_bad(const pb_pool *pool, pb_entry e);
@@ -40,20 +72,6 @@ pb_entry_mine(const pb_pool *pool, pb_entry e)
     return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
-/* How many entries from `at`, which is e, on name frames that follow one another in one
- * region: 1 to `most`. */
-static inline uint64_t
-pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
-{
-    pb_frame frame = pb_entry_frame(e);
-    most = pb_min(most, pb_region_end(pb_region_of(frame)) - frame);
-    uint64_t n = 1;
-    while (n < most && pb_entry_load(&at[n]) == e + (n << PB_ENTRY_SHIFT)) {
-        n++;
-    }
-    return n;
-}
-
 /* The entry of height h on the way to `page`, or the hole that is met before.  O(levels). */
 pb_entry
 pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);
@@ -61,15 +79,6 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 /* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
-
-/* The frame behind a page; 0: a hole. */
-static inline pb_frame
-pb_tree_frame(const pb_pool *pool, const pb_root *root, uint64_t page)
-{
-    pb_leaf leaf;
-    pb_tree_leaf(pool, root, page, &leaf);
-    return leaf.entry ? pb_entry_frame(pb_entry_load(&leaf.entry[page - leaf.first])) : 0;
-}
 
 /* The same as pb_tree_leaf, but false unless the leaf is there and its path is this tree's alone (I2). */
 bool

@@ -17,7 +17,7 @@
 #ifndef PB_VIEW_PINS_H
 #define PB_VIEW_PINS_H
 
-#include "tree/tree.h"
+#include "tree/extent.h"
 
 typedef struct pb_pin {
     struct pb_pin *next, **link; /* in its pin list; link == NULL: the buffer is gone */

@@ -1,0 +1,100 @@
+/* tree/extent.h: what lies at a page of a tree, and how many pages go on like that.
+ *
+ *    HOLE       no page, zeros: as far as there is no node, or no entry in the leaf
+ *    PRESENT    frames that follow one another in one region, side by side in memory
+ *    BAD        an entry names what must not be touched; who asks notes it
+ *
+ * Leaves are read here and nowhere else; what a buffer remembers of them is a cache of it
+ * (buffer/hints.c).  So a page that is there, but not in memory, will be one kind more. */
+#ifndef PB_TREE_EXTENT_H
+#define PB_TREE_EXTENT_H
+
+#include "tree/tree.h"
+
+typedef enum {
+    PB_EXTENT_HOLE = 0,
+    PB_EXTENT_PRESENT,
+    PB_EXTENT_BAD,
+} pb_extent_kind;
+
+typedef struct {
+    pb_extent_kind kind;
+    pb_frame frame; /* of the first page; 0: a hole */
+    uint64_t pages; /* at least one */
+} pb_extent;
+
+/* ---- in a leaf that is at hand ---- */
+
+/* How many entries from `at` on are holes: at most `most`. */
+static inline uint64_t
+pb_holes_ahead(const pb_entry *at, uint64_t most)
+{
+    uint64_t n = 0;
+    while (n < most && at[n] == PB_HOLE) {
+        n++;
+    }
+    return n;
+}
+
+/* How many entries from `at`, which is e, on name frames that follow one another in one
+ * region: 1 to `most`. */
+static inline uint64_t
+pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
+{
+    pb_frame frame = pb_entry_frame(e);
+    most = pb_min(most, pb_region_end(pb_region_of(frame)) - frame);
+    uint64_t n = 1;
+    while (n < most && pb_entry_load(&at[n]) == e + (n << PB_ENTRY_SHIFT)) {
+        n++;
+    }
+    return n;
+}
+
+/* What the entries from `page` on say, up to `past` and to the end of the leaf, whether or not
+ * it may be touched: HOLE or PRESENT. */
+static inline pb_extent
+pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
+{
+    uint64_t most = pb_min(past, leaf->end) - page;
+    if (leaf->entry == NULL) {
+        return (pb_extent){PB_EXTENT_HOLE, 0, most};
+    }
+    const pb_entry *at = leaf->entry + (page - leaf->first);
+    pb_entry e = pb_entry_load(at);
+    if (e == PB_HOLE) {
+        return (pb_extent){PB_EXTENT_HOLE, 0, pb_holes_ahead(at, most)};
+    }
+    return (pb_extent){PB_EXTENT_PRESENT, pb_entry_frame(e), pb_run_ahead(at, e, most)};
+}
+
+/* The same, and every frame is looked at before it is called PRESENT (I1). */
+static inline pb_extent
+pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t past)
+{
+    pb_extent x = pb_leaf_shape(leaf, page, past);
+    if (x.kind == PB_EXTENT_PRESENT && !pb_run_readable(pool, x.frame, x.pages)) {
+        x.kind = PB_EXTENT_BAD;
+    }
+    return x;
+}
+
+/* ---- in a tree; [page, past) is not empty, and the tree reaches it.  O(levels + pages) ---- */
+
+/* What [page, past) begins with.  Ends with its leaf, or with the subtree that is missing. */
+pb_extent
+pb_tree_extent(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t past);
+
+/* The same without a look at the frames. */
+pb_extent
+pb_tree_shape(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t past);
+
+/* What [first, past) ends with: `frame` is that of its first page. */
+pb_extent
+pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first,
+                    uint64_t past);
+
+/* The frame behind a page as its entry has it; 0: a hole. */
+pb_frame
+pb_tree_frame(const pb_pool *pool, const pb_root *root, uint64_t page);
+
+#endif
