@@ -1,5 +1,5 @@
 /* base/args.c: what callers pass, converted before any own state is read (I6). */
-#include "base/common.h"
+#include "base/args.h"
 
 /* An int is converted without the detour over __index__. */
 static inline Py_ssize_t

@@ -1,5 +1,6 @@
-/* base/structs.c: the named tuples that say how things stand. */
-#include "base/common.h"
+/* base/structs.c: the fields of the named tuples, and how one is made. */
+#include "base/structs.h"
+#include "base/state.h"
 
 static PyStructSequence_Field pool_fields[] = {
     {"page_size", "bytes of a page"},
@@ -123,4 +124,34 @@ structs_add(PyObject *module)
         return -1;
     }
     return 0;
+}
+
+PyObject *
+struct_of_objects(PyTypeObject *type, PyObject **fields, Py_ssize_t n)
+{
+    PyObject *made = PyStructSequence_New(type);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (made && fields[i]) {
+            PyStructSequence_SetItem(made, i, fields[i]);
+            continue;
+        }
+        Py_CLEAR(made);
+        Py_XDECREF(fields[i]);
+    }
+    return made;
+}
+
+PyObject *
+struct_of_numbers(PyTypeObject *type, const long long *values, Py_ssize_t n)
+{
+    PyObject *made = PyStructSequence_New(type);
+    for (Py_ssize_t i = 0; made && i < n; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (value == NULL) {
+            Py_CLEAR(made);
+            break;
+        }
+        PyStructSequence_SetItem(made, i, value);
+    }
+    return made;
 }

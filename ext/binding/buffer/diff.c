@@ -1,6 +1,7 @@
 /* buffer/diff.c: PageBuffer.diff: the ranges are noted under the locks, and made a list
  * when these are given back. */
-#include "transfer/range.h"
+#include "buffer/object.h"
+
 #include "range/diff.h"
 
 const char buffer_diff_doc[] = PyDoc_STR(
@@ -99,7 +100,7 @@ buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:diff", names, &other, &exact)) {
         return NULL;
     }
-    pb_buf *a = &self->b, *b = range_source(a, other);
+    pb_buf *a = &self->b, *b = source_buffer(a, other);
     if (b == NULL) {
         PyErr_Format(PyExc_TypeError, "diff() takes a PageBuffer, not %.200s",
                      Py_TYPE(other)->tp_name);
@@ -112,61 +113,4 @@ buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs)
     PyObject *list = result < 0 ? PyErr_NoMemory() : list_of(&r);
     PyMem_RawFree(r.at);
     return list;
-}
-
-/* ---- in Python ---- */
-
-/* pagebuf.delta.name(self, arg) */
-static PyObject *
-call_delta(BufferObject *self, const char *name, PyObject *arg)
-{
-    PyObject *module = PyImport_ImportModule("pagebuf.delta");
-    PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
-    PyObject *result =
-        function ? PyObject_CallFunctionObjArgs(function, self, arg, NULL) : NULL;
-    Py_XDECREF(module);
-    Py_XDECREF(function);
-    return result;
-}
-
-const char buffer_delta_doc[] = PyDoc_STR(
-    "delta($self, base, /)\n--\n\n"
-    "What turns ``base``, a snapshot or any PageBuffer, into this buffer: a `Delta`, to be\n"
-    "sent to where the base is, too.\n\n"
-    "It holds the bytes that changed, both sizes and a hash of the base: O(len(base)) for\n"
-    "the hash, the rest follows what changed.\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf, there = PageBuffer(b'hello'), PageBuffer(b'hello')\n"
-    ">>> base = buf.snapshot()\n"
-    ">>> buf.extend(b' world')\n"
-    ">>> there.apply(buf.delta(base))\n"
-    ">>> there.tobytes()\n"
-    "b'hello world'\n");
-
-PyObject *
-buffer_delta(BufferObject *self, PyObject *arg)
-{
-    return call_delta(self, "make", arg);
-}
-
-const char buffer_apply_doc[] = PyDoc_STR(
-    "apply($self, delta, /)\n--\n\n"
-    "Replay a `Delta`, or its binary form, on the base that it was made from.\n\n"
-    "`DeltaError` when it is damaged or cut short, or this buffer is not its base;\n"
-    "BufferError while the buffer has live views; then nothing has changed.  O(len) for\n"
-    "the hash.  What other threads write meanwhile is lost.\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'hello')\n"
-    ">>> buf.apply(PageBuffer(b'hallo').delta(buf))\n"
-    ">>> buf.tobytes()\n"
-    "b'hallo'\n");
-
-PyObject *
-buffer_apply(BufferObject *self, PyObject *arg)
-{
-    if (self->b.root.frozen) {
-        raise_status(&self->b, PB_FROZEN, 0, 0);
-        return NULL;
-    }
-    return call_delta(self, "replay", arg);
 }

@@ -2,7 +2,8 @@
  *
  * Growing a pool runs Python code, so another attempt starts anew from the length of the
  * moment: an edit holds what the caller asked for, not offsets. */
-#include "buffer/container.h"
+#include "buffer/object.h"
+
 #include "range/edit.h"
 #include "range/find.h"
 #include "transfer/range.h"
@@ -129,7 +130,7 @@ assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
     if (PySlice_Unpack(slice, &e.start, &e.stop, &e.step) < 0) {
         return -1;
     }
-    pb_buf *from = value && e.step == 1 ? range_source(&self->b, value) : NULL;
+    pb_buf *from = value && e.step == 1 ? source_buffer(&self->b, value) : NULL;
     if (from) { /* pages are shared where that goes */
         uint64_t n = UINT64_MAX;
         range_place place = {.where = RANGE_SLICE, .start = e.start, .stop = e.stop};
@@ -146,7 +147,7 @@ assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
                      "attempt to assign bytes of size %zd to extended slice of size %zd",
                      view.len, (Py_ssize_t)e.count);
     }
-    source_release(&view);
+    arg_release(&view);
     return result ? -1 : 0;
 }
 
@@ -167,77 +168,6 @@ buffer_ass_subscript(BufferObject *self, PyObject *key, PyObject *value)
                  "PageBuffer indices must be integers or slices, not %.200s",
                  Py_TYPE(key)->tp_name);
     return -1;
-}
-
-/* ---- at the end ---- */
-
-const char buffer_append_doc[] =
-    "append($self, byte, /)\n--\n\n"
-    "Append one byte, an int from 0 to 255; else ValueError.  O(1).\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer()\n"
-    ">>> buf.append(65)\n"
-    ">>> buf[0]\n"
-    "65\n";
-
-PyObject *
-buffer_append(BufferObject *self, PyObject *arg)
-{
-    uint8_t byte;
-    if (source_byte(arg, &byte) < 0 || transfer_extend(&self->b, &byte, 1) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-const char buffer_extend_doc[] =
-    "extend($self, data, /)\n--\n\n"
-    "Append the bytes of ``data``: a C-contiguous bytes-like object, a PageBuffer, or an\n"
-    "iterable of ints from 0 to 255.\n\n"
-    "All of ``data`` is read before the first byte is appended.  Raises TypeError for\n"
-    "anything else, ValueError for an int out of range.  O(len(data)); no byte that is\n"
-    "there moves.\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'ab')\n"
-    ">>> buf.extend(b'cd')\n"
-    ">>> buf.extend(range(101, 103))\n"
-    ">>> buf += memoryview(b'gh')\n"
-    ">>> buf.tobytes()\n"
-    "b'abcdefgh'\n";
-
-PyObject *
-buffer_extend_method(BufferObject *self, PyObject *data)
-{
-    if (source_extend(&self->b, data) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* As with bytearray, += wants bytes: an iterable of ints is for extend(). */
-PyObject *
-buffer_inplace_concat(BufferObject *self, PyObject *data)
-{
-    Py_buffer view;
-    if (transfer_extend_fast(&self->b, data)) {
-        return Py_NewRef(self);
-    }
-    if (range_source(&self->b, data)) {
-        if (source_extend(&self->b, data) < 0) {
-            return NULL;
-        }
-    }
-    else {
-        if (source_bytes_like(&self->b, data, &view) < 0) {
-            return NULL;
-        }
-        int result = transfer_extend(&self->b, view.buf, (uint64_t)view.len);
-        source_release(&view);
-        if (result < 0) {
-            return NULL;
-        }
-    }
-    return Py_NewRef(self);
 }
 
 /* ---- anywhere ---- */
@@ -360,18 +290,6 @@ buffer_remove(BufferObject *self, PyObject *arg)
 
 /* ---- all of it ---- */
 
-const char buffer_list_copy_doc[] =
-    "copy($self, /)\n--\n\n"
-    "A PageBuffer of its own with the same bytes: as ``clone``, by the name that lists and\n"
-    "bytearrays have for it.\n\n"
-    "Pages are shared until either writes to them.  O(1), plus the pages under live views.\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'one')\n"
-    ">>> other = buf.copy()\n"
-    ">>> other[0] = 79\n"
-    ">>> buf.tobytes(), other.tobytes()\n"
-    "(b'one', b'One')\n";
-
 const char buffer_reverse_doc[] =
     "reverse($self, /)\n--\n\n"
     "Turn the bytes round, in place.  O(len).\n\n"
@@ -393,27 +311,6 @@ buffer_reverse(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     edit e = {0};
     if (try_until_done(&self->b, &e, reverse_lock_held) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-const char buffer_resize_doc[] =
-    "resize($self, size, /)\n--\n\n"
-    "Make the buffer ``size`` bytes long: as ``truncate``, without a result.\n\n"
-    "What is added is zeros, which take no memory.  Raises ValueError for a negative size,\n"
-    "CapacityError past what the levels reach.  O(pages dropped).\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'abc')\n"
-    ">>> buf.resize(5)\n"
-    ">>> buf.tobytes()\n"
-    "b'abc\\x00\\x00'\n";
-
-PyObject *
-buffer_resize(BufferObject *self, PyObject *arg)
-{
-    uint64_t size;
-    if (arg_offset(arg, "size", &size) < 0 || transfer_truncate(&self->b, size) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -2,7 +2,7 @@
  *
  * An iterator holds its buffer until it is exhausted, and then stays so, as that of
  * bytearray.  The buffer may change meanwhile: what counts is the index. */
-#include "buffer/container.h"
+#include "buffer/object.h"
 
 typedef struct {
     PyObject_HEAD
@@ -67,7 +67,7 @@ iter_next(IterObject *it)
     }
     buffer_unlock(b);
     if (inside) {
-        out = pool_tell(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
+        out = pool_report_pending(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
     }
     else {
         Py_CLEAR(it->buffer);

@@ -1,4 +1,6 @@
 /* buffer/range.c: PageBuffer.copy_range, collapse, insert_hole. */
+#include "buffer/object.h"
+
 #include "transfer/range.h"
 
 const char buffer_copy_range_doc[] = PyDoc_STR(
@@ -36,7 +38,7 @@ parse_copy(BufferObject *self, PyObject *args, PyObject *kwargs, copy_args *out)
         (size && arg_size(size, &out->n) < 0)) {
         return -1;
     }
-    out->from = range_source(&self->b, source);
+    out->from = source_buffer(&self->b, source);
     if (out->from == NULL) {
         PyErr_Format(PyExc_TypeError, "copy_range() takes a PageBuffer, not %.200s",
                      Py_TYPE(source)->tp_name);

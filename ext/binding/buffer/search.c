@@ -1,5 +1,6 @@
 /* buffer/search.c: find and its kin, `in`, comparison: where the bytes lie, uncopied. */
-#include "buffer/container.h"
+#include "buffer/object.h"
+
 #include "range/find.h"
 
 /* ---- arguments ---- */
@@ -102,8 +103,8 @@ seek(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nar
                                   : find(b, (uint64_t)r.start, (uint64_t)r.end, x.view.buf,
                                          (size_t)x.view.len);
     buffer_unlock(b);
-    source_release(&x.view);
-    if (pool_tell(pool_object(b), true) < 0) {
+    arg_release(&x.view);
+    if (pool_report_pending(pool_object(b), true) < 0) {
         return -2;
     }
     return at == UINT64_MAX ? -1 : (Py_ssize_t)at;
@@ -212,7 +213,7 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
                          : pb_buf_count(&self->b, (uint64_t)r.start, (uint64_t)r.end,
                                         x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
-    source_release(&x.view);
+    arg_release(&x.view);
     return unless_damaged(&self->b, PyLong_FromUnsignedLongLong(count));
 }
 
@@ -240,8 +241,8 @@ matches(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
     buffer_lock(&self->b);
     int result = matches_lock_held(&self->b, given, &part, at_end);
     buffer_unlock(&self->b);
-    source_release(&part);
-    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : result;
+    arg_release(&part);
+    return pool_report_pending(pool_object(&self->b), true) < 0 ? -1 : result;
 }
 
 static int
@@ -325,8 +326,8 @@ buffer_contains(BufferObject *self, PyObject *arg)
     uint64_t at =
         pb_buf_find(&self->b, 0, self->b.root.size, x.view.buf, (size_t)x.view.len);
     buffer_unlock(&self->b);
-    source_release(&x.view);
-    return pool_tell(pool_object(&self->b), true) < 0 ? -1 : at != UINT64_MAX;
+    arg_release(&x.view);
+    return pool_report_pending(pool_object(&self->b), true) < 0 ? -1 : at != UINT64_MAX;
 }
 
 /* ---- comparison ---- */
@@ -349,7 +350,8 @@ compare_buffers(pb_buf *a, pb_buf *b, int op)
     bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
     int order = lengths_tell ? 0 : pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y));
     buffer_unlock_two(a, b);
-    if (pool_tell(pool_object(a), true) < 0 || pool_tell(pool_object(b), true) < 0) {
+    if (pool_report_pending(pool_object(a), true) < 0 ||
+        pool_report_pending(pool_object(b), true) < 0) {
         return NULL;
     }
     return answer(order, x, y, op);
@@ -363,7 +365,7 @@ compare_bytes(pb_buf *a, const Py_buffer *view, int op)
     bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
     int order = lengths_tell ? 0 : pb_buf_compare(a, 0, view->buf, pb_min(x, y));
     buffer_unlock(a);
-    return pool_tell(pool_object(a), true) < 0 ? NULL : answer(order, x, y, op);
+    return pool_report_pending(pool_object(a), true) < 0 ? NULL : answer(order, x, y, op);
 }
 
 PyObject *
@@ -381,6 +383,6 @@ buffer_richcompare(BufferObject *self, PyObject *other, int op)
         Py_RETURN_NOTIMPLEMENTED;
     }
     PyObject *result = compare_bytes(&self->b, &view, op);
-    source_release(&view);
+    arg_release(&view);
     return result;
 }

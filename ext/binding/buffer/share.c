@@ -1,5 +1,7 @@
-/* buffer/share.c: what shared pages make possible: views, snapshots, clones. */
-#include "transfer/transfer.h"
+/* buffer/share.c: who else gets at the bytes: views, snapshots, clones, files. */
+#include "buffer/object.h"
+
+#include "file/object.h"
 #include "view/object.h"
 
 /* ---- arguments of view and views ---- */
@@ -152,6 +154,18 @@ const char buffer_clone_doc[] = PyDoc_STR(
     ">>> buf.tobytes(), other.tobytes()\n"
     "(b'one', b'one more')\n");
 
+const char buffer_list_copy_doc[] =
+    "copy($self, /)\n--\n\n"
+    "A PageBuffer of its own with the same bytes: as ``clone``, by the name that lists and\n"
+    "bytearrays have for it.\n\n"
+    "Pages are shared until either writes to them.  O(1), plus the pages under live views.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'one')\n"
+    ">>> other = buf.copy()\n"
+    ">>> other[0] = 79\n"
+    ">>> buf.tobytes(), other.tobytes()\n"
+    "(b'one', b'One')\n";
+
 PyObject *
 buffer_clone(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
@@ -236,44 +250,28 @@ buffer_restore(BufferObject *self, PyObject *arg)
     Py_RETURN_NONE;
 }
 
-/* ---- in Python ---- */
+/* ---- files ---- */
 
-/* pagebuf._extras.name(self, *args) */
-static PyObject *
-call_extra(BufferObject *self, const char *name, PyObject *args, PyObject *kwargs)
-{
-    PyObject *extras = PyImport_ImportModule("pagebuf._extras");
-    PyObject *function = extras ? PyObject_GetAttrString(extras, name) : NULL;
-    PyObject *head = function ? PyTuple_Pack(1, self) : NULL;
-    PyObject *all = head ? PySequence_Concat(head, args) : NULL;
-    PyObject *result = all ? PyObject_Call(function, all, kwargs) : NULL;
-    Py_XDECREF(extras);
-    Py_XDECREF(function);
-    Py_XDECREF(head);
-    Py_XDECREF(all);
-    return result;
-}
-
-const char buffer_as_array_doc[] = PyDoc_STR(
-    "as_array($self, dtype='u1', offset=0, count=-1)\n--\n\n"
-    "A NumPy array over the live view of ``count`` items from byte ``offset`` on.\n\n"
-    "It shares memory with the buffer; on a snapshot it is read-only.  As view().\n\n"
+const char buffer_open_doc[] =
+    "open($self, mode=None, /)\n--\n\n"
+    "A PageFile over this buffer, with a position of its own.\n\n"
+    "``mode`` is one of 'r', 'w' (empties the buffer), 'a' (writes at the end), 'x'\n"
+    "(wants it empty), then '+' and 'b'; None is 'r+b', for a frozen buffer 'rb'.  O(1).\n\n"
     ">>> from pagebuf import PageBuffer\n"
-    ">>> PageBuffer(bytes([1, 0, 2, 0])).as_array('<u2').tolist()\n"
-    "[1, 2]\n");
+    ">>> buf = PageBuffer(b'hello')\n"
+    ">>> with buf.open('ab') as f:\n"
+    "...     f.write(b' world')\n"
+    "6\n"
+    ">>> buf.tobytes()\n"
+    "b'hello world'\n";
 
 PyObject *
-buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs)
+buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return call_extra(self, "as_array", args, kwargs);
-}
-
-const char buffer_reduce_doc[] = PyDoc_STR(
-    "__reduce_ex__($self, protocol, /)\n--\n\n"
-    "For pickle: from protocol 5 on one out-of-band buffer per run.");
-
-PyObject *
-buffer_reduce(BufferObject *self, PyObject *args)
-{
-    return call_extra(self, "reduce_ex", args, NULL);
+    const char *mode = self->b.root.frozen ? "rb" : "r+b";
+    if (check_nargs("open", nargs, 0, 1) < 0 ||
+        (nargs && args[0] != Py_None && (mode = PyUnicode_AsUTF8(args[0])) == NULL)) {
+        return NULL;
+    }
+    return pagefile_open((Holder *)self, mode);
 }

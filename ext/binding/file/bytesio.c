@@ -3,7 +3,6 @@
  * States: open; open with exports (no call may change it); closed (the tree is empty and
  * the stream remembers nothing). */
 #include "file/bytesio.h"
-#include "pool/layout.h"
 
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
  * an empty inline buffer in it ---- */
@@ -26,14 +25,6 @@ keep_spare(PoolObject *pool, BytesIOObject *self)
     }
     return keeps;
 #endif
-}
-
-void
-bytesio_drop_spares(PoolObject *pool)
-{
-    while (pool->spares) {
-        PyObject_GC_Del(pool->spare[--pool->spares]);
-    }
 }
 
 /* ---- life ---- */
@@ -97,12 +88,8 @@ bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static int
 bytesio_traverse(BytesIOObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->dict);
-    if (self->b.pool) {
-        Py_VISIT(pool_object(&self->b));
-    }
-    return 0;
+    return holder_traverse((PyObject *)self, visit, arg);
 }
 
 static int
@@ -128,7 +115,7 @@ bytesio_dealloc(BytesIOObject *self)
         holder_fini(&self->b);
         type->tp_free(self);
     }
-    pool_tell_unraisable(pool);
+    pool_report_unraisable(pool);
     Py_DECREF(pool);
     Py_DECREF(type);
 }
@@ -191,9 +178,7 @@ set_initial(BytesIOObject *self, PyObject *initial)
     }
     bool reopen = !empty && PyBytes_CheckExact(initial);
     int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, reopen);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
+    arg_release(&view);
     return result;
 }
 
@@ -301,7 +286,7 @@ bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
     }
     buffer_unlock(&self->b);
     if ((!self->s.closed && stream_check_change(&self->s) < 0) ||
-        pool_tell(pool_object(&self->b), true) < 0) {
+        pool_report_pending(pool_object(&self->b), true) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -367,8 +352,8 @@ static PyMethodDef bytesio_methods[] = {
     METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
     METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, bytesio_getbuffer_doc),
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
-    METHOD("stats", buffer_stats, METH_NOARGS, stats_doc),
-    METHOD("check", buffer_check, METH_NOARGS, check_doc),
+    METHOD("stats", holder_stats, METH_NOARGS, stats_doc),
+    METHOD("check", holder_check, METH_NOARGS, check_doc),
     METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
     METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),

@@ -3,7 +3,7 @@
 #define PAGEBUF_FILE_BYTESIO_H
 
 #include "file/stream.h"
-#include "view/object.h"
+#include "transfer/holder.h"
 
 typedef struct {
     PyObject_HEAD

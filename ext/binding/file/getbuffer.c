@@ -3,6 +3,8 @@
  * The bytes are pinned in one run; while there are exports no call may change the file. */
 #include "file/bytesio.h"
 
+#include "view/object.h"
+
 typedef struct {
     PyObject_HEAD
     BytesIOObject *file;
@@ -92,11 +94,9 @@ export_traverse(ExportObject *self, visitproc visit, void *arg)
 static void
 export_dealloc(ExportObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->file);
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 static PyType_Slot export_slots[] = {

@@ -8,9 +8,6 @@
  *    FACE_HOLES       whether seek takes the system's SEEK_DATA and SEEK_HOLE
  *
  * So each method reaches the tree without asking which kind of file it serves. */
-#define METHOD(name, function, flags, doc) \
-    {name, (PyCFunction)(void (*)(void))(function), flags, doc}
-
 #define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
 
 #ifndef FACE_READABLE

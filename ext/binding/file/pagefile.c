@@ -7,8 +7,8 @@
 typedef struct {
     PyObject_HEAD
     stream s;
-    pb_buf *b; /* of `buffer`, or `nothing` */
-    BufferObject *buffer;
+    pb_buf *b;      /* of `buffer`, or `nothing` */
+    Holder *buffer; /* a PageBuffer */
     PyObject *dict;
     PyObject *weakrefs;
     char mode[4];
@@ -60,15 +60,13 @@ file_clear(FileObject *self)
 static void
 file_dealloc(FileObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     Py_CLEAR(self->dict);
     Py_CLEAR(self->buffer);
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 /* ---- the mode ---- */
@@ -117,7 +115,7 @@ prepare_buffer(pb_buf *b, char kind, bool writable)
 
 /* Open on a buffer, once. */
 static int
-open_on(FileObject *self, BufferObject *buffer, const char *mode)
+open_on(FileObject *self, Holder *buffer, const char *mode)
 {
     char kind;
     bool plus;
@@ -129,7 +127,7 @@ open_on(FileObject *self, BufferObject *buffer, const char *mode)
         prepare_buffer(&buffer->b, kind, kind != 'r' || plus) < 0) {
         return -1;
     }
-    self->buffer = (BufferObject *)Py_NewRef(buffer);
+    self->buffer = (Holder *)Py_NewRef(buffer);
     self->b = &buffer->b;
     PyOS_snprintf(self->mode, sizeof self->mode, "%cb%s", kind, plus ? "+" : "");
     self->s.readable = kind == 'r' || plus;
@@ -161,35 +159,17 @@ file_init(FileObject *self, PyObject *args, PyObject *kwargs)
                      Py_TYPE(buffer)->tp_name);
         return -1;
     }
-    int result = buffer ? open_on(self, (BufferObject *)buffer, mode) : -1;
+    int result = buffer ? open_on(self, (Holder *)buffer, mode) : -1;
     Py_XDECREF(buffer);
     return result;
 }
 
-const char buffer_open_doc[] =
-    "open($self, mode=None, /)\n--\n\n"
-    "A PageFile over this buffer, with a position of its own.\n\n"
-    "``mode`` is one of 'r', 'w' (empties the buffer), 'a' (writes at the end), 'x'\n"
-    "(wants it empty), then '+' and 'b'; None is 'r+b', for a frozen buffer 'rb'.  O(1).\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'hello')\n"
-    ">>> with buf.open('ab') as f:\n"
-    "...     f.write(b' world')\n"
-    "6\n"
-    ">>> buf.tobytes()\n"
-    "b'hello world'\n";
-
 PyObject *
-buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+pagefile_open(Holder *buffer, const char *mode)
 {
-    const char *mode = self->b.root.frozen ? "rb" : "r+b";
-    if (check_nargs("open", nargs, 0, 1) < 0 ||
-        (nargs && args[0] != Py_None && (mode = PyUnicode_AsUTF8(args[0])) == NULL)) {
-        return NULL;
-    }
-    PyTypeObject *type = state_of((PyObject *)self)->file_type;
+    PyTypeObject *type = state_of_buf(&buffer->b)->file_type;
     FileObject *file = (FileObject *)file_new(type, NULL, NULL);
-    if (file && open_on(file, self, mode) < 0) {
+    if (file && open_on(file, buffer, mode) < 0) {
         Py_CLEAR(file);
     }
     return (PyObject *)file;

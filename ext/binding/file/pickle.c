@@ -68,9 +68,7 @@ set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
     }
     int result =
         bytesio_set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos, false);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
+    arg_release(&view);
     if (result == 0 && dict) {
         Py_XSETREF(self->dict, dict);
     }

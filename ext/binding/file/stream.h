@@ -7,6 +7,8 @@
 #ifndef PAGEBUF_FILE_STREAM_H
 #define PAGEBUF_FILE_STREAM_H
 
+#include "base/args.h"
+#include "file/object.h"
 #include "transfer/transfer.h"
 
 #ifdef __SSE2__
@@ -32,10 +34,6 @@ typedef struct {
 #define STREAM_BLOCKS_MAX (((uint32_t)1 << 13) - 1)
 #define STREAM_LEN_MAX (((uint32_t)1 << 15) - 1)
 
-/* `whence` of seek.  The system's numbers (3 and 4 on Linux) io.BytesIO has to refuse. */
-#define STREAM_SEEK_DATA 19
-#define STREAM_SEEK_HOLE 20
-
 static inline void
 stream_forget(stream *s)
 {
@@ -49,6 +47,10 @@ stream_forget(stream *s)
  * negative numbers and no argument. */
 int
 stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
+
+/* An int or None, in the words of io: 1, 0 for None, -1 with an exception. */
+int
+stream_arg_optional(PyObject *arg, Py_ssize_t *out);
 
 /* ---- checks: -1 with an exception ---- */
 
@@ -114,6 +116,29 @@ stream_window(const stream *s, uint64_t n)
 {
     uint64_t from = s->pos - s->lo;
     return PB_LIKELY(from <= s->len && n <= s->len - from) ? s->at + from : NULL;
+}
+
+/* Bytes from the position to the end, at most n. */
+static inline uint64_t
+stream_ahead_lock_held(const pb_buf *b, const stream *s, uint64_t n)
+{
+    uint64_t size = b->root.size;
+    return s->pos >= size ? 0 : pb_min(n, size - s->pos);
+}
+
+/* Remember the window of the page under the position, which lies before the end. */
+void
+stream_remember_lock_held(pb_buf *b, stream *s);
+
+/* The address of the next n bytes, 0 < n <= ahead, when they are found in one piece. */
+static inline uint8_t *
+stream_look_lock_held(pb_buf *b, stream *s, uint64_t n)
+{
+    if (!s->alone) {
+        return (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, n);
+    }
+    stream_remember_lock_held(b, s);
+    return stream_window(s, n);
 }
 
 /* A bytes object of n bytes, which the position then has behind it. */

@@ -1,15 +1,16 @@
 /* lock/inflight.c: the notes that a child of os.fork() needs, and what it does with them. */
 #include "lock/inflight.h"
+
 #include "lock/lock.h"
 
 /* ---- read snapshots ---- */
 
 #ifdef Py_GIL_DISABLED
-#define LOCK_INFLIGHT(state) PyMutex_Lock(&(state)->inflight_lock)
-#define UNLOCK_INFLIGHT(state) PyMutex_Unlock(&(state)->inflight_lock)
+#define LOCK_INFLIGHT(locks) PyMutex_Lock(&(locks)->inflight_lock)
+#define UNLOCK_INFLIGHT(locks) PyMutex_Unlock(&(locks)->inflight_lock)
 #else
-#define LOCK_INFLIGHT(state) ((void)(state))
-#define UNLOCK_INFLIGHT(state) ((void)(state))
+#define LOCK_INFLIGHT(locks) ((void)(locks))
+#define UNLOCK_INFLIGHT(locks) ((void)(locks))
 #endif
 
 inflight_tree *
@@ -28,23 +29,23 @@ inflight_new(pb_buf *from)
 void
 inflight_note(inflight_tree *h)
 {
-    h->pool = Py_NewRef(pool_object(h->from));
-    module_state *state = state_of(h->pool);
-    LOCK_INFLIGHT(state);
+    h->pool = (PoolObject *)Py_NewRef(pool_object(h->from));
+    lock_state *locks = locks_of(h->pool->state);
+    LOCK_INFLIGHT(locks);
     h->prev = NULL;
-    h->next = state->inflight;
+    h->next = locks->inflight;
     if (h->next) {
         h->next->prev = h;
     }
-    state->inflight = h;
-    UNLOCK_INFLIGHT(state);
+    locks->inflight = h;
+    UNLOCK_INFLIGHT(locks);
 }
 
 void
 inflight_forget(inflight_tree *h)
 {
-    module_state *state = state_of(h->pool);
-    LOCK_INFLIGHT(state);
+    lock_state *locks = locks_of(h->pool->state);
+    LOCK_INFLIGHT(locks);
     if (h->next) {
         h->next->prev = h->prev;
     }
@@ -52,15 +53,15 @@ inflight_forget(inflight_tree *h)
         h->prev->next = h->next;
     }
     else {
-        state->inflight = h->next;
+        locks->inflight = h->next;
     }
-    UNLOCK_INFLIGHT(state);
+    UNLOCK_INFLIGHT(locks);
 }
 
 void
 inflight_free(inflight_tree *h)
 {
-    PyObject *pool = h->pool;
+    PoolObject *pool = h->pool;
     PyMem_Free(h);
     Py_XDECREF(pool);
 }
@@ -90,25 +91,25 @@ finish_copy(copy_gate *gate)
 /* A lock that a thread of the parent has cannot be given back: it is left, and another one
  * made when it is needed. */
 static void
-open_gates(module_state *state)
+open_gates(lock_state *locks)
 {
     for (int i = 0; i < COPY_GATES; i++) {
-        if (state->gates[i].buffer) {
-            finish_copy(&state->gates[i]);
+        if (locks->gates[i].buffer) {
+            finish_copy(&locks->gates[i]);
         }
-        memset(&state->gates[i], 0, sizeof state->gates[i]);
+        memset(&locks->gates[i], 0, sizeof locks->gates[i]);
     }
 #ifdef Py_GIL_DISABLED
-    state->inflight_lock = (PyMutex){0};
+    locks->inflight_lock = (PyMutex){0};
 #endif
 }
 
 /* The forking thread's own read snapshots stay: it goes on with the call that they belong to. */
 static void
-drop_snapshots(module_state *state)
+drop_snapshots(lock_state *locks)
 {
     unsigned long me = PyThread_get_thread_ident();
-    inflight_tree *next = state->inflight;
+    inflight_tree *next = locks->inflight;
     while (next) {
         inflight_tree *h = next;
         next = h->next;
@@ -125,8 +126,8 @@ after_in_child(PyObject *ref, PyObject *Py_UNUSED(ignored))
 {
     PyObject *module = PyObject_CallNoArgs(ref);
     if (module && module != Py_None) {
-        open_gates(state_of_module(module));
-        drop_snapshots(state_of_module(module));
+        open_gates(locks_of(state_of_module(module)));
+        drop_snapshots(locks_of(state_of_module(module)));
     }
     return module;
 }

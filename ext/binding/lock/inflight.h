@@ -13,14 +13,16 @@
 #ifndef PAGEBUF_LOCK_INFLIGHT_H
 #define PAGEBUF_LOCK_INFLIGHT_H
 
-#include "base/common.h"
+#include "pool/object.h"
+
+#include "range/paste.h"
 
 /* A read snapshot that outlives a stretch without the GIL.  Not on the stack: it is one of the trees
  * of its pool. */
 typedef struct inflight_tree {
     struct inflight_tree *next, *prev;
     unsigned long thread; /* whose it is */
-    PyObject *pool;       /* __init__ may give `from` another one */
+    PoolObject *pool;     /* a reference: __init__ may give `from` another one */
     pb_buf *from;
     bool shared; /* somebody may share frames of it by now */
     pb_range_snapshot r;

@@ -1,9 +1,35 @@
 /* lock/lock.c: large copies without the GIL, and waiting for them. */
 #include "lock/lock.h"
-#include "lock/inflight.h"
-#include "buffer/share.h"
 
 #include <sched.h>
+
+/* ---- what an interpreter keeps ---- */
+
+int
+locks_begin(module_state *state)
+{
+    state->locks = PyMem_Calloc(1, sizeof(lock_state));
+    if (state->locks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+void
+locks_end(module_state *state)
+{
+    lock_state *locks = locks_of(state);
+    for (int i = 0; locks && i < COPY_GATES; i++) {
+        if (locks->gates[i].lock) {
+            PyThread_free_lock(locks->gates[i].lock);
+        }
+    }
+    PyMem_Free(locks);
+    state->locks = NULL;
+}
+
+/* ---- copies ---- */
 
 #ifdef Py_GIL_DISABLED
 
@@ -47,7 +73,7 @@ static copy_gate *
 free_gate(module_state *state)
 {
     for (int i = 0; i < COPY_GATES; i++) {
-        copy_gate *gate = &state->gates[i];
+        copy_gate *gate = &locks_of(state)->gates[i];
         if (gate->buffer == NULL && gate->waiting == 0) {
             if (gate->lock == NULL) {
                 gate->lock = PyThread_allocate_lock();
@@ -114,7 +140,7 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 static copy_gate *
 gate_of(module_state *state, const pb_buf *b)
 {
-    copy_gate *gate = state->gates;
+    copy_gate *gate = locks_of(state)->gates;
     while (gate->buffer != b) {
         gate++;
     }
@@ -163,44 +189,3 @@ buffer_lock_wait(pb_buf *b)
 }
 
 #endif
-
-/* ---- reads beside everything ---- */
-
-/* A read snapshot is worth its while for a large copy, and cheap where no live view makes it copy
- * pages (I11).  NULL: none is to be had. */
-static inflight_tree *
-snapshot_for_copy(pb_buf *b, uint64_t n)
-{
-    if (n < COPY_WITHOUT_GIL || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
-        return NULL;
-    }
-    inflight_tree *h = inflight_new(b);
-    if (h && pb_range_read_snapshot(&h->r, b, 0, b->root.size) != PB_OK) {
-        inflight_free(h); /* the buffer's reference to the pool remains */
-        return NULL;
-    }
-    if (h) {
-        inflight_note(h);
-    }
-    return h;
-}
-
-void
-copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
-{
-    inflight_tree *h = snapshot_for_copy(b, n);
-    if (h == NULL) {
-        copy_out_lock_held(b, off, dst, n);
-        return;
-    }
-    buffer_unlock(b);
-    Py_BEGIN_ALLOW_THREADS(void)
-    pb_buf_copy_out(&h->r.b, off, dst, n);
-    Py_END_ALLOW_THREADS
-    buffer_lock(b);
-    inflight_forget(h);
-    pb_range_end_snapshot(&h->r, b, false);
-    buffer_unlock(b);
-    inflight_free(h);
-    buffer_lock(b);
-}

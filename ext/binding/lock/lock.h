@@ -6,7 +6,51 @@
 #ifndef PAGEBUF_LOCK_LOCK_H
 #define PAGEBUF_LOCK_LOCK_H
 
-#include "base/common.h"
+#include "pool/object.h"
+
+#include "range/paste.h"
+
+/* ---- what an interpreter keeps ---- */
+
+/* What goes on without the GIL, so that the child of a fork can finish it (lock/inflight.h). */
+typedef struct {
+    const void *src; /* n bytes that are stored from `off` on, or NULL */
+    uint64_t off, n;
+    pb_paste paste;    /* paste.to: a paste that is not finished, or NULL */
+    uint64_t reserved; /* frames of the buffer's pool reserved meanwhile */
+} copy_job;
+
+/* Where threads wait for a copy that goes on without the GIL. */
+typedef struct {
+    PyThread_type_lock lock; /* held by the copying thread */
+    pb_buf *buffer;          /* what it copies from or to; NULL: not in use */
+    int waiting;
+    copy_job job;
+} copy_gate;
+
+#define COPY_GATES 16
+
+typedef struct {
+    copy_gate gates[COPY_GATES];
+    struct inflight_tree *inflight; /* lock/inflight.h */
+#ifdef Py_GIL_DISABLED
+    PyMutex inflight_lock;
+#endif
+} lock_state;
+
+static inline lock_state *
+locks_of(const module_state *state)
+{
+    return state->locks;
+}
+
+/* Make and free what the module's state keeps for this folder.  -1 with an exception. */
+int
+locks_begin(module_state *state);
+void
+locks_end(module_state *state);
+
+/* ---- the lock of a buffer ---- */
 
 /* From so many bytes on a copy gives up the GIL. */
 #define COPY_WITHOUT_GIL ((uint64_t)1 << 18)
@@ -86,11 +130,5 @@ void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 void
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
-
-/* As copy_out_lock_held, but a large copy is made from a read snapshot, the lock dropped:
- * beside other reads and beside writes, never torn.  The lock is held again on return;
- * meanwhile others may have changed the buffer. */
-void
-copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 #endif

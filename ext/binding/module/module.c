@@ -1,19 +1,17 @@
-/* module/module.c: pagebuf._core, its state and how it comes to life. */
-#include "base/common.h"
-#include "pool/layout.h"
-#include "buffer/container.h"
-#include "lock/inflight.h"
-#include "pool/segv.h"
-#include "view/object.h"
-#include "file/stream.h"
+/* module/module.c: pagebuf._core and how it comes to life. */
+#include "module/module.h"
 
-module_state *
-state_of(PyObject *self)
-{
-    PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &pagebuf_module);
-    assert(module != NULL); /* every type of ours is made with the module */
-    return state_of_module(module);
-}
+#include "base/errors.h"
+#include "base/structs.h"
+#include "buffer/object.h"
+#include "file/object.h"
+#include "lock/inflight.h"
+#include "lock/lock.h"
+#include "pool/segv.h"
+#include "queue/object.h"
+#include "view/object.h"
+
+/* ---- functions ---- */
 
 PyDoc_STRVAR(default_pool_doc,
              "default_pool($module, /)\n--\n\n"
@@ -47,6 +45,8 @@ static PyMethodDef module_methods[] = {
     {"_set_pool_factory", set_pool_factory, METH_O, set_factory_doc},
     {NULL, NULL, 0, NULL},
 };
+
+/* ---- types ---- */
 
 /* A type that only the library makes objects of. */
 static int
@@ -87,119 +87,110 @@ done:
     return result;
 }
 
+/* Every type, in the order of making; where the state has it, and how it is made. */
+static const struct {
+    PyType_Spec *spec;
+    size_t at; /* in module_state */
+    int (*make)(PyObject *module, PyType_Spec *spec, PyTypeObject **type);
+} types[] = {
+    {&pool_spec, offsetof(module_state, pool_type), add_type},
+    {&buffer_spec, offsetof(module_state, buffer_type), add_type},
+    {&buffer_iter_spec, offsetof(module_state, buffer_iter_type), make_type},
+    {&queue_spec, offsetof(module_state, queue_type), add_type},
+    {&run_spec, offsetof(module_state, run_type), make_type},
+    {&bytesio_export_spec, offsetof(module_state, bytesio_export_type), make_type},
+    {&live_spec, offsetof(module_state, live_type), make_type},
+    {&stable_spec, offsetof(module_state, stable_type), make_type},
+    {&file_spec, offsetof(module_state, file_type), add_file_type},
+    {&bytesio_spec, offsetof(module_state, bytesio_type), add_file_type},
+};
+
+static int
+add_types(PyObject *module)
+{
+    char *state = (char *)state_of_module(module);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(types); i++) {
+        PyTypeObject **type = (PyTypeObject **)(void *)(state + types[i].at);
+        if (types[i].make(module, types[i].spec, type) < 0) {
+            return -1;
+        }
+    }
+    buffer_type_ready(state_of_module(module)->buffer_type);
+    bytesio_type_ready(state_of_module(module)->bytesio_type);
+    return 0;
+}
+
+/* ---- constants ---- */
+
+static const struct {
+    const char *name;
+    long value;
+} constants[] = {
+    {"SEEK_DATA", FILE_SEEK_DATA},     {"SEEK_HOLE", FILE_SEEK_HOLE},
+    {"PAGE_SIZE", (long)PB_PAGE_SIZE}, {"FANOUT", (long)PB_FANOUT},
+    {"MAX_LEVELS", PB_MAX_LEVELS},     {"SAMPLE_FRAMES", PB_SAMPLE_FRAMES},
+    {"INLINE_SIZE", PB_INLINE},
+};
+
+/* _BUILD_FLAGS: what it was built with. */
+static PyObject *
+build_flags(void)
+{
+    int assertions = 1;
+#ifdef NDEBUG
+    assertions = 0;
+#endif
+    return Py_BuildValue("{sNsN}", "assertions", PyBool_FromLong(assertions), "locks",
+                         PyBool_FromLong(PB_LOCKS));
+}
+
+static int
+add_constants(PyObject *module)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(constants); i++) {
+        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0) {
+            return -1;
+        }
+    }
+    PyObject *flags = build_flags();
+    int result = flags ? PyModule_AddObjectRef(module, "_BUILD_FLAGS", flags) : -1;
+    Py_XDECREF(flags);
+    return result < 0 ? -1 : layout_add(module);
+}
+
+/* ---- life ---- */
+
+static int
+intern_strings(module_state *state)
+{
+    state->str_grow = PyUnicode_InternFromString("_grow");
+    state->str_pressed = PyUnicode_InternFromString("_pressed");
+    state->str_name = PyUnicode_InternFromString("name");
+    return state->str_grow && state->str_pressed && state->str_name ? 0 : -1;
+}
+
 static int
 module_exec(PyObject *module)
 {
     module_state *state = state_of_module(module);
     pb_map_init(&state->map);
-    state->str_grow = PyUnicode_InternFromString("_grow");
-    state->str_pressed = PyUnicode_InternFromString("_pressed");
-    state->str_name = PyUnicode_InternFromString("name");
-    if (state->str_grow == NULL || state->str_pressed == NULL || state->str_name == NULL ||
-        errors_add(module) < 0 || structs_add(module) < 0 ||
-        add_type(module, &pool_spec, &state->pool_type) < 0 ||
-        add_type(module, &buffer_spec, &state->buffer_type) < 0 ||
-        make_type(module, &buffer_iter_spec, &state->buffer_iter_type) < 0 ||
-        add_type(module, &queue_spec, &state->queue_type) < 0 ||
-        make_type(module, &run_spec, &state->run_type) < 0 ||
-        make_type(module, &bytesio_export_spec, &state->bytesio_export_type) < 0 ||
-        make_type(module, &live_spec, &state->live_type) < 0 ||
-        make_type(module, &stable_spec, &state->stable_type) < 0 ||
-        add_file_type(module, &file_spec, &state->file_type) < 0 ||
-        add_file_type(module, &bytesio_spec, &state->bytesio_type) < 0 ||
-        PyModule_AddIntConstant(module, "SEEK_DATA", STREAM_SEEK_DATA) < 0 ||
-        PyModule_AddIntConstant(module, "SEEK_HOLE", STREAM_SEEK_HOLE) < 0 ||
-        PyModule_AddIntConstant(module, "PAGE_SIZE", (long)PB_PAGE_SIZE) < 0 ||
-        PyModule_AddIntConstant(module, "FANOUT", (long)PB_FANOUT) < 0 ||
-        PyModule_AddIntConstant(module, "MAX_LEVELS", PB_MAX_LEVELS) < 0 ||
-        PyModule_AddIntConstant(module, "SAMPLE_FRAMES", PB_SAMPLE_FRAMES) < 0 ||
-        PyModule_AddIntConstant(module, "INLINE_SIZE", PB_INLINE) < 0) {
+    state->name_of = name_of_holder;
+    if (locks_begin(state) < 0 || intern_strings(state) < 0 || errors_add(module) < 0 ||
+        structs_add(module) < 0 || add_types(module) < 0 || add_constants(module) < 0) {
         return -1;
     }
-    bytesio_type_ready(state->bytesio_type);
-    if (layout_add(module) < 0) {
-        return -1;
-    }
-    return buffer_type_ready(state->buffer_type) < 0 ? -1 : fork_register(module);
-}
-
-static int
-module_traverse(PyObject *module, visitproc visit, void *arg)
-{
-    module_state *state = state_of_module(module);
-    Py_VISIT(state->pool_type);
-    Py_VISIT(state->buffer_type);
-    Py_VISIT(state->buffer_iter_type);
-    Py_VISIT(state->queue_type);
-    Py_VISIT(state->run_type);
-    Py_VISIT(state->live_type);
-    Py_VISIT(state->stable_type);
-    Py_VISIT(state->zeros);
-    Py_VISIT(state->file_type);
-    Py_VISIT(state->bytesio_type);
-    Py_VISIT(state->bytesio_export_type);
-    Py_VISIT(state->pool_stats_type);
-    Py_VISIT(state->usage_type);
-    Py_VISIT(state->region_type);
-    Py_VISIT(state->buffer_stats_type);
-    Py_VISIT(state->walk_type);
-    Py_VISIT(state->walk_step_type);
-    Py_VISIT(state->pool_limit_error);
-    Py_VISIT(state->capacity_error);
-    Py_VISIT(state->corruption_error);
-    Py_VISIT(state->pool_factory);
-    Py_VISIT(state->default_pool);
-    Py_VISIT(state->socket_type);
-    return 0;
-}
-
-static int
-module_clear(PyObject *module)
-{
-    module_state *state = state_of_module(module);
-    Py_CLEAR(state->pool_type);
-    Py_CLEAR(state->buffer_type);
-    Py_CLEAR(state->buffer_iter_type);
-    Py_CLEAR(state->queue_type);
-    Py_CLEAR(state->run_type);
-    Py_CLEAR(state->live_type);
-    Py_CLEAR(state->stable_type);
-    Py_CLEAR(state->zeros);
-    Py_CLEAR(state->file_type);
-    Py_CLEAR(state->bytesio_type);
-    Py_CLEAR(state->bytesio_export_type);
-    Py_CLEAR(state->pool_stats_type);
-    Py_CLEAR(state->usage_type);
-    Py_CLEAR(state->region_type);
-    Py_CLEAR(state->buffer_stats_type);
-    Py_CLEAR(state->walk_type);
-    Py_CLEAR(state->walk_step_type);
-    Py_CLEAR(state->pool_limit_error);
-    Py_CLEAR(state->capacity_error);
-    Py_CLEAR(state->corruption_error);
-    Py_CLEAR(state->pool_factory);
-    Py_CLEAR(state->default_pool);
-    Py_CLEAR(state->str_grow);
-    Py_CLEAR(state->str_pressed);
-    Py_CLEAR(state->str_name);
-    Py_CLEAR(state->socket_type);
-    return 0;
+    return fork_register(module);
 }
 
 static void
 module_free(void *module)
 {
     module_state *state = state_of_module(module);
-    for (int i = 0; state && i < COPY_GATES; i++) {
-        if (state->gates[i].lock) {
-            PyThread_free_lock(state->gates[i].lock);
-            state->gates[i].lock = NULL;
-        }
-    }
-    if (state) {
+    if (state) { /* NULL: it was never executed */
+        locks_end(state);
         segv_forget(&state->map);
+        state_clear(state);
     }
-    module_clear(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -210,20 +201,12 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
-struct PyModuleDef pagebuf_module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "pagebuf._core",
-    .m_doc = "Pages, trees and buffers in C; see pagebuf.",
-    .m_size = sizeof(module_state),
-    .m_methods = module_methods,
-    .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
-    .m_free = module_free,
-};
-
+/* The definition lies below everything that it lists here (base/state.c). */
 PyMODINIT_FUNC
 PyInit__core(void)
 {
+    pagebuf_module.m_methods = module_methods;
+    pagebuf_module.m_slots = module_slots;
+    pagebuf_module.m_free = module_free;
     return PyModuleDef_Init(&pagebuf_module);
 }

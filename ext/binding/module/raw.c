@@ -1,5 +1,8 @@
 /* module/raw.c: where the bytes of structures lie, for the tests that damage them (_testing.py). */
-#include "buffer/container.h"
+#include "module/module.h"
+
+#include "base/args.h"
+#include "buffer/object.h"
 #include "pool/internal.h"
 
 const char raw_addresses_doc[] =

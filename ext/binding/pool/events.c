@@ -1,17 +1,20 @@
-/* pool/events.c: what has come up during a call, told when it is over and no lock is held. */
-#include "base/common.h"
+/* pool/events.c: callbacks of on_pressure, and damage as an exception, after a call. */
+#include "pool/events.h"
 #include "inspect/usage.h"
+
+#include "base/args.h"
+#include "pool/report.h"
 
 /* ---- pressure ---- */
 
-/* Have the callbacks of one pool called; their errors are theirs. */
+/* Call the callbacks of one pool; an error in one stays there. */
 static void
-tell_crossed(PoolObject *self)
+call_pressed(PoolObject *self)
 {
     PyObject *bits = PyLong_FromUnsignedLong(self->pool.crossed);
     PyObject *result = NULL;
     self->pool.crossed = 0;
-    self->telling = true;
+    self->in_callback = true;
     if (bits) {
         module_state *state = self->state;
         result = PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits);
@@ -21,28 +24,28 @@ tell_crossed(PoolObject *self)
     }
     Py_XDECREF(bits);
     Py_XDECREF(result);
-    self->telling = false;
+    self->in_callback = false;
 }
 
-/* Never within itself: what a callback makes come up is told when it is over.  One that always
- * does so is not called for ever. */
+/* Events raised in a callback run after it, never within it.  A callback that always crosses
+ * another mark is not called for ever. */
 static void
-tell_pressure(PoolObject *self)
+report_pressure(PoolObject *self)
 {
-    for (int i = 0; self->pool.crossed && !self->telling && i < PB_MARKS; i++) {
-        tell_crossed(self);
+    for (int i = 0; self->pool.crossed && !self->in_callback && i < PB_MARKS; i++) {
+        call_pressed(self);
     }
 }
 
 static inline bool
 is_waiting(const pb_pool *pool)
 {
-    return pool->crossed && !pool_around(pool)->telling;
+    return pool->crossed && !pool_around(pool)->in_callback;
 }
 
 /* Has a pool of the family crossed a mark in a call that is not over yet? */
 static bool
-somebody_waits(const pb_pool *root)
+any_waits(const pb_pool *root)
 {
     bool found = is_waiting(root);
     for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS && !found; i++) {
@@ -53,15 +56,15 @@ somebody_waits(const pb_pool *root)
 
 /* A call is charged to a pool and to all above it. */
 static void
-tell_pressure_above(PoolObject *self)
+report_pressure_above(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
     Py_INCREF(self); /* Python code runs */
     root->pending &= (uint8_t)~PB_PENDING_PRESSURE;
     for (PoolObject *p = self; p; p = p->parent) {
-        tell_pressure(p);
+        report_pressure(p);
     }
-    if (somebody_waits(root)) {
+    if (any_waits(root)) {
         root->pending |= PB_PENDING_PRESSURE;
     }
     Py_DECREF(self);
@@ -70,7 +73,7 @@ tell_pressure_above(PoolObject *self)
 /* ---- damage ---- */
 
 static int
-tell_damage(PoolObject *self)
+report_damage(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
     if (!(root->pending & PB_PENDING_FAULT)) {
@@ -84,26 +87,26 @@ tell_damage(PoolObject *self)
 }
 
 int
-pool_tell_slow(PoolObject *self, bool damage)
+pool_report_pending_slow(PoolObject *self, bool damage)
 {
     Py_INCREF(self); /* a callback may have the buffer begin anew in another pool */
     if (self->pool.root->pending & PB_PENDING_PRESSURE) {
-        tell_pressure_above(self);
+        report_pressure_above(self);
     }
-    int result = damage ? tell_damage(self) : 0;
+    int result = damage ? report_damage(self) : 0;
     Py_DECREF(self);
     return result;
 }
 
 void
-pool_tell_unraisable(PoolObject *self)
+pool_report_unraisable(PoolObject *self)
 {
     PyObject *type, *value, *traceback;
     if (PB_LIKELY(!(self->pool.root->pending & PB_PENDING_FAULT))) {
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);
-    if (tell_damage(self) < 0) {
+    if (report_damage(self) < 0) {
         PyErr_WriteUnraisable((PyObject *)self);
     }
     PyErr_Restore(type, value, traceback);

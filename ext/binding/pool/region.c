@@ -1,5 +1,8 @@
 /* pool/region.c: whose is an address, and is it safe to touch? */
-#include "base/common.h"
+#include "pool/trace.h" /* first: Python.h says which functions there are */
+
+#include "base/args.h"
+#include "base/structs.h"
 #include "inspect/usage.h"
 #include "pool/poison.h"
 #include "pool/guard.h"
@@ -84,16 +87,7 @@ finding_object(module_state *state, PyObject *address, const finding *f)
         trace_text(pool, f->trace.took),
         trace_text(pool, f->trace.freed),
     };
-    PyObject *made = PyStructSequence_New(state->region_type);
-    for (Py_ssize_t i = 0; i < (Py_ssize_t)Py_ARRAY_LENGTH(fields); i++) {
-        if (made && fields[i]) {
-            PyStructSequence_SetItem(made, i, fields[i]);
-            continue;
-        }
-        Py_CLEAR(made);
-        Py_XDECREF(fields[i]);
-    }
-    return made;
+    return struct_of_objects(state->region_type, fields, Py_ARRAY_LENGTH(fields));
 }
 
 const char region_of_doc[] =

@@ -1,49 +1,6 @@
-/* pool/report.c: the one place where a status becomes an exception. */
-#include "base/common.h"
-
-static PyObject *
-add_error(PyObject *module, const char *name, const char *doc, PyObject *base,
-          PyObject *dict)
-{
-    char full[64];
-    PyOS_snprintf(full, sizeof full, "pagebuf.%s", name);
-    PyObject *error = PyErr_NewExceptionWithDoc(full, doc, base, dict);
-    if (error && PyModule_AddObjectRef(module, name, error) < 0) {
-        Py_CLEAR(error);
-    }
-    return error;
-}
-
-int
-errors_add(PyObject *module)
-{
-    module_state *state = state_of_module(module);
-    PyObject *dict =
-        Py_BuildValue("{sOsOsO}", "frame", Py_None, "owner", Py_None, "offset", Py_None);
-    if (dict == NULL) {
-        return -1;
-    }
-    state->pool_limit_error =
-        add_error(module, "PoolLimitError",
-                  "A pool was asked for more frames than its limit allows.\n\n"
-                  "Nothing has changed.",
-                  PyExc_MemoryError, NULL);
-    state->capacity_error =
-        add_error(module, "CapacityError",
-                  "A buffer was asked to hold more bytes than its levels reach.\n\n"
-                  "Nothing has changed.",
-                  PyExc_OverflowError, NULL);
-    state->corruption_error = add_error(
-        module, "CorruptionError",
-        "A structure is damaged.\n\n"
-        "``frame``, ``owner`` and ``offset`` (bytes in it) say where, each None when\n"
-        "unknown.  The owner is the object, or for one that is gone its name as a\n"
-        "str; where a frame that nobody holds was written to it is who freed it.",
-        PyExc_RuntimeError, dict);
-    Py_DECREF(dict);
-    return state->pool_limit_error && state->capacity_error && state->corruption_error ? 0
-                                                                                       : -1;
-}
+/* pool/report.c: damage and refusals as exceptions. */
+#include "pool/report.h"
+#include "pool/trace.h"
 
 /* "the pool 'inbox'": what a pool is called in messages; a new reference. */
 static PyObject *
@@ -60,9 +17,10 @@ pool_called(const pb_pool *pool)
     return text;
 }
 
-static void
-raise_limit(module_state *state, const pb_pool *root)
+void
+raise_limit(const pb_pool *root)
 {
+    module_state *state = pool_around(root)->state;
     const pb_pool *pool = root->refused ? root->refused : root;
     unsigned long long asked = root->asked, held = pool->held, limit = pool->limit;
     PyObject *called = pool_called(pool); /* runs Python code */
@@ -74,42 +32,6 @@ raise_limit(module_state *state, const pb_pool *root)
                  "(limit=%llu bytes)",
                  asked, called, held, limit, limit << PB_PAGE_SHIFT);
     Py_DECREF(called);
-}
-
-void
-raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
-{
-    module_state *state = state_of_buf(b);
-    switch (st) {
-    case PB_CAPACITY:
-        PyErr_Format(state->capacity_error,
-                     "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
-                     "(max_levels=%d)",
-                     (unsigned long long)n, (unsigned long long)off,
-                     (unsigned long long)pb_buf_capacity(b), (int)b->root.max_levels);
-        break;
-    case PB_LIMIT:
-        raise_limit(state, b->pool->root);
-        break;
-    case PB_RANGE:
-        PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
-                     (unsigned long long)n, (unsigned long long)off,
-                     (unsigned long long)b->root.size);
-        break;
-    case PB_FROZEN:
-        PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");
-        break;
-    case PB_PINNED:
-        PyErr_SetString(PyExc_BufferError, "live views forbid this change");
-        break;
-    case PB_CORRUPT:
-        if (pool_tell(pool_object(b), true) == 0) { /* told by another thread meanwhile */
-            PyErr_SetString(state->corruption_error, "the pool is damaged");
-        }
-        break;
-    default:
-        PyErr_Format(PyExc_SystemError, "pagebuf: unexpected status %d", (int)st);
-    }
 }
 
 static int
@@ -166,11 +88,11 @@ message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *t
 }
 
 void
-raise_fault(PoolObject *told, const pb_fault *fault)
+raise_fault(PoolObject *reported, const pb_fault *fault)
 {
-    PoolObject *pool = fault->pool ? pool_around(fault->pool) : told;
-    bool going = Py_REFCNT(pool) == 0;                   /* it must not be brought back */
-    pool = (PoolObject *)Py_NewRef(going ? told : pool); /* Python code runs: reprs */
+    PoolObject *pool = fault->pool ? pool_around(fault->pool) : reported;
+    bool going = Py_REFCNT(pool) == 0; /* it must not be brought back */
+    pool = (PoolObject *)Py_NewRef(going ? reported : pool); /* Python code runs: reprs */
     module_state *state = pool->state;
     PyObject *message = NULL, *error = NULL, *owner = NULL;
     PyObject *took = trace_text(pool, going ? 0 : fault->trace.took);

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE 1 /* REG_ERR */
 #endif
 #include "pool/segv.h"
+
+#include "pool/trace.h"
 #include "pool/poison.h"
 #include "pool/guard.h"
 

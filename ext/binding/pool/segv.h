@@ -6,19 +6,12 @@
 #ifndef PAGEBUF_POOL_SEGV_H
 #define PAGEBUF_POOL_SEGV_H
 
-#include "base/common.h"
+#include "base/state.h"
 
 /* Have the handler know the pools in a map, from now until segv_forget.  Installs it. */
 void
 segv_watch(pb_map *map);
 void
 segv_forget(pb_map *map);
-
-/* What the trace hook noted under a number, for a signal handler: "PageBuffer 'inbox'" and where;
- * NULL where it is not kept. */
-const char *
-trace_who(const PoolObject *pool, uint32_t number);
-const char *
-trace_where(const PoolObject *pool, uint32_t number, int *line);
 
 #endif

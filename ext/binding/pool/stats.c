@@ -1,21 +1,8 @@
 /* pool/stats.c: how a pool stands, and who holds what of it. */
-#include "base/common.h"
-#include "inspect/usage.h"
+#include "pool/object.h"
 
-PyObject *
-struct_of(PyTypeObject *type, const long long *values, Py_ssize_t n)
-{
-    PyObject *stats = PyStructSequence_New(type);
-    for (Py_ssize_t i = 0; stats && i < n; i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (value == NULL) {
-            Py_CLEAR(stats);
-            break;
-        }
-        PyStructSequence_SetItem(stats, i, value);
-    }
-    return stats;
-}
+#include "base/structs.h"
+#include "inspect/usage.h"
 
 /* ---- stats ---- */
 
@@ -49,7 +36,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)root->guards,
         (long long)p->detached,
     };
-    return struct_of(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
+    return struct_of_numbers(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
 }
 
 /* ---- the trees ---- */
@@ -119,7 +106,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 static PyObject *
 row_object(module_state *state, const row *r)
 {
-    PyObject *name = r->obj ? name_of_holder(state, r->obj) : NULL;
+    PyObject *name = r->obj ? state->name_of(r->obj) : NULL;
     const pb_share *s = &r->share;
     return Py_BuildValue(
         "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,

@@ -3,7 +3,7 @@
  * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.
  * Everything here runs under the pool's lock, so it runs no Python code: the collector, which
  * might, is off while a frame object is made. */
-#include "pool/segv.h"
+#include "pool/trace.h"
 
 #define EVENTS 8192
 #define LABEL 64
@@ -45,15 +45,15 @@ short_name(const PyTypeObject *type)
     return dot ? dot + 1 : type->tp_name;
 }
 
-void
-trace_label(const pb_buf *b, char *out, size_t size)
+static void
+label_of(const pb_buf *b, char *out, size_t size)
 {
     if (b == NULL || b->root.frozen == PB_FROZEN_INTERNAL) {
         PyOS_snprintf(out, size, "a view");
         return;
     }
     PyObject *obj = holder_of(b);
-    PyObject *name = name_of_holder(state_of_buf(b), obj);
+    PyObject *name = state_of_buf(b)->name_of(obj);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* made when it was set */
     const char *type = b->root.frozen ? "snapshot" : short_name(Py_TYPE(obj));
     if (text) {
@@ -107,7 +107,7 @@ note(PoolObject *self, const pb_buf *tree)
     next->number = self->event_count = number;
     next->line = line;
     next->tree = tree;
-    trace_label(tree, next->label, sizeof next->label);
+    label_of(tree, next->label, sizeof next->label);
     return number;
 }
 
@@ -156,9 +156,9 @@ trace_forget(const pb_buf *b)
 }
 
 uint32_t
-trace_count(const pb_buf *b)
+trace_count(const PoolObject *self)
 {
-    return pool_around(b->pool->root)->event_count;
+    return pool_around(self->pool.root)->event_count;
 }
 
 void
@@ -173,7 +173,7 @@ trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
         }
         if (e->tree == old) {
             e->tree = now;
-            trace_label(now, e->label, sizeof e->label);
+            label_of(now, e->label, sizeof e->label);
         }
     }
     pb_lock_drop(&self->pool.lock);

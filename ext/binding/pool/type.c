@@ -1,8 +1,12 @@
 /* pool/type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
  * the regions. */
-#include "base/common.h"
-#include "pool/layout.h"
+#include "pool/object.h"
+
+#include "inspect/check.h"
+#include "pool/events.h"
+#include "pool/report.h"
 #include "pool/segv.h"
+#include "pool/trace.h"
 
 /* Accounts by number, for a root with children. */
 #define ACCOUNTS_BYTES (PB_MOST_POOLS * sizeof(pb_pool *))
@@ -29,6 +33,19 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+/* The pool answers for the references that exports have to it.  An export keeps its object, and
+ * the object the pool, unless __init__ gave it another one. */
+static int
+exports_traverse(PoolObject *self, visitproc visit, void *arg)
+{
+    for (pool_export *e = self->exports; e; e = e->next) {
+        if (e->of->pool == &self->pool) {
+            Py_VISIT(self);
+        }
+    }
+    return 0;
+}
+
 static int
 pool_traverse(PoolObject *self, visitproc visit, void *arg)
 {
@@ -38,17 +55,25 @@ pool_traverse(PoolObject *self, visitproc visit, void *arg)
     return exports_traverse(self, visit, arg);
 }
 
+/* Free the memory that was kept for new files (file/bytesio.c). */
+static void
+drop_spares(PoolObject *self)
+{
+    while (self->spares) {
+        PyObject_GC_Del(self->spare[--self->spares]);
+    }
+}
+
 /* No buffer is left: each holds a reference to its pool.  What a child took others may still
  * hold. */
 static void
 pool_dealloc(PoolObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    bytesio_drop_spares(self);
+    drop_spares(self);
     if (self->parent) {
         pb_pool_leave(&self->pool);
         Py_DECREF(self->parent);
@@ -60,8 +85,7 @@ pool_dealloc(PoolObject *self)
     trace_end(self);
     Py_XDECREF(self->regions);
     Py_XDECREF(self->module);
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 /* ---- children ---- */
@@ -96,106 +120,6 @@ pool_join(PoolObject *self, PyObject *obj)
     self->parent = (PoolObject *)Py_NewRef(parent);
     pb_pool_join(&self->pool, &parent->pool, (uint16_t)account);
     Py_RETURN_NONE;
-}
-
-/* ---- regions ---- */
-
-int
-pool_grow(PoolObject *self)
-{
-    self = pool_around(self->pool.root);
-    uint64_t before = self->pool.total;
-    PyObject *needed = PyLong_FromUnsignedLongLong(self->pool.short_by);
-    module_state *state = self->state;
-    if (needed == NULL) {
-        return -1;
-    }
-    Py_INCREF(self); /* Python code runs, which may drop whoever holds the pool */
-    PyObject *result = PyObject_CallMethodOneArg((PyObject *)self, state->str_grow, needed);
-    bool grown = self->pool.total > before;
-    if (result && !grown) {
-        PyErr_SetString(PyExc_MemoryError, "the pool added no region");
-    }
-    bool good = result && grown;
-    Py_DECREF(needed);
-    Py_XDECREF(result);
-    Py_DECREF(self);
-    return good ? 0 : -1;
-}
-
-/* Keep an export of the mmap for as long as the pool lives, and return its memory. */
-static Py_buffer *
-keep_export(PoolObject *self, PyObject *obj, uint64_t least)
-{
-    PyObject *memory = PyMemoryView_GetContiguous(obj, PyBUF_WRITE, 'C');
-    if (memory == NULL) {
-        return NULL;
-    }
-    Py_buffer *view = PyMemoryView_GET_BUFFER(memory);
-    if ((uint64_t)view->len < least) {
-        PyErr_Format(PyExc_ValueError, "a region of %zd bytes where %llu are needed",
-                     view->len, (unsigned long long)least);
-        view = NULL;
-    }
-    else if (PyList_Append(self->regions, memory) < 0) {
-        view = NULL;
-    }
-    Py_DECREF(memory);
-    return view;
-}
-
-PyDoc_STRVAR(add_region_doc,
-             "_add_region($self, payload, table, frames, fresh_zero, discard_zeroes, /)\n"
-             "--\n\n"
-             "Take a region of ``frames`` frames and its companion for the frame table.");
-
-static PyObject *
-pool_add_region(PoolObject *self, PyObject *args)
-{
-    PyObject *payload, *table;
-    unsigned int frames;
-    int fresh_zero, discard_zeroes;
-    if (!PyArg_ParseTuple(args, "OOIpp:_add_region", &payload, &table, &frames, &fresh_zero,
-                          &discard_zeroes)) {
-        return NULL;
-    }
-    Py_buffer *memory = keep_export(self, payload, (uint64_t)frames << PB_PAGE_SHIFT);
-    size_t least = pb_pool_companion_bytes(&self->pool, frames);
-    Py_buffer *rows = memory ? keep_export(self, table, least) : NULL;
-    if (rows == NULL) {
-        return NULL;
-    }
-    if (pb_pool_add_region(&self->pool, memory->buf, rows->buf, frames, fresh_zero,
-                           discard_zeroes) != PB_OK) {
-        PyErr_Format(PyExc_MemoryError, "no frame numbers left for %u frames", frames);
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(next_region_doc,
-             "_next_region($self, /)\n--\n\n"
-             "How many frames the next region spans by default.");
-
-static PyObject *
-pool_next_region(PoolObject *self, PyObject *Py_UNUSED(ignored))
-{
-    return PyLong_FromUnsignedLong(pb_pool_next_region(&self->pool));
-}
-
-PyDoc_STRVAR(companion_doc,
-             "_companion_bytes($self, frames, /)\n--\n\n"
-             "Bytes of the companion region for so many frames; of the sample's for 0.");
-
-static PyObject *
-pool_companion_bytes(PoolObject *self, PyObject *arg)
-{
-    unsigned long frames = PyLong_AsUnsignedLong(arg);
-    if (frames == (unsigned long)-1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    return PyLong_FromSize_t(frames ? pb_pool_companion_bytes(&self->pool, (uint32_t)frames)
-                                    : pb_pool_sample_bytes());
 }
 
 /* ---- settings ---- */
@@ -250,32 +174,6 @@ pool_configure(PoolObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(add_sample_doc,
-             "_add_sample($self, payload, table, every, /)\n--\n\n"
-             "Have one frame in ``every`` come from a small guarded region.");
-
-static PyObject *
-pool_add_sample(PoolObject *self, PyObject *args)
-{
-    PyObject *payload, *table;
-    unsigned int every;
-    if (!PyArg_ParseTuple(args, "OOI:_add_sample", &payload, &table, &every)) {
-        return NULL;
-    }
-    Py_buffer *memory =
-        keep_export(self, payload, (uint64_t)PB_SAMPLE_FRAMES << PB_PAGE_SHIFT);
-    Py_buffer *rows = memory ? keep_export(self, table, pb_pool_sample_bytes()) : NULL;
-    if (rows == NULL) {
-        return NULL;
-    }
-    pb_pool_add_sample(&self->pool, memory->buf, rows->buf, every ? every : 1);
-    if (trace_begin(self) < 0) {
-        return NULL;
-    }
-    segv_watch(self->pool.map);
-    Py_RETURN_NONE;
-}
-
 PyDoc_STRVAR(call_doc, "_call_unraisable($self, callback, /)\n--\n\n"
                        "Call it with the pool; its errors are unraisable.");
 
@@ -288,16 +186,6 @@ pool_call_unraisable(PoolObject *self, PyObject *callback)
     }
     Py_XDECREF(result);
     Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(short_of_run_doc,
-             "_short_of_run($self, /)\n--\n\n"
-             "Whether the frames that were missing last have to be one run.");
-
-static PyObject *
-pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
-{
-    return PyBool_FromLong(self->pool.root->short_of_run);
 }
 
 PyDoc_STRVAR(is_root_doc, "_is_root($self, /)\n--\n\nWhether it is no child.");
@@ -344,15 +232,15 @@ pool_check(PoolObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyMethodDef pool_methods[] = {
-    {"_add_region", (PyCFunction)pool_add_region, METH_VARARGS, add_region_doc},
-    {"_next_region", (PyCFunction)pool_next_region, METH_NOARGS, next_region_doc},
-    {"_companion_bytes", (PyCFunction)pool_companion_bytes, METH_O, companion_doc},
-    {"_add_sample", (PyCFunction)pool_add_sample, METH_VARARGS, add_sample_doc},
+    {"_add_region", (PyCFunction)pool_add_region, METH_VARARGS, pool_add_region_doc},
+    {"_next_region", (PyCFunction)pool_next_region, METH_NOARGS, pool_next_region_doc},
+    {"_companion_bytes", (PyCFunction)pool_companion_bytes, METH_O, pool_companion_doc},
+    {"_add_sample", (PyCFunction)pool_add_sample, METH_VARARGS, pool_add_sample_doc},
     {"_set_limit", (PyCFunction)pool_set_limit, METH_O, set_limit_doc},
     {"_configure", (PyCFunction)pool_configure, METH_VARARGS, configure_doc},
     {"_call_unraisable", (PyCFunction)pool_call_unraisable, METH_O, call_doc},
     {"_is_root", (PyCFunction)pool_is_root, METH_NOARGS, is_root_doc},
-    {"_short_of_run", (PyCFunction)pool_short_of_run, METH_NOARGS, short_of_run_doc},
+    {"_short_of_run", (PyCFunction)pool_short_of_run, METH_NOARGS, pool_short_of_run_doc},
     {"_join", (PyCFunction)pool_join, METH_O, join_doc},
     {"_set_marks", (PyCFunction)pool_set_marks, METH_O, pool_set_marks_doc},
     {"_frame_states", (PyCFunction)pool_frame_states, METH_NOARGS, pool_frame_states_doc},
@@ -388,21 +276,30 @@ PyType_Spec pool_spec = {
     .slots = pool_slots,
 };
 
+/* ---- the default pool ---- */
+
+/* A pool from pagebuf.PagePool, a new reference. */
+static PyObject *
+make_default(module_state *state)
+{
+    if (state->pool_factory == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "import pagebuf, not pagebuf._core");
+        return NULL;
+    }
+    PyObject *pool = PyObject_CallNoArgs(state->pool_factory);
+    if (pool && !PyObject_TypeCheck(pool, state->pool_type)) {
+        PyErr_SetString(PyExc_TypeError, "the pool factory made no pool");
+        Py_CLEAR(pool);
+    }
+    return pool;
+}
+
 PoolObject *
 pool_default(module_state *state)
 {
-    if (state->default_pool == NULL) {
-        if (state->pool_factory == NULL) {
-            PyErr_SetString(PyExc_RuntimeError, "import pagebuf, not pagebuf._core");
-            return NULL;
-        }
-        PyObject *pool = PyObject_CallNoArgs(state->pool_factory);
+    if (PB_UNLIKELY(state->default_pool == NULL)) {
+        PyObject *pool = make_default(state);
         if (pool == NULL) {
-            return NULL;
-        }
-        if (!PyObject_TypeCheck(pool, state->pool_type)) {
-            PyErr_SetString(PyExc_TypeError, "the pool factory made no pool");
-            Py_DECREF(pool);
             return NULL;
         }
         if (state->default_pool == NULL) { /* the factory ran Python code */
@@ -411,4 +308,53 @@ pool_default(module_state *state)
         Py_DECREF(pool);
     }
     return (PoolObject *)Py_NewRef(state->default_pool);
+}
+
+PoolObject *
+pool_default_for(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
+    return module ? pool_default(state_of_module(module)) : NULL;
+}
+
+int
+arg_pool(module_state *state, PyObject *obj, PoolObject **out)
+{
+    *out = NULL;
+    if (obj == NULL || obj == Py_None) {
+        return 0;
+    }
+    if (!PyObject_TypeCheck(obj, state->pool_type)) {
+        PyErr_Format(PyExc_TypeError, "pool must be a PagePool or None, not %.200s",
+                     Py_TYPE(obj)->tp_name);
+        return -1;
+    }
+    *out = (PoolObject *)obj;
+    return 0;
+}
+
+/* ---- exports ---- */
+
+void
+pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of)
+{
+    e->of = of;
+    e->next = self->exports;
+    e->link = &self->exports;
+    self->exports = e;
+    if (e->next) {
+        e->next->link = &e->next;
+    }
+}
+
+void
+pool_remove_export(pool_export *e)
+{
+    if (e->link) {
+        *e->link = e->next;
+        if (e->next) {
+            e->next->link = e->link;
+        }
+        e->link = NULL;
+    }
 }

@@ -5,8 +5,9 @@
 #ifndef PAGEBUF_QUEUE_OBJECT_H
 #define PAGEBUF_QUEUE_OBJECT_H
 
-#include "transfer/transfer.h" /* first: Python.h says which functions there are */
+#include "transfer/holder.h" /* first: Python.h says which functions there are */
 
+#include "base/args.h"
 #include "range/iovec.h"
 #include "queue/queue.h"
 
@@ -33,6 +34,8 @@ queue_size(QueueObject *self)
 }
 
 /* ---- queue/type.c ---- */
+
+extern PyType_Spec queue_spec;
 
 /* CapacityError: n bytes more than max_bytes allows. */
 void

@@ -115,9 +115,7 @@ separator_of(PyObject *obj)
     }
     PyObject *sep =
         view.obj ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(obj);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
+    arg_release(&view);
     if (sep && PyBytes_GET_SIZE(sep) == 0) {
         PyErr_SetString(PyExc_ValueError, "the separator must not be empty");
         Py_CLEAR(sep);

@@ -1,15 +1,17 @@
 /* queue/type.c: ByteQueue, from its making to bytes in and bytes out. */
-#include "pool/layout.h"
 #include "queue/object.h"
-#include "view/object.h"
+
+#include "base/names.h"
+#include "inspect/check.h"
+#include "pool/report.h"
+#include "pool/trace.h"
 
 /* ---- life ---- */
 
 static PyObject *
 queue_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
-    PoolObject *pool = module ? pool_default(state_of_module(module)) : NULL;
+    PoolObject *pool = pool_default_for(type);
     if (pool == NULL) {
         return NULL;
     }
@@ -23,20 +25,9 @@ queue_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static int
-queue_traverse(QueueObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    if (self->b.pool) {
-        Py_VISIT(pool_object(&self->b));
-    }
-    return 0;
-}
-
 static void
 queue_dealloc(QueueObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
@@ -45,14 +36,13 @@ queue_dealloc(QueueObject *self)
     Py_XDECREF(self->sep);
     Py_XDECREF(self->staging);
     Py_XDECREF(self->name);
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 /* ---- arguments of the constructor ---- */
 
 typedef struct {
-    PyObject *pool; /* borrowed; NULL: as it is */
+    PoolObject *pool; /* borrowed; NULL: as it is */
     uint64_t max_bytes;
     pb_overflow overflow;
 } make_args;
@@ -97,21 +87,6 @@ convert_limit(PyObject *obj, make_args *out)
 }
 
 static int
-convert_pool(module_state *state, PyObject *obj, make_args *out)
-{
-    if (obj == NULL || obj == Py_None) {
-        return 0;
-    }
-    if (!PyObject_TypeCheck(obj, state->pool_type)) {
-        PyErr_Format(PyExc_TypeError, "pool must be a PagePool or None, not %.200s",
-                     Py_TYPE(obj)->tp_name);
-        return -1;
-    }
-    out->pool = obj;
-    return 0;
-}
-
-static int
 queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"pool", "max_bytes", "overflow", "name", NULL};
@@ -119,7 +94,8 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     make_args made = {NULL, UINT64_MAX, PB_GROW};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:ByteQueue", names, &pool, &limit,
                                      &overflow, &name) ||
-        name_check(name) < 0 || convert_pool(state_of((PyObject *)self), pool, &made) < 0 ||
+        name_check(name) < 0 ||
+        arg_pool(state_of((PyObject *)self), pool, &made.pool) < 0 ||
         convert_overflow(overflow, &made) < 0 || convert_limit(limit, &made) < 0) {
         return -1;
     }
@@ -127,12 +103,10 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     /* a second call begins anew */
     buffer_lock(&self->b);
     PoolObject *old = pool_object(&self->b);
-    PoolObject *now = made.pool ? (PoolObject *)made.pool : old;
+    PoolObject *now = made.pool ? made.pool : old;
     Py_INCREF(now);
-    uint8_t readers = self->b.root.readers; /* copies under way know this object */
     holder_fini(&self->b);
-    pb_buf_init(&self->b, &now->pool, PB_MAX_LEVELS);
-    self->b.root.readers = readers;
+    pb_buf_begin_anew(&self->b, &now->pool, PB_MAX_LEVELS);
     pb_queue_init(&self->q, made.max_bytes, made.overflow);
     buffer_unlock(&self->b);
     Py_DECREF(old);
@@ -201,9 +175,7 @@ put_object(QueueObject *self, PyObject *data)
         return NULL;
     }
     int result = put_bytes(self, view.buf, (uint64_t)view.len);
-    if (view.obj) {
-        PyBuffer_Release(&view);
-    }
+    arg_release(&view);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
@@ -392,7 +364,7 @@ queue_clear(QueueObject *self, PyObject *Py_UNUSED(ignored))
     buffer_lock(&self->b);
     pb_queue_clear(&self->b, &self->q);
     buffer_unlock(&self->b);
-    if (pool_tell(pool_object(&self->b), true) < 0) {
+    if (pool_report_pending(pool_object(&self->b), true) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -498,7 +470,7 @@ PyDoc_STRVAR(stats_doc,
 static PyObject *
 queue_stats(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return buffer_stats((BufferObject *)self, NULL); /* looks at the Holder only */
+    return holder_stats((PyObject *)self, NULL);
 }
 
 PyDoc_STRVAR(check_doc,
@@ -534,9 +506,6 @@ queue_reduce(QueueObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 /* ---- the type ---- */
-
-#define METHOD(name, function, flags, doc) \
-    {name, (PyCFunction)(void (*)(void))(function), flags, doc}
 
 static PyMethodDef queue_methods[] = {
     METHOD("put", queue_put, METH_O, put_doc),
@@ -587,7 +556,7 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_doc, (void *)queue_doc},
     {Py_tp_new, queue_tp_new},
     {Py_tp_init, queue_init},
-    {Py_tp_traverse, queue_traverse},
+    {Py_tp_traverse, holder_traverse},
     {Py_tp_dealloc, queue_dealloc},
     {Py_tp_methods, queue_methods},
     {Py_tp_members, queue_members},

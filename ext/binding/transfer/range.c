@@ -4,14 +4,8 @@
  * its own.  So no call ever has two locks, a buffer may be both sides, and two threads may
  * put buffers into each other. */
 #include "transfer/range.h"
-#include "lock/inflight.h"
 
-pb_buf *
-range_source(const pb_buf *b, PyObject *obj)
-{
-    bool is_buffer = PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type);
-    return is_buffer ? &((BufferObject *)obj)->b : NULL;
-}
+#include "lock/inflight.h"
 
 /* ---- 1. a read snapshot ---- */
 

@@ -23,8 +23,4 @@ int
 range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off,
           uint64_t *n);
 
-/* The buffer of an object that is a PageBuffer, else NULL. */
-pb_buf *
-range_source(const pb_buf *b, PyObject *obj);
-
 #endif

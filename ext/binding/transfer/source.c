@@ -1,7 +1,14 @@
-/* transfer/source.c: what bytes can come from, converted before any own state is read (I6). */
-#include "buffer/container.h"
+/* transfer/source.c: objects that bytes can come from. */
+#include "transfer/source.h"
+
 #include "range/edit.h"
-#include "transfer/range.h"
+
+pb_buf *
+source_buffer(const pb_buf *b, PyObject *obj)
+{
+    bool is_buffer = PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type);
+    return is_buffer ? &((Holder *)obj)->b : NULL;
+}
 
 int
 source_byte(PyObject *obj, uint8_t *out)
@@ -47,8 +54,9 @@ copy_own_memory(const pb_buf *b, Py_buffer *view)
 int
 source_bytes_like(const pb_buf *b, PyObject *obj, Py_buffer *view)
 {
-    if (PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type)) {
-        return view_of(transfer_read(&((BufferObject *)obj)->b, 0, UINT64_MAX), view);
+    pb_buf *from = source_buffer(b, obj);
+    if (from) {
+        return view_of(transfer_read(from, 0, UINT64_MAX), view);
     }
     if (arg_bytes(obj, view) < 0) {
         return -1;
@@ -96,8 +104,7 @@ collect(PyObject *iterator)
 int
 source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view)
 {
-    if (PyBytes_CheckExact(obj) || PyObject_CheckBuffer(obj) ||
-        PyObject_TypeCheck(obj, state_of_buf(b)->buffer_type)) {
+    if (PyBytes_CheckExact(obj) || PyObject_CheckBuffer(obj) || source_buffer(b, obj)) {
         return source_bytes_like(b, obj, view);
     }
     PyObject *iterator = PyUnicode_Check(obj) ? NULL : PyObject_GetIter(obj);
@@ -111,25 +118,5 @@ source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view)
     }
     int result = view_of(collect(iterator), view);
     Py_DECREF(iterator);
-    return result;
-}
-
-int
-source_extend(pb_buf *b, PyObject *obj)
-{
-    Py_buffer view;
-    if (transfer_extend_fast(b, obj)) {
-        return 0;
-    }
-    pb_buf *from = range_source(b, obj);
-    if (from) { /* pages are shared where that goes */
-        uint64_t n = UINT64_MAX;
-        return range_put(b, &(range_place){.where = RANGE_END}, from, 0, &n);
-    }
-    if (source_bytes(b, obj, &view) < 0) {
-        return -1;
-    }
-    int result = transfer_extend(b, view.buf, (uint64_t)view.len);
-    source_release(&view);
     return result;
 }

@@ -8,6 +8,13 @@
 #define PAGEBUF_TRANSFER_TRANSFER_H
 
 #include "lock/lock.h"
+#include "pool/events.h"
+
+/* ---- transfer/status.c ---- */
+
+/* The exception for a refusal, for bytes [off, off + n) of a buffer. */
+void
+raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
 /* After an attempt that was refused, or after which the pool has something to tell.
  * Refused: have the pool grown where that helps (true: try again), else raise.  Damage that
@@ -37,6 +44,8 @@ transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 int
 transfer_may_use(const pb_buf *b, const void *mem, uint64_t n);
 
+/* ---- transfer/write.c ---- */
+
 int
 transfer_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
@@ -47,9 +56,18 @@ transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 int
 transfer_extend(pb_buf *b, const void *src, uint64_t n);
 
-/* Append the bytes of any bytes-like object. */
 int
-transfer_extend_object(pb_buf *b, PyObject *data);
+transfer_truncate(pb_buf *b, uint64_t size);
+int
+transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
+
+/* ---- transfer/read.c ---- */
+
+/* As copy_out_lock_held, but a large copy is made from a read snapshot, the lock dropped:
+ * beside other reads and beside writes, never torn.  The lock is held again on return;
+ * meanwhile others may have changed the buffer. */
+void
+copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 /* Bytes [off, off + n), clipped to the end; a new bytes object. */
 PyObject *
@@ -63,12 +81,7 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
 PyObject *
 transfer_take(pb_buf *b, uint64_t n);
 
-int
-transfer_truncate(pb_buf *b, uint64_t size);
-int
-transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
-int
-transfer_drop_front(pb_buf *b, uint64_t n);
+/* ---- the hot ways ---- */
 
 /* The common case of an append, whole: exact bytes that fit the remembered tail page. */
 static inline bool

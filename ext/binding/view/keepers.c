@@ -9,6 +9,8 @@
  * calls on_pressure.  They never change, so clearing is left to what does. */
 #include "view/object.h"
 
+#include "pool/trace.h"
+
 typedef struct {
     PyObject_HEAD
     PyObject *owner;
@@ -50,12 +52,10 @@ run_traverse(RunObject *self, visitproc visit, void *arg)
 static void
 run_dealloc(RunObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     handed_back(&self->seen);
     Py_XDECREF(self->owner);
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 static PyType_Slot run_slots[] = {
@@ -111,14 +111,12 @@ live_traverse(LiveObject *self, visitproc visit, void *arg)
 static void
 live_dealloc(LiveObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (self->pool) {
         view_unpin(self->pool, &self->pin);
         Py_DECREF(self->pool);
     }
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 static PyType_Slot live_slots[] = {
@@ -209,16 +207,14 @@ stable_traverse(StableObject *self, visitproc visit, void *arg)
 static void
 stable_dealloc(StableObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (self->pool) {
         pb_buf_fini(&self->b);
         trace_forget(&self->b);
-        pool_tell_unraisable(self->pool);
+        pool_report_unraisable(self->pool);
         Py_DECREF(self->pool);
     }
-    type->tp_free(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 static PyType_Slot stable_slots[] = {

@@ -7,15 +7,6 @@
 
 extern PyType_Spec run_spec, live_spec, stable_spec;
 
-/* Give back what a holder's buffer holds, when the object goes or begins anew. */
-void
-holder_fini(pb_buf *b);
-
-/* The same when the object goes, and with it the reference to its pool, where it got as far
- * as having one. */
-void
-holder_release(pb_buf *b);
-
 /* Memory of pages that is handed out, in the map while there are debug pools. */
 typedef struct {
     pb_map *map; /* NULL: it is not there */

@@ -88,6 +88,11 @@ pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
 void
 pb_buf_fini(pb_buf *b);
 
+/* The same as pb_buf_init after pb_buf_fini, for one that goes on under the lock that it is called
+ * with: that lock and the count of readers stay as they are. */
+void
+pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels);
+
 /* Move tiny contents to a page: what is to be viewed or shared must be in a tree. */
 pb_status
 pb_buf_promote(pb_buf *b);

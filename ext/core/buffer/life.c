@@ -27,6 +27,23 @@ pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
 }
 
 void
+pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels)
+{
+    b->pool = pool;
+    b->tail = NULL;
+    b->root.size = 0;
+    b->root.levels = PB_INLINE ? 0 : 1;
+    b->root.max_levels = (uint8_t)max_levels;
+    b->root.shared = 0;
+    b->root.frozen = 0;
+    memset((uint8_t *)b + PB_INLINE_AT, 0, sizeof *b - PB_INLINE_AT);
+    pb_buf_remember_tail(b);
+    if (!PB_INLINE) {
+        pb_pool_link(b->pool, &b->member);
+    }
+}
+
+void
 pb_buf_clear(pb_buf *b)
 {
     if (!pb_buf_is_inline(b)) {

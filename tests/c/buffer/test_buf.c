@@ -492,6 +492,43 @@ test_the_pool_lists_its_buffers(void)
     }
 }
 
+/* ---- once more ---- */
+
+/* Threads may wait for its lock, and read beside it, while a buffer begins anew. */
+static void
+test_begun_anew_it_keeps_its_lock(void)
+{
+    memory other;
+    memory_init(&other, PB_UNLIMITED, true);
+    start(true, PB_MAX_LEVELS);
+    pair_scribble(&p, 3, 5 * PB_PAGE_SIZE, 1);
+    p.b.root.lock = 1;
+    p.b.root.readers = 2;
+    pb_buf_fini(&p.b);
+    pb_buf_begin_anew(&p.b, &other.pool, 2);
+    CHECK_EQ(p.b.root.lock, 1);
+    CHECK_EQ(p.b.root.readers, 2);
+    CHECK_EQ(mem.pool.held, 0);
+    p.b.root.lock = p.b.root.readers = 0;
+
+    pb_buf fresh;
+    pb_buf_init(&fresh, &other.pool, 2);
+    CHECK(p.b.pool == fresh.pool);
+    CHECK_EQ(p.b.root.max_levels, fresh.root.max_levels);
+    CHECK_EQ(p.b.root.levels, fresh.root.levels);
+    CHECK_EQ(p.b.root.tail_room, fresh.root.tail_room);
+    pb_buf_fini(&fresh);
+    memory_grow_by(&other, 8);
+    CHECK_OK(pb_buf_write(&p.b, PB_PAGE_SIZE - 1, "ab", 2));
+    CHECK(*pb_buf_peek(&p.b, PB_PAGE_SIZE, 1) == 'b');
+    pb_buf_fini(&p.b);
+    CHECK_EQ(other.pool.held, 0);
+    memory_fini(&other);
+    pb_buf_init(&p.b, &mem.pool, PB_MAX_LEVELS);
+    pair_clear(&p);
+    stop();
+}
+
 int
 main(void)
 {
@@ -514,5 +551,6 @@ main(void)
     RUN(test_the_tail_is_remembered);
     RUN(test_sequential_growth_is_contiguous);
     RUN(test_the_pool_lists_its_buffers);
+    RUN(test_begun_anew_it_keeps_its_lock);
     return finish();
 }

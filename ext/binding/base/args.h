@@ -1,0 +1,34 @@
+/* base/args.h: what callers pass, converted before any own state is read (I6).
+ *
+ * Every function returns -1 with an exception, and may run Python code (__index__). */
+#ifndef PAGEBUF_BASE_ARGS_H
+#define PAGEBUF_BASE_ARGS_H
+
+#include "base/common.h"
+
+/* An offset or size: an int >= 0 below 2^63. */
+int
+arg_offset(PyObject *obj, const char *what, uint64_t *out);
+
+/* A size of which None and negative numbers mean "to the end" (UINT64_MAX). */
+int
+arg_size(PyObject *obj, uint64_t *out);
+
+/* The bytes of any C-contiguous object; release them with arg_release.  bytes are borrowed without
+ * a view. */
+int
+arg_bytes(PyObject *obj, Py_buffer *view);
+
+static inline void
+arg_release(Py_buffer *view)
+{
+    if (view->obj) {
+        PyBuffer_Release(view);
+    }
+}
+
+/* TypeError unless a method called `name` has the right number of arguments. */
+int
+check_nargs(const char *name, Py_ssize_t nargs, Py_ssize_t least, Py_ssize_t most);
+
+#endif

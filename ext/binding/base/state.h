@@ -1,0 +1,67 @@
+/* base/state.h: the module, and what it keeps for each interpreter.
+ *
+ * Nothing mutable is global: an object finds the state by way of its type (state_of), a pool
+ * keeps a pointer to it. */
+#ifndef PAGEBUF_BASE_STATE_H
+#define PAGEBUF_BASE_STATE_H
+
+#include "base/common.h"
+
+#include "base/address_map.h"
+
+typedef struct {
+    PyTypeObject *pool_type;
+    PyTypeObject *buffer_type;
+    PyTypeObject *buffer_iter_type;
+    PyTypeObject *queue_type;
+    PyTypeObject *file_type;
+    PyTypeObject *bytesio_type;
+    PyTypeObject *bytesio_export_type;
+    PyTypeObject *run_type; /* view/keepers.c */
+    PyTypeObject *live_type;
+    PyTypeObject *stable_type;
+    PyObject *zeros;
+    PyTypeObject *pool_stats_type;
+    PyTypeObject *usage_type;
+    PyTypeObject *region_type;
+    PyTypeObject *buffer_stats_type;
+    PyTypeObject *walk_type;
+    PyTypeObject *walk_step_type;
+    PyObject *pool_limit_error;
+    PyObject *capacity_error;
+    PyObject *corruption_error;
+    PyObject *pool_factory; /* pagebuf.PagePool */
+    PyObject *default_pool; /* made when first asked for */
+    PyObject *str_grow;     /* "_grow" */
+    PyObject *str_pressed;  /* "_pressed" */
+    PyObject *str_name;     /* "name" */
+    PyObject *socket_type;  /* _socket.socket, once somebody has imported it */
+
+    pb_map map;         /* regions of all pools; views, once there is a debug pool */
+    bool debugging;     /* there is, or was, a debug pool */
+    pb_intervals names; /* of buffers, by address (buffer/names.c) */
+    void *locks;        /* what lock/lock.h makes of it */
+
+    /* The name of an object with a tree, borrowed, or NULL.  Reports need it, and only the
+     * types know; the module sets it once (module/names.c). */
+    PyObject *(*name_of)(PyObject *obj);
+} module_state;
+
+/* PyInit adds the methods, the slots and m_free. */
+extern struct PyModuleDef pagebuf_module;
+
+static inline module_state *
+state_of_module(PyObject *module)
+{
+    return (module_state *)PyModule_GetState(module);
+}
+
+/* The state behind an object of ours or of a subclass. */
+module_state *
+state_of(PyObject *self);
+
+/* Drop every reference of the state. */
+void
+state_clear(module_state *state);
+
+#endif

@@ -1,0 +1,34 @@
+/* file/window.c: what a stream remembers of the page under its position. */
+#include "file/stream.h"
+
+/* Where the file is read on, a window reaches over pages that follow each other in memory:
+ * they are common, and so are lines that cross pages.  A jump remembers one page, which is
+ * quicker. */
+static inline bool
+reads_on(const stream *s)
+{
+    return s->at == NULL || s->pos - s->lo <= s->len + (uint64_t)PB_PAGE_SIZE;
+}
+
+void
+stream_remember_lock_held(pb_buf *b, stream *s)
+{
+    uint64_t in_page = s->pos & PB_PAGE_MASK, lo = s->pos - in_page;
+    uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
+    uint8_t *at;
+    if (reads_on(s)) {
+        pb_stretch x = pb_buf_stretch(b, lo, pb_min(b->root.size - lo, STREAM_LEN_MAX));
+        at = x.at;
+        len = x.n;
+    }
+    else {
+        at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
+        at = at ? at - in_page : NULL;
+    }
+    if (at && lo <= UINT32_MAX &&
+        !b->pool->debug) { /* there every copy goes the long way */
+        s->at = at;
+        s->lo = (uint32_t)lo;
+        s->len = (uint32_t)pb_min(len, STREAM_LEN_MAX) & STREAM_LEN_MAX;
+    }
+}

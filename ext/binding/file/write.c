@@ -1,0 +1,100 @@
+/* file/write.c: writing where neither the tail nor a window does. */
+#include "file/stream.h"
+
+static inline bool
+may_change(const stream *s)
+{
+    return !s->closed && !s->blocks;
+}
+
+/* Over bytes that are there, in pages that no other tree names. */
+static bool
+overwrite_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
+{
+    if (!s->alone || b->root.shared || stream_ahead_lock_held(b, s, n) < n) {
+        return false;
+    }
+    uint8_t *at = stream_look_lock_held(b, s, n);
+    if (at) {
+        pb_copy(at, src, n);
+        s->pos += n;
+    }
+    return at != NULL;
+}
+
+static pb_status
+write_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
+{
+    if (overwrite_lock_held(b, s, src, n)) {
+        return PB_OK;
+    }
+    uint64_t pos = s->append ? b->root.size : s->pos;
+    if (b->root.shared || pb_buf_is_inline(b)) {
+        stream_forget(s); /* its pages may be others afterwards */
+    }
+    pb_status st = pos == b->root.size && n < COPY_WITHOUT_GIL
+                       ? pb_buf_extend(b, src, n)
+                       : transfer_write_lock_held(b, pos, src, n);
+    if (st == PB_OK) {
+        s->pos = pos + n;
+    }
+    return st;
+}
+
+/* Growing the pool runs Python code, which may do anything to the stream: each attempt
+ * begins anew. */
+static int
+write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
+{
+    pb_status st;
+    bool may;
+    do {
+        buffer_lock(b);
+        may = may_change(s);
+        st = may && n ? write_lock_held(b, s, src, n) : PB_OK;
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, s->pos, n));
+    return !may ? stream_check_change(s) : st == PB_OK ? 0 : -1;
+}
+
+PyObject *
+stream_write_slow(pb_buf *b, stream *s, PyObject *data)
+{
+    Py_buffer view;
+    /* before the conversion for the sake of the message, after it for safety (I6) */
+    if (stream_check_change(s) < 0 || arg_bytes(data, &view) < 0) {
+        return NULL;
+    }
+    PyObject *result = PyLong_FromSsize_t(view.len);
+    if (result && write_bytes(b, s, view.buf, (uint64_t)view.len) < 0) {
+        Py_CLEAR(result);
+    }
+    arg_release(&view);
+    return result;
+}
+
+PyObject *
+stream_writelines(pb_buf *b, stream *s, PyObject *lines)
+{
+    PyObject *line;
+    if (stream_check_open(s) < 0) {
+        return NULL;
+    }
+    PyObject *iterator = PyObject_GetIter(lines);
+    if (iterator == NULL) {
+        return NULL;
+    }
+    while ((line = PyIter_Next(iterator)) != NULL) {
+        PyObject *count = stream_write(b, s, line);
+        Py_DECREF(line);
+        if (count == NULL) {
+            break;
+        }
+        Py_DECREF(count);
+    }
+    Py_DECREF(iterator);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

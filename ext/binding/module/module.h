@@ -1,0 +1,19 @@
+/* module/module.h: what the files of this folder share. */
+#ifndef PAGEBUF_MODULE_MODULE_H
+#define PAGEBUF_MODULE_MODULE_H
+
+#include "base/state.h"
+
+/* ---- module/names.c ---- */
+
+/* The name of an object with a tree, borrowed; NULL: it has none. */
+PyObject *
+name_of_holder(PyObject *obj);
+
+/* ---- module/raw.c ---- */
+
+PyObject *
+module_raw_addresses(PyObject *module, PyObject *args);
+extern const char raw_addresses_doc[];
+
+#endif

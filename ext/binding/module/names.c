@@ -1,0 +1,25 @@
+/* module/names.c: what the objects of each type are called, for reports. */
+#include "module/module.h"
+
+#include "buffer/object.h"
+#include "file/bytesio.h"
+#include "queue/object.h"
+
+PyObject *
+name_of_holder(PyObject *obj)
+{
+    module_state *state = state_of_buf(&((Holder *)obj)->b);
+    if (PyObject_TypeCheck(obj, state->buffer_type)) {
+        return buffer_name((BufferObject *)obj);
+    }
+    if (PyObject_TypeCheck(obj, state->queue_type)) {
+        return ((QueueObject *)obj)->name;
+    }
+    if (!PyObject_TypeCheck(obj, state->bytesio_type)) {
+        return NULL; /* the interpreter is ending, and the types are gone */
+    }
+    PyObject *dict = ((BytesIOObject *)obj)->dict; /* a file has attributes of its own */
+    PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
+    return name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) ? name
+                                                                                  : NULL;
+}

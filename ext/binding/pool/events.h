@@ -1,0 +1,38 @@
+/* pool/events.h: what comes up during a call and waits until no lock is held: damage becomes an
+ * exception, crossed marks become calls of on_pressure. */
+#ifndef PAGEBUF_POOL_EVENTS_H
+#define PAGEBUF_POOL_EVENTS_H
+
+#include "pool/object.h"
+
+/* Report pending events after a call, with no lock held: run the callbacks of the marks that were
+ * crossed, and, where `damage` is true, raise what was found.  -1 with an exception. */
+int
+pool_report_pending_slow(PoolObject *self, bool damage);
+
+static inline int
+pool_report_pending(PoolObject *self, bool damage)
+{
+    return PB_LIKELY(!self->pool.root->pending) ? 0
+                                                : pool_report_pending_slow(self, damage);
+}
+
+/* The result of a call on a tree; NULL with an exception where damage is pending. */
+static inline PyObject *
+unless_damaged(const pb_buf *b, PyObject *made)
+{
+    if (made && pool_report_pending(pool_object(b), true) < 0) {
+        Py_CLEAR(made);
+    }
+    return made;
+}
+
+/* Damage where nothing can be raised: in the dealloc of an object. */
+void
+pool_report_unraisable(PoolObject *self);
+
+PyObject *
+pool_set_marks(PoolObject *self, PyObject *marks);
+extern const char pool_set_marks_doc[];
+
+#endif

@@ -1,0 +1,139 @@
+/* pool/grow.c: the regions of a pool, which pagebuf.PagePool maps. */
+#include "pool/object.h"
+
+#include "pool/segv.h"
+#include "pool/trace.h"
+
+int
+pool_grow(PoolObject *self)
+{
+    self = pool_around(self->pool.root);
+    uint64_t before = self->pool.total;
+    PyObject *needed = PyLong_FromUnsignedLongLong(self->pool.short_by);
+    module_state *state = self->state;
+    if (needed == NULL) {
+        return -1;
+    }
+    Py_INCREF(self); /* Python code runs, which may drop whoever holds the pool */
+    PyObject *result = PyObject_CallMethodOneArg((PyObject *)self, state->str_grow, needed);
+    bool grown = self->pool.total > before;
+    if (result && !grown) {
+        PyErr_SetString(PyExc_MemoryError, "the pool added no region");
+    }
+    bool good = result && grown;
+    Py_DECREF(needed);
+    Py_XDECREF(result);
+    Py_DECREF(self);
+    return good ? 0 : -1;
+}
+
+/* Keep an export of the mmap for as long as the pool lives, and return its memory. */
+static Py_buffer *
+keep_export(PoolObject *self, PyObject *obj, uint64_t least)
+{
+    PyObject *memory = PyMemoryView_GetContiguous(obj, PyBUF_WRITE, 'C');
+    if (memory == NULL) {
+        return NULL;
+    }
+    Py_buffer *view = PyMemoryView_GET_BUFFER(memory);
+    if ((uint64_t)view->len < least) {
+        PyErr_Format(PyExc_ValueError, "a region of %zd bytes where %llu are needed",
+                     view->len, (unsigned long long)least);
+        view = NULL;
+    }
+    else if (PyList_Append(self->regions, memory) < 0) {
+        view = NULL;
+    }
+    Py_DECREF(memory);
+    return view;
+}
+
+const char pool_add_region_doc[] = PyDoc_STR(
+    "_add_region($self, payload, table, frames, fresh_zero, discard_zeroes, /)\n"
+    "--\n\n"
+    "Take a region of ``frames`` frames and its companion for the frame table.");
+
+PyObject *
+pool_add_region(PoolObject *self, PyObject *args)
+{
+    PyObject *payload, *table;
+    unsigned int frames;
+    int fresh_zero, discard_zeroes;
+    if (!PyArg_ParseTuple(args, "OOIpp:_add_region", &payload, &table, &frames, &fresh_zero,
+                          &discard_zeroes)) {
+        return NULL;
+    }
+    Py_buffer *memory = keep_export(self, payload, (uint64_t)frames << PB_PAGE_SHIFT);
+    size_t least = pb_pool_companion_bytes(&self->pool, frames);
+    Py_buffer *rows = memory ? keep_export(self, table, least) : NULL;
+    if (rows == NULL) {
+        return NULL;
+    }
+    if (pb_pool_add_region(&self->pool, memory->buf, rows->buf, frames, fresh_zero,
+                           discard_zeroes) != PB_OK) {
+        PyErr_Format(PyExc_MemoryError, "no frame numbers left for %u frames", frames);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char pool_next_region_doc[] = PyDoc_STR(
+    "_next_region($self, /)\n--\n\n"
+    "How many frames the next region spans by default.");
+
+PyObject *
+pool_next_region(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromUnsignedLong(pb_pool_next_region(&self->pool));
+}
+
+const char pool_companion_doc[] = PyDoc_STR(
+    "_companion_bytes($self, frames, /)\n--\n\n"
+    "Bytes of the companion region for so many frames; of the sample's for 0.");
+
+PyObject *
+pool_companion_bytes(PoolObject *self, PyObject *arg)
+{
+    unsigned long frames = PyLong_AsUnsignedLong(arg);
+    if (frames == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyLong_FromSize_t(frames ? pb_pool_companion_bytes(&self->pool, (uint32_t)frames)
+                                    : pb_pool_sample_bytes());
+}
+
+const char pool_add_sample_doc[] = PyDoc_STR(
+    "_add_sample($self, payload, table, every, /)\n--\n\n"
+    "Have one frame in ``every`` come from a small guarded region.");
+
+PyObject *
+pool_add_sample(PoolObject *self, PyObject *args)
+{
+    PyObject *payload, *table;
+    unsigned int every;
+    if (!PyArg_ParseTuple(args, "OOI:_add_sample", &payload, &table, &every)) {
+        return NULL;
+    }
+    Py_buffer *memory =
+        keep_export(self, payload, (uint64_t)PB_SAMPLE_FRAMES << PB_PAGE_SHIFT);
+    Py_buffer *rows = memory ? keep_export(self, table, pb_pool_sample_bytes()) : NULL;
+    if (rows == NULL) {
+        return NULL;
+    }
+    pb_pool_add_sample(&self->pool, memory->buf, rows->buf, every ? every : 1);
+    if (trace_begin(self) < 0) {
+        return NULL;
+    }
+    segv_watch(self->pool.map);
+    Py_RETURN_NONE;
+}
+
+const char pool_short_of_run_doc[] = PyDoc_STR(
+    "_short_of_run($self, /)\n--\n\n"
+    "Whether the frames that were missing last have to be one run.");
+
+PyObject *
+pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(self->pool.root->short_of_run);
+}

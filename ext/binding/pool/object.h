@@ -1,0 +1,148 @@
+/* pool/object.h: the pool as an object, and how everything with a tree finds its pool.
+ *
+ * A tree points to the pb_pool inside a PoolObject, and the object around the tree keeps a
+ * reference to that.  So pool and state are one subtraction away from any tree. */
+#ifndef PAGEBUF_POOL_OBJECT_H
+#define PAGEBUF_POOL_OBJECT_H
+
+#include "base/state.h" /* first: Python.h says which functions there are */
+
+#include "buffer/buf.h"
+
+#define SPARE_FILES 16
+
+struct event; /* pool/trace.c */
+
+/* Memory of pages that the buffer protocol has handed out.  Whoever hands it out keeps this, and
+ * a reference to the pool; the pool lists it, since the collector asks only objects. */
+typedef struct pool_export {
+    const pb_buf *of;
+    struct pool_export *next, **link; /* link NULL: not in the list */
+} pool_export;
+
+typedef struct PoolObject {
+    PyObject_HEAD
+    pb_pool pool;     /* lives as long as the object */
+    PyObject *module; /* a reference: `state` and its map live as long as the pool */
+    module_state *state;
+    struct PoolObject *parent; /* a reference; NULL: a root */
+    PyObject *regions;         /* a list of memoryviews, which keep the mmaps */
+    PyObject *weakrefs;
+    pool_export *exports;
+    struct event *events; /* who took and freed frames; NULL: nobody asks */
+    uint32_t event_count;
+    bool in_callback; /* callbacks of on_pressure are running */
+    unsigned spares;
+    PyObject *spare[SPARE_FILES]; /* memory of BytesIO objects that are gone */
+} PoolObject;
+
+/* How every object with a tree begins.  It has a reference to the PoolObject around b.pool. */
+typedef struct {
+    PyObject_HEAD
+    pb_buf b;
+} Holder;
+
+static inline PyObject *
+holder_of(const pb_buf *b)
+{
+    return (PyObject *)((char *)b - offsetof(Holder, b));
+}
+
+/* The object around a tree, borrowed.  NULL: there is none, or it is in its dealloc and must not
+ * come back to life. */
+static inline PyObject *
+object_around(const pb_buf *b)
+{
+    bool around = b && b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
+    return around ? holder_of(b) : NULL;
+}
+
+static inline PoolObject *
+pool_around(const pb_pool *pool)
+{
+    return (PoolObject *)((char *)pool - offsetof(PoolObject, pool));
+}
+
+static inline PoolObject *
+pool_object(const pb_buf *b)
+{
+    return pool_around(b->pool);
+}
+
+/* Unlike state_of this works while the type of the pool, which may be a caller's, is in its
+ * dealloc. */
+static inline module_state *
+state_of_buf(const pb_buf *b)
+{
+    return pool_object(b)->state;
+}
+
+/* ---- pool/type.c ---- */
+
+extern PyType_Spec pool_spec;
+
+/* The default pool, a new reference. */
+PoolObject *
+pool_default(module_state *state);
+
+/* The same for a type of ours or a subclass, in tp_new. */
+PoolObject *
+pool_default_for(PyTypeObject *type);
+
+/* The argument `pool`: a PagePool, borrowed, or NULL for None and no argument.  -1 with an
+ * exception. */
+int
+arg_pool(module_state *state, PyObject *obj, PoolObject **out);
+
+/* List and unlist an export; unlisting twice does no harm. */
+void
+pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of);
+void
+pool_remove_export(pool_export *e);
+
+/* ---- pool/grow.c ---- */
+
+/* Have the pool add the region that it was short of.  Runs Python code: no lock held. */
+int
+pool_grow(PoolObject *self);
+
+PyObject *
+pool_add_region(PoolObject *self, PyObject *args);
+PyObject *
+pool_add_sample(PoolObject *self, PyObject *args);
+PyObject *
+pool_next_region(PoolObject *self, PyObject *ignored);
+PyObject *
+pool_companion_bytes(PoolObject *self, PyObject *arg);
+PyObject *
+pool_short_of_run(PoolObject *self, PyObject *ignored);
+extern const char pool_add_region_doc[], pool_add_sample_doc[], pool_next_region_doc[],
+    pool_companion_doc[], pool_short_of_run_doc[];
+
+/* ---- pool/stats.c ---- */
+
+PyObject *
+pool_stats(PoolObject *self, PyObject *ignored);
+PyObject *
+pool_usage(PoolObject *self, PyObject *ignored);
+extern const char pool_stats_doc[], pool_usage_doc[];
+
+/* ---- pool/layout.c ---- */
+
+/* Add _FRAME_STATES to the module. */
+int
+layout_add(PyObject *module);
+
+PyObject *
+pool_frame_states(PoolObject *self, PyObject *ignored);
+extern const char pool_frame_states_doc[];
+
+/* ---- pool/region.c ---- */
+
+PyObject *
+module_region_of(PyObject *module, PyObject *address);
+PyObject *
+module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+extern const char region_of_doc[], is_valid_doc[];
+
+#endif

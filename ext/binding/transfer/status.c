@@ -1,0 +1,73 @@
+/* transfer/status.c: what follows an attempt: another one, an exception, or nothing. */
+#include "transfer/transfer.h"
+
+#include "pool/report.h"
+
+void
+raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
+{
+    module_state *state = state_of_buf(b);
+    switch (st) {
+    case PB_CAPACITY:
+        PyErr_Format(state->capacity_error,
+                     "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
+                     "(max_levels=%d)",
+                     (unsigned long long)n, (unsigned long long)off,
+                     (unsigned long long)pb_buf_capacity(b), (int)b->root.max_levels);
+        break;
+    case PB_LIMIT:
+        raise_limit(b->pool->root);
+        break;
+    case PB_RANGE:
+        PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
+                     (unsigned long long)n, (unsigned long long)off,
+                     (unsigned long long)b->root.size);
+        break;
+    case PB_FROZEN:
+        PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");
+        break;
+    case PB_PINNED:
+        PyErr_SetString(PyExc_BufferError, "live views forbid this change");
+        break;
+    default:
+        PyErr_Format(PyExc_SystemError, "pagebuf: unexpected status %d", (int)st);
+    }
+}
+
+/* Another thread may have reported the damage meanwhile. */
+static void
+raise_corrupt(const pb_buf *b)
+{
+    if (pool_report_pending(pool_object(b), true) == 0) {
+        PyErr_SetString(state_of_buf(b)->corruption_error, "the pool is damaged");
+    }
+}
+
+bool
+transfer_retry(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
+{
+    switch (*st) {
+    case PB_OK:
+        if (pool_report_pending(pool_object(b), !acquires) < 0) {
+            *st = PB_CORRUPT;
+        }
+        return false;
+    case PB_NEED_PAGES:
+        return pool_grow(pool_object(b)) == 0;
+    case PB_CORRUPT:
+        raise_corrupt(b);
+        return false;
+    default:
+        raise_status(b, *st, off, n);
+        return false;
+    }
+}
+
+int
+transfer_may_use(const pb_buf *b, const void *mem, uint64_t n)
+{
+    if (PB_LIKELY(pb_buf_may_use(b, mem, n))) {
+        return 0;
+    }
+    return pool_report_pending(pool_object(b), true);
+}

@@ -1,0 +1,154 @@
+/* view/export.c: the buffer protocol of a holder.
+ *
+ * A request to write, and a full request as memoryview() makes it, gets the live view of
+ * everything.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that do
+ * not change under it, and leaves the tree alone. */
+#include "view/object.h"
+
+#include "pool/trace.h"
+
+/* Up to so many bytes a plain request gets a copy: cheaper than sharing the tree. */
+#define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
+
+/* What an export keeps, in view->internal. */
+typedef struct {
+    PyObject *copy; /* a bytes object, or */
+    bool held;      /* a read snapshot of the tree, or */
+    bool pinned;    /* a live pin */
+    bool writable;
+    PoolObject *pool; /* of snapshot or pin: __init__ may give the object another one */
+    pool_export listed;
+    handed_out seen;
+    pb_pin pin;
+    pb_buf snapshot;
+} export;
+
+/* The length is read, then pinned: where another thread cut the buffer between, anew. */
+static int
+export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    e->writable = true;
+    while ((*n = transfer_size(b)) != 0) {
+        pinning p = {.n = *n, .pin = &e->pin};
+        if (view_pin_in(b, &p) == 0) {
+            e->pinned = true;
+            e->pool = p.pool;
+            *address = p.address;
+            return 0;
+        }
+        if (transfer_size(b) >= *n || !PyErr_ExceptionMatches(PyExc_IndexError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    *address = (uint8_t *)"";
+    return 0;
+}
+
+static int
+export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    e->copy = transfer_read(b, 0, UINT64_MAX);
+    if (e->copy == NULL) {
+        return -1;
+    }
+    *address = (uint8_t *)PyBytes_AS_STRING(e->copy);
+    *n = (uint64_t)PyBytes_GET_SIZE(e->copy);
+    return 0;
+}
+
+static pb_status
+snapshot_lock_held(pb_buf *b, export *e)
+{
+    pb_buf_init(&e->snapshot, b->pool, PB_MAX_LEVELS);
+    e->snapshot.root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = pb_buf_read_snapshot(&e->snapshot, b);
+    if (st == PB_OK) {
+        e->pool = (PoolObject *)Py_NewRef(pool_object(b));
+        e->held = true;
+    }
+    else {
+        pb_buf_fini(&e->snapshot);
+    }
+    return st;
+}
+
+static int
+export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    pb_status st;
+    do {
+        buffer_lock(b);
+        st = snapshot_lock_held(b, e);
+        buffer_unlock(b);
+    } while (transfer_acquire_again(b, &st, 0, b->root.size));
+    if (st != PB_OK) {
+        return -1;
+    }
+    *n = e->snapshot.root.size;
+    *address = *n ? pb_buf_one_run(&e->snapshot, 0, *n) : NULL;
+    return *address ? 0 : export_copy(&e->snapshot, e, address, n);
+}
+
+static void
+export_free(pb_buf *b, export *e)
+{
+    handed_back(&e->seen);
+    pool_remove_export(&e->listed);
+    Py_XDECREF(e->copy);
+    if (e->pinned) {
+        buffer_lock(b);
+        view_unpin(e->pool, &e->pin);
+        buffer_unlock(b);
+    }
+    if (e->held) {
+        buffer_lock(b);
+        pb_buf_end_snapshot(&e->snapshot, b);
+        trace_forget(&e->snapshot);
+        buffer_unlock(b);
+    }
+    Py_XDECREF(e->pool);
+    PyMem_Free(e);
+}
+
+static int
+export_fill(pb_buf *b, export *e, int flags, uint8_t **address, uint64_t *n)
+{
+    bool live = (flags & PyBUF_WRITABLE) || (flags & PyBUF_INDIRECT) == PyBUF_INDIRECT;
+    if (live && !b->root.frozen) {
+        return export_live(b, e, address, n);
+    }
+    return transfer_size(b) <= COPY_PLAIN ? export_copy(b, e, address, n)
+                                          : export_snapshot(b, e, address, n);
+}
+
+int
+holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    pb_buf *b = &((Holder *)self)->b;
+    uint8_t *address;
+    uint64_t n;
+    export *e = PyMem_Calloc(1, sizeof *e);
+    if (e == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (export_fill(b, e, flags, &address, &n) == 0 &&
+        PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
+        if (e->pool) { /* it is memory of the pool */
+            hand_out(&e->seen, state_of_buf(b), address, n);
+            pool_add_export(e->pool, &e->listed, b);
+        }
+        view->internal = e;
+        return 0;
+    }
+    view->obj = NULL;
+    export_free(b, e);
+    return -1;
+}
+
+void
+holder_releasebuffer(PyObject *self, Py_buffer *view)
+{
+    export_free(&((Holder *)self)->b, view->internal);
+}

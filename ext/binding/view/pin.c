@@ -1,0 +1,119 @@
+/* view/pin.c: pins on behalf of views. */
+#include "view/object.h"
+
+static pb_status
+pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
+{
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (p->off > b->root.size || p->n > b->root.size - p->off) {
+        return PB_RANGE; /* cut meanwhile, by another thread */
+    }
+    if (pb_buf_is_inline(b) || b->pins == NULL) {
+        pb_status st = pb_buf_open_pins(b, *pins);
+        if (st != PB_OK) {
+            return st;
+        }
+        *pins = NULL; /* it is the buffer's now */
+    }
+    return pb_buf_pin(b, p->off, p->n, p->pin, &p->address);
+}
+
+/* What was a tiny buffer is one again. */
+static void
+back_inline(pb_buf *b, pb_pin_list **pins)
+{
+    if (pb_buf_is_inline(b)) {
+        return;
+    }
+    if (b->pins) {
+        *pins = b->pins;
+        memset(*pins, 0, sizeof **pins);
+        b->pins = NULL;
+    }
+    pb_buf_demote(b);
+}
+
+static pb_status
+pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
+{
+    bool was_inline = pb_buf_is_inline(b);
+    pb_account_begin_trial(b->pool);
+    pb_status st = p->room ? p->room->begin(b, p->n, &p->off) : PB_OK;
+    if (st == PB_OK) {
+        st = pin_range(b, p, pins);
+        if (st != PB_OK && p->room) {
+            p->room->undo(b);
+        }
+        if (st != PB_OK && was_inline) {
+            back_inline(b, pins);
+        }
+    }
+    pb_account_end_trial(b->pool);
+    return st;
+}
+
+/* A view changes nothing, as the plain text has it; what it takes is a run. */
+static void
+say_what_is_in_the_way(const pinning *p)
+{
+    PyErr_Format(
+        PyExc_BufferError,
+        "%llu bytes at offset %llu asked in one run, but other live views keep pages of "
+        "theirs where they are; views() shows runs as they lie",
+        (unsigned long long)p->n, (unsigned long long)p->off);
+}
+
+static inline bool
+has_pins(const pb_buf *b)
+{
+    return !pb_buf_is_inline(b) && b->pins;
+}
+
+int
+view_pin_in(pb_buf *b, pinning *p)
+{
+    pb_pin_list *pins = NULL;
+    pb_status st = PB_OK;
+    bool ready;
+    do {
+        if (!has_pins(b) && pins == NULL) {
+            pins = PyMem_Calloc(1, sizeof *pins);
+            if (pins == NULL) {
+                PyErr_NoMemory();
+                return -1;
+            }
+        }
+        buffer_lock(b);
+        ready = has_pins(b) || pins; /* unless it began anew meanwhile */
+        st = ready ? pin_lock_held(b, p, &pins) : PB_OK;
+        if (ready && st == PB_OK) {
+            p->pool = (PoolObject *)Py_NewRef(pool_object(b));
+        }
+        buffer_unlock(b);
+    } while (!ready || transfer_acquire_again(b, &st, p->off, p->n));
+    PyMem_Free(pins);
+    if (st == PB_PINNED) {
+        say_what_is_in_the_way(p);
+    }
+    return st == PB_OK ? 0 : -1;
+}
+
+int
+view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
+{
+    pinning p = {.off = off, .n = n, .pin = pin};
+    int result = view_pin_in(b, &p);
+    *address = p.address;
+    Py_XDECREF(p.pool); /* the object keeps it: files begin anew without exports only */
+    return result;
+}
+
+void
+view_unpin(PoolObject *pool, pb_pin *pin)
+{
+    if (pin->count) {
+        pb_pin_release(&pool->pool, pin);
+    }
+}
