@@ -177,40 +177,28 @@ class PicoRing(Ring):
 
     name = "picoring"
     requires = ("picoring",)
+    face, push, pop = "PicoRingByte", "push_bytes", "pop_bytes"
 
     def ring(self, capacity: int) -> Any:
-        return import_module("picoring").PicoRingByte(capacity + 1)
+        return getattr(import_module("picoring"), self.face)(capacity + 1)
 
     def put(self, ring: Any, data: bytes) -> Any:
-        return ring.push_bytes(data)
+        return getattr(ring, self.push)(data)
 
     def take_all(self, ring: Any) -> bytes:
-        return bytes(ring.pop_bytes(ring.len()))
+        return bytes(getattr(ring, self.pop)(ring.len()))
 
     def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
         ring = self.ring(capacity)
-        names = {"push_bytes": ring.push_bytes, "pop_bytes": ring.pop_bytes}
-        return Op(names, "push_bytes(piece)", "pop_bytes(size)")
+        names = {name: getattr(ring, name) for name in (self.push, self.pop)}
+        return Op(names, f"{self.push}(piece)", f"{self.pop}(size)")
 
 
 class PicoQueue(PicoRing):
     """`picoring.PicoQueueByte`: the same, with another face."""
 
     name = "picoring queue"
-
-    def ring(self, capacity: int) -> Any:
-        return import_module("picoring").PicoQueueByte(capacity + 1)
-
-    def put(self, ring: Any, data: bytes) -> Any:
-        return ring.push_bulk(data)
-
-    def take_all(self, ring: Any) -> bytes:
-        return bytes(ring.pop_bulk(ring.len()))
-
-    def queue(self, capacity: int, size: int) -> Op:  # noqa: ARG002
-        ring = self.ring(capacity)
-        names = {"push_bulk": ring.push_bulk, "pop_bulk": ring.pop_bulk}
-        return Op(names, "push_bulk(piece)", "pop_bulk(size)")
+    face, push, pop = "PicoQueueByte", "push_bulk", "pop_bulk"
 
 
 class BoostRing(Ring):

@@ -192,6 +192,22 @@ class PageMap:
         assert st.shared == 0
 
 
+def written(size: int) -> PageMap:
+    """The map of a buffer of so many bytes, written from the first on."""
+    expected = PageMap()
+    expected.write(0, size)
+    return expected
+
+
+def cut_down(buf: Any, expected: PageMap, sizes: Iterable[int]) -> None:
+    """Truncate a buffer of the pattern to one size after the other; its bytes and its shape."""
+    for size in sizes:
+        buf.truncate(size)
+        expected.truncate(size)
+        expected.assert_shape(buf)
+        assert buf.tobytes() == pattern(0, size)
+
+
 def is_inline(buf: Any) -> bool:
     """Do its bytes lie in the object itself?  Then it draws nothing from the pool."""
     return INLINE > 0 and (not buf or buf.walk(0).stop == "inline")

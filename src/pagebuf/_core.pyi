@@ -1,6 +1,17 @@
 from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from io import BufferedIOBase
-from typing import Any, BinaryIO, Final, Literal, Never, Self, SupportsIndex, final, overload
+from typing import (
+    Any,
+    BinaryIO,
+    Final,
+    Literal,
+    Never,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    final,
+    overload,
+)
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer, structseq
 from numpy.typing import DTypeLike, NDArray
@@ -8,6 +19,10 @@ from typing_extensions import disjoint_base
 
 from pagebuf.delta import Delta
 from pagebuf.pool import PagePool
+
+_Sought: TypeAlias = ReadableBuffer | SupportsIndex
+_Affix: TypeAlias = ReadableBuffer | tuple[ReadableBuffer, ...]
+_Bound: TypeAlias = SupportsIndex | None
 
 PAGE_SIZE: Final[int]
 FANOUT: Final[int]
@@ -304,55 +319,13 @@ class PageBuffer(MutableSequence[int]):
     def copy(self) -> PageBuffer: ...
     def reverse(self) -> None: ...
     def resize(self, size: SupportsIndex, /) -> None: ...
-    def find(
-        self,
-        sub: ReadableBuffer | SupportsIndex,
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> int: ...
-    def rfind(
-        self,
-        sub: ReadableBuffer | SupportsIndex,
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> int: ...
-    def index(
-        self,
-        sub: ReadableBuffer | SupportsIndex,
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> int: ...
-    def rindex(
-        self,
-        sub: ReadableBuffer | SupportsIndex,
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> int: ...
-    def count(
-        self,
-        sub: ReadableBuffer | SupportsIndex,
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> int: ...
-    def startswith(
-        self,
-        prefix: ReadableBuffer | tuple[ReadableBuffer, ...],
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> bool: ...
-    def endswith(
-        self,
-        suffix: ReadableBuffer | tuple[ReadableBuffer, ...],
-        start: SupportsIndex | None = None,
-        end: SupportsIndex | None = None,
-        /,
-    ) -> bool: ...
+    def find(self, sub: _Sought, start: _Bound = None, end: _Bound = None, /) -> int: ...
+    def rfind(self, sub: _Sought, start: _Bound = None, end: _Bound = None, /) -> int: ...
+    def index(self, sub: _Sought, start: _Bound = None, end: _Bound = None, /) -> int: ...
+    def rindex(self, sub: _Sought, start: _Bound = None, end: _Bound = None, /) -> int: ...
+    def count(self, sub: _Sought, start: _Bound = None, end: _Bound = None, /) -> int: ...
+    def startswith(self, prefix: _Affix, start: _Bound = None, end: _Bound = None, /) -> bool: ...
+    def endswith(self, suffix: _Affix, start: _Bound = None, end: _Bound = None, /) -> bool: ...
     def read(self, offset: SupportsIndex, size: SupportsIndex | None = -1, /) -> bytes: ...
     def readinto(self, offset: SupportsIndex, dst: WriteableBuffer, /) -> int: ...
     def tobytes(self) -> bytes: ...

@@ -11,21 +11,11 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE
+from tests.oom import MOST_POINTS, attempt, needs_testcapi
 from tests.support import pattern
 
-try:
-    import _testcapi
-except ImportError:
-    _testcapi = None
+pytestmark = [pytest.mark.alone, needs_testcapi]
 
-pytestmark = [
-    pytest.mark.alone,
-    pytest.mark.skipif(
-        _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
-    ),
-]
-
-MOST_POINTS = 300  # far more than any call has
 LONG = pattern(0, 9 * PAGE + 3, salt=1).replace(b"\x07", b"\n")
 TARGET = bytearray(2 * PAGE + 1)
 STATE = (LONG, 400, {"added": 1})
@@ -82,18 +72,6 @@ def new_pagefile(size: int, shared: bool) -> Any:
 def condition(file: Any) -> Any:
     whole = file.getvalue() if isinstance(file, pagebuf.BytesIO) else file.buffer.tobytes()
     return whole, file.tell(), dict(file.__dict__)
-
-
-def attempt(call: Callable[[Any], Any], file: Any, first: int, last: int) -> bool:
-    """The call, with the requests for memory from the first to the last one failing."""
-    try:
-        _testcapi.set_nomemory(first, last)
-        call(file)
-    except MemoryError:
-        return False
-    finally:
-        _testcapi.remove_mem_hooks()
-    return True
 
 
 def sweep(call: Callable[[Any], Any], make: Callable[[], Any], single: bool) -> None:

@@ -17,6 +17,7 @@ import pytest
 import pagebuf
 from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError
 from tests.helpers import PAGE, around, drawing, reach
+from tests.sly import Sly
 from tests.support import pattern
 
 SIZES = [n for n in around(0, 16, PAGE, 2 * PAGE, reach(1), reach(1) + PAGE) if n <= 1 << 17]
@@ -697,17 +698,6 @@ def test_out_of_memory_changes_nothing(name, shared):
 # ---- Python code that runs in between ----
 
 
-class Index:
-    """An int whose conversion does something to the queue."""
-
-    def __init__(self, value, action):
-        self.value, self.action = value, action
-
-    def __index__(self):
-        self.action()
-        return self.value
-
-
 ACTIONS = {
     "clear": lambda q: q.clear(),
     "put": lambda q: q.put(bytes(3 * PAGE)),
@@ -726,7 +716,7 @@ def test_reentrant_index(pool, method, action):
     queue = queue_of(pool, pattern(0, 2 * PAGE))
     queue.reserve(10)
     with contextlib.suppress(ValueError, BufferError, ZeroDivisionError):
-        getattr(queue, method)(Index(PAGE, lambda: ACTIONS[action](queue)))
+        getattr(queue, method)(Sly(PAGE, lambda: ACTIONS[action](queue)))
     queue.check()
     queue.put(b"!")
     assert queue.get().endswith(b"!")

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 
 import pagebuf
 from tests.helpers import FANOUT, PAGE, around, reach
+from tests.plain import plain_punch, plain_truncate, plain_write
 from tests.support import (
     ALL_LEVELS,
     INLINE,
@@ -48,19 +49,15 @@ class Model:
         self.map = PageMap()
 
     def write(self, at, new):
-        if new:
-            self.data.extend(bytes(max(0, at - len(self.data))))
-            self.data[at : at + len(new)] = new
+        plain_write(self.data, at, new)
         self.map.write(at, len(new))
 
     def truncate(self, size):
-        self.data.extend(bytes(max(0, size - len(self.data))))
-        del self.data[size:]
+        plain_truncate(self.data, size)
         self.map.truncate(size)
 
     def punch(self, at, size):
-        stop = min(len(self.data), at + size)
-        self.data[at:stop] = bytes(max(0, stop - at))
+        plain_punch(self.data, at, size)
         if size:
             self.map.punch(at, size)
 

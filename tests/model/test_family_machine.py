@@ -17,19 +17,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 import pagebuf
 from tests.helpers import PAGE
+from tests.model.strategies import around_pages
+from tests.plain import plain_punch, plain_truncate, plain_write
 from tests.support import assert_accounted, pattern
 
 MOST = 24 * PAGE
 FAMILY = 7
 
-offsets = st.one_of(
-    st.integers(0, MOST),
-    st.builds(lambda page, by: max(0, page * PAGE + by), st.integers(0, 23), st.integers(-2, 2)),
-)
-sizes = st.one_of(
-    st.integers(0, 5 * PAGE),
-    st.builds(lambda pages, by: max(0, pages * PAGE + by), st.integers(0, 9), st.integers(-1, 1)),
-)
+offsets = around_pages(23, by=2, most=MOST)
+sizes = around_pages(9, by=1, most=5 * PAGE)
 
 
 @dataclass
@@ -39,12 +35,6 @@ class Member:
     buf: Any
     model: bytearray
     live: list[tuple[memoryview, int]] = field(default_factory=list)  # and where it began
-
-    def overlay(self, offset: int, data: bytes) -> None:
-        """What a write does; none past the end without bytes."""
-        if data:
-            self.model.extend(bytes(max(0, offset - len(self.model))))
-            self.model[offset : offset + len(data)] = data
 
 
 class Family(RuleBasedStateMachine):
@@ -111,22 +101,19 @@ class Family(RuleBasedStateMachine):
         if self.fits(member, 0):
             data = pattern(0, size, salt)
             member.buf.write(offset, data)
-            member.overlay(offset, data)
+            plain_write(member.model, offset, data)
 
     @rule(member=members, offset=offsets, size=sizes)
     def punch(self, member: Member, offset: int, size: int) -> None:
         if self.fits(member, 0):
             member.buf.punch(offset, size)
-            end = min(len(member.model), offset + size)
-            if offset < end:
-                member.model[offset:end] = bytes(end - offset)
+            plain_punch(member.model, offset, size)
 
     @rule(member=members, size=offsets)
     def truncate(self, member: Member, size: int) -> None:
         if self.fits(member, 0):
             member.buf.truncate(size)
-            del member.model[size:]
-            member.model.extend(bytes(size - len(member.model)))
+            plain_truncate(member.model, size)
 
     @rule(member=members, size=sizes)
     def take(self, member: Member, size: int) -> None:
@@ -151,7 +138,7 @@ class Family(RuleBasedStateMachine):
             at += apart % PAGE
         data = bytes(source.model[start : start + size])
         assert to.buf.copy_range(at, source.buf, start, size) == len(data)
-        to.overlay(at, data)
+        plain_write(to.model, at, data)
 
     @rule(member=members, offset=offsets, size=sizes)
     def collapse(self, member: Member, offset: int, size: int) -> None:

@@ -17,20 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import pagebuf
 from tests.helpers import PAGE
+from tests.model.strategies import around_pages
+from tests.plain import plain_punch, plain_truncate, plain_write
 from tests.support import assert_accounted, pattern, pool_counts
 
 MOST = 16 * PAGE
 POOLS = 6
 BUFFERS = 8
 
-offsets = st.one_of(
-    st.integers(0, MOST),
-    st.builds(lambda page, by: max(0, page * PAGE + by), st.integers(0, 15), st.integers(-2, 2)),
-)
-sizes = st.one_of(
-    st.integers(0, 4 * PAGE),
-    st.builds(lambda pages, by: max(0, pages * PAGE + by), st.integers(0, 7), st.integers(-1, 1)),
-)
+offsets = around_pages(15, by=2, most=MOST)
+sizes = around_pages(7, by=1, most=4 * PAGE)
 limits = st.one_of(st.none(), st.integers(0, 40))
 tight = st.one_of(st.none(), st.integers(4, 40))  # what the children may hold together is more
 picks = st.integers(0, 1000)
@@ -191,23 +187,20 @@ class Pools(RuleBasedStateMachine):
     @rule(pick=picks, offset=offsets, size=sizes, salt=st.integers(0, 99))
     def write(self, pick: int, offset: int, size: int, salt: int) -> None:
         member, data = self.changeable(pick), pattern(0, size, salt)
-        if member and self.try_to(member.branch, member.buf.write, offset, data)[0] and data:
-            member.model.extend(bytes(max(0, offset - len(member.model))))
-            member.model[offset : offset + size] = data
+        if member and self.try_to(member.branch, member.buf.write, offset, data)[0]:
+            plain_write(member.model, offset, data)
 
     @rule(pick=picks, size=offsets)
     def truncate(self, pick: int, size: int) -> None:
         member = self.changeable(pick)
         if member and self.try_to(member.branch, member.buf.truncate, size)[0]:
-            del member.model[size:]
-            member.model.extend(bytes(size - len(member.model)))
+            plain_truncate(member.model, size)
 
     @rule(pick=picks, offset=offsets, size=sizes)
     def punch(self, pick: int, offset: int, size: int) -> None:
         member = self.changeable(pick)
         if member and self.try_to(member.branch, member.buf.punch, offset, size)[0]:
-            end = min(len(member.model), offset + size)
-            member.model[offset:end] = bytes(max(0, end - offset))
+            plain_punch(member.model, offset, size)
 
     @rule(pick=picks)
     def clear(self, pick: int) -> None:
@@ -230,9 +223,8 @@ class Pools(RuleBasedStateMachine):
         done, _ = self.try_to(
             member.branch, member.buf.copy_range, at, other.buf, start, size, source=other.branch
         )
-        if done and data:
-            member.model.extend(bytes(max(0, at - len(member.model))))
-            member.model[at : at + len(data)] = data
+        if done:
+            plain_write(member.model, at, data)
 
     @rule(pick=picks, to=picks)
     def restore(self, pick: int, to: int) -> None:

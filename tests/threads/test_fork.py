@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -48,6 +49,14 @@ def use(pool: PagePool, *bufs: PageBuffer) -> None:
     pool.check()
 
 
+def fork_beside(crew: Crew, child: Callable[[], None]) -> None:
+    """Let children do it while the crew works."""
+    with crew:
+        for _ in range(FORKS):
+            in_child(child)
+        crew.stop.set()
+
+
 def test_fork_while_threads_write(pool: PagePool) -> None:
     """Every write is whole in the child, also the one that was under way."""
     bufs = [PageBuffer(bytes(BIG), pool=pool) for _ in range(3)]
@@ -64,10 +73,7 @@ def test_fork_while_threads_write(pool: PagePool) -> None:
         use(pool, *bufs)
 
     crew = Crew(*[lambda buf=buf: write(buf) for buf in bufs])  # type: ignore[misc]
-    with crew:
-        for _ in range(FORKS):
-            in_child(child)
-        crew.stop.set()
+    fork_beside(crew, child)
     for buf in bufs:
         assert uniform(buf.tobytes())
         buf.check()
@@ -86,10 +92,7 @@ def test_fork_while_threads_read(pool: PagePool) -> None:
             assert uniform(buf.read(0))
 
     crew = Crew(*[read] * 3)
-    with crew:
-        for _ in range(FORKS):
-            in_child(child)
-        crew.stop.set()
+    fork_beside(crew, child)
 
 
 def test_fork_while_threads_copy_ranges(pool: PagePool) -> None:
@@ -101,10 +104,7 @@ def test_fork_while_threads_copy_ranges(pool: PagePool) -> None:
             one.copy_range(1, other, 0, LARGE)
 
     crew = Crew(lambda: copy(*bufs), lambda: copy(*reversed(bufs)))
-    with crew:
-        for _ in range(FORKS):
-            in_child(lambda: use(pool, *bufs))
-        crew.stop.set()
+    fork_beside(crew, lambda: use(pool, *bufs))
 
 
 def test_fork_while_threads_send(pool: PagePool) -> None:
@@ -133,10 +133,7 @@ def test_fork_while_threads_send(pool: PagePool) -> None:
         pool.check()
 
     crew = Crew(send, drain)
-    with crew:
-        for _ in range(FORKS):
-            in_child(child)
-        crew.stop.set()
+    fork_beside(crew, child)
     ours.close()
     theirs.close()
 
@@ -157,10 +154,7 @@ def test_fork_while_threads_fill_queues(pool: PagePool) -> None:
         pool.check()
 
     crew = Crew(fill, fill)
-    with crew:
-        for _ in range(FORKS):
-            in_child(child)
-        crew.stop.set()
+    fork_beside(crew, child)
 
 
 class Stopping(PagePool):

@@ -10,14 +10,7 @@ import numpy as np
 
 from pagebuf._core import _FRAME_STATES, PAGE_SIZE
 from pagebuf._text import count_text, number_text, size_text
-from pagebuf.picture._style import (
-    COLOURS,
-    MIXED,
-    PALE,
-    WIDTH,
-    add_title,
-    new_figure,
-)
+from pagebuf.picture._style import COLOURS, MIXED, PALE, WIDTH, add_title, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -119,11 +119,9 @@ step_prepare(player *y)
     pb_status st;
     DOING("prepare %" PRIu64 " at %" PRIu64, n, off);
     GROWING(y->p.mem, st, pb_buf_prepare(&y->p.b, off, n));
-    if (!model_fits(&y->p.m, off, n)) {
-        CHECK_EQ(st, PB_CAPACITY);
+    if (!model_lets(&y->p.m, off, n, st)) {
         return;
     }
-    CHECK_OK(st);
     fill(&y->c, y->bytes, n);
     pb_buf_copy_in(&y->p.b, off, y->bytes, n);
     model_write(&y->p.m, off, y->bytes, n);
@@ -141,13 +139,10 @@ step_prepare_kept(player *y)
     pb_status st;
     DOING("prepare_kept %" PRIu64 " at %" PRIu64, n, off);
     GROWING(y->p.mem, st, pb_buf_prepare_kept(&y->p.b, off, n));
-    if (!model_fits(&y->p.m, off, n)) {
-        CHECK_EQ(st, PB_CAPACITY);
-        return;
+    if (model_lets(&y->p.m, off, n, st)) {
+        model_write(&y->p.m, off, NULL, n);
+        pb_buf_remember_tail(&y->p.b);
     }
-    CHECK_OK(st);
-    model_write(&y->p.m, off, NULL, n);
-    pb_buf_remember_tail(&y->p.b);
 }
 
 static inline void

@@ -15,10 +15,7 @@ start(bool fresh_zero, unsigned max_levels)
 static void
 stop(void)
 {
-    AGREE(&p.b, &p.m);
-    pair_fini(&p);
-    CHECK_EMPTY(&mem.pool);
-    memory_fini(&mem);
+    pair_end(&p);
 }
 
 /* ---- shape ---- */

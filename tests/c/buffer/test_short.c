@@ -398,47 +398,19 @@ sweep_shapes(const operation *op)
     memory_fini(&mem);
 }
 
-static void
-test_write(void)
-{
-    sweep_shapes(&operations[0]);
-}
+#define SWEEP_OF(name, number)             \
+    static void name(void)                 \
+    {                                      \
+        sweep_shapes(&operations[number]); \
+    }
 
-static void
-test_prepare(void)
-{
-    sweep_shapes(&operations[1]);
-}
-
-static void
-test_extend(void)
-{
-    sweep_shapes(&operations[2]);
-}
-
-static void
-test_truncate(void)
-{
-    sweep_shapes(&operations[3]);
-}
-
-static void
-test_punch(void)
-{
-    sweep_shapes(&operations[4]);
-}
-
-static void
-test_drop_front(void)
-{
-    sweep_shapes(&operations[5]);
-}
-
-static void
-test_prepare_kept(void)
-{
-    sweep_shapes(&operations[6]);
-}
+SWEEP_OF(test_write, 0)
+SWEEP_OF(test_prepare, 1)
+SWEEP_OF(test_extend, 2)
+SWEEP_OF(test_truncate, 3)
+SWEEP_OF(test_punch, 4)
+SWEEP_OF(test_drop_front, 5)
+SWEEP_OF(test_prepare_kept, 6)
 
 /* Once memory has come, the call that failed goes through, and so do those after it. */
 static void
@@ -451,10 +423,7 @@ test_growing_one_frame_at_a_time(void)
     pair_scribble(&p, pb_reach(3) - 5, 10, 1); /* as many regions as it takes, one by one */
     AGREE(&p.b, &p.m);
     pair_scribble(&p, 0, 4 * PB_PAGE_SIZE, 2);
-    AGREE(&p.b, &p.m);
-    pair_fini(&p);
-    CHECK_EMPTY(&mem.pool);
-    memory_fini(&mem);
+    pair_end(&p);
 }
 
 int

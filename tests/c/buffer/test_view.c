@@ -23,10 +23,7 @@ start(uint64_t pages)
 static void
 stop(void)
 {
-    AGREE(&p.b, &p.m);
-    pair_fini(&p);
-    CHECK_EMPTY(&mem.pool);
-    memory_fini(&mem);
+    pair_end(&p);
 }
 
 /* Every other page is a hole, and what is there lies in no order. */
@@ -178,6 +175,21 @@ test_a_copy_that_gets_no_memory_changes_nothing(void)
     stop();
 }
 
+/* `to` becomes what `from` is; with a pin list it stays a tree. */
+static void
+restore(pair *to, pair *from)
+{
+    bool pins = to->m.pins;
+    CHECK_OK(pb_buf_restore(&to->b, &from->b));
+    model_fini(&to->m);
+    model_copy(&to->m, &from->m);
+    to->m.pins = pins;
+    if (pins) {
+        model_promote(&to->m);
+    }
+    AGREE(&to->b, &to->m);
+}
+
 static void
 test_restore(void)
 {
@@ -198,11 +210,7 @@ test_restore(void)
     CHECK_STATUS(pb_buf_restore(&p.b, &old.b), PB_FROZEN);
     p.b.root.frozen = 0;
     AGREE(&p.b, &p.m);
-    CHECK_OK(pb_buf_restore(&p.b, &old.b));
-    model_fini(&p.m);
-    model_copy(&p.m, &old.m);
-    p.m.pins = true;
-    AGREE(&p.b, &p.m);
+    restore(&p, &old);
     pair_scribble(&p, 5, PB_PAGE_SIZE, 3);
     AGREE(&p.b, &p.m);
     AGREE(&old.b, &old.m);
@@ -222,17 +230,8 @@ test_share_and_restore_of_tiny_buffers(void)
     pair_scribble(&copy, 3, 2, 2);
     AGREE(&tiny.b, &tiny.m);
     AGREE(&copy.b, &copy.m);
-    CHECK_OK(pb_buf_restore(&p.b, &tiny.b));
-    model_fini(&p.m);
-    model_copy(&p.m, &tiny.m);
-    p.m.pins = true;
-    model_promote(&p.m);
-    AGREE(&p.b, &p.m);
-    CHECK_OK(pb_buf_restore(&tiny.b, &p.b));
-    model_fini(&tiny.m);
-    model_copy(&tiny.m, &p.m);
-    tiny.m.pins = false;
-    AGREE(&tiny.b, &tiny.m);
+    restore(&p, &tiny);
+    restore(&tiny, &p);
     pair_clear(&tiny);
     AGREE(&tiny.b, &tiny.m);
     pair_fini(&tiny);
@@ -318,10 +317,7 @@ test_a_frozen_buffer_refuses_every_change(void)
         CHECK_STATUS(pb_buf_truncate(&p.b, p.m.size + 1), PB_FROZEN);
         CHECK_STATUS(pb_buf_punch(&p.b, 0, 5), PB_FROZEN);
         CHECK_STATUS(pb_buf_drop_front(&p.b, 1), PB_FROZEN);
-        AGREE(&p.b, &p.m);
-        pair_fini(&p);
-        CHECK_EMPTY(&mem.pool);
-        memory_fini(&mem);
+        pair_end(&p);
     }
 }
 

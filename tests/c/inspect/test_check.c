@@ -26,10 +26,7 @@ start(void)
 static void
 stop(void)
 {
-    AGREE(&p.b, &p.m);
-    pair_fini(&p);
-    CHECK_EMPTY(pool);
-    memory_fini(&mem);
+    pair_end(&p);
 }
 
 /* The buffer's check says so, and the pool's check says the same. */

@@ -11,7 +11,8 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, reach
-from tests.support import PageMap, assert_pool, filled, pattern, unchanged
+from tests.sly import Sly, WrongError, wrong
+from tests.support import assert_pool, filled, pattern, unchanged, written
 
 SIZE = reach(1) + PAGE + 3
 ACTIONS = {
@@ -54,23 +55,18 @@ def _readinto(buf, at):
     return buf.readinto(at, target), bytes(target)
 
 
-class Sly:
-    """A number that acts before it tells its value."""
-
-    def __init__(self, value, act):
-        self.value, self.act = value, act
-
-    def __index__(self):
-        act, self.act = self.act, lambda: None
-        act()
-        return self.value
-
-
 def outcome(call):
     try:
         return call()
     except (IndexError, ValueError, OverflowError) as error:
         return type(error)
+
+
+def assert_alike(buf, model):
+    assert (len(buf), buf.extents()) == (len(model), model.extents())
+    assert buf[: reach(1) + 6 * PAGE] == model[: reach(1) + 6 * PAGE]
+    buf.check()
+    buf.pool.check()
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -89,23 +85,14 @@ def test_numbers_that_change_the_buffer(pool, call, action):
 
     assert outcome(lambda: NUMBERS[call](buf, lambda value: Sly(value, act))) == wanted
     assert acted
-    assert (len(buf), buf.extents()) == (len(model), model.extents())
-    assert buf[: reach(1) + 6 * PAGE] == model[: reach(1) + 6 * PAGE]
-    buf.check()
-    pool.check()
+    assert_alike(buf, model)
 
 
 @pytest.mark.parametrize("call", NUMBERS)
 def test_numbers_that_raise(pool, call):
-    class WrongError(Exception):
-        pass
-
-    def act():
-        raise WrongError
-
     buf = filled(pool, SIZE)
     with unchanged(buf), pytest.raises(WrongError) as info:
-        NUMBERS[call](buf, lambda value: Sly(value, act))
+        NUMBERS[call](buf, lambda value: Sly(value, wrong))
     del info
 
 
@@ -169,10 +156,7 @@ def test_sources_that_change_the_buffer(pool, call, action):
     source = SlySource(data, on_get=lambda: ACTIONS[action](buf))
     assert outcome(lambda: SOURCES[call](buf, source)) == wanted
     assert (source.gets, source.releases) == (1, 1), "asked for once, given back once"
-    assert (len(buf), buf.extents()) == (len(model), model.extents())
-    assert buf[: reach(1) + 6 * PAGE] == model[: reach(1) + 6 * PAGE]
-    buf.check()
-    pool.check()
+    assert_alike(buf, model)
 
 
 @needs_buffer
@@ -188,10 +172,7 @@ def test_sources_that_change_the_buffer_when_given_back(pool, call, action):
     if call != "+=":  # tells the length, which the action has changed by then
         assert got == wanted
     assert source.releases == 1
-    assert (len(buf), buf.extents()) == (len(model), model.extents())
-    assert buf[: reach(1) + 6 * PAGE] == model[: reach(1) + 6 * PAGE]
-    buf.check()
-    pool.check()
+    assert_alike(buf, model)
 
 
 @needs_buffer
@@ -211,15 +192,9 @@ def test_targets_that_change_the_buffer(pool, action):
 @needs_buffer
 @pytest.mark.parametrize("call", SOURCES)
 def test_sources_that_raise(pool, call):
-    class WrongError(Exception):
-        pass
-
-    def act():
-        raise WrongError
-
     buf = filled(pool, SIZE)
     with unchanged(buf), pytest.raises(WrongError) as info:
-        SOURCES[call](buf, SlySource(b"x" * PAGE, on_get=act))
+        SOURCES[call](buf, SlySource(b"x" * PAGE, on_get=wrong))
     del info
 
 
@@ -335,6 +310,4 @@ def test_a_region_taken_by_somebody_else():
         BusyPool.act = staticmethod(lambda: None)
     assert buf.tobytes() == pattern(0, 3) + data
     assert_pool(pool, [buf, hog])
-    expected = PageMap()
-    expected.write(0, 3 + len(data))
-    expected.assert_shape(buf)
+    written(3 + len(data)).assert_shape(buf)

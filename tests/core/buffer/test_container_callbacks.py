@@ -10,6 +10,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, reach
+from tests.sly import Sly, WrongError, wrong
 from tests.support import filled, pattern, unchanged
 
 SIZE = reach(1) + PAGE + 3
@@ -27,18 +28,9 @@ ACTIONS = {
 }
 
 
-class Sly:
-    """Acts before it tells its value: as a number, or as an iterable of ints."""
-
-    def __init__(self, value, act):
-        self.value, self.act = value, act
-
-    def __index__(self):
-        self.act()
-        return self.value
-
-
 class SlyIterable(Sly):
+    """Iterables of ints act before they tell the first."""
+
     __index__ = None
 
     def __iter__(self):
@@ -168,14 +160,6 @@ def test_iterables_that_change_the_buffer(pool, call, kind, action):
 @pytest.mark.parametrize("call", TAKES_BUFFERS)
 def test_buffers_that_change_the_buffer(pool, call, action):
     check(pool, TAKES_BUFFERS[call], BYTES, lambda act: SlyBuffer(BYTES, act), action)
-
-
-class WrongError(Exception):
-    pass
-
-
-def wrong():
-    raise WrongError
 
 
 @pytest.mark.parametrize("call", NUMBERS)

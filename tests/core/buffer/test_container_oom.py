@@ -3,14 +3,13 @@ pool's limit refuses at every count of frames; each byte, the length and the cou
 
 from __future__ import annotations
 
-import gc
 import operator
 
 import pytest
 
 import pagebuf
-from tests.core.buffer.test_oom import needs_testcapi, sweep, warm_pool
 from tests.helpers import PAGE, reach
+from tests.oom import needs_testcapi, sweep_beside_twin, warm_pool
 from tests.support import (
     FEW,
     SHAPES,
@@ -92,20 +91,7 @@ CASES = [
 def test_no_memory_for_python(shape, call):
     """The frames are there; the objects of Python are not."""
     change = {**LOOKING, **CHANGING}[call]
-    twin = SHAPES[shape](warm_pool())
-    change(twin)
-    gc.collect(0)
-    gc.disable()
-    try:
-        *done, _ = sweep(
-            {**LOOKING, **CHANGING}[call], lambda: SHAPES[shape](warm_pool()), pool_state
-        )
-    finally:
-        gc.enable()
-    for buf in done:
-        assert (len(buf), contents(buf)) == (len(twin), contents(twin))
-        buf.check()
-        buf.pool.check()
+    sweep_beside_twin(change, lambda: SHAPES[shape](warm_pool()), pool_state)
 
 
 def shared_shape(shape, pool):

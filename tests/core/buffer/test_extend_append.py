@@ -8,7 +8,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, reach
-from tests.support import PageMap, filled, pattern, refused, unchanged
+from tests.support import filled, pattern, refused, unchanged, written
 
 PIECES = [1, 3, PAGE // 4, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 5 * PAGE + 3]
 OLD_SIZES = [0, 1, PAGE - 1, PAGE, PAGE + 1, reach(1) - 1, reach(1), reach(1) + 1]
@@ -21,9 +21,7 @@ def test_growth_in_equal_pieces(pool, piece):
     for at in range(0, total, piece):
         assert buf.extend(data[at : at + piece]) is None
     assert buf.tobytes() == data
-    expected = PageMap()
-    expected.write(0, total)
-    expected.assert_shape(buf)
+    written(total).assert_shape(buf)
 
 
 def test_growth_in_mixed_pieces_checks_after_each(pool):

@@ -7,12 +7,20 @@ from no frame more up to as many as the call needs."""
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 import pagebuf
 from tests.helpers import PAGE, drawing, reach
+from tests.oom import (
+    MOST_POINTS,
+    attempt,
+    needs_testcapi,
+    sweep,
+    sweep_beside_twin,
+    warm_pool,
+    without_collector,
+)
+from tests.plain import plain_write
 from tests.support import (
     FEW,
     SHAPES,
@@ -26,17 +34,8 @@ from tests.support import (
     refused,
 )
 
-try:
-    import _testcapi
-except ImportError:
-    _testcapi = None
-
-needs_testcapi = pytest.mark.skipif(
-    _testcapi is None, reason="this interpreter came without _testcapi (set_nomemory)"
-)
 pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("error")]
 
-MOST_POINTS = 300  # far more than any call has
 # `pool.buffers()` is left out: it is Python, and CPython 3.11 to 3.13 itself leaks or crashes when
 # memory runs out in the middle of `sorted` with a key.
 FAR = reach(2) + 2 * PAGE + 1
@@ -98,66 +97,10 @@ CASES = [
 ]
 
 
-def attempt(call, buf, first, last):
-    """The call, with the requests for memory from the first to the last one failing.
-    True when it came through."""
-    try:
-        _testcapi.set_nomemory(first, last)
-        call(buf)
-    except MemoryError:
-        return False
-    finally:
-        _testcapi.remove_mem_hooks()
-    return True
-
-
-def sweep(call, make, counts):
-    """Let every request fail, from each on and each alone.  Yields the buffers of the calls
-    that came through; the last thing yielded is how many points there were."""
-    buf = make()
-    before = buffer_state(buf), counts(buf.pool)
-    points = next(
-        n for n in range(MOST_POINTS) if fails_cleanly(call, buf, n + 1, 0, counts, before)
-    )
-    yield buf
-    for point in range(1, points + 10):  # a way around the failed request may ask for more
-        buf = make()
-        before = buffer_state(buf), counts(buf.pool)
-        if fails_cleanly(call, buf, point, point + 1, counts, before):
-            yield buf
-    yield points
-
-
-def fails_cleanly(call, buf, first, last, counts, before):
-    """True when the call came through; when it did not, nothing has changed."""
-    if attempt(call, buf, first, last):
-        return True
-    assert (buffer_state(buf), counts(buf.pool)) == before, f"requests {first}:{last} failed"
-    buf.check()
-    buf.pool.check()
-    return False
-
-
-def warm_pool():
-    """Enough free frames for any call: no region comes in."""
-    pool = pagebuf.PagePool()
-    hog = filled(pool, 90 * PAGE)
-    hog.clear()
-    return pool
-
-
 def check_sweep(shape, call, new_pool, counts):
     """The number of points at which the call can fail."""
-    twin = SHAPES[shape](new_pool())
-    call(twin)
-    gc.collect(0)
-    gc.disable()
-    try:
-        *done, points = sweep(call, lambda: SHAPES[shape](new_pool()), counts)
-    finally:
-        gc.enable()
+    done, points, twin = sweep_beside_twin(call, lambda: SHAPES[shape](new_pool()), counts)
     for buf in done:
-        assert (len(buf), contents(buf)) == (len(twin), contents(twin))
         assert tuple(buf.stats()) == tuple(twin.stats())
         assert_pool(buf.pool, [buf])
     pools = [buf.pool for buf in done]
@@ -201,18 +144,12 @@ def nearly_full_pool(hogs):
 def test_no_memory_for_a_further_region(at):
     data, hogs = pattern(0, 50 * PAGE, salt=4), []
     model = bytearray(pattern(0, PAGE + 3))
-    model.extend(bytes(max(0, at - len(model))))
-    model[at : at + len(data)] = data
-    gc.collect(0)
-    gc.disable()
-    try:
-        *done, points = sweep(
-            lambda buf: buf.write(at, data),
-            lambda: filled(nearly_full_pool(hogs), PAGE + 3),
-            pool_counts,
-        )
-    finally:
-        gc.enable()
+    plain_write(model, at, data)
+    done, points = sweep(
+        lambda buf: buf.write(at, data),
+        lambda: filled(nearly_full_pool(hogs), PAGE + 3),
+        pool_counts,
+    )
     assert points > 2
     for buf in done:
         assert buf.tobytes() == model
@@ -226,9 +163,7 @@ def test_no_memory_for_a_further_region(at):
 def test_no_memory_for_a_new_buffer(size, options, persistent):
     pool, data = warm_pool(), pattern(0, size)
     before, made = pool_state(pool), []
-    gc.collect(0)
-    gc.disable()
-    try:
+    with without_collector():
         for point in range(1, MOST_POINTS):
             last = 0 if persistent else point + 1
             make = lambda _: made.append(pagebuf.PageBuffer(data, pool=pool, **options))  # noqa: E731
@@ -237,8 +172,6 @@ def test_no_memory_for_a_new_buffer(size, options, persistent):
             assert pool_state(pool) == before
             assert drawing(pool) == made == []
             pool.check()
-    finally:
-        gc.enable()
     assert point > 1
     assert made[0].tobytes() == data
     assert_pool(pool, made)
@@ -262,9 +195,7 @@ def test_a_long_story_without_memory(shape):
     pool = warm_pool()
     buf, twin = SHAPES[shape](pool), SHAPES[shape](pagebuf.PagePool())
     story = ["extend long", "take", "write past", "punch", "append", "truncate", "extend"]
-    gc.collect(0)
-    gc.disable()
-    try:
+    with without_collector():
         for name in story:
             before = buffer_state(buf), pool_state(pool)
             for point in range(1, MOST_POINTS):
@@ -274,8 +205,6 @@ def test_a_long_story_without_memory(shape):
             CHANGING[name](twin)
             assert contents(buf) == contents(twin)
             assert_pool(pool, [buf])
-    finally:
-        gc.enable()
 
 
 # ---- the pool's limit ----

@@ -8,7 +8,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, reach
-from tests.support import DENSE_SIZES, PageMap, filled, pattern, unchanged
+from tests.support import DENSE_SIZES, filled, pattern, unchanged, written
 
 SPANS = [0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 5 * PAGE + 3]
 STARTS = [0, 1, PAGE - 1, PAGE, PAGE + 1, reach(1) - 1, reach(1), reach(1) + 1]
@@ -21,9 +21,7 @@ def test_what_was_written_at_once_is_read_back(pool, size):
     assert len(buf) == size
     assert buf.read(0) == buf.read(0, size) == buf.read(0, size + 1) == data
     assert buf.tobytes() == bytes(buf) == data
-    expected = PageMap()
-    expected.write(0, size)
-    expected.assert_shape(buf)
+    written(size).assert_shape(buf)
 
 
 @pytest.mark.parametrize("at", STARTS)
@@ -63,9 +61,7 @@ def test_readinto_touches_only_what_it_fills(pool, at, span):
 @pytest.mark.parametrize("at", STARTS)
 @pytest.mark.parametrize("old", [0, 1, PAGE, PAGE + 1, reach(1)])
 def test_write_past_the_end_leaves_a_hole(pool, at, old):
-    buf, model = filled(pool, old), bytearray(pattern(0, old))
-    expected = PageMap()
-    expected.write(0, old)
+    buf, model, expected = filled(pool, old), bytearray(pattern(0, old)), written(old)
     new = pattern(at, 3, salt=2)
     assert buf.write(at, new) == 3
     expected.write(at, 3)

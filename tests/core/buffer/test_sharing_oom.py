@@ -3,14 +3,13 @@ request; each byte, the length and the pool's counts stay."""
 
 from __future__ import annotations
 
-import gc
 import operator
 
 import pytest
 
-from tests.core.buffer.test_oom import needs_testcapi, sweep, warm_pool
 from tests.helpers import PAGE
-from tests.support import SHAPES, contents, pattern, pool_state
+from tests.oom import needs_testcapi, sweep_beside_twin, warm_pool
+from tests.support import SHAPES, pattern, pool_state
 
 pytestmark = pytest.mark.alone
 
@@ -56,16 +55,4 @@ CASES = [
 @needs_testcapi
 @pytest.mark.parametrize(("shape", "call"), CASES)
 def test_no_memory_for_python(shape, call):
-    change = CALLS[call]
-    twin = SHAPES[shape](warm_pool())
-    change(twin)
-    gc.collect(0)
-    gc.disable()
-    try:
-        *done, _ = sweep(change, lambda: SHAPES[shape](warm_pool()), pool_state)
-    finally:
-        gc.enable()
-    for buf in done:
-        assert (len(buf), contents(buf)) == (len(twin), contents(twin))
-        buf.check()
-        buf.pool.check()
+    sweep_beside_twin(CALLS[call], lambda: SHAPES[shape](warm_pool()), pool_state)

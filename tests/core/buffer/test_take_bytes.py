@@ -15,17 +15,12 @@ from tests.support import (
     pattern,
     refused,
     slot_span,
+    written,
 )
 
 SIZES = [0, 1, PAGE - 1, PAGE, PAGE + 1, reach(1), reach(1) + 1, reach(1) + 2 * PAGE + 1]
 COUNTS = [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, reach(1) - 1, reach(1), reach(1) + 1]
 TAKEN_AT_ONCE = 2 << 20 if PAGE == 4096 else 1 << 14  # the most that one call has to return
-
-
-def written(size):
-    expected = PageMap()
-    expected.write(0, size)
-    return expected
 
 
 @pytest.mark.parametrize("size", SIZES)

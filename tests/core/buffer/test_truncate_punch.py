@@ -10,22 +10,17 @@ import pagebuf
 from tests.helpers import PAGE, reach
 from tests.support import (
     DENSE_SIZES,
-    PageMap,
     assert_pool,
     contents,
+    cut_down,
     filled,
     pattern,
     unchanged,
+    written,
 )
 
 SIZES = [0, 1, PAGE - 1, PAGE, PAGE + 1, reach(1) - 1, reach(1), reach(1) + 1, reach(1) + 3 * PAGE]
 CUTS = [0, 1, PAGE // 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE]
-
-
-def written(size):
-    expected = PageMap()
-    expected.write(0, size)
-    return expected
 
 
 @pytest.mark.parametrize("old", SIZES)
@@ -72,11 +67,7 @@ def test_truncate_walks_down_a_byte_at_a_time(pool):
     size = reach(1) + PAGE + 3
     buf, expected = filled(pool, size), written(size)
     steps = [size - 1, size - 2, reach(1) + 1, reach(1), reach(1) - 1, 3 * PAGE + 1, 3 * PAGE]
-    for new in [*steps, 3 * PAGE - 1, PAGE + 1, PAGE, PAGE - 1, 1, 0]:
-        buf.truncate(new)
-        expected.truncate(new)
-        expected.assert_shape(buf)
-        assert buf.tobytes() == pattern(0, new)
+    cut_down(buf, expected, [*steps, 3 * PAGE - 1, PAGE + 1, PAGE, PAGE - 1, 1, 0])
     assert_pool(pool, [buf])
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, ROLLUP
+from tests.plain import plain_punch, plain_truncate, plain_write
 from tests.support import FEW, assert_accounted, dense, filled, pattern, run_script
 
 MIB = 1 << 20
@@ -137,16 +138,13 @@ def test_old_bytes_never_come_back(keep, level):
             case 0:
                 data = pattern(at, size, turn)
                 buf.write(at, data)
-                model.extend(bytes(max(0, at + size - len(model))))
-                model[at : at + size] = data
+                plain_write(model, at, data)
             case 1:
                 buf.truncate(at)
-                del model[at:]
-                model.extend(bytes(at - len(model)))
+                plain_truncate(model, at)
             case 2:
                 buf.punch(at, size)
-                end = min(len(model), at + size)
-                model[at:end] = bytes(max(0, end - at))
+                plain_punch(model, at, size)
             case 3:
                 buf.clear()
                 model.clear()

@@ -9,6 +9,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import FANOUT, PAGE, drawing, reach
+from tests.plain import plain_truncate, plain_write
 from tests.support import (
     FEW,
     SHAPES,
@@ -267,12 +268,10 @@ def test_trim_between_all_kinds_of_work(pool):
             case 0:
                 new = pattern(at, size, which)
                 buf.write(at, new)
-                model.extend(bytes(max(0, at - len(model))))
-                model[at : at + size] = new
+                plain_write(model, at, new)
             case 1:
                 buf.truncate(at)
-                del model[at:]
-                model.extend(bytes(at - len(model)))
+                plain_truncate(model, at)
             case 2:
                 buf.clear()
                 model.clear()

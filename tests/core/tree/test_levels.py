@@ -12,10 +12,12 @@ from tests.support import (
     PageMap,
     assert_pool,
     contents,
+    cut_down,
     filled,
     pattern,
     refused,
     unchanged,
+    written,
 )
 
 TOP = pagebuf.MAX_LEVELS
@@ -96,15 +98,10 @@ def test_old_bytes_stay_when_the_tree_grows_and_shrinks(pool, levels):
 @pytest.mark.parametrize("levels", DENSE_LEVELS)
 def test_full_levels_cut_from_above(pool, levels):
     size = reach(levels)
-    buf, expected = filled(pool, size + 1), PageMap()
-    expected.write(0, size + 1)
+    buf, expected = filled(pool, size + 1), written(size + 1)
     expected.assert_shape(buf)
     cuts = {size, size - 1, size - PAGE, size // 4 + 1, size // 4, size // FANOUT}
-    for new in sorted(cuts, reverse=True):
-        buf.truncate(new)
-        expected.truncate(new)
-        expected.assert_shape(buf)
-        assert buf.tobytes() == pattern(0, new)
+    cut_down(buf, expected, sorted(cuts, reverse=True))
     assert_pool(pool, [buf])
 
 

@@ -58,27 +58,27 @@ def test_write_of_a_view_whose_first_bytes_were_taken_off(pool, n):
     buf.check()
 
 
-@pytest.mark.parametrize("i", range(SPAN + 1))
-def test_a_slice_set_from_the_buffer_itself(pool, i):
-    data = DATA[:SPAN]
+def slices(pool, i):
+    """Each slice from `i` on, with a buffer to set it in and a `bytearray`: then these agree."""
     for j in range(SPAN + 1):
-        buf = pagebuf.PageBuffer(data, pool=pool)
-        plain = bytearray(data)
-        buf[i:j] = buf
-        plain[i:j] = plain
+        buf = pagebuf.PageBuffer(DATA[:SPAN], pool=pool)
+        plain = bytearray(DATA[:SPAN])
+        yield slice(i, j), buf, plain
         assert buf.tobytes() == plain, (i, j)
     buf.check()
+
+
+@pytest.mark.parametrize("i", range(SPAN + 1))
+def test_a_slice_set_from_the_buffer_itself(pool, i):
+    for where, buf, plain in slices(pool, i):
+        buf[where] = buf
+        plain[where] = plain
 
 
 @pytest.mark.parametrize("i", range(SPAN + 1))
 def test_a_slice_set_from_a_stable_view_of_itself(pool, i):
     """The stable view is no live one: offsets may shift."""
-    data = DATA[:SPAN]
-    for j in range(SPAN + 1):
-        buf = pagebuf.PageBuffer(data, pool=pool)
-        plain = bytearray(data)
+    for where, buf, plain in slices(pool, i):
         with buf.view(3, 20, writable=False) as view:
-            buf[i:j] = view
-        plain[i:j] = data[3:23]
-        assert buf.tobytes() == plain, (i, j)
-    buf.check()
+            buf[where] = view
+        plain[where] = DATA[3:23]

@@ -1,0 +1,15 @@
+"""Numbers that the state machines draw."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.helpers import PAGE
+
+
+def around_pages(pages: int, by: int, most: int) -> st.SearchStrategy[int]:
+    """Any number of bytes up to `most`; or one at most `by` away from so many whole pages."""
+    near = st.builds(
+        lambda page, by: max(0, page * PAGE + by), st.integers(0, pages), st.integers(-by, by)
+    )
+    return st.one_of(st.integers(0, most), near)
