@@ -27,9 +27,9 @@ pb_max(uint64_t a, uint64_t b)
 #if defined(__GNUC__) || defined(__clang__)
 /* Index of the highest set bit; x is not 0. */
 static inline unsigned
-pb_log2(uint32_t x)
+pb_log2(uint64_t x)
 {
-    return 31u - (unsigned)__builtin_clz(x);
+    return 63u - (unsigned)__builtin_clzll(x);
 }
 
 /* Index of the lowest set bit; x is not 0. */
@@ -40,7 +40,7 @@ pb_lowest_bit(uint64_t x)
 }
 #else
 static inline unsigned
-pb_log2(uint32_t x)
+pb_log2(uint64_t x)
 {
     unsigned n = 0;
     while (x >>= 1) {

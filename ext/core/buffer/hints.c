@@ -5,12 +5,8 @@
 /* ---- leaves ---- */
 
 pb_entry *
-pb_buf_leaf_entry(pb_buf *b, uint64_t page)
+pb_buf_find_entry(pb_buf *b, uint64_t page)
 {
-    pb_entry *at = recall(b->leaf_r, b->leaf_r_first, page);
-    if (at) {
-        return at;
-    }
     pb_leaf leaf;
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     if (leaf.entry == NULL) {
@@ -43,17 +39,13 @@ look_up_owned_leaf(pb_buf *b, uint64_t page)
 }
 
 pb_entry *
-pb_buf_unshared_entry(pb_buf *b, uint64_t page)
+pb_buf_alone_entry(pb_buf *b, uint64_t page)
 {
-    if (PB_UNLIKELY(b->root.shared)) {
-        pb_entry *at = look_up_owned_leaf(b, page);
-        uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
-        bool alone = frame && pb_frame_writable(b->pool, frame) &&
-                     (PB_CHECKS || pb_frame_count(b->pool, (pb_frame)frame) == 1);
-        return alone ? at : NULL;
-    }
-    pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
-    return at ? at : pb_buf_leaf_entry(b, page);
+    pb_entry *at = look_up_owned_leaf(b, page);
+    uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
+    bool alone = frame && pb_frame_writable(b->pool, frame) &&
+                 (PB_CHECKS || pb_frame_count(b->pool, (pb_frame)frame) == 1);
+    return alone ? at : NULL;
 }
 
 pb_entry *

@@ -40,13 +40,26 @@ recall(pb_entry *leaf, uint64_t first, uint64_t page)
     return leaf && page - first < PB_FANOUT ? leaf + (page - first) : NULL;
 }
 
-/* The entry of `page` in its leaf, NULL where there is no leaf.  Remembers the leaf. */
+/* The entry of `page` in its leaf, NULL where there is no leaf.  Remembers the leaf, which is not
+ * the one that is remembered now. */
 pb_entry *
-pb_buf_leaf_entry(pb_buf *b, uint64_t page);
+pb_buf_find_entry(pb_buf *b, uint64_t page);
 
-/* The same, NULL where the page or its path is shared: nowhere, in most trees. */
+/* The same in a tree that may share pages: NULL where this one or its path is shared. */
 pb_entry *
-pb_buf_unshared_entry(pb_buf *b, uint64_t page);
+pb_buf_alone_entry(pb_buf *b, uint64_t page);
+
+/* The entry of a page whose path is this tree's alone: anywhere, in most trees. */
+static inline pb_entry *
+pb_buf_unshared_entry(pb_buf *b, uint64_t page)
+{
+    if (PB_UNLIKELY(b->root.shared)) {
+        return pb_buf_alone_entry(b, page);
+    }
+    pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
+    at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
+    return at ? at : pb_buf_find_entry(b, page);
+}
 
 /* The entry of a page that may be written, or NULL.  The long way finds out why it may not. */
 pb_entry *

@@ -149,7 +149,7 @@ peek_far(pb_buf *b, uint64_t off, uint64_t n)
     if (pb_buf_is_inline(b)) {
         return pb_buf_inline(b) + off;
     }
-    return peek_at(b, pb_buf_leaf_entry(b, page_of(b->root.bias + off)), off, n);
+    return peek_at(b, pb_buf_find_entry(b, page_of(b->root.bias + off)), off, n);
 }
 
 /* In the remembered leaf it takes no call. */

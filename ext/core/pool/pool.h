@@ -28,6 +28,7 @@
 #define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
 #define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
 #define PB_REGION_SLOTS 32 /* the last stays empty: frame numbers have 31 bits, 8 TiB */
+#define PB_FRAME_BITS 32   /* of the type; numbers with all of them are no region's */
 #define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that got here stays (never freed) */
 #define PB_UNLIMITED UINT64_MAX
 #define PB_QUARANTINE 64   /* freed frames that wait before they are used again */
@@ -121,9 +122,9 @@ typedef struct {
 typedef struct pb_pool {
     /* By the bit length of a frame's number, biased: address = addr[bits] + (frame <<
      * PB_PAGE_SHIFT).  A child has a copy. */
-    uintptr_t addr[PB_REGION_SLOTS];
-    uintptr_t rows[PB_REGION_SLOTS];
-    uint32_t past[PB_REGION_SLOTS]; /* one past the last frame of the region */
+    uintptr_t addr[PB_FRAME_BITS + 1];
+    uintptr_t rows[PB_FRAME_BITS + 1];
+    uint32_t past[PB_FRAME_BITS + 1]; /* one past the last frame of the region */
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
     uint8_t pending;      /* of a root: something waits to be told (PB_NOTICE_*) */
@@ -186,11 +187,10 @@ extern _Thread_local pb_acting pb_acting_here;
 
 /* ---- address of a frame: no loop, no branch ---- */
 
-/* The bit length of a number, which leads to its region: region k has those of k + 1 bits, and
- * the first one all that are shorter as well.  A number of 32 bits is none, whatever this says:
- * it is beyond the end of every region. */
+/* The bit length of a number, 0 to 32, which leads to its region: region k has those of k + 1
+ * bits, and the first one all that are shorter as well.  Numbers of 32 bits are in none. */
 static inline unsigned
-pb_frame_bits(pb_frame frame)
+pb_frame_bits(uint64_t frame)
 {
     return pb_log2(2 * frame + 1);
 }
@@ -264,7 +264,7 @@ pb_frame_in_region(const pb_pool *pool, pb_frame frame)
 static inline bool
 pb_frame_readable(const pb_pool *pool, uint64_t frame)
 {
-    unsigned bits = pb_frame_bits((pb_frame)frame);
+    unsigned bits = pb_frame_bits(frame);
     return !PB_CHECKS ||
            PB_LIKELY(frame < pool->past[bits] &&
                      (int32_t)pb_load32(
@@ -275,7 +275,7 @@ pb_frame_readable(const pb_pool *pool, uint64_t frame)
 static inline bool
 pb_frame_writable(const pb_pool *pool, uint64_t frame)
 {
-    unsigned bits = pb_frame_bits((pb_frame)frame);
+    unsigned bits = pb_frame_bits(frame);
     return !PB_CHECKS ||
            PB_LIKELY(frame < pool->past[bits] &&
                      pb_load32(&((const pb_row *)pool->rows[bits])[frame].held.count) == 1);
@@ -285,7 +285,7 @@ pb_frame_writable(const pb_pool *pool, uint64_t frame)
 static inline bool
 pb_run_held(const pb_pool *pool, uint64_t frame, uint64_t n, bool once)
 {
-    unsigned bits = pb_frame_bits((pb_frame)frame);
+    unsigned bits = pb_frame_bits(frame);
     uint64_t past = frame + n;
     if (!PB_CHECKS || past > pool->past[bits]) {
         return !PB_CHECKS;
