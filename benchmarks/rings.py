@@ -75,7 +75,10 @@ class MemoryviewRing:
 
 
 class NumpyRing:
-    """The same ring over a NumPy array."""
+    """The same ring over a NumPy array.
+
+    `put` and `take` are written out again: what both called in common would be timed with them.
+    """
 
     __slots__ = ("_array", "_capacity", "_frombuffer", "_head", "_mask", "_tail", "_uint8")
 

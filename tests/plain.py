@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
+from tests.helpers import PAGE
+from tests.support import pattern
+
 
 def plain_write(model: bytearray, at: int, data: bytes) -> None:
     """Zeros up to `at` where it lies past the end; without bytes, nothing."""
@@ -20,3 +26,24 @@ def plain_punch(model: bytearray, at: int, size: int) -> None:
     """Zeros, within the length."""
     end = min(len(model), at + size)
     model[at:end] = bytes(max(0, end - at))
+
+
+def change_both(rng: random.Random, buf: Any, model: bytearray, most: int, salt: int) -> None:
+    """A change by chance, to a buffer of up to `most` pages and to its model."""
+    at, size = rng.randrange(most * PAGE), rng.randrange(1, most * PAGE // 3)
+    match rng.randrange(4):
+        case 0:
+            data = pattern(at, size, salt)
+            buf.write(at, data)
+            plain_write(model, at, data)
+        case 1:
+            buf.truncate(at)
+            plain_truncate(model, at)
+        case 2:
+            buf.punch(at, size)
+            plain_punch(model, at, size)
+        case 3:
+            buf.clear()
+            model.clear()
+            buf.truncate(size)
+            plain_truncate(model, size)

@@ -444,6 +444,16 @@ def test_wrapped_sockets_that_change_the_queue(pool, wrapped, hook):
     queue.check()
 
 
+def test_what_came_beside_a_put_respects_max_bytes(pool, wrapped):
+    """The put gives up the room that was reserved, so what came is put as well."""
+    ours, theirs = wrapped
+    queue_of(pool, b"12345678").send_to(ours)
+    queue = queue_of(pool, max_bytes=8, overflow="drop_oldest")
+    theirs.hook = lambda: queue.put(b"put")
+    assert queue.recv_from(theirs) == 8
+    assert (queue.get(), queue.dropped) == (b"12345678", 3)
+
+
 @pytest.mark.parametrize("bad", [-1, 1 << 40, None, "many"])
 def test_wrapped_sockets_that_lie(pool, bad):
     class Liar:

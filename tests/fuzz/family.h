@@ -14,11 +14,13 @@
 enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, HOLDS = 2, LONGEST = 7, REGIONS = 6 };
 
 typedef struct {
-    pb_buf b;
+    union { /* a queue begins with its tree */
+        pb_buf b;
+        pb_queue q;
+    };
     pb_pin_list pins;
     plain m;
-    /* of queues, with what their position and reservation should be */
-    pb_queue q;
+    /* of queues: what their position and reservation should be */
     uint64_t front, uncommitted;
     bool by_hand; /* the reservation has pages of its own, to be filled by hand */
     uint8_t sep;  /* what was sought last */
@@ -191,7 +193,7 @@ static inline void
 agree_on_queue(const member *p)
 {
     pb_fault fault = {0};
-    if (!pb_queue_check(&p->b, &p->q, &fault)) {
+    if (!pb_queue_check(&p->q, &fault)) {
         fail_at(__FILE__, __LINE__, "the queue is damaged: %s", fault.why);
     }
     CHECK_EQ(pb_queue_front(&p->q), p->front);
@@ -349,11 +351,16 @@ release_hold(hold *h, bool shared)
 static inline void
 member_begin(member *p, unsigned levels)
 {
-    pb_buf_init(&p->b, &f.mem.pool, levels);
+    p->q = (pb_queue){0};
+    if (is_queue(p)) {
+        pb_queue_init(&p->q, &f.mem.pool, UINT64_MAX, PB_GROW);
+        p->b.root.max_levels = (uint8_t)levels;
+    }
+    else {
+        pb_buf_init(&p->b, &f.mem.pool, levels);
+    }
     plain_empty(&p->m);
     p->uncommitted = p->front = p->sep = 0;
-    p->q = (pb_queue){0};
-    pb_queue_init(&p->q, UINT64_MAX, PB_GROW);
 }
 
 /* Holds go before their buffer, views live on. */

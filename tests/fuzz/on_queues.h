@@ -55,42 +55,94 @@ note_put(const uint8_t *src, uint64_t n, uint64_t push)
     agree_around(to, to->m.size - pb_min(to->m.size, n), n);
 }
 
+/* How many of the oldest bytes are too many when there are len + n. */
+static inline uint64_t
+too_many(uint64_t len, uint64_t n)
+{
+    uint64_t most = to->q.overflow == PB_DROP_OLDEST ? to->q.max_bytes : UINT64_MAX;
+    return len + n - pb_min(len + n, most);
+}
+
+/* A put as those make it who move the bytes themselves: more may be reserved than comes, and the
+ * end cannot fail, whatever the pool has left. */
+static inline pb_status
+put_by_hand(const uint8_t *src, uint64_t n)
+{
+    uint64_t secured, limit = f.mem.pool.limit;
+    uint64_t left = pb_min(MOST, pb_buf_capacity(&to->b)) - queue_len(to);
+    uint64_t most = pb_max(n, pb_min(left, pb_queue_room(&to->q)));
+    uint64_t asked = pb_min(n + (flags >> 2) * (PB_PAGE_SIZE / 2), most);
+    pb_status st = pb_queue_begin_in(&to->q, asked, &secured);
+    if (st == PB_OK) {
+        f.mem.pool.limit = f.mem.pool.held + secured;
+        pb_queue_fill(&to->q, src, n);
+        pb_queue_end_in(&to->q, n, secured);
+        f.mem.pool.limit = limit;
+    }
+    return st;
+}
+
+static inline pb_status
+some_put(const uint8_t *src, uint64_t n)
+{
+    if (flags & 1 && pb_queue_put_fast(&to->q, src, n)) {
+        return PB_OK;
+    }
+    return flags & 2 ? put_by_hand(src, n) : pb_queue_put(&to->q, src, n);
+}
+
 static inline void
 call_put(void)
 {
     pb_status st = PB_OK;
-    uint64_t len = queue_len(to), push = 0;
+    uint64_t len = queue_len(to);
     uint64_t most =
         to->q.overflow == PB_GROW ? MOST - len : pb_min(to->q.max_bytes, MOST - len);
     uint64_t n = some_length(to, len, most);
-    if (n == 0 || !pb_queue_admits(&to->b, &to->q, n, &push)) {
+    if (n == 0 || n > pb_queue_room(&to->q)) {
         return;
     }
     const uint8_t *src = some_content(n);
-    if ((flags & 1) == 0 || !pb_queue_put_fast(&to->b, &to->q, src, n)) {
-        CALL_LOOSE(st, pb_queue_put(&to->b, &to->q, src, n, push));
-    }
+    CALL_LOOSE(st, some_put(src, n));
     if (done(to, st, len + n)) {
-        note_put(src, n, push);
+        note_put(src, n, too_many(len, n));
     }
     else {
         after_refusal(to);
     }
 }
 
-/* Once a drop is secured it cannot fail, whatever the pool has left. */
+/* Pieces are the first n bytes, up to the first hole: a reservation without pages that was
+ * committed as it was. */
 static inline void
-drop_secured(uint64_t n)
+agree_on_pieces(uint64_t n)
 {
-    uint64_t reserved;
+    struct iovec iov[4];
+    uint64_t at = 0;
+    unsigned count = pb_queue_pieces(&to->q, n, iov, 4);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(iov[i].iov_len && iov[i].iov_len <= n - at);
+        CHECK_BYTES(iov[i].iov_base, to->m.byte + at, iov[i].iov_len);
+        at += iov[i].iov_len;
+    }
+    if (at < n && count < 4) {
+        CHECK(pb_buf_stretch(&to->b, at, 1).at == NULL);
+    }
+}
+
+/* Once a transfer has begun it cannot fail, whatever the pool has left. */
+static inline void
+take_by_hand(uint64_t n)
+{
+    uint64_t secured;
     pb_status st;
     do {
-        st = pb_queue_secure_drop(&to->b, &reserved);
+        st = pb_queue_begin_out(&to->q, &secured);
     } while (st == PB_NEED_PAGES && family_grow());
     if (granted(st)) {
-        f.mem.pool.limit = f.mem.pool.held + reserved;
-        pb_pool_unreserve(&f.mem.pool, reserved);
-        CHECK_OK(pb_queue_drop(&to->b, &to->q, n));
+        agree_on_pieces(n);
+        f.mem.pool.limit = f.mem.pool.held + secured;
+        pb_queue_end_out(&to->q, n, secured);
         take_front(to, n);
     }
 }
@@ -100,17 +152,17 @@ call_take(void)
 {
     pb_status st;
     uint64_t n = some_length(to, 0, queue_len(to));
-    const uint8_t *at = n ? pb_queue_ready(&to->b, &to->q, n) : NULL;
+    const uint8_t *at = n ? pb_queue_ready(&to->q, n) : NULL;
     if (at && flags & 1) {
         CHECK_BYTES(at, to->m.byte, n);
-        pb_queue_take_ready(&to->b, &to->q, n);
+        pb_queue_take_ready(&to->q, n);
         take_front(to, n);
     }
     else if (flags & 2) {
-        drop_secured(n);
+        take_by_hand(n);
     }
     else if (n) {
-        CALL(st, pb_queue_drop(&to->b, &to->q, n));
+        CALL(st, pb_queue_drop(&to->q, n));
         if (done(to, st, to->b.root.size)) {
             take_front(to, n);
         }
@@ -124,23 +176,25 @@ call_reserve(void)
 {
     pb_status st;
     bool hole = flags & 1, zero = flags & 2;
-    uint64_t len = queue_len(to), n = some_length(to, len, pb_min(MOST - len, MOST / 4));
+    uint64_t len = queue_len(to), at = len;
+    uint64_t n = some_length(to, len, pb_min(MOST - len, MOST / 4));
     if (n == 0) {
         return;
     }
-    CALL_LOOSE(st, hole ? pb_queue_reserve_hole(&to->b, &to->q, n)
-                        : pb_queue_reserve(&to->b, &to->q, n, zero));
+    CALL_LOOSE(st, hole ? pb_queue_reserve_hole(&to->q, n, &at)
+                        : pb_queue_reserve(&to->q, n, zero));
     if (!done(to, st, len + n)) {
         after_refusal(to);
         return;
     }
+    CHECK_EQ(at, len);
     give_up(to, 0);
     to->uncommitted = n;
     to->by_hand = !hole;
     plain_resize(&to->m, len + n);
     if (!hole && !zero) {
         const uint8_t *src = some_content(n);
-        pb_buf_copy_in(&to->b, len, src, n);
+        pb_queue_fill(&to->q, src, n);
         plain_write(&to->m, len, src, n);
     }
     changed(to);
@@ -153,7 +207,7 @@ call_fill(void)
     uint64_t len = queue_len(to);
     if (to->uncommitted && to->by_hand) {
         const uint8_t *src = some_content(to->uncommitted);
-        pb_buf_copy_in(&to->b, len, src, to->uncommitted);
+        pb_queue_fill(&to->q, src, to->uncommitted);
         plain_write(&to->m, len, src, to->uncommitted);
         changed(to);
     }
@@ -164,9 +218,8 @@ call_commit(void)
 {
     pb_status st;
     uint64_t len = queue_len(to), n = next_part(&in, to->uncommitted);
-    uint64_t most = to->q.overflow == PB_DROP_OLDEST ? to->q.max_bytes : UINT64_MAX;
-    uint64_t push = len + n - pb_min(len + n, most);
-    CALL_LOOSE(st, pb_queue_commit(&to->b, &to->q, n));
+    uint64_t push = too_many(len, n);
+    CALL_LOOSE(st, pb_queue_commit(&to->q, n));
     if (!done(to, st, len + n)) {
         after_refusal(to);
         return;
@@ -182,7 +235,7 @@ static inline void
 call_cancel(void)
 {
     pb_status st;
-    CALL(st, pb_queue_cancel(&to->b, &to->q));
+    CALL(st, pb_queue_cancel(&to->q));
     if (done(to, st, to->b.root.size)) {
         give_up(to, 0);
         changed(to);
@@ -193,14 +246,14 @@ static inline void
 call_queue_splice(void)
 {
     pb_status st;
-    pb_buf *short_of;
-    uint64_t len = queue_len(to), push = 0;
+    pb_queue *short_of;
+    uint64_t len = queue_len(to);
     from = to == &f.member[PLAIN_BUFFERS] ? to + 1 : to - 1;
     uint64_t n = some_length(from, 0, pb_min(queue_len(from), MOST - len));
-    if (n == 0 || !pb_queue_admits(&to->b, &to->q, n, &push)) {
+    if (n == 0 || n > pb_queue_room(&to->q)) {
         return;
     }
-    CALL_LOOSE(st, pb_queue_splice(&to->b, &to->q, &from->b, &from->q, n, push, &short_of));
+    CALL_LOOSE(st, pb_queue_splice(&to->q, &from->q, n, &short_of));
     if (!done(to, st, len + n)) {
         after_refusal(to);
         agree_on_member(from);
@@ -208,7 +261,7 @@ call_queue_splice(void)
     }
     memcpy(f.bytes, from->m.byte, n);
     take_front(from, n);
-    note_put(f.bytes, n, push);
+    note_put(f.bytes, n, too_many(len, n));
     agree_around(from, 0, MOST);
 }
 
@@ -224,8 +277,8 @@ call_search(void)
     }
     uint64_t at = find_plainly(to->m.byte, 0, len, sep, n);
     uint64_t want = at < len ? at + n : UINT64_MAX;
-    CHECK_EQ(pb_queue_search(&to->b, &to->q, sep, n), want);
-    CHECK_EQ(pb_queue_search(&to->b, &to->q, sep, n), want);
+    CHECK_EQ(pb_queue_search(&to->q, sep, n), want);
+    CHECK_EQ(pb_queue_search(&to->q, sep, n), want);
 }
 
 static inline void
@@ -233,7 +286,7 @@ call_queue_clear(void)
 {
     to->front += queue_len(to);
     to->uncommitted = 0;
-    pb_queue_clear(&to->b, &to->q);
+    pb_queue_clear(&to->q);
     plain_empty(&to->m);
     changed(to);
 }
@@ -244,9 +297,8 @@ call_queue_renew(void)
     member_end(to);
     member_begin(to, some_levels());
     if (flags & 1) {
-        to->q = (pb_queue){0};
-        pb_queue_init(&to->q, 1 + next_part(&in, MOST / 2),
-                      flags & 2 ? PB_RAISE : PB_DROP_OLDEST);
+        to->q.max_bytes = to->q.fast = 1 + next_part(&in, MOST / 2);
+        to->q.overflow = flags & 2 ? PB_RAISE : PB_DROP_OLDEST;
     }
 }
 

@@ -18,29 +18,6 @@
 #define RECV_DEFAULT ((uint64_t)1 << 18)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* The system call, without the GIL, while so many frames are reserved.  Returns bytes, or
- * -1 with *error. */
-static ssize_t
-transfer_iov(pb_buf *b, const io_target *target, bool sending, struct iovec *iov,
-             unsigned count, uint64_t reserved, int *error)
-{
-    ssize_t done;
-    PyThreadState *saved;
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    copy_gate *gate = buffer_leave_gil(b, &(copy_job){.reserved = reserved}, &saved);
-    if (target->socket) {
-        done = sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : recvmsg(target->fd, &message, MSG_DONTWAIT);
-    }
-    else {
-        done = sending ? writev(target->fd, iov, (int)count)
-                       : readv(target->fd, iov, (int)count);
-    }
-    *error = done < 0 ? errno : 0;
-    buffer_enter_gil(b, gate, saved);
-    return done;
-}
-
 /* How one attempt ended: a refusal of the pool, an error of the system, no room, or
  * bytes. */
 typedef struct {
@@ -50,31 +27,47 @@ typedef struct {
     uint64_t done;
 } attempt;
 
-static attempt
-attempt_of(ssize_t done, int error)
+static ssize_t
+call_system(const io_target *target, bool sending, struct iovec *iov, unsigned count)
 {
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+    if (target->socket) {
+        return sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : recvmsg(target->fd, &message, MSG_DONTWAIT);
+    }
+    return sending ? writev(target->fd, iov, (int)count)
+                   : readv(target->fd, iov, (int)count);
+}
+
+/* The system call, without the GIL, while so many frames are reserved. */
+static attempt
+transfer_iov(QueueObject *self, const io_target *target, bool sending, struct iovec *iov,
+             unsigned count, uint64_t secured)
+{
+    PyThreadState *saved;
+    copy_job job = {.reserved = secured};
+    copy_gate *gate = buffer_leave_gil(&self->q.b, &job, &saved);
+    ssize_t done = call_system(target, sending, iov, count);
+    int error = done < 0 ? errno : 0;
+    buffer_enter_gil(&self->q.b, gate, saved);
     return (attempt){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
 }
 
 /* ---- out ---- */
 
-/* 1. reserve what dropping may take, so that nothing sent stays in the queue  2. send
- * 3. drop. */
+/* What was sent leaves the queue, whatever the pool has left. */
 static attempt
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
-    uint64_t reserved, bytes;
-    int error;
-    pb_status st = pb_queue_secure_drop(&self->b, &reserved);
+    uint64_t secured;
+    pb_status st = pb_queue_begin_out(&self->q, &secured);
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
-    unsigned count = pb_iov_list(&self->b, 0, n, iov, PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, true, iov, count, reserved, &error);
-    attempt got = attempt_of(done, error);
-    pb_pool_unreserve(self->b.pool, reserved);
-    (void)pb_queue_drop(&self->b, &self->q, got.done); /* cannot fail: secured */
+    unsigned count = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST);
+    attempt got = transfer_iov(self, target, true, iov, count, secured);
+    pb_queue_end_out(&self->q, got.done, secured);
     return got;
 }
 
@@ -82,39 +75,30 @@ static attempt
 send_once(QueueObject *self, const io_target *target, uint64_t n)
 {
     attempt got = {.st = PB_OK};
-    buffer_lock(&self->b);
-    n = pb_min(pb_min(n, target->most), pb_queue_len(&self->b, &self->q));
+    queue_lock(self);
+    n = pb_min(pb_min(n, target->most), pb_queue_len(&self->q));
     if (n) {
         got = send_lock_held(self, target, n);
     }
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     return got;
 }
 
 /* ---- in ---- */
 
-/* 1. reserve, and reserve what pushing out may take  2. receive  3. let in what came. */
+/* What came is in the queue, whatever the pool has left. */
 static attempt
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
-    uint64_t reserved, bytes;
-    int error;
-    pb_status st = pb_queue_secure_drop(&self->b, &reserved);
+    uint64_t secured;
+    pb_status st = pb_queue_begin_in(&self->q, n, &secured);
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
-    st = pb_queue_reserve(&self->b, &self->q, n, false);
-    if (st != PB_OK) {
-        pb_pool_unreserve(self->b.pool, reserved);
-        return (attempt){.st = st};
-    }
-    unsigned count = pb_iov_list(&self->b, pb_queue_len(&self->b, &self->q), n, iov,
-                                 PB_IOV_MOST, &bytes);
-    ssize_t done = transfer_iov(&self->b, target, false, iov, count, reserved, &error);
-    attempt got = attempt_of(done, error);
-    pb_pool_unreserve(self->b.pool, reserved);
-    (void)pb_queue_commit(&self->b, &self->q, got.done); /* cannot fail: secured */
+    unsigned count = pb_queue_space(&self->q, iov, PB_IOV_MOST);
+    attempt got = transfer_iov(self, target, false, iov, count, secured);
+    pb_queue_end_in(&self->q, got.done, secured);
     return got;
 }
 
@@ -123,14 +107,14 @@ static attempt
 recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
     attempt got = {.st = PB_OK};
-    buffer_lock(&self->b);
-    n = pb_min(n, pb_queue_room(&self->b, &self->q));
+    queue_lock(self);
+    n = pb_min(n, pb_queue_room(&self->q));
     got.full = n == 0;
     while (n) {
         got = recv_lock_held(self, target, n);
         n = got.st == PB_LIMIT && n > PB_PAGE_SIZE ? n / 2 : 0;
     }
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     return got;
 }
 
@@ -151,7 +135,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
             queue_raise_full(self, n);
             return -1;
         }
-        if (!transfer_again(&self->b, &got.st, 0, n) && got.st != PB_OK) {
+        if (!queue_again(self, &got.st, n) && got.st != PB_OK) {
             return -1;
         }
         if (got.st == PB_OK && got.error == 0) {
@@ -169,18 +153,18 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
 static int
 drop_sent(QueueObject *self, uint64_t from, uint64_t n)
 {
-    buffer_lock(&self->b);
+    queue_lock(self);
     uint64_t front = pb_queue_front(&self->q);
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     return front >= from + n ? 0 : queue_drop(self, from + n - front);
 }
 
 static int
 send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
 {
-    buffer_lock(&self->b);
+    queue_lock(self);
     uint64_t from = pb_queue_front(&self->q);
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     PyObject *data = queue_take(self, pb_min(n, OBJECT_MOST), 0, false);
     PyObject *result = data ? PyObject_CallMethod(obj, "send", "O", data) : NULL;
     Py_XDECREF(data);
@@ -200,11 +184,11 @@ reserve_room(QueueObject *self, uint64_t n)
     pb_status st;
     uint64_t serial;
     do {
-        buffer_lock(&self->b);
-        st = pb_queue_reserve(&self->b, &self->q, n, true);
+        queue_lock(self);
+        st = pb_queue_reserve(&self->q, n, true);
         serial = self->q.serial;
-        buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, 0, n));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
     return st == PB_OK ? serial : 0;
 }
 
@@ -213,12 +197,11 @@ reserve_room(QueueObject *self, uint64_t n)
 static pb_status
 admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {
-    pb_buf *b = &self->b;
     if (self->q.serial == serial && self->q.uncommitted >= n) {
-        pb_buf_copy_in(b, pb_queue_len(b, &self->q), bytes, n);
-        return pb_queue_commit(b, &self->q, n);
+        pb_queue_fill(&self->q, bytes, n);
+        return pb_queue_commit(&self->q, n);
     }
-    return n ? pb_queue_put(b, &self->q, bytes, n, 0) : PB_OK;
+    return n ? pb_queue_put(&self->q, bytes, n) : PB_OK;
 }
 
 static int
@@ -226,29 +209,29 @@ admit(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {
     pb_status st;
     do {
-        buffer_lock(&self->b);
+        queue_lock(self);
         st = admit_lock_held(self, serial, bytes, n);
-        buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, 0, n));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
     return st == PB_OK ? 0 : -1;
 }
 
 static void
 give_up_room(QueueObject *self, uint64_t serial)
 {
-    buffer_lock(&self->b);
+    queue_lock(self);
     if (self->q.serial == serial) {
-        (void)pb_queue_cancel(&self->b, &self->q);
+        (void)pb_queue_cancel(&self->q);
     }
-    buffer_unlock(&self->b);
+    queue_unlock(self);
 }
 
 static int
 recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
 {
-    buffer_lock(&self->b);
-    n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->b, &self->q));
-    buffer_unlock(&self->b);
+    queue_lock(self);
+    n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->q));
+    queue_unlock(self);
     if (n == 0) {
         queue_raise_full(self, 1);
         return -1;

@@ -8,12 +8,11 @@
 #include "transfer/holder.h" /* first: Python.h says which functions there are */
 
 #include "base/args.h"
-#include "range/iovec.h"
 #include "queue/queue.h"
 
+/* A Holder: its tree is the first field of `q`. */
 typedef struct {
     PyObject_HEAD
-    pb_buf b;
     pb_queue q;
     PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
     PyObject *staging; /* bytearray: the view of a reservation that could not be live */
@@ -23,14 +22,36 @@ typedef struct {
     PyObject *name; /* a str, or NULL */
 } QueueObject;
 
+_Static_assert(offsetof(QueueObject, q) + offsetof(pb_queue, b) == offsetof(Holder, b),
+               "a queue is a Holder");
+
+static inline void
+queue_lock(QueueObject *self)
+{
+    buffer_lock(&self->q.b);
+}
+
+static inline void
+queue_unlock(QueueObject *self)
+{
+    buffer_unlock(&self->q.b);
+}
+
 /* A length that is read under the lock. */
 static inline uint64_t
 queue_size(QueueObject *self)
 {
-    buffer_lock(&self->b);
-    uint64_t len = pb_queue_len(&self->b, &self->q);
-    buffer_unlock(&self->b);
+    queue_lock(self);
+    uint64_t len = pb_queue_len(&self->q);
+    queue_unlock(self);
     return len;
+}
+
+/* After an attempt to move n bytes: transfer_again. */
+static inline bool
+queue_again(QueueObject *self, pb_status *st, uint64_t n)
+{
+    return transfer_again(&self->q.b, st, 0, n);
 }
 
 /* ---- queue/type.c ---- */
@@ -40,6 +61,15 @@ extern PyType_Spec queue_spec;
 /* CapacityError: n bytes more than max_bytes allows. */
 void
 queue_raise_full(QueueObject *self, uint64_t n);
+
+/* Append n > 0 bytes that pb_queue_room admits; large ones are copied without the GIL. */
+pb_status
+queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
+
+/* Copy the first n bytes to dst, large amounts without the GIL, and remove them if `drop`.
+ * PB_RANGE: there are fewer. */
+pb_status
+queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 
 /* The first n bytes (fewer where there are fewer), removed or not; None when there are
  * fewer than `least`. */
@@ -51,13 +81,13 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop);
 static inline PyObject *
 queue_take_fast(QueueObject *self, uint64_t n)
 {
-    buffer_lock(&self->b);
-    const uint8_t *at = pb_queue_ready(&self->b, &self->q, n);
+    queue_lock(self);
+    const uint8_t *at = pb_queue_ready(&self->q, n);
     PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
     if (PB_LIKELY(out != NULL)) {
-        pb_queue_take_ready(&self->b, &self->q, n);
+        pb_queue_take_ready(&self->q, n);
     }
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     return out;
 }
 

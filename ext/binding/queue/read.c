@@ -43,7 +43,7 @@ remember_sep_lock_held(QueueObject *self, PyObject *sep)
 static inline uint64_t
 search_lock_held(QueueObject *self, PyObject *sep)
 {
-    return pb_queue_search(&self->b, &self->q, PyBytes_AS_STRING(sep),
+    return pb_queue_search(&self->q, PyBytes_AS_STRING(sep),
                            (uint64_t)PyBytes_GET_SIZE(sep));
 }
 
@@ -58,14 +58,13 @@ take_until(QueueObject *self, PyObject *sep, uint64_t end)
             return NULL;
         }
         pb_status st = PB_RANGE;
-        buffer_lock(&self->b);
+        queue_lock(self);
         uint64_t now = self->sep == sep ? search_lock_held(self, sep) : end;
-        if (now == end && end <= pb_queue_len(&self->b, &self->q)) {
-            copy_out_lock_held(&self->b, 0, PyBytes_AS_STRING(out), end);
-            st = pb_queue_drop(&self->b, &self->q, end);
+        if (now == end) {
+            st = queue_take_lock_held(self, PyBytes_AS_STRING(out), end, true);
         }
-        buffer_unlock(&self->b);
-        bool again = st == PB_RANGE || transfer_again(&self->b, &st, 0, end);
+        queue_unlock(self);
+        bool again = st == PB_RANGE || queue_again(self, &st, end);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
         }
@@ -85,19 +84,19 @@ static PyObject *
 read_until(QueueObject *self, PyObject *sep)
 {
     PyObject *old = NULL, *out = NULL;
-    buffer_lock(&self->b);
+    queue_lock(self);
     if (PB_UNLIKELY(self->sep != sep)) {
         old = remember_sep_lock_held(self, sep);
     }
     uint64_t end = search_lock_held(self, sep);
-    const uint8_t *at = end == UINT64_MAX ? NULL : pb_queue_ready(&self->b, &self->q, end);
+    const uint8_t *at = end == UINT64_MAX ? NULL : pb_queue_ready(&self->q, end);
     if (PB_LIKELY(at != NULL)) {
         out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)end);
         if (PB_LIKELY(out != NULL)) {
-            pb_queue_take_ready(&self->b, &self->q, end);
+            pb_queue_take_ready(&self->q, end);
         }
     }
-    buffer_unlock(&self->b);
+    queue_unlock(self);
     Py_XDECREF(old);
     if (end == UINT64_MAX) {
         Py_RETURN_NONE;

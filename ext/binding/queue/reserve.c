@@ -14,16 +14,14 @@ static pb_status
 reserve_hole(pb_buf *b, uint64_t n, uint64_t *off)
 {
     QueueObject *self = (QueueObject *)holder_of(b);
-    pb_status st = pb_queue_reserve_hole(b, &self->q, n);
-    *off = pb_queue_len(b, &self->q);
-    return st;
+    return pb_queue_reserve_hole(&self->q, n, off);
 }
 
 static void
 give_up(pb_buf *b)
 {
     QueueObject *self = (QueueObject *)holder_of(b);
-    (void)pb_queue_cancel(b, &self->q); /* its pages are this tree's alone */
+    (void)pb_queue_cancel(&self->q); /* its pages are this tree's alone */
 }
 
 static const pin_room behind_the_last_byte = {reserve_hole, give_up};
@@ -44,15 +42,15 @@ reserve_staging(QueueObject *self, uint64_t n)
     }
     memset(PyByteArray_AS_STRING(staging), 0, (size_t)n);
     do {
-        buffer_lock(&self->b);
-        st = pb_queue_reserve(&self->b, &self->q, n, true);
+        queue_lock(self);
+        st = pb_queue_reserve(&self->q, n, true);
         if (st == PB_OK) {
             old = self->staging;
             self->staging = Py_NewRef(staging);
             self->staged = self->q.serial;
         }
-        buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, 0, n));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
     Py_XDECREF(old);
     Py_DECREF(staging);
     if (st != PB_OK) {
@@ -69,7 +67,7 @@ reserve_view(QueueObject *self, uint64_t n)
     PyObject *view = NULL;
     do {
         Py_XDECREF(view);
-        view = view_live_in(&self->b, n, &behind_the_last_byte);
+        view = view_live_in(&self->q.b, n, &behind_the_last_byte);
     } while (view && self->q.uncommitted != n);
     if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
         PyErr_Clear();
@@ -83,9 +81,9 @@ reserve_view(QueueObject *self, uint64_t n)
 static uint64_t
 clip_to_room(QueueObject *self, uint64_t n)
 {
-    buffer_lock(&self->b);
-    uint64_t room = pb_queue_room(&self->b, &self->q);
-    buffer_unlock(&self->b);
+    queue_lock(self);
+    uint64_t room = pb_queue_room(&self->q);
+    queue_unlock(self);
     if (room == 0) {
         queue_raise_full(self, n);
     }
@@ -139,10 +137,9 @@ commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     PyObject *staging = self->staged == self->q.serial ? self->staging : NULL;
     if (staging) {
         uint64_t filled = pb_min(n, (uint64_t)PyByteArray_GET_SIZE(staging));
-        pb_buf_copy_in(&self->b, pb_queue_len(&self->b, &self->q),
-                       PyByteArray_AS_STRING(staging), filled);
+        pb_queue_fill(&self->q, PyByteArray_AS_STRING(staging), filled);
     }
-    return pb_queue_commit(&self->b, &self->q, n);
+    return pb_queue_commit(&self->q, n);
 }
 
 static int
@@ -150,10 +147,10 @@ commit(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
     pb_status st;
     do {
-        buffer_lock(&self->b);
+        queue_lock(self);
         st = commit_lock_held(self, n, uncommitted);
-        buffer_unlock(&self->b);
-    } while (st != PB_RANGE && transfer_again(&self->b, &st, 0, n));
+        queue_unlock(self);
+    } while (st != PB_RANGE && queue_again(self, &st, n));
     if (st == PB_RANGE && *uncommitted == 0) {
         PyErr_SetString(
             PyExc_BufferError,
@@ -273,5 +270,5 @@ PyObject *
 queue_views(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     uint64_t n = queue_size(self);
-    return n ? views_stable(&self->b, 0, n) : PyList_New(0);
+    return n ? views_stable(&self->q.b, 0, n) : PyList_New(0);
 }

@@ -1,51 +1,25 @@
 /* queue/splice.c: from one queue to another, under both locks. */
 #include "queue/object.h"
 
-/* By address (the order of locks).  With a GIL the second may have to be waited for, and
- * the first be taken meanwhile: then anew. */
-static void
-lock_both(pb_buf *a, pb_buf *b)
-{
-    pb_buf *first = a < b ? a : b, *second = a < b ? b : a;
-#ifdef Py_GIL_DISABLED
-    buffer_lock(first);
-    buffer_lock(second);
-#else
-    do {
-        buffer_lock(first);
-        buffer_lock(second);
-    } while (first->root.lock);
-#endif
-}
-
-static void
-unlock_both(pb_buf *a, pb_buf *b)
-{
-    buffer_unlock(a);
-    buffer_unlock(b);
-}
-
 /* Where the last call stopped: who refused, and what. */
 typedef struct {
     pb_status st;
     bool admitted;
-    pb_buf *refused_by;
+    pb_queue *refused_by;
     uint64_t moved;
 } outcome;
 
 static outcome
 splice_once(QueueObject *self, QueueObject *other, uint64_t n)
 {
-    outcome o = {PB_OK, true, &self->b, 0};
-    uint64_t push = 0;
-    lock_both(&self->b, &other->b);
-    n = pb_min(n, pb_queue_len(&other->b, &other->q));
-    o.admitted = pb_queue_admits(&self->b, &self->q, n, &push);
+    outcome o = {PB_OK, true, &self->q, 0};
+    buffer_lock_two(&self->q.b, &other->q.b);
+    n = pb_min(n, pb_queue_len(&other->q));
+    o.admitted = n <= pb_queue_room(&self->q);
     if (n && o.admitted) {
-        o.st = pb_queue_splice(&self->b, &self->q, &other->b, &other->q, n, push,
-                               &o.refused_by);
+        o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by);
     }
-    unlock_both(&self->b, &other->b);
+    buffer_unlock_two(&self->q.b, &other->q.b);
     o.moved = o.st == PB_OK && o.admitted ? n : 0;
     if (!o.admitted && self->q.overflow == PB_RAISE) {
         queue_raise_full(self, n);
@@ -98,6 +72,6 @@ queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     do {
         o = splice_once(self, (QueueObject *)args[0], n);
-    } while (transfer_again(o.refused_by, &o.st, 0, n));
+    } while (transfer_again(&o.refused_by->b, &o.st, 0, n));
     return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(o.moved);
 }

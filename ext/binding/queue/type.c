@@ -20,8 +20,7 @@ queue_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(pool);
         return NULL;
     }
-    pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
-    pb_queue_init(&self->q, UINT64_MAX, PB_GROW);
+    pb_queue_init(&self->q, &pool->pool, UINT64_MAX, PB_GROW); /* keeps the reference */
     return (PyObject *)self;
 }
 
@@ -32,7 +31,7 @@ queue_dealloc(QueueObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    holder_release(&self->b);
+    holder_release(&self->q.b);
     Py_XDECREF(self->sep);
     Py_XDECREF(self->staging);
     Py_XDECREF(self->name);
@@ -101,14 +100,13 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     }
     (void)name_set(&self->name, name); /* it was checked */
     /* a second call begins anew */
-    buffer_lock(&self->b);
-    PoolObject *old = pool_object(&self->b);
+    queue_lock(self);
+    PoolObject *old = pool_object(&self->q.b);
     PoolObject *now = made.pool ? made.pool : old;
     Py_INCREF(now);
-    holder_fini(&self->b);
-    pb_buf_begin_anew(&self->b, &now->pool, PB_MAX_LEVELS);
-    pb_queue_init(&self->q, made.max_bytes, made.overflow);
-    buffer_unlock(&self->b);
+    holder_fini(&self->q.b);
+    pb_queue_init(&self->q, &now->pool, made.max_bytes, made.overflow);
+    queue_unlock(self);
     Py_DECREF(old);
     return 0;
 }
@@ -125,41 +123,46 @@ queue_raise_full(QueueObject *self, uint64_t n)
         (unsigned long long)self->q.max_bytes);
 }
 
-/* Large puts are copied without the GIL, into a reservation. */
+/* Into a reservation, which others wait for. */
 static pb_status
-put_lock_held(QueueObject *self, const void *src, uint64_t n, uint64_t push)
+put_without_gil(QueueObject *self, const void *src, uint64_t n)
 {
-    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
-        return pb_queue_put(&self->b, &self->q, src, n, push);
-    }
-    pb_status st = pb_buf_may_use(&self->b, src, n)
-                       ? pb_queue_reserve(&self->b, &self->q, n, false)
-                       : PB_CORRUPT;
+    uint64_t secured;
+    PyThreadState *saved;
+    pb_status st = pb_queue_begin_in(&self->q, n, &secured);
     if (st == PB_OK) {
-        copy_in_lock_held(&self->b, pb_queue_len(&self->b, &self->q), src, n);
-        st = pb_queue_commit(&self->b, &self->q, n);
-        if (st != PB_OK) {
-            (void)pb_queue_cancel(&self->b, &self->q);
-        }
+        copy_job job = {.reserved = secured};
+        copy_gate *gate = buffer_leave_gil(&self->q.b, &job, &saved);
+        pb_queue_fill(&self->q, src, n);
+        buffer_enter_gil(&self->q.b, gate, saved);
+        pb_queue_end_in(&self->q, n, secured);
     }
     return st;
+}
+
+pb_status
+queue_put_lock_held(QueueObject *self, const void *src, uint64_t n)
+{
+    return PB_LIKELY(n < COPY_WITHOUT_GIL) ? pb_queue_put(&self->q, src, n)
+                                           : put_without_gil(self, src, n);
 }
 
 /* 1: they are in; 0: turned away; -1: an exception. */
 static int
 put_bytes(QueueObject *self, const void *src, uint64_t n)
 {
-    pb_buf *b = &self->b;
     pb_status st = PB_OK;
     bool admitted = true;
+    if (n >= COPY_WITHOUT_GIL && transfer_may_use(&self->q.b, src, n) < 0) {
+        return -1; /* of smaller ones pb_queue_put asks */
+    }
     do {
-        buffer_lock(b);
-        uint64_t push;
-        admitted = n == 0 || pb_queue_admits(b, &self->q, n, &push);
-        st = n && admitted ? put_lock_held(self, src, n, push) : PB_OK;
+        queue_lock(self);
+        admitted = n <= pb_queue_room(&self->q);
+        st = n && admitted ? queue_put_lock_held(self, src, n) : PB_OK;
         self->q.refused += admitted || self->q.overflow == PB_RAISE ? 0 : n;
-        buffer_unlock(b);
-    } while (transfer_again(b, &st, b->root.size, n));
+        queue_unlock(self);
+    } while (transfer_again(&self->q.b, &st, pb_queue_len(&self->q), n));
     if (!admitted && self->q.overflow == PB_RAISE) {
         queue_raise_full(self, n);
         return -1;
@@ -198,10 +201,10 @@ static PyObject *
 queue_put(QueueObject *self, PyObject *data)
 {
     if (PB_LIKELY(PyBytes_CheckExact(data))) {
-        buffer_lock(&self->b);
-        bool done = pb_queue_put_fast(&self->b, &self->q, PyBytes_AS_STRING(data),
+        queue_lock(self);
+        bool done = pb_queue_put_fast(&self->q, PyBytes_AS_STRING(data),
                                       (uint64_t)PyBytes_GET_SIZE(data));
-        buffer_unlock(&self->b);
+        queue_unlock(self);
         if (PB_LIKELY(done)) {
             Py_RETURN_TRUE;
         }
@@ -222,13 +225,24 @@ queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64
 }
 
 static pb_status
-take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
+copy_out_without_gil(QueueObject *self, void *dst, uint64_t n)
 {
-    if (n > pb_queue_len(&self->b, &self->q)) {
+    PyThreadState *saved;
+    copy_gate *gate = buffer_leave_gil(&self->q.b, &(copy_job){.src = NULL}, &saved);
+    pb_status st = pb_queue_copy_out(&self->q, dst, n);
+    buffer_enter_gil(&self->q.b, gate, saved);
+    return st;
+}
+
+pb_status
+queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
+{
+    if (n > pb_queue_len(&self->q)) {
         return PB_RANGE;
     }
-    copy_out_lock_held(&self->b, 0, dst, n);
-    return drop ? pb_queue_drop(&self->b, &self->q, n) : PB_OK;
+    pb_status st = PB_LIKELY(n < COPY_WITHOUT_GIL) ? pb_queue_copy_out(&self->q, dst, n)
+                                                   : copy_out_without_gil(self, dst, n);
+    return st == PB_OK && drop ? pb_queue_drop(&self->q, n) : st;
 }
 
 PyObject *
@@ -245,11 +259,11 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
         if (out == NULL) {
             return NULL;
         }
-        buffer_lock(&self->b);
-        pb_status st = take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
-        buffer_unlock(&self->b);
+        queue_lock(self);
+        pb_status st = queue_take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
+        queue_unlock(self);
         /* PB_RANGE: taken meanwhile, by another thread */
-        bool again = st == PB_RANGE || transfer_again(&self->b, &st, 0, len);
+        bool again = st == PB_RANGE || queue_again(self, &st, len);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
         }
@@ -265,10 +279,10 @@ queue_drop(QueueObject *self, uint64_t n)
 {
     pb_status st;
     do {
-        buffer_lock(&self->b);
-        st = pb_queue_drop(&self->b, &self->q, pb_min(n, pb_queue_len(&self->b, &self->q)));
-        buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, 0, n));
+        queue_lock(self);
+        st = pb_queue_drop(&self->q, pb_min(n, pb_queue_len(&self->q)));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
     return st == PB_OK ? 0 : -1;
 }
 
@@ -361,10 +375,10 @@ PyDoc_STRVAR(clear_doc,
 static PyObject *
 queue_clear(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
-    buffer_lock(&self->b);
-    pb_queue_clear(&self->b, &self->q);
-    buffer_unlock(&self->b);
-    if (pool_report_pending(pool_object(&self->b), true) < 0) {
+    queue_lock(self);
+    pb_queue_clear(&self->q);
+    queue_unlock(self);
+    if (pool_report_pending(pool_object(&self->q.b), true) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -393,9 +407,9 @@ queue_repr(QueueObject *self)
 static PyObject *
 get_total_in(QueueObject *self, void *closure)
 {
-    buffer_lock(&self->b);
-    uint64_t total = pb_queue_in(&self->b, &self->q);
-    buffer_unlock(&self->b);
+    queue_lock(self);
+    uint64_t total = pb_queue_in(&self->q);
+    queue_unlock(self);
     return PyLong_FromUnsignedLongLong(total);
 }
 
@@ -429,7 +443,7 @@ get_overflow(QueueObject *self, void *closure)
 static PyObject *
 get_pool(QueueObject *self, void *closure)
 {
-    return Py_NewRef(pool_object(&self->b));
+    return Py_NewRef(pool_object(&self->q.b));
 }
 
 static PyObject *
@@ -441,7 +455,7 @@ get_name(QueueObject *self, void *closure)
 static int
 set_name(QueueObject *self, PyObject *name, void *closure)
 {
-    trace_forget(&self->b);
+    trace_forget(&self->q.b);
     return name_set(&self->name, name);
 }
 
@@ -483,12 +497,11 @@ static PyObject *
 queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_fault fault;
-    buffer_lock(&self->b);
-    bool good =
-        pb_queue_check(&self->b, &self->q, &fault) && pb_buf_check(&self->b, &fault);
-    buffer_unlock(&self->b);
+    queue_lock(self);
+    bool good = pb_queue_check(&self->q, &fault) && pb_buf_check(&self->q.b, &fault);
+    queue_unlock(self);
     if (!good) {
-        raise_fault(pool_object(&self->b), &fault);
+        raise_fault(pool_object(&self->q.b), &fault);
         return NULL;
     }
     Py_RETURN_NONE;

@@ -4,63 +4,132 @@
 #include "range/find.h"
 #include "range/paste.h"
 
-/* ---- out ---- */
-
-/* What is dropped lies before everything that stays, so that of shared nodes only those
- * on the way to the first page that stays are copied. */
-pb_status
-pb_queue_secure_drop(pb_buf *b, uint64_t *reserved)
+void
+pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overflow)
 {
-    uint64_t most = b->root.shared ? b->root.levels : 0;
-    pb_status st = pb_pool_reserve(b->pool, most);
-    *reserved = st == PB_OK ? most : 0;
+    pb_buf_begin_anew(&q->b, pool, PB_MAX_LEVELS);
+    q->fast = q->max_bytes = max_bytes;
+    q->overflow = overflow;
+    q->uncommitted = q->out = q->pushed = q->refused = q->searched = 0;
+}
+
+/* ---- frames for a later drop ---- */
+
+/* Reserve n frames: *secured is what there is to give back. */
+static pb_status
+secure(pb_queue *q, uint64_t n, uint64_t *secured)
+{
+    pb_status st = n ? pb_pool_reserve(q->b.pool, n) : PB_OK;
+    *secured = st == PB_OK ? n : 0;
     return st;
 }
 
-pb_status
-pb_queue_drop(pb_buf *b, pb_queue *q, uint64_t n)
+static void
+give_back(pb_queue *q, uint64_t secured)
 {
-    pb_status st = n ? pb_buf_drop_front(b, n) : PB_OK;
+    if (secured) {
+        pb_pool_unreserve(q->b.pool, secured);
+    }
+}
+
+/* The most frames that a drop takes.  What is dropped lies before everything that stays, so
+ * that of shared nodes only those on the way to the first page that stays are copied. */
+static uint64_t
+need_to_drop(const pb_queue *q)
+{
+    return q->b.root.shared ? q->b.root.levels : 0;
+}
+
+/* How many of the oldest bytes are too many when n more are in. */
+static uint64_t
+excess(const pb_queue *q, uint64_t n)
+{
+    uint64_t len = pb_queue_len(q) + n;
+    return q->overflow == PB_DROP_OLDEST && len > q->max_bytes ? len - q->max_bytes : 0;
+}
+
+/* Before n bytes are let in: what it may take to push out others for them. */
+static pb_status
+secure_push(pb_queue *q, uint64_t n, uint64_t *secured)
+{
+    return secure(q, excess(q, n) ? need_to_drop(q) : 0, secured);
+}
+
+/* The end of letting bytes in, which went as `st` says: push out what is too many.  That cannot
+ * fail any more: it was secured. */
+static pb_status
+push_out(pb_queue *q, pb_status st, uint64_t secured)
+{
+    uint64_t push = excess(q, 0);
+    give_back(q, secured);
+    if (st == PB_OK && push) {
+        st = pb_buf_drop_front(&q->b, push);
+        q->pushed += st == PB_OK ? push : 0;
+    }
+    return st;
+}
+
+/* ---- out ---- */
+
+pb_status
+pb_queue_drop(pb_queue *q, uint64_t n)
+{
+    pb_status st = n ? pb_buf_drop_front(&q->b, n) : PB_OK;
     if (st == PB_OK) {
         q->out += n;
     }
     return st;
 }
 
-/* Push n bytes out of the front; secured before. */
-static pb_status
-push_out(pb_buf *b, pb_queue *q, uint64_t n, uint64_t reserved)
+pb_status
+pb_queue_begin_out(pb_queue *q, uint64_t *secured)
 {
-    pb_pool_unreserve(b->pool, reserved);
-    pb_status st = n ? pb_buf_drop_front(b, n) : PB_OK;
-    if (st == PB_OK) {
-        q->pushed += n;
-    }
-    return st;
+    return secure(q, need_to_drop(q), secured);
+}
+
+void
+pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured)
+{
+    give_back(q, secured);
+    (void)pb_queue_drop(q, n);
 }
 
 /* ---- reservations ---- */
 
 static void
-close_reservation(pb_buf *b, pb_queue *q)
+open_reservation(pb_queue *q, uint64_t n)
+{
+    q->uncommitted = n;
+    q->serial++;
+    q->fast = 0;
+}
+
+static void
+close_reservation(pb_queue *q)
 {
     q->uncommitted = 0;
     q->fast = q->max_bytes;
-    pb_buf_remember_tail(b);
+    pb_buf_remember_tail(&q->b);
 }
 
 /* Let the first n reserved bytes in, give up the others. */
 static pb_status
-keep_reserved(pb_buf *b, pb_queue *q, uint64_t n)
+keep_reserved(pb_queue *q, uint64_t n)
 {
     if (q->uncommitted == 0) {
         return PB_OK;
     }
-    pb_status st = pb_buf_truncate(b, pb_queue_len(b, q) + n);
+    pb_status st = pb_buf_truncate(&q->b, pb_queue_tree_end(q) + n);
     if (st == PB_OK) {
-        close_reservation(b, q);
+        close_reservation(q);
     }
     return st;
+}
+
+pb_status
+pb_queue_cancel(pb_queue *q)
+{
+    return keep_reserved(q, 0);
 }
 
 /* I4: nobody may see what was in these frames before. */
@@ -75,42 +144,35 @@ zero_range(const pb_buf *b, uint64_t off, uint64_t n)
     }
 }
 
-static void
-open_reservation(pb_queue *q, uint64_t n)
-{
-    q->uncommitted = n;
-    q->serial++;
-    q->fast = 0;
-}
-
 pb_status
-pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero)
+pb_queue_reserve(pb_queue *q, uint64_t n, bool zero)
 {
-    pb_status st = keep_reserved(b, q, 0);
-    uint64_t len = b->root.size;
+    pb_status st = pb_queue_cancel(q);
+    uint64_t at = q->b.root.size;
     if (st == PB_OK) {
-        st = pb_buf_prepare(b, len, n);
+        st = pb_buf_prepare(&q->b, at, n);
     }
     if (st == PB_OK) {
         open_reservation(q, n);
         if (zero) {
-            zero_range(b, len, n);
+            zero_range(&q->b, at, n);
         }
-        pb_buf_remember_tail(b); /* at the end of what is reserved, as with a hole */
+        pb_buf_remember_tail(&q->b); /* at the end of what is reserved, as with a hole */
     }
     return st;
 }
 
 pb_status
-pb_queue_reserve_hole(pb_buf *b, pb_queue *q, uint64_t n)
+pb_queue_reserve_hole(pb_queue *q, uint64_t n, uint64_t *at)
 {
-    pb_status st = keep_reserved(b, q, 0);
+    pb_status st = pb_queue_cancel(q);
     uint64_t end;
-    if (st == PB_OK && pb_add_overflows(b->root.size, n, &end)) {
+    *at = q->b.root.size;
+    if (st == PB_OK && pb_add_overflows(*at, n, &end)) {
         st = PB_CAPACITY;
     }
     if (st == PB_OK) {
-        st = pb_buf_truncate(b, end);
+        st = pb_buf_truncate(&q->b, end);
     }
     if (st == PB_OK) {
         open_reservation(q, n);
@@ -119,41 +181,19 @@ pb_queue_reserve_hole(pb_buf *b, pb_queue *q, uint64_t n)
 }
 
 pb_status
-pb_queue_cancel(pb_buf *b, pb_queue *q)
+pb_queue_commit(pb_queue *q, uint64_t n)
 {
-    return keep_reserved(b, q, 0);
+    uint64_t secured;
+    pb_status st = secure_push(q, n, &secured);
+    return st == PB_OK ? push_out(q, keep_reserved(q, n), secured) : st;
 }
 
 void
-pb_queue_clear(pb_buf *b, pb_queue *q)
+pb_queue_clear(pb_queue *q)
 {
-    q->out += pb_queue_len(b, q);
-    pb_buf_clear(b);
-    close_reservation(b, q);
-}
-
-/* How many of the oldest bytes are too many when n more are in. */
-static uint64_t
-excess(const pb_buf *b, const pb_queue *q, uint64_t n)
-{
-    uint64_t len = pb_queue_len(b, q) + n;
-    return q->overflow == PB_DROP_OLDEST && len > q->max_bytes ? len - q->max_bytes : 0;
-}
-
-pb_status
-pb_queue_commit(pb_buf *b, pb_queue *q, uint64_t n)
-{
-    uint64_t reserved, push = excess(b, q, n);
-    pb_status st = pb_queue_secure_drop(b, &reserved);
-    if (st != PB_OK) {
-        return st;
-    }
-    st = keep_reserved(b, q, n);
-    if (st != PB_OK) {
-        pb_pool_unreserve(b->pool, reserved);
-        return st;
-    }
-    return push_out(b, q, push, reserved);
+    q->out += pb_queue_len(q);
+    pb_buf_clear(&q->b);
+    close_reservation(q);
 }
 
 /* ---- in ---- */
@@ -161,23 +201,39 @@ pb_queue_commit(pb_buf *b, pb_queue *q, uint64_t n)
 /* 1. reserve what pushing out may take  2. append  3. push out.  When 2 fails nothing
  * was pushed out. */
 pb_status
-pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push)
+pb_queue_put(pb_queue *q, const void *src, uint64_t n)
 {
-    uint64_t reserved = 0;
-    pb_status st = keep_reserved(b, q, 0);
-    if (st == PB_OK && push) {
-        st = pb_queue_secure_drop(b, &reserved);
+    uint64_t secured;
+    pb_status st = pb_queue_cancel(q);
+    if (st == PB_OK) {
+        st = secure_push(q, n, &secured);
     }
-    if (st != PB_OK) {
-        return st;
-    }
-    st = pb_buf_extend(b, src, n);
-    if (st != PB_OK) {
-        pb_pool_unreserve(b->pool, reserved);
-        return st;
-    }
-    return push_out(b, q, push, reserved);
+    return st == PB_OK ? push_out(q, pb_buf_extend(&q->b, src, n), secured) : st;
 }
+
+pb_status
+pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
+{
+    pb_status st = secure_push(q, n, secured);
+    if (st != PB_OK) {
+        return st;
+    }
+    st = pb_queue_reserve(q, n, false);
+    if (st != PB_OK) {
+        give_back(q, *secured);
+    }
+    return st;
+}
+
+/* What was not filled lies in pages of this tree alone, and so do the nodes above them: giving
+ * it up takes no frames. */
+void
+pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
+{
+    (void)push_out(q, keep_reserved(q, n), secured);
+}
+
+/* ---- from another queue ---- */
 
 /* Pages that went over whole have one name again, and nothing else was shared. */
 static void
@@ -189,45 +245,55 @@ mark_unshared(pb_buf *b)
     }
 }
 
-/* 1. reserve what dropping may take on both sides  2. share pages, copy the other bytes
- * 3. drop them there, and what is too much here. */
-pb_status
-pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
-                uint64_t push, pb_buf **short_of)
+/* All that can be refused on this side.  Pages of a tree that shares may come in, below nodes
+ * that are shared: the tree may be taller by then. */
+static pb_status
+begin_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_paste *p, uint64_t *secured)
 {
-    uint64_t here = 0, there = 0;
-    bool shares = b->root.shared || from->root.shared;
-    pb_paste p;
-    *short_of = from;
-    pb_status st = pb_queue_secure_drop(from, &there);
+    bool shares = q->b.root.shared || from->b.root.shared;
+    pb_status st = pb_queue_cancel(q);
+    if (st == PB_OK) {
+        st = secure(q, shares && excess(q, n) ? PB_MAX_LEVELS : 0, secured);
+    }
     if (st != PB_OK) {
         return st;
     }
-    *short_of = b;
-    st = keep_reserved(b, q, 0);
-    if (st == PB_OK && push && shares) { /* the tree may be taller by then */
-        st = pb_pool_reserve(b->pool, PB_MAX_LEVELS);
-        here = st == PB_OK ? PB_MAX_LEVELS : 0;
-    }
-    if (st == PB_OK) {
-        st = pb_paste_begin(&p, b, b->root.size, from, 0, n);
-    }
+    st = pb_paste_begin(p, &q->b, q->b.root.size, &from->b, 0, n);
     if (st != PB_OK) {
-        pb_pool_unreserve(b->pool, here);
-        pb_pool_unreserve(from->pool, there);
+        give_back(q, *secured);
+    }
+    return st;
+}
+
+/* 1. reserve what dropping may take on both sides  2. share pages, copy the other bytes
+ * 3. drop them there, and what is too much here. */
+pb_status
+pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
+{
+    uint64_t here, there;
+    bool shares = q->b.root.shared || from->b.root.shared;
+    pb_paste p;
+    *short_of = from;
+    pb_status st = pb_queue_begin_out(from, &there);
+    if (st != PB_OK) {
+        return st;
+    }
+    *short_of = q;
+    st = begin_splice(q, from, n, &p, &here);
+    if (st != PB_OK) {
+        pb_queue_end_out(from, 0, there);
         return st;
     }
     pb_paste_finish(&p);
     if (p.shared) {
-        pb_buf_mark_shared(from);
+        pb_buf_mark_shared(&from->b);
     }
-    pb_pool_unreserve(from->pool, there);
-    (void)pb_queue_drop(from, from_q, n); /* cannot fail: secured */
+    pb_queue_end_out(from, n, there);
     if (p.shared && !shares) {
-        mark_unshared(b);
-        mark_unshared(from);
+        mark_unshared(&q->b);
+        mark_unshared(&from->b);
     }
-    return push_out(b, q, push, here);
+    return push_out(q, PB_OK, here);
 }
 
 /* ---- looking ---- */
@@ -253,31 +319,31 @@ find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
 }
 
 uint64_t
-pb_queue_search(pb_buf *b, pb_queue *q, const void *sep, uint64_t n)
+pb_queue_search(pb_queue *q, const void *sep, uint64_t n)
 {
-    uint64_t front = pb_queue_front(q), len = pb_queue_len(b, q);
+    uint64_t front = pb_queue_front(q), len = pb_queue_len(q);
     uint64_t from = q->searched > front ? q->searched - front : 0;
     if (len < n || from > len - n) {
         return UINT64_MAX;
     }
     uint64_t found;
-    const uint8_t *at = n <= 4 ? pb_buf_peek(b, from, len - from) : NULL;
+    const uint8_t *at = n <= 4 ? pb_buf_peek(&q->b, from, len - from) : NULL;
     if (PB_LIKELY(at != NULL)) {
         const uint8_t *there = find_near(at, len - from, sep, n);
         found = there ? from + (uint64_t)(there - at) : UINT64_MAX;
     }
     else {
-        found = pb_buf_find(b, from, len, sep, (size_t)n);
+        found = pb_buf_find(&q->b, from, len, sep, (size_t)n);
     }
     q->searched = front + (found == UINT64_MAX ? len - n + 1 : found);
     return found == UINT64_MAX ? found : found + n;
 }
 
 bool
-pb_queue_check(const pb_buf *b, const pb_queue *q, pb_fault *fault)
+pb_queue_check(const pb_queue *q, pb_fault *fault)
 {
     const char *why = NULL;
-    if (q->uncommitted > b->root.size) {
+    if (q->uncommitted > q->b.root.size) {
         why = "more is reserved than the tree holds";
     }
     else if (q->fast != (q->uncommitted ? 0 : q->max_bytes)) {
@@ -286,9 +352,9 @@ pb_queue_check(const pb_buf *b, const pb_queue *q, pb_fault *fault)
     else if (q->overflow == PB_GROW && q->max_bytes != UINT64_MAX) {
         why = "a queue that grows has a limit";
     }
-    else if (q->searched > pb_queue_in(b, q)) {
+    else if (q->searched > pb_queue_in(q)) {
         why = "bytes were searched that are not there";
     }
-    *fault = (pb_fault){.why = why, .owner = &b->member};
+    *fault = (pb_fault){.why = why, .owner = &q->b.member};
     return why == NULL;
 }

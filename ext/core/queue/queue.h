@@ -1,4 +1,4 @@
-/* queue/queue.h: a tree of pages as a first-in, first-out queue of bytes.
+/* queue/queue.h: a first-in, first-out queue of bytes, kept in a tree of pages.
  *
  *    stream position:   out + pushed          in
  *                            v                v
@@ -9,12 +9,22 @@
  * length always.  A reservation makes the tree longer than the queue by the bytes that
  * somebody is about to fill: they are no part of the queue until they are committed.
  *
+ * The queue owns its bytes.  Whoever uses it counts bytes from the front, and gets at them
+ * through these functions alone:
+ *    in    put | reserve, then fill or space, then commit
+ *    out   ready | copy_out or pieces, then drop
+ * Only queue.c knows where in the tree they lie.  So a queue may later keep some of its bytes
+ * elsewhere, and nobody has to be changed for it.  tests/house/test_queue_seam.py reads the
+ * binding and names who goes round them.
+ *
  * Every function is called with the buffer's lock held.  Those that may need frames
- * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
+ * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3), except that an older reservation
+ * may be given up. */
 #ifndef PB_QUEUE_QUEUE_H
 #define PB_QUEUE_QUEUE_H
 
 #include "buffer/buf.h"
+#include "range/iovec.h"
 
 typedef enum {
     PB_GROW,
@@ -24,8 +34,9 @@ typedef enum {
 } pb_overflow;
 
 typedef struct {
+    pb_buf b;             /* the tree; others only lock it, view it and end it */
     uint64_t fast;        /* puts that make the tree no longer than this need no thought:
-                        * max_bytes, or 0 while something is reserved */
+                           * max_bytes, or 0 while something is reserved */
     uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
     uint64_t max_bytes;
     uint64_t out;      /* taken */
@@ -36,21 +47,24 @@ typedef struct {
     pb_overflow overflow;
 } pb_queue;
 
-/* Begin, or begin anew: *q is zeros, or a queue.  Reservations are counted on, so that none
- * of before is taken for one of now. */
-static inline void
-pb_queue_init(pb_queue *q, uint64_t max_bytes, pb_overflow overflow)
+/* An empty queue on a pool, which must outlive it.  Cannot fail.  *q is zeros, or a queue whose
+ * tree was given up (pb_buf_fini): then it begins anew under the lock that it is called with.
+ * Reservations are counted on, so that none of before is taken for one of now. */
+void
+pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overflow);
+
+/* Where the bytes in the queue end in its tree, and a reservation begins. */
+static inline uint64_t
+pb_queue_tree_end(const pb_queue *q)
 {
-    *q = (pb_queue){.fast = max_bytes,
-                    .max_bytes = max_bytes,
-                    .overflow = overflow,
-                    .serial = q->serial};
+    return q->b.root.size - q->uncommitted;
 }
 
+/* How many bytes are in the queue: all of them lie in the tree. */
 static inline uint64_t
-pb_queue_len(const pb_buf *b, const pb_queue *q)
+pb_queue_len(const pb_queue *q)
 {
-    return b->root.size - q->uncommitted;
+    return pb_queue_tree_end(q);
 }
 
 /* The stream position of the first byte. */
@@ -61,118 +75,157 @@ pb_queue_front(const pb_queue *q)
 }
 
 static inline uint64_t
-pb_queue_in(const pb_buf *b, const pb_queue *q)
+pb_queue_in(const pb_queue *q)
 {
-    return pb_queue_front(q) + pb_queue_len(b, q);
+    return pb_queue_front(q) + pb_queue_len(q);
 }
 
 /* ---- in ---- */
 
-/* What becomes of a put of n bytes: whether it is let in, and how many of the oldest
- * bytes make room for it. */
-static inline bool
-pb_queue_admits(const pb_buf *b, const pb_queue *q, uint64_t n, uint64_t *push)
-{
-    uint64_t room = q->max_bytes - pb_min(q->max_bytes, pb_queue_len(b, q));
-    *push = n > room ? n - room : 0;
-    return n <= room || (q->overflow == PB_DROP_OLDEST && n <= q->max_bytes);
-}
-
-/* How many bytes may come in from elsewhere: what is there need not be turned away. */
+/* How many bytes may come in at once: no more are admitted to a put. */
 static inline uint64_t
-pb_queue_room(const pb_buf *b, const pb_queue *q)
+pb_queue_room(const pb_queue *q)
 {
-    uint64_t len = q->overflow == PB_DROP_OLDEST ? 0 : pb_queue_len(b, q);
+    uint64_t len = q->overflow == PB_DROP_OLDEST ? 0 : pb_queue_len(q);
     return q->max_bytes - pb_min(q->max_bytes, len);
 }
 
-/* Make the tree n bytes longer, memory that is this tree's alone, to be filled by
- * pb_buf_copy_in or by hand.  An older reservation is given up.  n > 0.  The bytes are
- * whatever they were: zeros only if `zero`. */
+/* Append n > 0 bytes, and push out as many of the oldest as are too many then, where that is
+ * the policy. */
 pb_status
-pb_queue_reserve(pb_buf *b, pb_queue *q, uint64_t n, bool zero);
-
-/* The same without pages: a hole, for a live view that will make pages of it. */
-pb_status
-pb_queue_reserve_hole(pb_buf *b, pb_queue *q, uint64_t n);
-
-/* Let the first n reserved bytes in, give up the others; push out as many of the oldest
- * as are too many then, where that is the policy. */
-pb_status
-pb_queue_commit(pb_buf *b, pb_queue *q, uint64_t n);
-
-/* Give a reservation up. */
-pb_status
-pb_queue_cancel(pb_buf *b, pb_queue *q);
-
-/* Append n admitted bytes, n > 0, and push out `push`. */
-pb_status
-pb_queue_put(pb_buf *b, pb_queue *q, const void *src, uint64_t n, uint64_t push);
-
-/* Move the first n bytes of another queue to the end of this one, n > 0, whole pages as
- * they are where that goes (range/paste.h), and push out `push` here.  Both are locked.
- * *short_of: whose pool a refusal is about. */
-pb_status
-pb_queue_splice(pb_buf *b, pb_queue *q, pb_buf *from, pb_queue *from_q, uint64_t n,
-                uint64_t push, pb_buf **short_of);
+pb_queue_put(pb_queue *q, const void *src, uint64_t n);
 
 /* The common put: it fits the remembered tail page, and nothing forbids it. */
 static inline bool
-pb_queue_put_fast(pb_buf *b, const pb_queue *q, const void *src, uint64_t n)
+pb_queue_put_fast(pb_queue *q, const void *src, uint64_t n)
 {
-    bool fits = PB_LIKELY(n - 1 < b->root.tail_room && b->root.size + n <= q->fast);
+    bool fits = PB_LIKELY(n - 1 < q->b.root.tail_room && q->b.root.size + n <= q->fast);
     if (fits) {
-        (void)pb_buf_extend(b, src, n);
+        (void)pb_buf_extend(&q->b, src, n);
     }
     return fits;
 }
 
+/* Reserve n > 0 bytes behind the last one: memory that is this queue's alone, to be filled by
+ * pb_queue_fill, or by hand where pb_queue_space says.  An older reservation is given up.  The
+ * bytes are whatever they were: zeros only if `zero`. */
+pb_status
+pb_queue_reserve(pb_queue *q, uint64_t n, bool zero);
+
+/* The same without pages: a hole, for a live view that will make pages of it.  *at: where in
+ * the tree it begins. */
+pb_status
+pb_queue_reserve_hole(pb_queue *q, uint64_t n, uint64_t *at);
+
+/* Store the first n reserved bytes.  Touches neither pool nor shape. */
+static inline void
+pb_queue_fill(const pb_queue *q, const void *src, uint64_t n)
+{
+    pb_buf_copy_in(&q->b, pb_queue_tree_end(q), src, n);
+}
+
+/* Where the reserved bytes lie, up to `most` pieces of them; returns how many. */
+static inline unsigned
+pb_queue_space(const pb_queue *q, struct iovec *iov, unsigned most)
+{
+    uint64_t bytes;
+    return pb_iov_list(&q->b, pb_queue_tree_end(q), q->uncommitted, iov, most, &bytes);
+}
+
+/* Let the first n reserved bytes in, give up the others; push out as many of the oldest
+ * as are too many then, where that is the policy. */
+pb_status
+pb_queue_commit(pb_queue *q, uint64_t n);
+
+/* Give a reservation up. */
+pb_status
+pb_queue_cancel(pb_queue *q);
+
+/* Move the first n > 0 bytes of another queue to the end of this one, whole pages as they are
+ * where that goes (range/paste.h), and push out what is too much here.  Both are locked.
+ * *short_of: whose pool a refusal is about. */
+pb_status
+pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of);
+
 /* ---- out ---- */
+
+/* Copy the first n bytes to dst; there are as many.  PB_OK.  Touches neither pool nor shape. */
+static inline pb_status
+pb_queue_copy_out(const pb_queue *q, void *dst, uint64_t n)
+{
+    return pb_buf_copy_out(&q->b, 0, dst, n);
+}
+
+/* Where the first n bytes lie, up to `most` pieces of them; returns how many. */
+static inline unsigned
+pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most)
+{
+    uint64_t bytes;
+    return pb_iov_list(&q->b, 0, n, iov, most, &bytes);
+}
 
 /* Take n bytes off the front; there are as many. */
 pb_status
-pb_queue_drop(pb_buf *b, pb_queue *q, uint64_t n);
+pb_queue_drop(pb_queue *q, uint64_t n);
 
 /* Take everything, give up a reservation.  Cannot fail. */
 void
-pb_queue_clear(pb_buf *b, pb_queue *q);
-
-/* Frames reserved, so that a later drop of any number of bytes cannot fail for want
- * of them; to be given back right before it (pb_pool_unreserve). */
-pb_status
-pb_queue_secure_drop(pb_buf *b, uint64_t *reserved);
+pb_queue_clear(pb_queue *q);
 
 /* Where the first n bytes lie when taking them cannot fail and is quickly done: they lie
  * inline, or in the first page and do not use it up.  Else NULL. */
 static inline const uint8_t *
-pb_queue_ready(const pb_buf *b, const pb_queue *q, uint64_t n)
+pb_queue_ready(const pb_queue *q, uint64_t n)
 {
-    if (pb_buf_is_inline(b)) {
-        return n <= b->root.size - q->uncommitted ? pb_buf_inline(b) : NULL;
+    if (pb_buf_is_inline(&q->b)) {
+        return n <= pb_queue_len(q) ? pb_buf_inline(&q->b) : NULL;
     }
-    const uint8_t *at = pb_buf_ready(b, n);
-    return PB_LIKELY(n < b->root.size - q->uncommitted) ? at : NULL;
+    const uint8_t *at = pb_buf_ready(&q->b, n);
+    return PB_LIKELY(n < pb_queue_len(q)) ? at : NULL;
 }
 
 static inline void
-pb_queue_take_ready(pb_buf *b, pb_queue *q, uint64_t n)
+pb_queue_take_ready(pb_queue *q, uint64_t n)
 {
-    if (pb_buf_is_inline(b)) {
-        (void)pb_buf_drop_front(b, n); /* cannot fail: no pages */
+    if (pb_buf_is_inline(&q->b)) {
+        (void)pb_buf_drop_front(&q->b, n); /* cannot fail: no pages */
     }
     else {
-        pb_buf_take_ready(b, n);
+        pb_buf_take_ready(&q->b, n);
     }
     q->out += n;
 }
 
+/* ---- transfers ----
+ *
+ * Somebody else moves the bytes, between begin and end, with the lock held all the time: the
+ * kernel, or a copy without the GIL.  Begin reserves all that end may need (*secured frames of
+ * the pool), so that end cannot fail: what was sent has left the queue, what came is in it.
+ * End gives back what was reserved.  When begin fails there is nothing to give back. */
+
+/* Reserve n > 0 bytes, to be filled by pb_queue_fill or where pb_queue_space says. */
+pb_status
+pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured);
+
+/* The first n of them came. */
+void
+pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured);
+
+/* For any number of bytes, where pb_queue_pieces says. */
+pb_status
+pb_queue_begin_out(pb_queue *q, uint64_t *secured);
+
+/* The first n bytes went. */
+void
+pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured);
+
 /* ---- looking ---- */
 
-/* The offset one past the first `sep` of n > 0 bytes, UINT64_MAX when there is none.
- * What was searched is remembered: forget it (pb_queue_search_anew) when another
- * separator is asked for. */
+/* The distance from the front to the end of the first `sep` of n > 0 bytes, UINT64_MAX when
+ * there is none.  What was searched is remembered: forget it (pb_queue_search_anew) when
+ * another separator is asked for. */
 uint64_t
-pb_queue_search(pb_buf *b, pb_queue *q, const void *sep, uint64_t n);
+pb_queue_search(pb_queue *q, const void *sep, uint64_t n);
 
 static inline void
 pb_queue_search_anew(pb_queue *q)
@@ -182,6 +235,6 @@ pb_queue_search_anew(pb_queue *q)
 
 /* The sums of a queue, beside pb_buf_check. */
 bool
-pb_queue_check(const pb_buf *b, const pb_queue *q, pb_fault *fault);
+pb_queue_check(const pb_queue *q, pb_fault *fault);
 
 #endif

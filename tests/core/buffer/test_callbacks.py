@@ -117,6 +117,7 @@ def test_numbers_that_drop_the_last_reference(pool):
 needs_buffer = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="__buffer__ in Python came with 3.12 (PEP 688)"
 )
+SOURCE = pattern(0, 2 * PAGE + 1, salt=4)
 SOURCES = {
     "write": lambda buf, data: buf.write(PAGE - 1, data),
     "write far": lambda buf, data: buf.write(reach(2) + 1, data),
@@ -149,11 +150,10 @@ class SlySource:
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("call", SOURCES)
 def test_sources_that_change_the_buffer(pool, call, action):
-    data = pattern(0, 2 * PAGE + 1, salt=4)
     model, buf = filled(pool, SIZE), filled(pool, SIZE)
     ACTIONS[action](model)
-    wanted = outcome(lambda: SOURCES[call](model, data))
-    source = SlySource(data, on_get=lambda: ACTIONS[action](buf))
+    wanted = outcome(lambda: SOURCES[call](model, SOURCE))
+    source = SlySource(SOURCE, on_get=lambda: ACTIONS[action](buf))
     assert outcome(lambda: SOURCES[call](buf, source)) == wanted
     assert (source.gets, source.releases) == (1, 1), "asked for once, given back once"
     assert_alike(buf, model)
@@ -163,11 +163,10 @@ def test_sources_that_change_the_buffer(pool, call, action):
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("call", SOURCES)
 def test_sources_that_change_the_buffer_when_given_back(pool, call, action):
-    data = pattern(0, 2 * PAGE + 1, salt=4)
     model, buf = filled(pool, SIZE), filled(pool, SIZE)
-    wanted = outcome(lambda: SOURCES[call](model, data))
+    wanted = outcome(lambda: SOURCES[call](model, SOURCE))
     ACTIONS[action](model)
-    source = SlySource(data, on_release=lambda: ACTIONS[action](buf))
+    source = SlySource(SOURCE, on_release=lambda: ACTIONS[action](buf))
     got = outcome(lambda: SOURCES[call](buf, source))
     if call != "+=":  # tells the length, which the action has changed by then
         assert got == wanted

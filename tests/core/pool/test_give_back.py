@@ -11,7 +11,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, ROLLUP
-from tests.plain import plain_punch, plain_truncate, plain_write
+from tests.plain import change_both
 from tests.support import FEW, assert_accounted, dense, filled, pattern, run_script
 
 MIB = 1 << 20
@@ -133,23 +133,7 @@ def test_old_bytes_never_come_back(keep, level):
     for turn in range(250):
         which = rng.randrange(6)
         buf, model = bufs[which], models[which]
-        at, size = rng.randrange(20 * PAGE), rng.randrange(1, 7 * PAGE)
-        match rng.randrange(4):
-            case 0:
-                data = pattern(at, size, turn)
-                buf.write(at, data)
-                plain_write(model, at, data)
-            case 1:
-                buf.truncate(at)
-                plain_truncate(model, at)
-            case 2:
-                buf.punch(at, size)
-                plain_punch(model, at, size)
-            case 3:
-                buf.clear()
-                model.clear()
-                buf.truncate(size)
-                model.extend(bytes(size))
+        change_both(rng, buf, model, 20, turn)
         assert buf.tobytes() == model
     assert_accounted(pool)
 

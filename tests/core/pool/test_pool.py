@@ -9,7 +9,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import FANOUT, PAGE, drawing, reach
-from tests.plain import plain_truncate, plain_write
+from tests.plain import change_both
 from tests.support import (
     FEW,
     SHAPES,
@@ -260,23 +260,13 @@ def test_trim_between_all_kinds_of_work(pool):
     rng = random.Random(11)
     bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(3)]
     models = [bytearray() for _ in bufs]
-    for _ in range(200):
+    for turn in range(200):
         which = rng.randrange(3)
         buf, model = bufs[which], models[which]
-        at, size = rng.randrange(6 * PAGE), rng.randrange(1, 5 * PAGE)
-        match rng.randrange(4):
-            case 0:
-                new = pattern(at, size, which)
-                buf.write(at, new)
-                plain_write(model, at, new)
-            case 1:
-                buf.truncate(at)
-                plain_truncate(model, at)
-            case 2:
-                buf.clear()
-                model.clear()
-            case 3:
-                pool.trim()
+        if rng.randrange(4):
+            change_both(rng, buf, model, 15, turn)
+        else:
+            pool.trim()
         assert buf.tobytes() == model
     assert_pool(pool, bufs)
 
