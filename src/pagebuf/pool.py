@@ -109,8 +109,9 @@ class PagePool(Pool):
     1
     """
 
-    # What a new region promises of its bytes: whether they are zeros before they are touched, and
-    # after they were given back to the system.  Anonymous memory keeps the second on Linux only.
+    # What a new region promises of its bytes: whether they, and those of its table, are zeros
+    # before they are touched, and whether its bytes are zeros again after they were given back to
+    # the system.  Anonymous memory keeps the second on Linux only.
     _fresh_zero = True
     _discard_zeroes = sys.platform.startswith("linux")
 

@@ -217,11 +217,12 @@ memory_block(memory *m, size_t align, size_t size, int byte)
     return at;
 }
 
-/* The region at `base`.  Its tables come full of garbage: nobody reserved zeros. */
+/* The region at `base`.  Its tables come full of garbage, unless it is said to be zeros. */
 static inline void
 memory_add(memory *m, void *base, uint32_t frames, bool discard_zeroes)
 {
-    void *table = memory_block(m, 64, pb_pool_companion_bytes(&m->pool, frames), GARBAGE);
+    void *table = memory_block(m, 64, pb_pool_companion_bytes(&m->pool, frames),
+                               m->fresh_zero ? 0 : GARBAGE);
     CHECK_OK(
         pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, discard_zeroes));
 }

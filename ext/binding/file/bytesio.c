@@ -127,15 +127,13 @@ bytesio_dealloc(BytesIOObject *self)
 static pb_status
 replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 {
-    pb_status st = !pb_buf_may_use(b, src, n) ? PB_CORRUPT
-                   : n                        ? pb_buf_prepare(b, 0, n)
-                                              : PB_OK;
+    pb_status st = n ? pb_buf_write_begin(b, 0, src, n) : PB_OK;
     if (st == PB_OK && b->root.size > n) {
         st = pb_buf_truncate(b, n);
     }
     if (st == PB_OK && n) {
         copy_in_lock_held(b, 0, src, n);
-        pb_buf_remember_tail(b);
+        pb_buf_write_end(b);
     }
     return st;
 }

@@ -77,7 +77,7 @@ finish_copy(copy_gate *gate)
     pb_buf *b = gate->buffer;
     if (job->src) {
         pb_buf_copy_in(b, job->off, job->src, job->n);
-        pb_buf_remember_tail(b);
+        pb_buf_write_end(b);
     }
     if (job->paste.to) {
         pb_paste_finish(&job->paste);

@@ -3,18 +3,23 @@
 
 /* ---- in ---- */
 
+/* So much that it is copied without the GIL. */
+PB_NOINLINE static pb_status
+write_large(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    pb_status st = pb_buf_write_begin(b, off, src, n);
+    if (st == PB_OK) {
+        copy_in_lock_held(b, off, src, n);
+        pb_buf_write_end(b);
+    }
+    return st;
+}
+
 pb_status
 transfer_write_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
-    if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
-        return pb_buf_write(b, off, src, n);
-    }
-    pb_status st = pb_buf_may_use(b, src, n) ? pb_buf_prepare(b, off, n) : PB_CORRUPT;
-    if (st == PB_OK) {
-        copy_in_lock_held(b, off, src, n);
-        pb_buf_remember_tail(b);
-    }
-    return st;
+    return PB_LIKELY(n < COPY_WITHOUT_GIL) ? pb_buf_write(b, off, src, n)
+                                           : write_large(b, off, src, n);
 }
 
 static pb_status
@@ -23,7 +28,7 @@ extend_lock_held(pb_buf *b, const void *src, uint64_t n)
     if (PB_LIKELY(n < COPY_WITHOUT_GIL)) {
         return pb_buf_extend(b, src, n);
     }
-    return transfer_write_lock_held(b, b->root.size, src, n);
+    return write_large(b, b->root.size, src, n);
 }
 
 int

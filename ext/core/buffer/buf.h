@@ -109,6 +109,10 @@ pb_buf_capacity(const pb_buf *b)
 
 /* ---- in ---- */
 
+/* Remember where the next byte goes, after a change that left it open. */
+void
+pb_buf_remember_tail(pb_buf *b);
+
 /* Make [off, off + n) writable memory of this buffer alone, the bytes around it as they
  * were or zeros (I4), and the buffer long enough to hold it.  n > 0.  Afterwards
  * pb_buf_copy_in cannot fail.  PB_CAPACITY past what max_levels reaches. */
@@ -127,6 +131,18 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);
 pb_status
 pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
+/* A write whose bytes somebody copies by hand, in three steps: begin, pb_buf_copy_in, end.  Begin
+ * also looks at the source (pb_buf_may_use); after it nothing can fail.  End remembers the tail.
+ * Between them the lock may be the only thing that is held, but it is held. */
+pb_status
+pb_buf_write_begin(pb_buf *b, uint64_t off, const void *src, uint64_t n);
+
+static inline void
+pb_buf_write_end(pb_buf *b)
+{
+    pb_buf_remember_tail(b);
+}
+
 /* The remembered tail did not do. */
 pb_status
 pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
@@ -143,10 +159,6 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
     b->root.size += n;
     return PB_OK;
 }
-
-/* Remember the tail again after an append that was prepared and copied by hand. */
-void
-pb_buf_remember_tail(pb_buf *b);
 
 /* May a copy use this memory of somebody else's?  Debug pools look (pb_debug_foreign). */
 static inline bool

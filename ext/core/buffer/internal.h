@@ -92,6 +92,10 @@ pb_buf_page(const pb_buf *b, uint64_t page);
 void
 pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
 
+/* pb_buf_prepare where the page was looked up already and may not be written as it is. */
+pb_status
+pb_buf_prepare_looked(pb_buf *b, uint64_t off, uint64_t n);
+
 /* Levels for positions up to `end`. */
 pb_status
 pb_buf_raise_to(pb_buf *b, uint64_t end);

@@ -162,7 +162,7 @@ pb_buf_grow_to(pb_buf *b, uint64_t size)
 
 /* Levels first, then a reservation of frames; when that is refused the levels are given up again. */
 static pb_status
-speak_for_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
+reserve_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
 {
     pb_account_begin_trial(b->pool);
     pb_status st = pb_buf_raise_to(b, end);
@@ -178,17 +178,22 @@ speak_for_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
     return st;
 }
 
+/* What is known of a call. */
+#define KEPT 1u /* the bytes stay; else the caller overwrites them */
+#define LOOKED \
+    2u /* its one page may not be written as it is, which was looked up just now */
+
 static pb_status
-prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
+prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
 {
-    span s = span_of(b->root.bias + off, n, keep);
-    if (s.first == s.last && end <= pb_reach(b->root.levels) &&
+    span s = span_of(b->root.bias + off, n, how & KEPT);
+    if (!(how & LOOKED) && s.first == s.last && end <= pb_reach(b->root.levels) &&
         pb_buf_owned_entry(b, s.first)) {
         pb_buf_grow_to(b, off + n);
         return PB_OK;
     }
     uint64_t need;
-    pb_status st = speak_for_pages(b, &s, end, &need);
+    pb_status st = reserve_pages(b, &s, end, &need);
     if (st != PB_OK) {
         return st;
     }
@@ -203,7 +208,7 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 }
 
 static pb_status
-prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
+prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
 {
     if (end <= PB_INLINE) {
         pb_buf_grow_to(b, end);
@@ -212,7 +217,7 @@ prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
     pb_account_begin_trial(b->pool);
     pb_status st = pb_buf_promote(b);
     if (st == PB_OK) {
-        st = prepare_tree(b, off, n, end, keep);
+        st = prepare_tree(b, off, n, end, how);
         if (st != PB_OK) {
             pb_buf_demote(b);
         }
@@ -222,7 +227,7 @@ prepare_inline(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, bool keep)
 }
 
 static pb_status
-prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
+prepare(pb_buf *b, uint64_t off, uint64_t n, unsigned how)
 {
     uint64_t end;
     if (b->root.frozen) {
@@ -233,19 +238,25 @@ prepare(pb_buf *b, uint64_t off, uint64_t n, bool keep)
     }
     pb_set_actor(b->pool, &b->member);
     if (pb_buf_is_inline(b)) {
-        return prepare_inline(b, off, n, end, keep);
+        return prepare_inline(b, off, n, end, how);
     }
-    return pb_tail_close(b) ? prepare_tree(b, off, n, end, keep) : PB_CORRUPT;
+    return pb_tail_close(b) ? prepare_tree(b, off, n, end, how) : PB_CORRUPT;
 }
 
 pb_status
 pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n)
 {
-    return prepare(b, off, n, false);
+    return prepare(b, off, n, 0);
+}
+
+pb_status
+pb_buf_prepare_looked(pb_buf *b, uint64_t off, uint64_t n)
+{
+    return prepare(b, off, n, LOOKED);
 }
 
 pb_status
 pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n)
 {
-    return prepare(b, off, n, true);
+    return prepare(b, off, n, KEPT);
 }

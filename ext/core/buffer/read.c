@@ -16,14 +16,18 @@ may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 
 /* ---- copies ---- */
 
-/* The leaf with a page, the one last read from if it will do. */
+/* The leaf with a page, one that is remembered if it will do. */
 static inline pb_leaf
 leaf_of(const pb_buf *b, uint64_t page)
 {
     pb_leaf leaf = {b->leaf_r, b->leaf_r_first, b->leaf_r_first + PB_FANOUT};
-    if (recall(b->leaf_r, b->leaf_r_first, page) == NULL) {
-        pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    if (recall(b->leaf_r, b->leaf_r_first, page)) {
+        return leaf;
     }
+    if (recall(b->leaf_w, b->leaf_w_first, page)) {
+        return (pb_leaf){b->leaf_w, b->leaf_w_first, b->leaf_w_first + PB_FANOUT};
+    }
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
     return leaf;
 }
 

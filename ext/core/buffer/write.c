@@ -50,6 +50,12 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     return owned ? page_address(b, e) + in_page : NULL;
 }
 
+pb_status
+pb_buf_write_begin(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    return pb_buf_may_use(b, src, n) ? pb_buf_prepare(b, off, n) : PB_CORRUPT;
+}
+
 PB_NOINLINE static pb_status
 write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
@@ -59,14 +65,12 @@ write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
         return PB_OK;
     }
     uint64_t old = b->root.size;
-    if (!pb_buf_may_use(b, src, n)) {
-        return PB_CORRUPT;
-    }
-    pb_status st = pb_buf_prepare(b, off, n);
+    pb_status st = PB_UNLIKELY(b->pool->debug) ? pb_buf_write_begin(b, off, src, n)
+                                               : pb_buf_prepare_looked(b, off, n);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);
         if (b->root.size != old || b->pool->debug) {
-            pb_buf_remember_tail(b);
+            pb_buf_write_end(b);
         }
     }
     return st;
@@ -138,13 +142,10 @@ pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
     if (append_page(b, src, n)) {
         return PB_OK;
     }
-    if (!pb_buf_may_use(b, src, n)) {
-        return PB_CORRUPT;
-    }
-    pb_status st = pb_buf_prepare(b, off, n);
+    pb_status st = pb_buf_write_begin(b, off, src, n);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);
-        pb_buf_remember_tail(b);
+        pb_buf_write_end(b);
     }
     return st;
 }

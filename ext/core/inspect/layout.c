@@ -174,7 +174,7 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h, uint64_t *past, bool *share
     unsigned at = root->levels - 1u;
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     *shared = false;
-    while (at > h && e != PB_HOLE && pb_entry_good(b->pool, e)) {
+    while (at > h && e != PB_HOLE && pb_node_good(b->pool, e)) {
         *shared |= pb_frame_count(b->pool, pb_entry_frame(e)) > 1;
         at--;
         e = pb_entry_load(&pb_node_of(b->pool, e)[pb_child_index(page, at)]);

@@ -155,8 +155,7 @@ charge_parent(pb_pool *child)
     {
         for (uint32_t i = 0; i < r->count; i++) {
             pb_row *row = r->table + i;
-            if (!is_untouched(r, r->first + i) && !row->free.is_free &&
-                row->held.account == child->account) {
+            if (has_holder(r, i) && row->held.account == child->account) {
                 row->held.account = child->parent->account & (PB_MOST_POOLS - 1);
             }
         }

@@ -81,6 +81,17 @@ is_untouched(const pb_region *r, pb_frame frame)
     return frame >= r->lo && frame < r->hi;
 }
 
+/* What a row says is of use only where its frame was ever handed out:
+ *
+ *    free     on a list: is_free, links; the free map says so, too
+ *    held     count > 0, or detached under pins
+ *    kept     count 0, in quarantine or as a guard */
+static inline bool
+has_holder(const pb_region *r, uint32_t i)
+{
+    return !is_untouched(r, r->first + i) && !r->table[i].free.is_free;
+}
+
 /* Every region of a root, from the first on. */
 #define EACH_REGION(root, r)                                                       \
     for (pb_region *r = (root)->region; r < (root)->region + PB_REGION_SLOTS; r++) \

@@ -424,8 +424,8 @@ pb_pool_next_region(const pb_pool *pool);
 void
 pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n);
 
-/* Take `frames` frames at `base`, their table at `table`; a region may be smaller than
- * its span, or larger than pb_pool_next_region says (then numbers are skipped).
+/* Take `frames` frames at `base`, their table at `table`, both zeros where `fresh_zero` says so; a
+ * region may be smaller than its span, or larger than pb_pool_next_region says (then numbers are skipped).
  * PB_RANGE when the numbers do not reach.  Both stay mapped as long as the pool. */
 pb_status
 pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool fresh_zero,

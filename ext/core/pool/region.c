@@ -94,18 +94,18 @@ pb_pool_next_region(const pb_pool *pool)
 
 /* The tables of a region lie one behind the other in its companion. */
 static void
-lay_tables(pb_region *r, void *table, bool traced)
+lay_tables(pb_region *r, void *table, bool traced, bool zero)
 {
     size_t words = map_words(r->count);
     r->table = table;
     r->free_map = (uint64_t *)(r->table + r->count);
     r->zero_map = r->free_map + words;
-    memset(r->free_map, 0, 2 * words * sizeof(uint64_t));
     if (traced) {
         r->trace = (pb_trace *)(r->zero_map + words);
         r->guard = (uint8_t *)(r->trace + r->count);
-        memset(r->trace, 0, r->count * (sizeof *r->trace + 1));
-        memset(r->table, 0, r->count * sizeof *r->table);
+    }
+    if (!zero) { /* fresh memory of the system is not touched before its frames are */
+        memset(table, 0, traced ? traced_bytes(r->count) : pb_pool_table_bytes(r->count));
     }
 }
 
@@ -124,7 +124,7 @@ publish(pb_pool *pool, unsigned k)
 /* A region in slot k, all of it untouched. */
 static pb_region *
 begin_region(pb_pool *root, unsigned k, void *base, void *table, uint32_t frames,
-             bool traced)
+             bool traced, bool zero)
 {
     pb_region *r = &root->region[k];
     r->pool = root;
@@ -134,7 +134,8 @@ begin_region(pb_pool *root, unsigned k, void *base, void *table, uint32_t frames
     r->lo = r->first == 0 ? 1 : r->first; /* frame 0 is never handed out */
     r->hi = r->first + frames;
     r->advised = r->lo;
-    lay_tables(r, table, traced);
+    r->fresh_zero = zero;
+    lay_tables(r, table, traced, zero);
     root->untouched += r->hi - r->lo;
     root->total += r->hi - r->lo;
     root->table_bytes += pb_pool_table_bytes(frames);
@@ -169,8 +170,7 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
         return PB_RANGE;
     }
     pb_lock_take(&root->lock); /* a run that ends before this region looks into it */
-    pb_region *r = begin_region(root, k, base, table, frames, root->debug != 0);
-    r->fresh_zero = fresh_zero;
+    pb_region *r = begin_region(root, k, base, table, frames, root->debug != 0, fresh_zero);
     r->discard_zeroes = discard_zeroes;
     end_region(root, r, k);
     out_of_bounds(root, r->first, r->count);
@@ -184,7 +184,7 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
 {
     unsigned k = slot_for(root, PB_SAMPLE_FRAMES);
     pb_lock_take(&root->lock);
-    pb_region *r = begin_region(root, k, base, table, PB_SAMPLE_FRAMES, true);
+    pb_region *r = begin_region(root, k, base, table, PB_SAMPLE_FRAMES, true, false);
     root->untouched -= r->hi - r->lo;
     r->lo = r->hi;
     r->sampled = true;
@@ -268,8 +268,7 @@ pb_pool_shared(const pb_pool *pool)
     {
         for (uint32_t i = 0; i < r->count; i++) {
             const pb_row *row = r->table + i;
-            bool more =
-                !is_untouched(r, r->first + i) && !row->free.is_free && row->held.count > 1;
+            bool more = has_holder(r, i) && row->held.count > 1;
             shared += more && pb_pool_within(pool_charged(pool->root, row), pool);
         }
     }

@@ -163,7 +163,7 @@ same_entries(const pb_diff *d, uint64_t a, uint64_t b)
 static const uint8_t *
 page_or_zeros(const pb_buf *b, pb_entry e)
 {
-    return e == PB_HOLE || !pb_entry_good(b->pool, e) ? zeros : page_address(b, e);
+    return e == PB_HOLE || !pb_page_good(b->pool, e) ? zeros : page_address(b, e);
 }
 
 /* Bytes from `off` to where the page ends that lies `pages` further on. */

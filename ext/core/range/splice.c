@@ -28,7 +28,7 @@ second_tree(const pb_buf *b)
     pb_lock_take(&b->pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
-        if (e != PB_HOLE && pb_entry_good(b->pool, e)) {
+        if (e != PB_HOLE && pb_entry_good(b->pool, e, b->root.levels - 1u)) {
             pb_frame_ref(b->pool, pb_entry_frame(e));
         }
     }

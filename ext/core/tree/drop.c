@@ -41,7 +41,7 @@ static uint64_t
 drop_need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
                 bool shared)
 {
-    if (e == PB_HOLE || covers(h, lo, hi) || !pb_entry_good(pool, e)) {
+    if (e == PB_HOLE || covers(h, lo, hi) || !pb_node_good(pool, e)) {
         return 0;
     }
     shared = shared || pb_frame_count(pool, pb_entry_frame(e)) > 1;

@@ -14,7 +14,7 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 {
     unsigned k = root->levels - 1u;
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
-    for (; k > h && e != PB_HOLE && pb_entry_good(pool, e); k--) {
+    for (; k > h && e != PB_HOLE && pb_node_good(pool, e); k--) {
         e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
     }
     return e;

@@ -74,7 +74,7 @@ need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, 
         ((e == PB_HOLE || is_whole(p)) && is_hole(pool, from, p))) {
         return 0;
     }
-    bool has_node = e != PB_HOLE && pb_entry_good(pool, e);
+    bool has_node = e != PB_HOLE && pb_node_good(pool, e);
     shared = has_node && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
     uint64_t n = e == PB_HOLE || shared;
     uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
@@ -115,7 +115,7 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
     if (pb_entry_same(old, e)) {
         return;
     }
-    if (e != PB_HOLE && pb_entry_good(g->pool, e)) {
+    if (e != PB_HOLE && pb_entry_good(g->pool, e, h)) {
         pb_lock_take(&g->pool->root->lock);
         pb_frame_ref(g->pool, pb_entry_frame(e));
         pb_lock_drop(&g->pool->root->lock);

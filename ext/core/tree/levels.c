@@ -118,7 +118,7 @@ lower_once(pb_pool *pool, pb_root *root)
     }
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&root->slot[i]);
-        if (e != PB_HOLE && pb_entry_good(pool, e)) {
+        if (e != PB_HOLE && pb_node_good(pool, e)) {
             lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
         }
     }

@@ -25,7 +25,7 @@ need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t
         if (entry[i] == PB_HOLE) {
             n++;
         }
-        else if (!pb_entry_mine(pool, pb_entry_load(&entry[i]))) {
+        else if (!pb_page_mine(pool, pb_entry_load(&entry[i]))) {
             break;
         }
     }
@@ -39,7 +39,7 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
     if (e == PB_HOLE) {
         return need_hole(h, lo, hi);
     }
-    if (!(may_share || h ? pb_entry_good(pool, e) : pb_entry_mine(pool, e))) {
+    if (!(may_share || h ? pb_entry_good(pool, e, h) : pb_page_mine(pool, e))) {
         return 0;
     }
     shared = shared || (may_share && pb_frame_count(pool, pb_entry_frame(e)) > 1);

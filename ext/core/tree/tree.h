@@ -57,17 +57,30 @@ pb_node_is_empty(const pb_entry *node, uint32_t near)
 bool
 pb_entry_note_bad(const pb_pool *pool, pb_entry e);
 
-/* May the node or page behind an entry be looked at?  Else that is noted, and the entry
- * passed over like a hole; the call is refused or told of it in the end. */
+/* May the node behind an entry be gone into?  Else that is noted, and the entry passed over like a
+ * hole; the call is refused or told of it in the end. */
 static inline bool
-pb_entry_good(const pb_pool *pool, pb_entry e)
+pb_node_good(const pb_pool *pool, pb_entry e)
 {
     return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
+/* May the page behind an entry be read, or shared?  The same, but of payload. */
+static inline bool
+pb_page_good(const pb_pool *pool, pb_entry e)
+{
+    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
+}
+
+static inline bool
+pb_entry_good(const pb_pool *pool, pb_entry e, unsigned h)
+{
+    return h ? pb_node_good(pool, e) : pb_page_good(pool, e);
+}
+
 /* And may the page be written by a tree that shares nothing (I2)? */
 static inline bool
-pb_entry_mine(const pb_pool *pool, pb_entry e)
+pb_page_mine(const pb_pool *pool, pb_entry e)
 {
     return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
