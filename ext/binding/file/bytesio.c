@@ -303,7 +303,7 @@ PyDoc_STRVAR(setstate_doc,
 #define FACE BytesIOObject
 #define FACE_BUF(self) (&(self)->b)
 #define FACE_NAME "BytesIO"
-#define FACE_HOLES false
+#define FACE_OPEN(bytes) FACE_NAME "(" bytes ")"
 #include "file/methods.h"
 #include "inspect/usage.h"
 

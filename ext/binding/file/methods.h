@@ -1,26 +1,31 @@
-/* file/methods.h: the methods that PageFile and BytesIO have in common, made for one
- * of them.  Whoever includes this (once, in a .c file) defines
+/* file/methods.h: the methods that PageFile and BytesIO have in common, as rows of the table of one of
+ * them: a docstring, and an adapter from the object to its tree and its stream.  The work is done by
+ * functions over those two (file/stream.h).  Whoever includes this (once, in a .c file) defines
  *
- *    FACE             the object's type; it has a member `s`, the stream
- *    FACE_BUF(self)   its tree
- *    FACE_NAME        the name in doctests
- *    FACE_READABLE(self), FACE_WRITABLE(self)   where that depends on its mode
- *    FACE_HOLES       whether seek takes the system's SEEK_DATA and SEEK_HOLE
- *
- * So each method reaches the tree without asking which kind of file it serves. */
+ *    FACE              the object's type; it has a member `s`, the stream
+ *    FACE_BUF(self)    its tree
+ *    FACE_NAME         the name in doctests
+ *    FACE_OPEN(bytes)  how a doctest opens one over some bytes */
+
+#define FACE_FAST(method)                                                               \
+    static PyObject *face_##method(FACE *self, PyObject *const *args, Py_ssize_t nargs) \
+    {                                                                                   \
+        return file_##method(FACE_BUF(self), &self->s, args, nargs);                    \
+    }
+
+#define FACE_O(method)                                        \
+    static PyObject *face_##method(FACE *self, PyObject *arg) \
+    {                                                         \
+        return file_##method(FACE_BUF(self), &self->s, arg);  \
+    }
+
+#define FACE_NOARGS(method)                                                  \
+    static PyObject *face_##method(FACE *self, PyObject *Py_UNUSED(ignored)) \
+    {                                                                        \
+        return file_##method(FACE_BUF(self), &self->s);                      \
+    }
+
 #define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
-
-#ifndef FACE_READABLE
-#define FACE_READABLE(self) true
-#define FACE_WRITABLE(self) true
-#endif
-#define FACE_CHECK_READABLE(self) \
-    (PB_LIKELY(FACE_READABLE(self)) ? 0 : stream_refuse_read(&(self)->s))
-
-/* Doctests open a file over some bytes in the way that suits both kinds. */
-#ifndef FACE_OPEN
-#define FACE_OPEN(bytes) FACE_NAME "(" bytes ")"
-#endif
 
 /* ---- out ---- */
 
@@ -32,22 +37,7 @@ PyDoc_STRVAR(read_doc,
              ">>> f.read(2), f.read(), f.read()\n"
              "(b'he', b'llo', b'')\n");
 
-static PyObject *
-face_read(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t n;
-    if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
-        Py_ssize_t size = PyLong_AsSsize_t(args[0]);
-        if (PB_LIKELY(size >= 0 && FACE_READABLE(self))) {
-            return stream_read(FACE_BUF(self), &self->s, (uint64_t)size);
-        }
-        PyErr_Clear(); /* said again below, in io's words */
-    }
-    if (stream_arg_size("read", args, nargs, &n) < 0 || FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return stream_read(FACE_BUF(self), &self->s, n);
-}
+FACE_FAST(read)
 
 PyDoc_STRVAR(read1_doc,
              "read1($self, size=-1, /)\n--\n\n"
@@ -61,26 +51,11 @@ PyDoc_STRVAR(readline_doc,
              ">>> f.readline(), f.readline(2), f.readline(), f.readline()\n"
              "(b'one\\n', b'tw', b'o', b'')\n");
 
-static PyObject *
-face_readline(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t limit;
-    if (PB_LIKELY(nargs == 0 && FACE_READABLE(self))) {
-        return stream_readline(FACE_BUF(self), &self->s, UINT64_MAX);
-    }
-    if (stream_arg_size("readline", args, nargs, &limit) < 0 ||
-        FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return stream_readline(FACE_BUF(self), &self->s, limit);
-}
+FACE_FAST(readline)
 
 static PyObject *
 face_next(FACE *self)
 {
-    if (FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
     return stream_next(FACE_BUF(self), &self->s);
 }
 
@@ -91,14 +66,7 @@ PyDoc_STRVAR(readlines_doc,
              ">>> " FACE_OPEN("b'one\\ntwo'") ".readlines()\n"
              "[b'one\\n', b'two']\n");
 
-static PyObject *
-face_readlines(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    if (check_nargs("readlines", nargs, 0, 1) < 0 || FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return stream_readlines(FACE_BUF(self), &self->s, nargs ? args[0] : Py_None);
-}
+FACE_FAST(readlines)
 
 PyDoc_STRVAR(readinto_doc,
              "readinto($self, buffer, /)\n--\n\n"
@@ -108,23 +76,11 @@ PyDoc_STRVAR(readinto_doc,
              ">>> " FACE_OPEN("b'hello'") ".readinto(into), into\n"
              "(3, bytearray(b'hel'))\n");
 
-static PyObject *
-face_readinto(FACE *self, PyObject *dst)
-{
-    return FACE_CHECK_READABLE(self) < 0
-               ? NULL
-               : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto");
-}
+FACE_O(readinto)
 
 PyDoc_STRVAR(readinto1_doc, "readinto1($self, buffer, /)\n--\n\nAs readinto.");
 
-static PyObject *
-face_readinto1(FACE *self, PyObject *dst)
-{
-    return FACE_CHECK_READABLE(self) < 0
-               ? NULL
-               : stream_readinto(FACE_BUF(self), &self->s, dst, "readinto1");
-}
+FACE_O(readinto1)
 
 PyDoc_STRVAR(peek_doc,
              "peek($self, size=1, /)\n--\n\n"
@@ -133,15 +89,7 @@ PyDoc_STRVAR(peek_doc,
              ">>> f.peek(2), f.read()\n"
              "(b'he', b'hello')\n");
 
-static PyObject *
-face_peek(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t n;
-    if (stream_arg_size("peek", args, nargs, &n) < 0 || FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return stream_peek(FACE_BUF(self), &self->s, nargs ? n : 1);
-}
+FACE_FAST(peek)
 
 PyDoc_STRVAR(read_buffer_doc,
              "read_buffer($self, size=-1, /)\n--\n\n"
@@ -155,16 +103,7 @@ PyDoc_STRVAR(read_buffer_doc,
              ">>> f.seek(0), f.write(b'HELLO'), bytes(view)\n"
              "(0, 5, b'hell')\n");
 
-static PyObject *
-face_read_buffer(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t n;
-    if (stream_arg_size("read_buffer", args, nargs, &n) < 0 ||
-        FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return stream_read_buffer(FACE_BUF(self), &self->s, n);
-}
+FACE_FAST(read_buffer)
 
 PyDoc_STRVAR(read_at_doc,
              "read_at($self, nbytes, offset, /)\n--\n\n"
@@ -173,17 +112,7 @@ PyDoc_STRVAR(read_at_doc,
              ">>> " FACE_OPEN("b'hello'") ".read_at(3, 1)\n"
              "b'ell'\n");
 
-static PyObject *
-face_read_at(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t n, off;
-    if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
-        arg_offset(args[1], "offset", &off) < 0 || stream_check_open(&self->s) < 0 ||
-        FACE_CHECK_READABLE(self) < 0) {
-        return NULL;
-    }
-    return transfer_read(FACE_BUF(self), off, n);
-}
+FACE_FAST(read_at)
 
 /* ---- in ---- */
 
@@ -197,11 +126,7 @@ PyDoc_STRVAR(write_doc,
              ">>> f.seek(1), f.write(b'ipp'), f.seek(0), f.read()\n"
              "(1, 3, 0, b'hippo')\n");
 
-static PyObject *
-face_write(FACE *self, PyObject *data)
-{
-    return stream_write(FACE_BUF(self), &self->s, data);
-}
+FACE_O(write)
 
 PyDoc_STRVAR(writelines_doc,
              "writelines($self, lines, /)\n--\n\n"
@@ -212,11 +137,7 @@ PyDoc_STRVAR(writelines_doc,
              ">>> f.tell()\n"
              "2\n");
 
-static PyObject *
-face_writelines(FACE *self, PyObject *lines)
-{
-    return stream_writelines(FACE_BUF(self), &self->s, lines);
-}
+FACE_O(writelines)
 
 /* ---- the position and the length ---- */
 
@@ -232,11 +153,7 @@ PyDoc_STRVAR(seek_doc,
              ">>> f.seek(-2, 2), f.read()\n"
              "(3, b'lo')\n");
 
-static PyObject *
-face_seek(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    return stream_seek(FACE_BUF(self), &self->s, args, nargs, FACE_HOLES);
-}
+FACE_FAST(seek)
 
 PyDoc_STRVAR(tell_doc,
              "tell($self, /)\n--\n\n"
@@ -245,68 +162,31 @@ PyDoc_STRVAR(tell_doc,
              ">>> f.read(2), f.tell()\n"
              "(b'he', 2)\n");
 
-static PyObject *
-face_tell(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    return stream_tell(FACE_BUF(self), &self->s);
-}
+FACE_NOARGS(tell)
 
-static PyObject *
-face_truncate(FACE *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    return stream_truncate(FACE_BUF(self), &self->s, args, nargs);
-}
+FACE_FAST(truncate)
 
 /* ---- what kind of file ---- */
 
-static PyObject *
-bool_when_open(FACE *self, bool value)
-{
-    return stream_check_open(&self->s) < 0 ? NULL : PyBool_FromLong(value);
-}
-
 PyDoc_STRVAR(readable_doc, "readable($self, /)\n--\n\nWhether it may be read.");
 
-static PyObject *
-face_readable(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    return bool_when_open(self, self->s.readable);
-}
+FACE_NOARGS(readable)
 
 PyDoc_STRVAR(writable_doc, "writable($self, /)\n--\n\nWhether it may be written.");
 
-static PyObject *
-face_writable(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    return bool_when_open(self, FACE_WRITABLE(self));
-}
+FACE_NOARGS(writable)
 
 PyDoc_STRVAR(seekable_doc, "seekable($self, /)\n--\n\nTrue.");
 
-static PyObject *
-face_seekable(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    return bool_when_open(self, true);
-}
+FACE_NOARGS(seekable)
 
 PyDoc_STRVAR(isatty_doc, "isatty($self, /)\n--\n\nFalse.");
 
-static PyObject *
-face_isatty(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    return bool_when_open(self, false);
-}
+FACE_NOARGS(isatty)
 
 PyDoc_STRVAR(flush_doc, "flush($self, /)\n--\n\nDoes nothing: every byte is in place.");
 
-static PyObject *
-face_flush(FACE *self, PyObject *Py_UNUSED(ignored))
-{
-    if (stream_check_open(&self->s) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
+FACE_NOARGS(flush)
 
 static PyObject *
 face_closed(FACE *self, void *closure)

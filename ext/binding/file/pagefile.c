@@ -21,9 +21,6 @@ static pb_buf nothing;
 #define FACE_BUF(self) ((self)->b)
 #define FACE_NAME "PageFile"
 #define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
-#define FACE_READABLE(self) ((self)->s.readable)
-#define FACE_WRITABLE(self) (!(self)->s.blocks)
-#define FACE_HOLES true
 #include "file/methods.h"
 
 /* ---- life ---- */

@@ -3,31 +3,43 @@
 
 #include "view/object.h"
 
-/* The object is made outside the lock, so the stream may change under it: then anew. */
+/* ---- bytes ---- */
+
+/* Copy `len` bytes to dst and go on behind them, if the next n bytes still come to so many.  1: done;
+ * 0: the stream has changed; -1: an exception. */
+static int
+copy_ahead(pb_buf *b, stream *s, uint64_t n, void *dst, uint64_t len)
+{
+    buffer_lock(b);
+    bool may = stream_may_read(s), same = stream_ahead_lock_held(b, s, n) == len;
+    if (may && same) {
+        copy_out_lock_held(b, s->pos, dst, len);
+        s->pos += len;
+    }
+    buffer_unlock(b);
+    return may ? same : stream_refuse_read(s);
+}
+
+/* The next n bytes, as a bytes object or, where there is a dst, as their number.  The object is made
+ * outside the lock, so another thread may move the stream meanwhile: then start over. */
 static PyObject *
-read_pages(pb_buf *b, stream *s, uint64_t n)
+read_ahead(pb_buf *b, stream *s, uint64_t n, void *dst)
 {
     for (;;) {
         buffer_lock(b);
         uint64_t len = stream_ahead_lock_held(b, s, n);
         buffer_unlock(b);
-        PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        PyObject *out = dst ? PyLong_FromUnsignedLongLong(len)
+                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
         if (out == NULL) {
             return NULL;
         }
-        buffer_lock(b);
-        bool open = !s->closed, same = stream_ahead_lock_held(b, s, n) == len;
-        if (open && same) {
-            copy_out_lock_held(b, s->pos, PyBytes_AS_STRING(out), len);
-            s->pos += len;
-        }
-        buffer_unlock(b);
-        if (open && same) {
+        int copied = copy_ahead(b, s, n, dst ? dst : PyBytes_AS_STRING(out), len);
+        if (copied > 0) {
             return unless_damaged(b, out);
         }
         Py_DECREF(out);
-        if (!open) {
-            stream_refuse_closed();
+        if (copied < 0) {
             return NULL;
         }
     }
@@ -40,15 +52,24 @@ stream_read_slow(pb_buf *b, stream *s, uint64_t n)
     PyObject *out = NULL;
     buffer_lock(b);
     uint64_t len = stream_ahead_lock_held(b, s, n);
-    if (len && !s->closed) {
+    if (len && stream_may_read(s)) {
         at = stream_look_lock_held(b, s, len);
         out = at ? stream_bytes_lock_held(s, at, len) : NULL;
     }
     buffer_unlock(b);
-    return PB_LIKELY(at != NULL) ? out : read_pages(b, s, n);
+    return PB_LIKELY(at != NULL) ? out : read_ahead(b, s, n, NULL);
 }
 
-/* How far to look for a newline before what was found is searched. */
+PyObject *
+file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    return stream_arg_size("read", args, nargs, &n) < 0 ? NULL : stream_read(b, s, n);
+}
+
+/* ---- lines ---- */
+
+/* How far to look for contiguous pages before they are searched for a newline. */
 #define SEARCH_STEP (4 * (uint64_t)PB_PAGE_SIZE)
 
 /* Bytes up to and with the first newline of [pos, pos + most), or all of them.  Holes
@@ -73,14 +94,23 @@ stream_readline_slow(pb_buf *b, stream *s, uint64_t limit)
     const uint8_t *at = NULL;
     PyObject *out = NULL;
     buffer_lock(b);
-    uint64_t n = s->closed ? 0 : stream_ahead_lock_held(b, s, limit);
+    uint64_t n = stream_may_read(s) ? stream_ahead_lock_held(b, s, limit) : 0;
     if (n) {
         n = line_length_lock_held(b, s->pos, n);
         at = stream_look_lock_held(b, s, n);
         out = at ? stream_bytes_lock_held(s, at, n) : NULL;
     }
     buffer_unlock(b);
-    return at ? out : read_pages(b, s, n);
+    return at ? out : read_ahead(b, s, n, NULL);
+}
+
+PyObject *
+file_readline_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t limit;
+    return stream_arg_size("readline", args, nargs, &limit) < 0
+               ? NULL
+               : stream_readline(b, s, limit);
 }
 
 PyObject *
@@ -109,10 +139,11 @@ arg_hint(PyObject *hint, uint64_t *out)
 }
 
 PyObject *
-stream_readlines(pb_buf *b, stream *s, PyObject *hint)
+file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t most, total = 0, start = s->pos;
-    if (stream_check_open(s) < 0 || arg_hint(hint, &most) < 0) {
+    if (check_nargs("readlines", nargs, 0, 1) < 0 || stream_check_read(s) < 0 ||
+        stream_check_open(s) < 0 || arg_hint(nargs ? args[0] : Py_None, &most) < 0) {
         return NULL;
     }
     PyObject *lines = PyList_New(0);
@@ -133,6 +164,8 @@ stream_readlines(pb_buf *b, stream *s, PyObject *hint)
     }
     return lines;
 }
+
+/* ---- into memory of the caller ---- */
 
 /* All n bytes, from one piece of memory; NULL with *done false where there is none. */
 static PyObject *
@@ -157,63 +190,52 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     return result;
 }
 
-/* Copy up to n bytes to dst; returns the count as an object, had before a byte moves. */
+/* `name` is the method's, for messages. */
 static PyObject *
-read_into(pb_buf *b, stream *s, void *dst, uint64_t n)
-{
-    for (;;) {
-        buffer_lock(b);
-        uint64_t len = stream_ahead_lock_held(b, s, n);
-        buffer_unlock(b);
-        PyObject *result = PyLong_FromUnsignedLongLong(len);
-        if (result == NULL) {
-            return NULL;
-        }
-        buffer_lock(b);
-        bool open = !s->closed, same = stream_ahead_lock_held(b, s, n) == len;
-        if (open && same) {
-            copy_out_lock_held(b, s->pos, dst, len);
-            s->pos += len;
-        }
-        buffer_unlock(b);
-        if (open && same) {
-            return unless_damaged(b, result);
-        }
-        Py_DECREF(result);
-        if (!open) {
-            stream_refuse_closed();
-            return NULL;
-        }
-    }
-}
-
-PyObject *
-stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name)
+read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
 {
     Py_buffer view;
+    bool done = false;
+    PyObject *result = NULL;
+    if (stream_check_read(s) < 0) {
+        return NULL;
+    }
     if (PyObject_GetBuffer(dst, &view, PyBUF_WRITABLE) < 0) {
         PyErr_Format(PyExc_TypeError,
                      "%s() argument must be read-write bytes-like object, not %.200s", name,
                      Py_TYPE(dst)->tp_name);
         return NULL;
     }
-    if (transfer_may_use(b, view.buf, (uint64_t)view.len) < 0) {
-        PyBuffer_Release(&view);
-        return NULL;
-    }
-    bool done;
-    PyObject *result = read_into_fast(b, s, view.buf, (uint64_t)view.len, &done);
-    if (!done) {
-        result = read_into(b, s, view.buf, (uint64_t)view.len);
+    if (transfer_may_use(b, view.buf, (uint64_t)view.len) == 0) {
+        result = read_into_fast(b, s, view.buf, (uint64_t)view.len, &done);
+        if (!done) { /* memory of no bytes may have no address */
+            result = read_ahead(b, s, (uint64_t)view.len, view.len ? view.buf : "");
+        }
     }
     PyBuffer_Release(&view);
     return result;
 }
 
 PyObject *
-stream_read_buffer(pb_buf *b, stream *s, uint64_t n)
+file_readinto(pb_buf *b, stream *s, PyObject *dst)
 {
-    if (stream_check_open(s) < 0) {
+    return read_into(b, s, dst, "readinto");
+}
+
+PyObject *
+file_readinto1(pb_buf *b, stream *s, PyObject *dst)
+{
+    return read_into(b, s, dst, "readinto1");
+}
+
+/* ---- in other ways ---- */
+
+PyObject *
+file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (stream_arg_size("read_buffer", args, nargs, &n) < 0 || stream_check_read(s) < 0 ||
+        stream_check_open(s) < 0) {
         return NULL;
     }
     buffer_lock(b);
@@ -229,13 +251,24 @@ stream_read_buffer(pb_buf *b, stream *s, uint64_t n)
 }
 
 PyObject *
-stream_peek(pb_buf *b, stream *s, uint64_t n)
+file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    if (stream_check_open(s) < 0) {
+    uint64_t n;
+    if (stream_arg_size("peek", args, nargs, &n) < 0 || stream_check_read(s) < 0 ||
+        stream_check_open(s) < 0) {
         return NULL;
     }
-    buffer_lock(b);
-    uint64_t pos = s->pos;
-    buffer_unlock(b);
-    return transfer_read(b, pos, n);
+    return transfer_read(b, stream_position(b, s), nargs ? n : 1);
+}
+
+PyObject *
+file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n, off;
+    if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
+        arg_offset(args[1], "offset", &off) < 0 || stream_check_open(s) < 0 ||
+        stream_check_read(s) < 0) {
+        return NULL;
+    }
+    return transfer_read(b, off, n);
 }

@@ -125,11 +125,11 @@ seek_target(pb_buf *b, const stream *s, const seek_args *to, uint64_t *out)
 }
 
 PyObject *
-stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes)
+file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     seek_args to;
     uint64_t target;
-    if (parse_seek(args, nargs, holes, &to) < 0 || stream_check_open(s) < 0 ||
+    if (parse_seek(args, nargs, !s->alone, &to) < 0 || stream_check_open(s) < 0 ||
         seek_target(b, s, &to, &target) < 0) {
         return NULL;
     }
@@ -158,7 +158,7 @@ cut(pb_buf *b, stream *s, uint64_t size)
 
 /* None and no argument: the position. */
 PyObject *
-stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     Py_ssize_t asked = 0;
     int given = 0;

@@ -41,21 +41,23 @@ stream_forget(stream *s)
     s->len = 0;
 }
 
-/* ---- arguments ---- */
-
-/* The size argument of read and its kin, as io.BytesIO takes it: UINT64_MAX for None,
- * negative numbers and no argument. */
-int
-stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
+/* ---- file/checks.c ---- */
 
 /* An int or None, in the words of io: 1, 0 for None, -1 with an exception. */
 int
 stream_arg_optional(PyObject *arg, Py_ssize_t *out);
 
-/* ---- checks: -1 with an exception ---- */
+/* The size argument of read and its kin, as io.BytesIO takes it: UINT64_MAX for None,
+ * negative numbers and no argument.  -1 with an exception. */
+int
+stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
 
+/* The checks return -1 with an exception.  A closed file is refused in the same words everywhere,
+ * one that is open for writing only by stream_refuse_read. */
 int
 stream_refuse_closed(void);
+int
+stream_refuse_read(const stream *s);
 
 static inline int
 stream_check_open(const stream *s)
@@ -63,51 +65,40 @@ stream_check_open(const stream *s)
     return PB_LIKELY(!s->closed) ? 0 : stream_refuse_closed();
 }
 
+static inline int
+stream_check_read(const stream *s)
+{
+    return PB_LIKELY(s->readable) ? 0 : stream_refuse_read(s);
+}
+
 /* Open, no exports, opened for writing. */
 int
 stream_check_change(const stream *s);
-int
-stream_refuse_read(const stream *s);
 
-/* ---- out ---- */
+/* The same questions under the lock, where no exception can be made. */
+static inline bool
+stream_may_read(const stream *s)
+{
+    return s->readable && !s->closed;
+}
 
-PyObject *
-stream_read_slow(pb_buf *b, stream *s, uint64_t n);
-PyObject *
-stream_readline_slow(pb_buf *b, stream *s, uint64_t limit);
-PyObject *
-stream_next_slow(pb_buf *b, stream *s);
-PyObject *
-stream_readlines(pb_buf *b, stream *s, PyObject *hint);
+static inline bool
+stream_may_change(const stream *s)
+{
+    return !s->closed && !s->blocks;
+}
 
-/* `name` is the method's, for messages. */
-PyObject *
-stream_readinto(pb_buf *b, stream *s, PyObject *dst, const char *name);
+/* ---- the window ---- */
 
-/* The next n bytes as a stable view, where they lie in one run; else of a copy. */
-PyObject *
-stream_read_buffer(pb_buf *b, stream *s, uint64_t n);
-
-/* The next n bytes; the position stays. */
-PyObject *
-stream_peek(pb_buf *b, stream *s, uint64_t n);
-
-/* ---- in ---- */
-
-PyObject *
-stream_write_slow(pb_buf *b, stream *s, PyObject *data);
-PyObject *
-stream_writelines(pb_buf *b, stream *s, PyObject *lines);
-
-/* ---- the position and the length ---- */
-
-/* seek(offset, whence=0); `holes`: the system's SEEK_DATA and SEEK_HOLE do as well. */
-PyObject *
-stream_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes);
-PyObject *
-stream_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
-
-/* ---- the hot calls ---- */
+/* The position, read under the lock. */
+static inline uint64_t
+stream_position(pb_buf *b, const stream *s)
+{
+    buffer_lock(b);
+    uint64_t pos = s->pos;
+    buffer_unlock(b);
+    return pos;
+}
 
 /* The next n bytes, when all of them lie in the window.  Without one only n == 0 can be
  * taken for a hit, and is NULL all the same. */
@@ -151,6 +142,12 @@ stream_bytes_lock_held(stream *s, const uint8_t *at, uint64_t n)
     }
     return out;
 }
+
+/* ---- reading ---- */
+
+/* The next n bytes, fewer at the end. */
+PyObject *
+stream_read_slow(pb_buf *b, stream *s, uint64_t n);
 
 static inline PyObject *
 stream_read(pb_buf *b, stream *s, uint64_t n)
@@ -200,6 +197,9 @@ stream_line_in_window(pb_buf *b, stream *s, bool *found)
 }
 
 /* A line, at most `limit` bytes of it; empty at the end. */
+PyObject *
+stream_readline_slow(pb_buf *b, stream *s, uint64_t limit);
+
 static inline PyObject *
 stream_readline(pb_buf *b, stream *s, uint64_t limit)
 {
@@ -209,6 +209,9 @@ stream_readline(pb_buf *b, stream *s, uint64_t limit)
 }
 
 /* The next line, or NULL without an exception at the end. */
+PyObject *
+stream_next_slow(pb_buf *b, stream *s);
+
 static inline PyObject *
 stream_next(pb_buf *b, stream *s)
 {
@@ -216,6 +219,8 @@ stream_next(pb_buf *b, stream *s)
     PyObject *line = stream_line_in_window(b, s, &found);
     return PB_LIKELY(found) ? line : stream_next_slow(b, s);
 }
+
+/* ---- writing ---- */
 
 /* Store n bytes where the remembered tail or the window does.  Pages that another tree
  * may name are not written (I2). */
@@ -239,13 +244,62 @@ stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
     return true;
 }
 
+/* ---- the methods ----
+ *
+ * Each takes the tree and the stream of a file, then what Python passes to the method. */
+
+PyObject *
+file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+/* An int needs no parser.  A negative one, or one that is too large, leaves its exception to
+ * file_read_slow, in the words of io. */
 static inline PyObject *
-stream_write(pb_buf *b, stream *s, PyObject *data)
+file_read(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (PB_UNLIKELY(nargs != 1 || !PyLong_CheckExact(args[0]))) {
+        return file_read_slow(b, s, args, nargs);
+    }
+    Py_ssize_t size = PyLong_AsSsize_t(args[0]);
+    if (PB_UNLIKELY(size < 0)) {
+        PyErr_Clear();
+        return file_read_slow(b, s, args, 1);
+    }
+    return stream_read(b, s, (uint64_t)size);
+}
+
+PyObject *
+file_readline_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+static inline PyObject *
+file_readline(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    return PB_LIKELY(nargs == 0) ? stream_readline(b, s, UINT64_MAX)
+                                 : file_readline_slow(b, s, args, nargs);
+}
+
+PyObject *
+file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+file_readinto(pb_buf *b, stream *s, PyObject *dst);
+PyObject *
+file_readinto1(pb_buf *b, stream *s, PyObject *dst);
+PyObject *
+file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+/* A PyLong of the length is made before the first byte changes (I3). */
+PyObject *
+file_write_slow(pb_buf *b, stream *s, PyObject *data);
+
+static inline PyObject *
+file_write(pb_buf *b, stream *s, PyObject *data)
 {
     if (PB_UNLIKELY(!PyBytes_CheckExact(data))) {
-        return stream_write_slow(b, s, data);
+        return file_write_slow(b, s, data);
     }
-    /* I3: the integer to return is had before the first byte changes */
     Py_ssize_t n = PyBytes_GET_SIZE(data);
     PyObject *result = PyLong_FromSsize_t(n);
     if (PB_UNLIKELY(result == NULL)) {
@@ -258,12 +312,19 @@ stream_write(pb_buf *b, stream *s, PyObject *data)
         return result;
     }
     Py_DECREF(result);
-    return stream_write_slow(b, s, data);
+    return file_write_slow(b, s, data);
 }
+
+PyObject *
+file_writelines(pb_buf *b, stream *s, PyObject *lines);
+
+/* With os.SEEK_DATA and os.SEEK_HOLE, unless the stream is alone: io.BytesIO refuses them. */
+PyObject *
+file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
 /* seek(offset) to an exact int needs no new one to return. */
 static inline PyObject *
-stream_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool holes)
+file_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
         Py_ssize_t pos = PyLong_AsSsize_t(args[0]);
@@ -273,21 +334,30 @@ stream_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs, bool 
             buffer_unlock(b);
             return Py_NewRef(args[0]);
         }
-        PyErr_Clear(); /* stream_seek_slow says what is wrong */
+        PyErr_Clear(); /* file_seek_slow says what is wrong */
     }
-    return stream_seek_slow(b, s, args, nargs, holes);
+    return file_seek_slow(b, s, args, nargs);
 }
 
 static inline PyObject *
-stream_tell(pb_buf *b, stream *s)
+file_tell(pb_buf *b, stream *s)
 {
-    if (stream_check_open(s) < 0) {
-        return NULL;
-    }
-    buffer_lock(b);
-    uint64_t pos = s->pos;
-    buffer_unlock(b);
-    return PyLong_FromSsize_t((Py_ssize_t)pos);
+    return stream_check_open(s) < 0 ? NULL
+                                    : PyLong_FromSsize_t((Py_ssize_t)stream_position(b, s));
 }
+
+PyObject *
+file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+PyObject *
+file_readable(pb_buf *b, stream *s);
+PyObject *
+file_writable(pb_buf *b, stream *s);
+PyObject *
+file_seekable(pb_buf *b, stream *s);
+PyObject *
+file_isatty(pb_buf *b, stream *s);
+PyObject *
+file_flush(pb_buf *b, stream *s);
 
 #endif

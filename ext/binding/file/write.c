@@ -1,12 +1,6 @@
 /* file/write.c: writing where neither the tail nor a window does. */
 #include "file/stream.h"
 
-static inline bool
-may_change(const stream *s)
-{
-    return !s->closed && !s->blocks;
-}
-
 /* Over bytes that are there, in pages that no other tree names. */
 static bool
 overwrite_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
@@ -50,7 +44,7 @@ write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
     bool may;
     do {
         buffer_lock(b);
-        may = may_change(s);
+        may = stream_may_change(s);
         st = may && n ? write_lock_held(b, s, src, n) : PB_OK;
         buffer_unlock(b);
     } while (transfer_again(b, &st, s->pos, n));
@@ -58,7 +52,7 @@ write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
 }
 
 PyObject *
-stream_write_slow(pb_buf *b, stream *s, PyObject *data)
+file_write_slow(pb_buf *b, stream *s, PyObject *data)
 {
     Py_buffer view;
     /* before the conversion for the sake of the message, after it for safety (I6) */
@@ -74,7 +68,7 @@ stream_write_slow(pb_buf *b, stream *s, PyObject *data)
 }
 
 PyObject *
-stream_writelines(pb_buf *b, stream *s, PyObject *lines)
+file_writelines(pb_buf *b, stream *s, PyObject *lines)
 {
     PyObject *line;
     if (stream_check_open(s) < 0) {
@@ -85,7 +79,7 @@ stream_writelines(pb_buf *b, stream *s, PyObject *lines)
         return NULL;
     }
     while ((line = PyIter_Next(iterator)) != NULL) {
-        PyObject *count = stream_write(b, s, line);
+        PyObject *count = file_write(b, s, line);
         Py_DECREF(line);
         if (count == NULL) {
             break;

@@ -3,7 +3,7 @@
  * A call that may wait waits in poll(), with neither lock nor GIL; the transfer itself
  * does not wait, and goes on under the lock, without the GIL.  So other threads may put
  * and get while one waits for the peer. */
-#include "queue/io.h"
+#include "queue/target.h"
 
 #include <errno.h>
 #include <sys/socket.h>

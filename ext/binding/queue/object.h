@@ -54,9 +54,17 @@ queue_again(QueueObject *self, pb_status *st, uint64_t n)
     return transfer_again(&self->q.b, st, 0, n);
 }
 
-/* ---- queue/type.c ---- */
+/* ---- queue/type.c, queue/init.c ---- */
 
 extern PyType_Spec queue_spec;
+
+int
+queue_init(QueueObject *self, PyObject *args, PyObject *kwargs);
+
+/* By pb_overflow. */
+extern const char *const queue_overflow_names[4];
+
+/* ---- queue/put.c ---- */
 
 /* CapacityError: n bytes more than max_bytes allows. */
 void
@@ -65,6 +73,16 @@ queue_raise_full(QueueObject *self, uint64_t n);
 /* Append n > 0 bytes that pb_queue_room admits; large ones are copied without the GIL. */
 pb_status
 queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
+
+PyObject *
+queue_put(QueueObject *self, PyObject *data);
+extern const char queue_put_doc[];
+
+/* ---- queue/get.c ---- */
+
+/* An optional size among fast-call arguments: UINT64_MAX for none. */
+int
+queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
 
 /* Copy the first n bytes to dst, large amounts without the GIL, and remove them if `drop`.
  * PB_RANGE: there are fewer. */
@@ -95,9 +113,27 @@ queue_take_fast(QueueObject *self, uint64_t n)
 int
 queue_drop(QueueObject *self, uint64_t n);
 
-/* An optional size among fast-call arguments: UINT64_MAX for none. */
-int
-queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
+PyObject *
+queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_consume(QueueObject *self, PyObject *arg);
+PyObject *
+queue_clear(QueueObject *self, PyObject *ignored);
+extern const char queue_get_doc[], queue_peek_doc[], queue_consume_doc[], queue_clear_doc[];
+
+/* ---- queue/info.c ---- */
+
+extern PyGetSetDef queue_getset[];
+
+Py_ssize_t
+queue_length(QueueObject *self);
+PyObject *
+queue_repr(QueueObject *self);
+PyObject *
+queue_check(QueueObject *self, PyObject *ignored);
+extern const char queue_check_doc[];
 
 /* ---- queue/read.c ---- */
 

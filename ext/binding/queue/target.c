@@ -1,5 +1,5 @@
 /* queue/target.c: telling sockets from files, and waiting for either. */
-#include "queue/io.h"
+#include "queue/target.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -43,23 +43,20 @@ raise_corrupt(const pb_buf *b)
     }
 }
 
-bool
-transfer_retry(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
+int
+transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
 {
-    switch (*st) {
+    switch (st) {
     case PB_OK:
-        if (pool_report_pending(pool_object(b), !acquires) < 0) {
-            *st = PB_CORRUPT;
-        }
-        return false;
+        return pool_report_pending(pool_object(b), !acquires);
     case PB_NEED_PAGES:
-        return pool_grow(pool_object(b)) == 0;
+        return pool_grow(pool_object(b)) == 0 ? 1 : -1;
     case PB_CORRUPT:
         raise_corrupt(b);
-        return false;
+        return -1;
     default:
-        raise_status(b, *st, off, n);
-        return false;
+        raise_status(b, st, off, n);
+        return -1;
     }
 }
 

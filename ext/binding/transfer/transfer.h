@@ -16,27 +16,39 @@
 void
 raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
-/* After an attempt that was refused, or after which the pool has something to tell.
- * Refused: have the pool grown where that helps (true: try again), else raise.  Damage that
- * was found is raised even if the call is done (*st is PB_CORRUPT then), unless it `acquires`:
- * what somebody has got must not be lost, so the next call tells.  No lock is held, as Python
- * code runs.  [off, off + n) is what was asked for. */
-bool
-transfer_retry(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires);
+/* After an attempt that was refused, or with events pending; no lock is held, as Python code runs.
+ * [off, off + n) is what was asked for.
+ *     1   the pool has grown: try again
+ *     0   done: the events are reported
+ *    -1   an exception: the refusal, or damage that the attempt found
+ * A call that `acquires` has got something that must not be lost: so damage waits for the next
+ * call. */
+int
+transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires);
+
+/* Try again?  *st becomes PB_CORRUPT where a call that is done found damage. */
+static inline bool
+transfer_retry_if(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
+{
+    if (PB_LIKELY(*st == PB_OK && !b->pool->root->pending)) {
+        return false;
+    }
+    int next = transfer_retry(b, *st, off, n, acquires);
+    *st = next < 0 && *st == PB_OK ? PB_CORRUPT : *st;
+    return next > 0;
+}
 
 static inline bool
 transfer_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 {
-    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->pending);
-    return !done && transfer_retry(b, st, off, n, false);
+    return transfer_retry_if(b, st, off, n, false);
 }
 
 /* The same for a call that pins, snapshots or shares. */
 static inline bool
 transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 {
-    bool done = PB_LIKELY(*st == PB_OK && !b->pool->root->pending);
-    return !done && transfer_retry(b, st, off, n, true);
+    return transfer_retry_if(b, st, off, n, true);
 }
 
 /* May memory of the caller's be filled with the buffer's bytes (pb_buf_may_use)?  -1 with an

@@ -1,7 +1,7 @@
-/* queue/io.h: what a queue sends to and receives from: a file descriptor, a socket, or an
+/* queue/target.h: what a queue sends to and receives from: a file descriptor, a socket, or an
  * object with send() and recv() of its own (TLS). */
-#ifndef PAGEBUF_QUEUE_IO_H
-#define PAGEBUF_QUEUE_IO_H
+#ifndef PAGEBUF_QUEUE_TARGET_H
+#define PAGEBUF_QUEUE_TARGET_H
 
 #include "queue/object.h"
 

@@ -1,4 +1,4 @@
-/* file/args.c: arguments and refusals in the words of io. */
+/* file/checks.c: arguments, refusals and what kind of file it is, in the words of io. */
 #include "file/stream.h"
 
 /* ---- arguments ---- */
@@ -73,4 +73,43 @@ stream_check_change(const stream *s)
     PyErr_SetString(PyExc_BufferError,
                     "Existing exports of data: object cannot be re-sized");
     return -1;
+}
+
+/* ---- what kind of file ---- */
+
+static PyObject *
+bool_when_open(const stream *s, bool value)
+{
+    return stream_check_open(s) < 0 ? NULL : PyBool_FromLong(value);
+}
+
+PyObject *
+file_readable(pb_buf *b, stream *s)
+{
+    return bool_when_open(s, s->readable);
+}
+
+/* A BytesIO with exports is: it only cannot be resized. */
+PyObject *
+file_writable(pb_buf *b, stream *s)
+{
+    return bool_when_open(s, s->alone || !s->blocks);
+}
+
+PyObject *
+file_seekable(pb_buf *b, stream *s)
+{
+    return bool_when_open(s, true);
+}
+
+PyObject *
+file_isatty(pb_buf *b, stream *s)
+{
+    return bool_when_open(s, false);
+}
+
+PyObject *
+file_flush(pb_buf *b, stream *s)
+{
+    return stream_check_open(s) < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -1,0 +1,172 @@
+/* queue/get.c: bytes out of a queue: so many of the oldest. */
+#include "queue/object.h"
+
+int
+queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out)
+{
+    *out = UINT64_MAX;
+    if (check_nargs(name, nargs, 0, 1) < 0) {
+        return -1;
+    }
+    return nargs ? arg_size(args[0], out) : 0;
+}
+
+static pb_status
+copy_out_without_gil(QueueObject *self, void *dst, uint64_t n)
+{
+    PyThreadState *saved;
+    copy_gate *gate = buffer_leave_gil(&self->q.b, &(copy_job){.src = NULL}, &saved);
+    pb_status st = pb_queue_copy_out(&self->q, dst, n);
+    buffer_enter_gil(&self->q.b, gate, saved);
+    return st;
+}
+
+pb_status
+queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
+{
+    if (n > pb_queue_len(&self->q)) {
+        return PB_RANGE;
+    }
+    pb_status st = PB_LIKELY(n < COPY_WITHOUT_GIL) ? pb_queue_copy_out(&self->q, dst, n)
+                                                   : copy_out_without_gil(self, dst, n);
+    return st == PB_OK && drop ? pb_queue_drop(&self->q, n) : st;
+}
+
+PyObject *
+queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
+{
+    for (;;) {
+        uint64_t len = pb_min(n, queue_size(self));
+        if (len < least) {
+            Py_RETURN_NONE;
+        }
+        PyObject *out = len > (uint64_t)PY_SSIZE_T_MAX
+                            ? PyErr_NoMemory()
+                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        if (out == NULL) {
+            return NULL;
+        }
+        queue_lock(self);
+        pb_status st = queue_take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
+        queue_unlock(self);
+        /* PB_RANGE: taken meanwhile, by another thread */
+        bool again = st == PB_RANGE || queue_again(self, &st, len);
+        if (PB_LIKELY(st == PB_OK)) {
+            return out;
+        }
+        Py_DECREF(out);
+        if (!again) {
+            return NULL;
+        }
+    }
+}
+
+int
+queue_drop(QueueObject *self, uint64_t n)
+{
+    pb_status st;
+    do {
+        queue_lock(self);
+        st = pb_queue_drop(&self->q, pb_min(n, pb_queue_len(&self->q)));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
+    return st == PB_OK ? 0 : -1;
+}
+
+const char queue_get_doc[] = PyDoc_STR(
+    "get($self, n=-1, /)\n--\n\n"
+    "Remove and return the oldest bytes, at most ``n`` of them.\n\n"
+    "None or a negative number takes all; b'' when there are none.  Pages left behind\n"
+    "go back to the pool.  O(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'hello world')\n"
+    "True\n"
+    ">>> queue.get(6), queue.get(), queue.get()\n"
+    "(b'hello ', b'world', b'')\n");
+
+PyObject *
+queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (queue_arg_size("get", args, nargs, &n) < 0) {
+        return NULL;
+    }
+    PyObject *out = queue_take_fast(self, n);
+    return PB_LIKELY(out || PyErr_Occurred()) ? out : queue_take(self, n, 0, true);
+}
+
+const char queue_peek_doc[] = PyDoc_STR(
+    "peek($self, n=-1, /)\n--\n\n"
+    "The oldest bytes, at most ``n`` of them, left where they are.  O(n).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'head body')\n"
+    "True\n"
+    ">>> queue.peek(4), len(queue)\n"
+    "(b'head', 9)\n");
+
+PyObject *
+queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    if (queue_arg_size("peek", args, nargs, &n) < 0) {
+        return NULL;
+    }
+    return queue_take(self, n, 0, false);
+}
+
+const char queue_consume_doc[] = PyDoc_STR(
+    "consume($self, n, /)\n--\n\n"
+    "Remove the oldest ``n`` bytes, what peek() or views() showed.\n\n"
+    "Raises ValueError when there are fewer; then none was removed.  O(pages).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'head body')\n"
+    "True\n"
+    ">>> queue.consume(5)\n"
+    ">>> queue.get()\n"
+    "b'body'\n");
+
+PyObject *
+queue_consume(QueueObject *self, PyObject *arg)
+{
+    uint64_t n;
+    if (arg_offset(arg, "n", &n) < 0) {
+        return NULL;
+    }
+    uint64_t len = queue_size(self);
+    if (n > len) {
+        return PyErr_Format(PyExc_ValueError,
+                            "consume(%llu) of a queue that holds %llu bytes",
+                            (unsigned long long)n, (unsigned long long)len);
+    }
+    if (queue_drop(self, n) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char queue_clear_doc[] = PyDoc_STR(
+    "clear($self, /)\n--\n\n"
+    "Remove everything; every page goes back to the pool, a reservation is given up.\n\n"
+    "What was removed counts as taken (``total_out``).  Cannot fail.  O(pages).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'abc')\n"
+    "True\n"
+    ">>> queue.clear()\n"
+    ">>> len(queue), queue.total_out\n"
+    "(0, 3)\n");
+
+PyObject *
+queue_clear(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    queue_lock(self);
+    pb_queue_clear(&self->q);
+    queue_unlock(self);
+    if (pool_report_pending(pool_object(&self->q.b), true) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

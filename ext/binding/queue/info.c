@@ -1,0 +1,114 @@
+/* queue/info.c: looking into a queue. */
+#include "queue/object.h"
+
+#include "base/names.h"
+#include "inspect/check.h"
+#include "pool/report.h"
+#include "pool/trace.h"
+
+Py_ssize_t
+queue_length(QueueObject *self)
+{
+    return (Py_ssize_t)queue_size(self); /* at most 2^59 */
+}
+
+PyObject *
+queue_repr(QueueObject *self)
+{
+    PyObject *name = name_in_repr(self->name);
+    PyObject *repr =
+        name ? PyUnicode_FromFormat("<%s%U size=%llu at %p>", Py_TYPE(self)->tp_name, name,
+                                    (unsigned long long)queue_size(self), self)
+             : NULL;
+    Py_XDECREF(name);
+    return repr;
+}
+
+static PyObject *
+get_total_in(QueueObject *self, void *closure)
+{
+    queue_lock(self);
+    uint64_t total = pb_queue_in(&self->q);
+    queue_unlock(self);
+    return PyLong_FromUnsignedLongLong(total);
+}
+
+static PyObject *
+get_total_out(QueueObject *self, void *closure)
+{
+    return PyLong_FromUnsignedLongLong(self->q.out);
+}
+
+static PyObject *
+get_dropped(QueueObject *self, void *closure)
+{
+    return PyLong_FromUnsignedLongLong(self->q.pushed + self->q.refused);
+}
+
+static PyObject *
+get_max_bytes(QueueObject *self, void *closure)
+{
+    if (self->q.max_bytes == UINT64_MAX) {
+        Py_RETURN_NONE;
+    }
+    return PyLong_FromUnsignedLongLong(self->q.max_bytes);
+}
+
+static PyObject *
+get_overflow(QueueObject *self, void *closure)
+{
+    return PyUnicode_FromString(queue_overflow_names[self->q.overflow]);
+}
+
+static PyObject *
+get_pool(QueueObject *self, void *closure)
+{
+    return Py_NewRef(pool_object(&self->q.b));
+}
+
+static PyObject *
+get_name(QueueObject *self, void *closure)
+{
+    return name_get(self->name);
+}
+
+static int
+set_name(QueueObject *self, PyObject *name, void *closure)
+{
+    trace_forget(&self->q.b);
+    return name_set(&self->name, name);
+}
+
+PyGetSetDef queue_getset[] = {
+    {"total_in", (getter)get_total_in, NULL, "Bytes that were ever let in.", NULL},
+    {"total_out", (getter)get_total_out, NULL, "Bytes that were ever taken.", NULL},
+    {"dropped", (getter)get_dropped, NULL,
+     "Bytes that were turned away, or pushed out by newer ones.", NULL},
+    {"max_bytes", (getter)get_max_bytes, NULL, "The most bytes it may hold, None for any.",
+     NULL},
+    {"overflow", (getter)get_overflow, NULL, "What happens at max_bytes.", NULL},
+    {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
+    {"name", (getter)get_name, (setter)set_name,
+     "What it is called in reports: a str or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const char queue_check_doc[] = PyDoc_STR(
+    "check($self, /)\n--\n\n"
+    "Verify the structure; CorruptionError names the first broken rule.  O(pages).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> ByteQueue().check()\n");
+
+PyObject *
+queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_fault fault;
+    queue_lock(self);
+    bool good = pb_queue_check(&self->q, &fault) && pb_buf_check(&self->q.b, &fault);
+    queue_unlock(self);
+    if (!good) {
+        raise_fault(pool_object(&self->q.b), &fault);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,90 @@
+/* queue/init.c: making a ByteQueue out of arguments, and once more. */
+#include "queue/object.h"
+
+#include "base/names.h"
+
+/* ---- arguments ---- */
+
+typedef struct {
+    PoolObject *pool; /* borrowed; NULL: the one that it has */
+    PyObject *name;   /* borrowed, or NULL */
+    uint64_t max_bytes;
+    pb_overflow overflow;
+} make_args;
+
+const char *const queue_overflow_names[4] = {"grow", "raise", "drop_oldest", "drop_newest"};
+
+static int
+convert_overflow(PyObject *obj, make_args *out)
+{
+    if (obj == NULL) {
+        return 0;
+    }
+    for (int i = 0; PyUnicode_Check(obj) && i < (int)Py_ARRAY_LENGTH(queue_overflow_names);
+         i++) {
+        if (PyUnicode_CompareWithASCIIString(obj, queue_overflow_names[i]) == 0) {
+            out->overflow = (pb_overflow)i;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "overflow must be 'grow', 'raise', 'drop_oldest' or 'drop_newest', not %R",
+                 obj);
+    return -1;
+}
+
+/* A limit without a policy, or a policy without a limit, is a mistake that would show
+ * only when memory is full or bytes are lost. */
+static int
+convert_limit(PyObject *obj, make_args *out)
+{
+    if (obj && obj != Py_None && arg_offset(obj, "max_bytes", &out->max_bytes) < 0) {
+        return -1;
+    }
+    if ((out->max_bytes == UINT64_MAX) != (out->overflow == PB_GROW)) {
+        PyErr_SetString(PyExc_ValueError,
+                        out->overflow == PB_GROW
+                            ? "max_bytes needs overflow='raise', 'drop_oldest' or "
+                              "'drop_newest'; overflow='grow' has no limit"
+                            : "this overflow= needs max_bytes");
+        return -1;
+    }
+    return 0;
+}
+
+static int
+parse_make(QueueObject *self, PyObject *args, PyObject *kwargs, make_args *out)
+{
+    static char *names[] = {"pool", "max_bytes", "overflow", "name", NULL};
+    PyObject *pool = NULL, *limit = NULL, *overflow = NULL;
+    *out = (make_args){.max_bytes = UINT64_MAX, .overflow = PB_GROW};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:ByteQueue", names, &pool, &limit,
+                                     &overflow, &out->name) ||
+        name_check(out->name) < 0 ||
+        arg_pool(state_of((PyObject *)self), pool, &out->pool) < 0 ||
+        convert_overflow(overflow, out) < 0 || convert_limit(limit, out) < 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- __init__ ---- */
+
+/* A second call begins anew. */
+int
+queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
+{
+    make_args made;
+    if (parse_make(self, args, kwargs, &made) < 0) {
+        return -1;
+    }
+    (void)name_set(&self->name, made.name); /* it was checked */
+    queue_lock(self);
+    PoolObject *old = pool_object(&self->q.b);
+    PoolObject *now = (PoolObject *)Py_NewRef(made.pool ? made.pool : old);
+    holder_fini(&self->q.b);
+    pb_queue_init(&self->q, &now->pool, made.max_bytes, made.overflow);
+    queue_unlock(self);
+    Py_DECREF(old);
+    return 0;
+}
