@@ -370,6 +370,70 @@ def test_sending_from_shared_pages_without_memory(pair, spare):
     pool.check()
 
 
+# ---- how much is reserved when nobody says how much will come ----
+
+LEAST, MOST = 1 << 14, min(1 << 18, 1024 * PAGE)
+
+
+def test_little_that_comes_takes_few_frames(pair):
+    """The frames for 16 KiB at most, with the nodes above them, and not those for 256 KiB."""
+    ours, theirs = pair
+    queue = ByteQueue(pool=PagePool())
+    for _ in range(3):
+        ours.sendall(bytes(1400))
+        assert queue.recv_from(theirs) == 1400
+    nodes = 2 * LEAST // PAGE if PAGE < 4096 else 2
+    assert queue.pool.stats().high_water <= (LEAST + 3 * 1400) // PAGE + 2 + nodes
+
+
+def receive(queue, reading, writing, size):
+    """What each call gets of so many bytes, which are there before the first one."""
+    os.write(writing, bytes(size))
+    sizes = []
+    while sum(sizes) < size:
+        sizes.append(queue.recv_from(reading))
+    return sizes
+
+
+def test_a_burst_is_asked_for_in_pieces_that_double(pool, pipe):
+    queue = queue_of(pool)
+    for _ in range(2):
+        assert receive(queue, *pipe, 4 * LEAST)[:3] == [LEAST, min(2 * LEAST, MOST), LEAST]
+        for _ in range(8):
+            assert receive(queue, *pipe, 1) == [1], "and then little comes again"
+
+
+def test_as_much_is_asked_for_as_is_said(pool, pipe):
+    reading, writing = pipe
+    queue, size = queue_of(pool), min(4 * LEAST, 1024 * PAGE)
+    for n in (size, None):
+        assert receive(queue, reading, writing, 1) == [1]
+        os.write(writing, bytes(size))
+        assert queue.recv_from(reading, n) == size
+
+
+@pytest.mark.parametrize("by_descriptor", [False, True])
+@pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_SEQPACKET"])
+def test_messages_are_never_cut(pool, kind, by_descriptor):
+    """What does not fit of a message is lost: so there is room for all of it, little as came."""
+    if not hasattr(socket, kind):
+        pytest.skip(f"no {kind} here")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, getattr(socket, kind))
+    with ours, theirs:
+        queue, source = queue_of(pool), theirs.fileno() if by_descriptor else theirs
+        for size in (1, 1, min(40_000, 1024 * PAGE)):
+            ours.send(pattern(0, size))
+            assert queue.recv_from(source) == size
+            assert queue.get() == pattern(0, size)
+
+
+def test_a_file_is_read_in_large_pieces(pool, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(300_000))
+    with path.open("rb", buffering=0) as file:
+        assert queue_of(pool).recv_from(file) == MOST
+
+
 # ---- sockets with methods of their own ----
 
 

@@ -15,7 +15,6 @@
 
 /* What goes through methods of Python objects goes in pieces of this size. */
 #define OBJECT_MOST ((uint64_t)1 << 16)
-#define RECV_DEFAULT ((uint64_t)1 << 18)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
 /* How one attempt ended: a refusal of the pool, an error of the system, no room, or
@@ -104,15 +103,31 @@ recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 
 /* A pool with a limit may have room for fewer bytes than were asked for. */
 static attempt
+recv_what_fits(QueueObject *self, const io_target *target, uint64_t n)
+{
+    attempt got;
+    bool less;
+    do {
+        got = recv_lock_held(self, target, n);
+        less = got.st == PB_LIMIT && n > PB_PAGE_SIZE;
+        n /= 2;
+    } while (less);
+    return got;
+}
+
+static attempt
 recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
     attempt got = {.st = PB_OK};
     queue_lock(self);
+    n = pb_min(n, target->sized ? queue_offer(self) : UINT64_MAX);
     n = pb_min(n, pb_queue_room(&self->q));
     got.full = n == 0;
-    while (n) {
-        got = recv_lock_held(self, target, n);
-        n = got.st == PB_LIMIT && n > PB_PAGE_SIZE ? n / 2 : 0;
+    if (n) {
+        got = recv_what_fits(self, target, n);
+    }
+    if (target->sized && got.done) {
+        queue_note_offer(self, n, got.done);
     }
     queue_unlock(self);
     return got;
@@ -145,6 +160,16 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         error = got.error;
         wait = got.st == PB_OK;
     }
+}
+
+/* A stream is asked for as much as it uses to send, unless the caller said how much. */
+static int
+recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t n,
+        uint64_t *done)
+{
+    int stream = said ? 0 : target_is_stream(target, obj);
+    target->sized = stream > 0;
+    return stream < 0 ? -1 : transfer_fd(self, target, false, n, done);
 }
 
 /* ---- objects with methods of their own ---- */
@@ -307,6 +332,8 @@ const char queue_recv_doc[] =
     "recv_from($self, source, n=262144, /)\n--\n\n"
     "Receive at most ``n`` bytes with one vectored system call straight into the pages;\n"
     "returns how many came, 0 at the end of the stream.\n\n"
+    "Without ``n``, what a stream socket or a pipe is asked for follows what it sends: 16 KiB\n"
+    "at first, twice as much each time that all of it came, less again when little comes.\n\n"
     "``source`` is a socket, a file descriptor or an object with fileno(); waiting is as\n"
     "for send_to().  No more is received than ``max_bytes`` leaves room for (CapacityError\n"
     "when that is nothing), unless overflow='drop_oldest'.  O(n).\n\n"
@@ -326,7 +353,7 @@ queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n, done = 0;
     io_target target;
-    if (io_args("recv_from", args, nargs, RECV_DEFAULT, &n) < 0 ||
+    if (io_args("recv_from", args, nargs, OFFER_MOST, &n) < 0 ||
         target_of(state_of((PyObject *)self), args[0], false, &target) < 0) {
         return NULL;
     }
@@ -335,6 +362,6 @@ queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     n = pb_min(n, RECV_MOST);
     int failed = target.object ? recv_object(self, args[0], n, &done)
-                               : transfer_fd(self, &target, false, n, &done);
+                               : recv_fd(self, args[0], &target, nargs > 1, n, &done);
     return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(done);
 }

@@ -17,7 +17,7 @@ typedef struct {
     PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
     PyObject *staging; /* bytearray: the view of a reservation that could not be live */
     uint64_t staged;   /* the serial of that reservation */
-    uint32_t offer;    /* bytes that the next get_buffer has */
+    uint32_t offer;    /* bytes of the next reservation for we do not know how many */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
 } QueueObject;
@@ -146,6 +146,20 @@ queue_readline(QueueObject *self, PyObject *ignored);
 extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
 
 /* ---- queue/reserve.c ---- */
+
+/* How many bytes to reserve when nobody says how many will come, and what came of it: twice as
+ * many the next time when `came` filled what was offered, half when most stayed empty. */
+#define OFFER_LEAST ((uint64_t)1 << 14)
+#define OFFER_MOST ((uint64_t)1 << 18)
+
+static inline uint64_t
+queue_offer(const QueueObject *self)
+{
+    return pb_max(OFFER_LEAST, self->offer);
+}
+
+void
+queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came);
 
 PyObject *
 queue_reserve(QueueObject *self, PyObject *arg);

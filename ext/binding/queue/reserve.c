@@ -5,9 +5,6 @@
 #include "queue/object.h"
 #include "view/object.h"
 
-/* asyncio asks for buffers that are worth a system call. */
-#define OFFER_LEAST ((uint64_t)1 << 14)
-#define OFFER_MOST ((uint64_t)1 << 18)
 #define HINT_MOST ((uint64_t)1 << 20)
 
 static pb_status
@@ -193,6 +190,15 @@ queue_commit(QueueObject *self, PyObject *arg)
 
 /* ---- asyncio.BufferedProtocol ---- */
 
+void
+queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came)
+{
+    uint64_t offer = came == offered      ? 2 * offered
+                     : came < offered / 4 ? offered / 2
+                                          : offered;
+    self->offer = (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
+}
+
 const char queue_get_buffer_doc[] =
     "get_buffer($self, sizehint=-1, /)\n--\n\n"
     "A reservation as asyncio.BufferedProtocol asks for it: at least 16 KiB, more while\n"
@@ -216,7 +222,7 @@ queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
-    n = pb_max(n, pb_max(OFFER_LEAST, self->offer));
+    n = pb_max(n, queue_offer(self));
     n = clip_to_room(self, n);
     return n ? reserve_view(self, n) : NULL;
 }
@@ -231,16 +237,6 @@ const char queue_buffer_updated_doc[] =
     ">>> len(queue)\n"
     "3\n";
 
-/* The next offer: twice as much when this one was filled, half when most stayed empty. */
-static uint32_t
-next_offer(uint64_t uncommitted, uint64_t n)
-{
-    uint64_t offer = n == uncommitted      ? 2 * uncommitted
-                     : n < uncommitted / 4 ? uncommitted / 2
-                                           : uncommitted;
-    return (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
-}
-
 PyObject *
 queue_buffer_updated(QueueObject *self, PyObject *arg)
 {
@@ -248,7 +244,7 @@ queue_buffer_updated(QueueObject *self, PyObject *arg)
     if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &uncommitted) < 0) {
         return NULL;
     }
-    self->offer = next_offer(uncommitted, n);
+    queue_note_offer(self, uncommitted, n);
     Py_RETURN_NONE;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -71,6 +72,7 @@ describe_fd(io_target *target, bool sending)
     }
     target->timeout = flags & O_NONBLOCK ? 0 : -1;
     target->socket = S_ISSOCK(st.st_mode);
+    target->pipe = S_ISFIFO(st.st_mode);
     bool disk = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
     target->wait_first = target->timeout != 0 && !target->socket && !disk;
     if (target->wait_first) {
@@ -94,6 +96,7 @@ describe_socket(PyObject *obj, PyObject *base, bool sending, io_target *target)
         return own < 0 ? -1 : 0;
     }
     target->socket = true;
+    target->base = base;
     target->fd = PyObject_AsFileDescriptor(obj);
     return convert_timeout(obj, target);
 }
@@ -122,6 +125,40 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target)
     }
     target->fd = PyObject_AsFileDescriptor(obj);
     return target->fd < 0 ? -1 : describe_fd(target, sending);
+}
+
+/* The type of a socket as its object knows it, which takes no system call.  That is the
+ * attribute of _socket.socket: the one of socket.socket makes an enum of it.  -1 with an
+ * exception. */
+static int
+type_by_object(PyObject *obj, PyObject *base)
+{
+    PyObject *member = PyObject_GetAttrString(base, "type");
+    descrgetfunc get = member ? Py_TYPE(member)->tp_descr_get : NULL;
+    PyObject *value = get ? get(member, obj, (PyObject *)Py_TYPE(obj)) : NULL;
+    int type = value ? (int)PyLong_AsLong(value) : -1;
+    Py_XDECREF(value);
+    Py_XDECREF(member);
+    return type;
+}
+
+static int
+type_by_descriptor(int fd)
+{
+    int type;
+    socklen_t size = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 ? type : 0;
+}
+
+int
+target_is_stream(const io_target *target, PyObject *obj)
+{
+    if (!target->socket) {
+        return target->pipe;
+    }
+    int type =
+        target->base ? type_by_object(obj, target->base) : type_by_descriptor(target->fd);
+    return PyErr_Occurred() ? -1 : type == SOCK_STREAM;
 }
 
 /* ---- waiting ---- */

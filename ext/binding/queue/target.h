@@ -10,6 +10,9 @@ typedef struct {
     bool socket;     /* may be asked not to wait (MSG_DONTWAIT) */
     bool wait_first; /* a blocking file descriptor: the call itself must not wait */
     bool object;     /* has methods of its own; none of the others counts */
+    PyObject *base;  /* _socket.socket, borrowed, where it is one of those; else NULL */
+    bool pipe;       /* a file descriptor of one */
+    bool sized;      /* what is reserved to receive follows what came before */
     double timeout;  /* seconds to wait; 0: not at all; < 0: for ever */
     uint64_t most;   /* bytes that may be written at once without waiting */
     double deadline; /* 0: not yet known */
@@ -18,6 +21,12 @@ typedef struct {
 /* What `obj` is.  -1 with an exception.  May run Python code. */
 int
 target_of(module_state *state, PyObject *obj, bool sending, io_target *target);
+
+/* Does what is not received stay for the next call, if OFFER_LEAST was asked for?  Datagrams
+ * are cut, and who knows of devices.  A pipe may be one of packets, which are shorter.  1, 0, or
+ * -1 with an exception. */
+int
+target_is_stream(const io_target *target, PyObject *obj);
 
 /* After a call that failed with `error`, or before the first one (0): wait as the target
  * says, look at signals.  0: try again; -1: an exception.  No lock is held. */

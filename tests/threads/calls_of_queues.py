@@ -1,0 +1,160 @@
+"""The calls of a ByteQueue."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pagebuf
+from tests.helpers import PAGE
+from tests.support import pattern
+from tests.threads.call import LARGE, RECORD, Call, Kind, Shape, another_pool
+
+FULL = (pagebuf.CapacityError,)
+GIVEN_UP = (BufferError, ValueError)
+
+
+def queue_of(pool: pagebuf.PagePool, size: int, **options: Any) -> Any:
+    queue = pagebuf.ByteQueue(pool=pool, **options)
+    queue.put(pattern(0, size))
+    return queue
+
+
+def source(queue: Any, letter: bytes = b"s") -> Any:
+    """Another queue of the pool."""
+    made = pagebuf.ByteQueue(pool=queue.pool)
+    made.put(letter * RECORD)
+    return made
+
+
+def splice(queue: Any, given: Any, who: bytes) -> int:
+    return queue.splice_from(source(queue, who))
+
+
+def reserve(queue: Any, given: Any, who: bytes) -> None:
+    with queue.reserve(RECORD) as view:
+        view[:] = who * RECORD
+
+
+def reserved(queue: Any) -> None:
+    with queue.reserve(RECORD) as view:
+        view[:] = b"r" * RECORD
+
+
+def offered(queue: Any) -> None:
+    with queue.get_buffer() as view:
+        view[:RECORD] = b"r" * RECORD
+
+
+def reserve_and_commit(queue: Any, given: Any, who: bytes) -> None:
+    """Two calls: a put between them gives the reservation up."""
+    reserve(queue, given, who)
+    queue.commit(RECORD)
+
+
+def send(queue: Any, given: Any, who: bytes) -> bytes:
+    fd = os.memfd_create("sent")
+    try:
+        return os.pread(fd, queue.send_to(fd, 90), 0)
+    finally:
+        os.close(fd)
+
+
+def receive(queue: Any, given: Any, who: bytes) -> int:
+    fd = os.memfd_create("to come")
+    try:
+        os.pwrite(fd, who * RECORD, 0)
+        return queue.recv_from(fd, RECORD)
+    finally:
+        os.close(fd)
+
+
+def rename(queue: Any, given: Any, who: bytes) -> None:
+    queue.name = who.decode()
+
+
+CALLS = [
+    # ---- looking ----
+    Call("__len__", lambda q, g, w: len(q), looks=True),
+    Call("__repr__", lambda q, g, w: len(repr(q)) > 9, steps=True),
+    Call("__reduce__", lambda q, g, w: q.__reduce__(), (TypeError,), looks=True, refuses=True),
+    Call("_tree_runs", lambda q, g, w: len(q._tree_runs()) >= 0, looks=True),
+    Call("check", lambda q, g, w: q.check(), looks=True),
+    Call("dropped", lambda q, g, w: q.dropped, looks=True),
+    Call("max_bytes", lambda q, g, w: q.max_bytes, looks=True),
+    Call("name", lambda q, g, w: q.name, looks=True),
+    Call("overflow", lambda q, g, w: q.overflow, looks=True),
+    Call("peek", lambda q, g, w: q.peek(), looks=True),
+    Call("peek some", lambda q, g, w: q.peek(20), looks=True),
+    Call("pool", lambda q, g, w: q.pool, looks=True),
+    Call("stats", lambda q, g, w: q.stats(), looks=True),
+    Call("total_in", lambda q, g, w: q.total_in, looks=True),
+    Call("total_out", lambda q, g, w: q.total_out, looks=True),
+    Call("views", lambda q, g, w: b"".join(q.views()), looks=True),
+    # ---- in ----
+    Call("put", lambda q, g, w: q.put(w * RECORD), FULL, adds=True),
+    Call("put many", lambda q, g, w: q.put(w * (PAGE + RECORD)), FULL),
+    Call("reserve", reserve, FULL),
+    Call("reserve and commit", reserve_and_commit, (*FULL, *GIVEN_UP), steps=True),
+    Call("commit", lambda q, g, w: q.commit(RECORD), GIVEN_UP, before=reserved),
+    Call("commit less", lambda q, g, w: q.commit(9), GIVEN_UP, before=reserved),
+    Call("get_buffer", lambda q, g, w: len(q.get_buffer()) > 0, FULL, steps=True),
+    Call("buffer_updated", lambda q, g, w: q.buffer_updated(RECORD), GIVEN_UP, before=offered),
+    Call("recv_from", receive, FULL, adds=True),
+    Call("splice_from", splice, FULL, adds=True),
+    Call("splice_from to", lambda q, to, w: (to.splice_from(q, 30), to), beside=source),
+    Call("splice_from to all", lambda q, to, w: (to.splice_from(q), to), beside=source),
+    # ---- out ----
+    Call("get", lambda q, g, w: q.get(30), takes=True),
+    Call("get all", lambda q, g, w: q.get(), takes=True),
+    Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", takes=True),
+    Call("readline", lambda q, g, w: q.readline() or b"", takes=True),
+    Call("readuntil", lambda q, g, w: q.readuntil(pattern(30, 2)) or b"", takes=True),
+    Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
+    Call("send_to", send, takes=True),
+    # ---- anew ----
+    Call("clear", lambda q, g, w: q.clear()),
+    Call("__init__", lambda q, g, w: q.__init__()),
+    Call("__init__ pool", lambda q, pool, w: q.__init__(pool=pool), beside=another_pool),
+    Call("name set", rename),
+    Call("views dropped", lambda q, views, w: views.clear(), before=lambda q: q.views()),
+]
+
+
+def plain_queue(size: int) -> Any:
+    return lambda pool: (queue_of(pool, size), None)
+
+
+def viewed(pool: pagebuf.PagePool) -> Any:
+    queue = queue_of(pool, 3 * PAGE)
+    queue.consume(PAGE // 2 + 1)
+    return queue, queue.views()
+
+
+def bounded(pool: pagebuf.PagePool) -> Any:
+    size = PAGE + 50
+    return queue_of(pool, size, max_bytes=size + 150, overflow="drop_oldest"), None
+
+
+SHAPES = [
+    Shape("paged", plain_queue(2 * PAGE + 100), often=5),
+    Shape("viewed", viewed, often=4),
+    Shape("short", plain_queue(40), often=3),
+    Shape("bounded", bounded, often=3, grows=False),
+    Shape("large", plain_queue(LARGE), burst=3),
+]
+
+
+def state(queue: Any) -> Any:
+    counts = (queue.total_in, queue.total_out, queue.dropped)
+    return (queue.peek(), counts, queue.name, queue.max_bytes, queue.pool.name)
+
+
+QUEUES = Kind(
+    pagebuf.ByteQueue,
+    CALLS,
+    SHAPES,
+    state=state,
+    contents=lambda q: q.peek(),
+    check=lambda q: q.check(),
+)

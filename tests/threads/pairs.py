@@ -1,0 +1,109 @@
+"""Every pair of calls of every type, for `test_pairs.py`; and by hand:
+
+    python -m tests.threads.pairs [--seconds S] [--kind NAME] [--only TEXT] [--seed N --count N]
+
+prints each pair before it runs, so that a crash, a hang or a report of a sanitizer has a name."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import importlib.util
+import inspect
+import itertools
+import random
+import sys
+import time
+import traceback
+
+from tests.threads.call import Call, Kind
+from tests.threads.calls_of_buffers import BUFFERS
+from tests.threads.calls_of_files import BYTES_IO, PAGE_FILES
+from tests.threads.calls_of_pools import POOLS
+from tests.threads.calls_of_queues import QUEUES
+from tests.threads.race import Pair, Race
+
+KINDS = [BUFFERS, QUEUES, BYTES_IO, PAGE_FILES, POOLS]
+
+# What every class has, or the interpreter puts into it: none is called on an object.
+NO_CALLS = {
+    "__class_getitem__",
+    "__getstate__",
+    "__init_subclass__",
+    "__new__",
+    "__subclasshook__",
+    "__weakref__",
+    "__dict__",
+}
+
+
+def public_calls(kind: Kind) -> set[str]:
+    """The methods and properties of a type that are its own, by what `dir` shows."""
+    found = set()
+    for name in dir(kind.type):
+        attribute = inspect.getattr_static(kind.type, name)
+        own = attribute is not inspect.getattr_static(object, name, None)
+        code = callable(attribute) or hasattr(type(attribute), "__get__")
+        private = name.startswith("_") and not name.endswith("__")
+        if own and code and not private and name not in NO_CALLS.union(kind.left_out):
+            found.add(name)
+    return found
+
+
+def there(call: Call) -> bool:
+    return not call.needs or importlib.util.find_spec(call.needs) is not None
+
+
+def methods(kind: Kind) -> list[list[Call]]:
+    """The calls of a type, those of one method together."""
+    found: dict[str, list[Call]] = {}
+    for call in filter(there, kind.calls):
+        found.setdefault(call.method, []).append(call)
+    return list(found.values())
+
+
+def all_pairs() -> list[Pair]:
+    """Every two methods of a type, and each with itself."""
+    return [
+        Pair(kind, ones, twos)
+        for kind in KINDS
+        for ones, twos in itertools.combinations_with_replacement(methods(kind), 2)
+    ]
+
+
+def chosen(count: int, seed: int) -> list[Pair]:
+    """So many of them, of each type in proportion."""
+    return random.Random(seed).sample(all_pairs(), count)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.threads.pairs")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each pair")
+    parser.add_argument("--kind", default="", help="PageBuffer, ByteQueue, ...")
+    parser.add_argument("--only", default="", help="pairs whose name has this text")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=0, help="so many, chosen by the seed")
+    options = parser.parse_args()
+    pairs = chosen(options.count, options.seed) if options.count else all_pairs()
+    sys.setswitchinterval(1e-5)
+    failed, ran, rounds, start = 0, 0, 0, time.monotonic()
+    for pair in pairs:
+        if options.kind not in pair.kind.name or options.only not in str(pair):
+            continue
+        race = Race(pair, options.seed)
+        print(f"-- {pair}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback_later(options.seconds + 90, exit=True)
+        try:
+            rounds += race.run(options.seconds)
+        except Exception as error:
+            failed += 1
+            traceback.print_exception(error.__cause__ or error, limit=-3)
+        faulthandler.cancel_dump_traceback_later()
+        ran += 1
+    took = time.monotonic() - start
+    print(f"{ran} pairs, {failed} failed, {rounds} rounds, {took:.0f} s")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
