@@ -4,8 +4,7 @@
 
 #include "asked.h"
 
-#include "range/diff.h"
-#include "range/find.h"
+#include "range/answers.h"
 
 enum { LONGEST_NEEDLE = 40 };
 
@@ -35,10 +34,10 @@ compare_finds(const uint8_t *needle, uint64_t n, uint64_t low, uint64_t high)
         }
     }
     uint64_t from_off = low + shift, to_off = high + shift;
-    CHECK_EQ(pb_buf_find(b, from_off, to_off, needle, n),
+    CHECK_EQ(find_in(b, from_off, to_off, needle, n),
              first < high ? first + shift : UINT64_MAX);
-    CHECK_EQ(pb_buf_rfind(b, from_off, to_off, needle, n), last);
-    CHECK_EQ(pb_buf_count(b, from_off, to_off, needle, n), count);
+    CHECK_EQ(rfind_in(b, from_off, to_off, needle, n), last);
+    CHECK_EQ(count_in(b, from_off, to_off, needle, n), count);
 }
 
 static inline void
@@ -74,9 +73,8 @@ call_compare(void)
     }
     int order = sign(memcmp(to->m.byte + a, from->m.byte + b, n));
     a = plain_place(&to->m, a);
-    CHECK_EQ(sign(pb_buf_compare_buf(&to->b, a, &from->b, plain_place(&from->m, b), n)),
-             order);
-    CHECK_EQ(sign(pb_buf_compare(&to->b, a, from->m.byte + b, n)), order);
+    CHECK_EQ(sign(compare_bufs(&to->b, a, &from->b, plain_place(&from->m, b), n)), order);
+    CHECK_EQ(sign(compare_with(&to->b, a, from->m.byte + b, n)), order);
 }
 
 /* Is there a byte in [at, past), which both have, that is the same in both, or is not? */
@@ -103,7 +101,7 @@ call_diff(void)
         return;
     }
     pb_diff_open(&d, &to->b, &from->b, exact);
-    while (pb_diff_next(&d, &off, &n)) {
+    while (next_difference(&d, &off, &n)) {
         CHECK(n > 0 && off + n <= longer && (first || off > past));
         CHECK(!has_byte(past, off, false));
         CHECK(!exact || !has_byte(off, off + n, true));

@@ -114,7 +114,8 @@ call_list_pieces(void)
     if (n == 0 || !plain_one_side(&to->m, off, n)) {
         return;
     }
-    unsigned pieces = pb_iov_list(&to->b, plain_place(&to->m, off), n, iov, 8, &bytes);
+    unsigned pieces;
+    CHECK_OK(pb_iov_list(&to->b, plain_place(&to->m, off), n, iov, 8, &pieces, &bytes));
     CHECK(bytes <= n);
     for (unsigned k = 0; k < pieces; k++) {
         CHECK_BYTES(iov[k].iov_base, to->m.byte + off, iov[k].iov_len);

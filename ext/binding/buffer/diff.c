@@ -45,18 +45,20 @@ note(ranges *r, uint64_t off, uint64_t n)
     return 0;
 }
 
-static int
-note_all_locks_held(ranges *r, const pb_buf *a, const pb_buf *b, bool exact)
+/* *failed: there was no memory for them. */
+static pb_status
+note_all_locks_held(ranges *r, const pb_buf *a, const pb_buf *b, bool exact, bool *failed)
 {
     pb_diff d;
     uint64_t off, n;
+    pb_status st = PB_OK;
+    r->used = 0;
+    *failed = false;
     pb_diff_open(&d, a, b, exact);
-    while (a != b && pb_diff_next(&d, &off, &n)) {
-        if (note(r, off, n) < 0) {
-            return -1;
-        }
+    while (a != b && !*failed && (st = pb_diff_next(&d, &off, &n)) == PB_OK && n) {
+        *failed = note(r, off, n) < 0;
     }
-    return 0;
+    return st;
 }
 
 static PyObject *
@@ -107,10 +109,14 @@ buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     ranges r = {NULL, 0, 0};
-    buffer_lock_two(a, b);
-    int result = note_all_locks_held(&r, a, b, exact);
-    buffer_unlock_two(a, b);
-    PyObject *list = result < 0 ? PyErr_NoMemory() : list_of(&r);
+    pb_status st;
+    bool failed;
+    do {
+        buffer_lock_two(a, b);
+        st = note_all_locks_held(&r, a, b, exact, &failed);
+        buffer_unlock_two(a, b);
+    } while (transfer_again(a, &st, 0, a->root.size));
+    PyObject *list = st != PB_OK ? NULL : failed ? PyErr_NoMemory() : list_of(&r);
     PyMem_RawFree(r.at);
     return list;
 }

@@ -267,8 +267,12 @@ const char buffer_remove_doc[] =
 static pb_status
 remove_lock_held(pb_buf *b, edit *e)
 {
-    uint64_t off = pb_buf_find(b, 0, b->root.size, &e->byte, 1);
-    return off == UINT64_MAX ? PB_RANGE : replace_lock_held(b, e, off, 1);
+    uint64_t off;
+    pb_status st = pb_buf_find(b, 0, b->root.size, &e->byte, 1, &off);
+    if (st == PB_OK && off == UINT64_MAX) {
+        st = PB_RANGE;
+    }
+    return st == PB_OK ? replace_lock_held(b, e, off, 1) : st;
 }
 
 PyObject *

@@ -82,8 +82,30 @@ bounds_in(const pb_buf *b, const bounds *given)
 
 /* ---- find and index ---- */
 
-typedef uint64_t
-search(const pb_buf *b, uint64_t from, uint64_t to, const void *bytes, size_t n);
+typedef pb_status
+search(const pb_buf *b, uint64_t from, uint64_t to, const void *bytes, size_t n,
+       uint64_t *found);
+
+/* Search, or count, within bounds as they are under the lock; *found is `none` where the bounds
+ * hold nothing.  -1 with an exception. */
+static int
+search_in(pb_buf *b, const bounds *given, const needle *x, search *call, uint64_t none,
+          uint64_t *found)
+{
+    pb_status st;
+    do {
+        buffer_lock(b);
+        bounds r = bounds_in(b, given);
+        st = PB_OK;
+        *found = none;
+        if (r.start <= r.end) {
+            st = call(b, (uint64_t)r.start, (uint64_t)r.end, x->view.buf,
+                      (size_t)x->view.len, found);
+        }
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, 0, b->root.size));
+    return st == PB_OK ? 0 : -1;
+}
 
 /* The offset, or -1; -2 with an exception. */
 static Py_ssize_t
@@ -96,15 +118,10 @@ seek(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nar
         needle_from(&self->b, args[0], &x) < 0) {
         return -2;
     }
-    pb_buf *b = &self->b;
-    buffer_lock(b);
-    bounds r = bounds_in(b, &given);
-    uint64_t at = r.start > r.end ? UINT64_MAX
-                                  : find(b, (uint64_t)r.start, (uint64_t)r.end, x.view.buf,
-                                         (size_t)x.view.len);
-    buffer_unlock(b);
+    uint64_t at;
+    int failed = search_in(&self->b, &given, &x, find, UINT64_MAX, &at);
     arg_release(&x.view);
-    if (pool_report_pending(pool_object(b), true) < 0) {
+    if (failed < 0) {
         return -2;
     }
     return at == UINT64_MAX ? -1 : (Py_ssize_t)at;
@@ -206,28 +223,28 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         needle_from(&self->b, args[0], &x) < 0) {
         return NULL;
     }
-    buffer_lock(&self->b);
-    bounds r = bounds_in(&self->b, &given);
-    uint64_t count = r.start > r.end
-                         ? 0
-                         : pb_buf_count(&self->b, (uint64_t)r.start, (uint64_t)r.end,
-                                        x.view.buf, (size_t)x.view.len);
-    buffer_unlock(&self->b);
+    uint64_t count;
+    int failed = search_in(&self->b, &given, &x, pb_buf_count, 0, &count);
     arg_release(&x.view);
-    return unless_damaged(&self->b, PyLong_FromUnsignedLongLong(count));
+    return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(count);
 }
 
 /* ---- startswith and endswith ---- */
 
-static bool
-matches_lock_held(const pb_buf *b, const bounds *given, const Py_buffer *part, bool at_end)
+static pb_status
+matches_lock_held(const pb_buf *b, const bounds *given, const Py_buffer *part, bool at_end,
+                  bool *match)
 {
     bounds r = bounds_in(b, given);
+    *match = false;
     if (r.start > r.end || part->len > r.end - r.start) {
-        return false;
+        return PB_OK;
     }
+    int order;
     uint64_t off = (uint64_t)(at_end ? r.end - part->len : r.start);
-    return pb_buf_compare(b, off, part->buf, (uint64_t)part->len) == 0;
+    pb_status st = pb_buf_compare(b, off, part->buf, (uint64_t)part->len, &order);
+    *match = order == 0;
+    return st;
 }
 
 /* 1, 0, or -1 with an exception. */
@@ -235,14 +252,18 @@ static int
 matches(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
 {
     Py_buffer part;
+    pb_status st;
+    bool match;
     if (source_bytes_like(&self->b, obj, &part) < 0) {
         return -1;
     }
-    buffer_lock(&self->b);
-    int result = matches_lock_held(&self->b, given, &part, at_end);
-    buffer_unlock(&self->b);
+    do {
+        buffer_lock(&self->b);
+        st = matches_lock_held(&self->b, given, &part, at_end, &match);
+        buffer_unlock(&self->b);
+    } while (transfer_again(&self->b, &st, 0, (uint64_t)part.len));
     arg_release(&part);
-    return pool_report_pending(pool_object(&self->b), true) < 0 ? -1 : result;
+    return st == PB_OK ? match : -1;
 }
 
 static int
@@ -322,12 +343,11 @@ buffer_contains(BufferObject *self, PyObject *arg)
     if (needle_from(&self->b, arg, &x) < 0) {
         return -1;
     }
-    buffer_lock(&self->b);
-    uint64_t at =
-        pb_buf_find(&self->b, 0, self->b.root.size, x.view.buf, (size_t)x.view.len);
-    buffer_unlock(&self->b);
+    uint64_t at;
+    bounds all = {0, PY_SSIZE_T_MAX};
+    int failed = search_in(&self->b, &all, &x, pb_buf_find, UINT64_MAX, &at);
     arg_release(&x.view);
-    return pool_report_pending(pool_object(&self->b), true) < 0 ? -1 : at != UINT64_MAX;
+    return failed < 0 ? -1 : at != UINT64_MAX;
 }
 
 /* ---- comparison ---- */
@@ -345,13 +365,22 @@ answer(int order, uint64_t a, uint64_t b, int op)
 static PyObject *
 compare_buffers(pb_buf *a, pb_buf *b, int op)
 {
-    buffer_lock_two(a, b);
-    uint64_t x = a->root.size, y = b->root.size;
-    bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
-    int order = lengths_tell ? 0 : pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y));
-    buffer_unlock_two(a, b);
-    if (pool_report_pending(pool_object(a), true) < 0 ||
-        pool_report_pending(pool_object(b), true) < 0) {
+    uint64_t x, y;
+    pb_status st;
+    int order;
+    do {
+        buffer_lock_two(a, b);
+        x = a->root.size;
+        y = b->root.size;
+        bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
+        st = PB_OK;
+        order = 0;
+        if (!lengths_tell) {
+            st = pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y), &order);
+        }
+        buffer_unlock_two(a, b);
+    } while (transfer_again(a, &st, 0, x));
+    if (st != PB_OK || pool_report_pending(pool_object(b), true) < 0) {
         return NULL;
     }
     return answer(order, x, y, op);
@@ -360,12 +389,21 @@ compare_buffers(pb_buf *a, pb_buf *b, int op)
 static PyObject *
 compare_bytes(pb_buf *a, const Py_buffer *view, int op)
 {
-    buffer_lock(a);
-    uint64_t x = a->root.size, y = (uint64_t)view->len;
-    bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
-    int order = lengths_tell ? 0 : pb_buf_compare(a, 0, view->buf, pb_min(x, y));
-    buffer_unlock(a);
-    return pool_report_pending(pool_object(a), true) < 0 ? NULL : answer(order, x, y, op);
+    uint64_t x, y = (uint64_t)view->len;
+    pb_status st;
+    int order;
+    do {
+        buffer_lock(a);
+        x = a->root.size;
+        bool lengths_tell = x != y && (op == Py_EQ || op == Py_NE);
+        st = PB_OK;
+        order = 0;
+        if (!lengths_tell) {
+            st = pb_buf_compare(a, 0, view->buf, pb_min(x, y), &order);
+        }
+        buffer_unlock(a);
+    } while (transfer_again(a, &st, 0, x));
+    return st == PB_OK ? answer(order, x, y, op) : NULL;
 }
 
 PyObject *

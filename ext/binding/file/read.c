@@ -10,14 +10,22 @@
 static int
 copy_ahead(pb_buf *b, stream *s, uint64_t n, void *dst, uint64_t len)
 {
-    buffer_lock(b);
-    bool may = stream_may_read(s), same = stream_ahead_lock_held(b, s, n) == len;
-    if (may && same) {
-        copy_out_lock_held(b, s->pos, dst, len);
-        s->pos += len;
+    pb_status st = PB_OK;
+    bool may, same;
+    do {
+        buffer_lock(b);
+        may = stream_may_read(s);
+        same = stream_ahead_lock_held(b, s, n) == len;
+        if (may && same) {
+            st = copy_out_lock_held(b, s->pos, dst, len);
+            s->pos += st == PB_OK ? len : 0;
+        }
+        buffer_unlock(b);
+    } while (may && same && st != PB_OK && transfer_again(b, &st, s->pos, len));
+    if (!may) {
+        return stream_refuse_read(s);
     }
-    buffer_unlock(b);
-    return may ? same : stream_refuse_read(s);
+    return st == PB_OK ? same : -1;
 }
 
 /* The next n bytes, as a bytes object or, where there is a dst, as their number.  The object is made

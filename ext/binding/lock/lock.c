@@ -52,10 +52,10 @@ copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     pb_buf_copy_in(b, off, src, n);
 }
 
-void
+pb_status
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
-    (void)pb_buf_copy_out(b, off, dst, n);
+    return pb_buf_copy_out(b, off, dst, n);
 }
 
 #else
@@ -128,13 +128,14 @@ copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     buffer_enter_gil(b, gate, saved);
 }
 
-void
+pb_status
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     PyThreadState *saved = NULL;
     copy_gate *gate = leave_gil(b, off, NULL, n, &saved);
-    (void)pb_buf_copy_out(b, off, dst, n);
+    pb_status st = pb_buf_copy_out(b, off, dst, n);
     buffer_enter_gil(b, gate, saved);
+    return st;
 }
 
 static copy_gate *

@@ -128,7 +128,7 @@ buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved);
 /* Copies of payload with the lock held, without the GIL where they are large. */
 void
 copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n);
-void
+pb_status
 copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 #endif

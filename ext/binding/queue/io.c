@@ -64,8 +64,11 @@ send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
-    unsigned count = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST);
-    attempt got = transfer_iov(self, target, true, iov, count, secured);
+    unsigned count;
+    attempt got = {.st = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST, &count)};
+    if (got.st == PB_OK) {
+        got = transfer_iov(self, target, true, iov, count, secured);
+    }
     pb_queue_end_out(&self->q, got.done, secured);
     return got;
 }
@@ -95,8 +98,11 @@ recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
     if (st != PB_OK) {
         return (attempt){.st = st};
     }
-    unsigned count = pb_queue_space(&self->q, iov, PB_IOV_MOST);
-    attempt got = transfer_iov(self, target, false, iov, count, secured);
+    unsigned count;
+    attempt got = {.st = pb_queue_space(&self->q, iov, PB_IOV_MOST, &count)};
+    if (got.st == PB_OK) {
+        got = transfer_iov(self, target, false, iov, count, secured);
+    }
     pb_queue_end_in(&self->q, got.done, secured);
     return got;
 }

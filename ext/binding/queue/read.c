@@ -40,11 +40,11 @@ remember_sep_lock_held(QueueObject *self, PyObject *sep)
     return old;
 }
 
-static inline uint64_t
-search_lock_held(QueueObject *self, PyObject *sep)
+static inline pb_status
+search_lock_held(QueueObject *self, PyObject *sep, uint64_t *end)
 {
     return pb_queue_search(&self->q, PyBytes_AS_STRING(sep),
-                           (uint64_t)PyBytes_GET_SIZE(sep));
+                           (uint64_t)PyBytes_GET_SIZE(sep), end);
 }
 
 /* The separator was found, but what it ends lies in more than one page.  The object is
@@ -57,11 +57,12 @@ take_until(QueueObject *self, PyObject *sep, uint64_t end)
         if (out == NULL) {
             return NULL;
         }
-        pb_status st = PB_RANGE;
+        uint64_t now = end;
         queue_lock(self);
-        uint64_t now = self->sep == sep ? search_lock_held(self, sep) : end;
-        if (now == end) {
-            st = queue_take_lock_held(self, PyBytes_AS_STRING(out), end, true);
+        pb_status st = self->sep == sep ? search_lock_held(self, sep, &now) : PB_OK;
+        if (st == PB_OK) {
+            st = now == end ? queue_take_lock_held(self, PyBytes_AS_STRING(out), end, true)
+                            : PB_RANGE;
         }
         queue_unlock(self);
         bool again = st == PB_RANGE || queue_again(self, &st, end);
@@ -88,7 +89,8 @@ read_until(QueueObject *self, PyObject *sep)
     if (PB_UNLIKELY(self->sep != sep)) {
         old = remember_sep_lock_held(self, sep);
     }
-    uint64_t end = search_lock_held(self, sep);
+    uint64_t end;
+    pb_status st = search_lock_held(self, sep, &end);
     const uint8_t *at = end == UINT64_MAX ? NULL : pb_queue_ready(&self->q, end);
     if (PB_LIKELY(at != NULL)) {
         out = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)end);
@@ -98,6 +100,9 @@ read_until(QueueObject *self, PyObject *sep)
     }
     queue_unlock(self);
     Py_XDECREF(old);
+    if (PB_UNLIKELY(st != PB_OK)) {
+        return queue_again(self, &st, 0) ? read_until(self, sep) : NULL;
+    }
     if (end == UINT64_MAX) {
         Py_RETURN_NONE;
     }

@@ -25,17 +25,17 @@ snapshot_for_copy(pb_buf *b, uint64_t n)
     return h;
 }
 
-void
+pb_status
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     inflight_tree *h = snapshot_for_copy(b, n);
+    pb_status st;
     if (h == NULL) {
-        copy_out_lock_held(b, off, dst, n);
-        return;
+        return copy_out_lock_held(b, off, dst, n);
     }
     buffer_unlock(b);
     Py_BEGIN_ALLOW_THREADS
-    pb_buf_copy_out(&h->r.b, off, dst, n);
+    st = pb_buf_copy_out(&h->r.b, off, dst, n);
     Py_END_ALLOW_THREADS
     buffer_lock(b);
     inflight_forget(h);
@@ -43,6 +43,7 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
     buffer_unlock(b);
     inflight_free(h);
     buffer_lock(b);
+    return st;
 }
 
 /* ---- out ---- */
@@ -76,14 +77,18 @@ read_pages(pb_buf *b, uint64_t off, uint64_t n)
         if (out == NULL) {
             return NULL;
         }
+        pb_status st = PB_OK;
         buffer_lock(b);
         bool same = clip_lock_held(b, off, n) == len;
         if (same) {
-            copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
+            st = copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
         }
         buffer_unlock(b);
-        if (same) {
-            return unless_damaged(b, out);
+        if (same && !transfer_again(b, &st, off, len)) {
+            if (st != PB_OK) {
+                Py_CLEAR(out);
+            }
+            return out;
         }
         Py_DECREF(out);
     }
@@ -108,11 +113,14 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
     if (transfer_may_use(b, dst, n) < 0) {
         return -1;
     }
-    buffer_lock(b);
-    *got = clip_lock_held(b, off, n);
-    copy_out_beside(b, off, dst, *got);
-    buffer_unlock(b);
-    return pool_report_pending(pool_object(b), true);
+    pb_status st;
+    do {
+        buffer_lock(b);
+        *got = clip_lock_held(b, off, n);
+        st = copy_out_beside(b, off, dst, *got);
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, off, *got));
+    return st == PB_OK ? 0 : -1;
 }
 
 /* ---- off the front ---- */
@@ -124,8 +132,8 @@ take_lock_held(pb_buf *b, void *dst, uint64_t n)
     if (n > b->root.size) {
         return PB_RANGE;
     }
-    copy_out_lock_held(b, 0, dst, n);
-    return pb_buf_drop_front(b, n);
+    pb_status st = copy_out_lock_held(b, 0, dst, n);
+    return st == PB_OK ? pb_buf_drop_front(b, n) : st;
 }
 
 static PyObject *

@@ -78,7 +78,7 @@ transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
 /* As copy_out_lock_held, but a large copy is made from a read snapshot, the lock dropped:
  * beside other reads and beside writes, never torn.  The lock is held again on return;
  * meanwhile others may have changed the buffer. */
-void
+pb_status
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 /* Bytes [off, off + n), clipped to the end; a new bytes object. */

@@ -318,13 +318,15 @@ find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
     return NULL;
 }
 
-uint64_t
-pb_queue_search(pb_queue *q, const void *sep, uint64_t n)
+pb_status
+pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
 {
     uint64_t front = pb_queue_front(q), len = pb_queue_len(q);
     uint64_t from = q->searched > front ? q->searched - front : 0;
+    pb_status st = PB_OK;
+    *end = UINT64_MAX;
     if (len < n || from > len - n) {
-        return UINT64_MAX;
+        return PB_OK;
     }
     uint64_t found;
     const uint8_t *at = n <= 4 ? pb_buf_peek(&q->b, from, len - from) : NULL;
@@ -333,10 +335,13 @@ pb_queue_search(pb_queue *q, const void *sep, uint64_t n)
         found = there ? from + (uint64_t)(there - at) : UINT64_MAX;
     }
     else {
-        found = pb_buf_find(&q->b, from, len, sep, (size_t)n);
+        st = pb_buf_find(&q->b, from, len, sep, (size_t)n, &found);
     }
-    q->searched = front + (found == UINT64_MAX ? len - n + 1 : found);
-    return found == UINT64_MAX ? found : found + n;
+    if (st == PB_OK) {
+        q->searched = front + (found == UINT64_MAX ? len - n + 1 : found);
+        *end = found == UINT64_MAX ? found : found + n;
+    }
+    return st;
 }
 
 bool

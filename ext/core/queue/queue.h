@@ -124,12 +124,12 @@ pb_queue_fill(const pb_queue *q, const void *src, uint64_t n)
     pb_buf_copy_in(&q->b, pb_queue_tree_end(q), src, n);
 }
 
-/* Where the reserved bytes lie, up to `most` pieces of them; returns how many. */
-static inline unsigned
-pb_queue_space(const pb_queue *q, struct iovec *iov, unsigned most)
+/* Where the reserved bytes lie, up to `most` pieces of them; *pieces: how many. */
+static inline pb_status
+pb_queue_space(const pb_queue *q, struct iovec *iov, unsigned most, unsigned *pieces)
 {
-    uint64_t bytes;
-    return pb_iov_list(&q->b, pb_queue_tree_end(q), q->uncommitted, iov, most, &bytes);
+    uint64_t bytes, at = pb_queue_tree_end(q);
+    return pb_iov_list(&q->b, at, q->uncommitted, iov, most, pieces, &bytes);
 }
 
 /* Let the first n reserved bytes in, give up the others; push out as many of the oldest
@@ -156,12 +156,13 @@ pb_queue_copy_out(const pb_queue *q, void *dst, uint64_t n)
     return pb_buf_copy_out(&q->b, 0, dst, n);
 }
 
-/* Where the first n bytes lie, up to `most` pieces of them; returns how many. */
-static inline unsigned
-pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most)
+/* Where the first n bytes lie, up to `most` pieces of them; *pieces: how many. */
+static inline pb_status
+pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
+                unsigned *pieces)
 {
     uint64_t bytes;
-    return pb_iov_list(&q->b, 0, n, iov, most, &bytes);
+    return pb_iov_list(&q->b, 0, n, iov, most, pieces, &bytes);
 }
 
 /* Take n bytes off the front; there are as many. */
@@ -221,11 +222,11 @@ pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured);
 
 /* ---- looking ---- */
 
-/* The distance from the front to the end of the first `sep` of n > 0 bytes, UINT64_MAX when
- * there is none.  What was searched is remembered: forget it (pb_queue_search_anew) when
+/* *end: the distance from the front to the end of the first `sep` of n > 0 bytes, UINT64_MAX
+ * when there is none.  What was searched is remembered: forget it (pb_queue_search_anew) when
  * another separator is asked for. */
-uint64_t
-pb_queue_search(pb_queue *q, const void *sep, uint64_t n);
+pb_status
+pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end);
 
 static inline void
 pb_queue_search_anew(pb_queue *q)

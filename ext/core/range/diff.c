@@ -279,16 +279,17 @@ end_of_pages(pb_diff *d, uint64_t off)
     return end;
 }
 
-bool
+pb_status
 pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
 {
+    *n = 0;
     if (d->at >= d->size) {
-        return false;
+        return PB_OK;
     }
     uint64_t start = d->at < d->common ? seek_different(d, d->at, d->common) : d->common;
     uint64_t end = start;
     if (start == d->common && start == d->size) {
-        return false;
+        return PB_OK;
     }
     if (start < d->common) {
         end = d->exact ? seek_equal(d, start, d->common) : end_of_pages(d, start);
@@ -303,5 +304,5 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
     d->at = end;
     *off = start;
     *n = end - start;
-    return true;
+    return PB_OK;
 }

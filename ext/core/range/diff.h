@@ -21,10 +21,10 @@ typedef struct {
 void
 pb_diff_open(pb_diff *d, const pb_buf *a, const pb_buf *b, bool exact);
 
-/* The next range that differs, not adjacent to the last; false when there is none.  What
+/* The next range that differs, not adjacent to the last; *n is 0 when there is none.  PB_OK.  What
  * lies past the shorter end differs.  A hole equals zeros in an exact comparison; in the
  * other one it differs from a page. */
-bool
+pb_status
 pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n);
 
 #endif

@@ -140,19 +140,24 @@ step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
     return match_pieces(s, from, pb_min(to, *off + s->n - 1), false);
 }
 
-uint64_t
-pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+static uint64_t
+find(const sought *s, uint64_t from, uint64_t to)
 {
-    sought s = {b, needle, n};
-    uint64_t ask = first_ask(&s), found = NONE;
-    to = pb_min(to, b->root.size);
-    if (n == 0) {
-        return from <= to ? from : NONE;
-    }
-    while (found == NONE && from < to && to - from >= n) {
-        found = step_ahead(&s, &from, to, &ask);
+    uint64_t ask = first_ask(s), found = NONE;
+    while (found == NONE && from < to && to - from >= s->n) {
+        found = step_ahead(s, &from, to, &ask);
     }
     return found;
+}
+
+pb_status
+pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
+            uint64_t *at)
+{
+    sought s = {b, needle, n};
+    to = pb_min(to, b->root.size);
+    *at = n ? find(&s, from, to) : from <= to ? from : NONE;
+    return PB_OK;
 }
 
 /* ---- backwards: the same, mirrored ---- */
@@ -211,19 +216,21 @@ step_back(const sought *s, uint64_t from, uint64_t *end, uint64_t *ask)
     return match_pieces(s, least, to, true);
 }
 
-uint64_t
-pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+pb_status
+pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
+             uint64_t *at)
 {
     sought s = {b, needle, n};
     uint64_t ask = first_ask(&s), found = NONE;
     to = pb_min(to, b->root.size);
-    if (n == 0) {
-        return from <= to ? to : NONE;
+    if (n == 0 && from <= to) {
+        found = to;
     }
-    while (found == NONE && from < to && to - from >= n) {
+    while (n && found == NONE && from < to && to - from >= n) {
         found = step_back(&s, from, &to, &ask);
     }
-    return found;
+    *at = found;
+    return PB_OK;
 }
 
 /* ---- count ---- */
@@ -270,26 +277,28 @@ count_in_run(const sought *s, const pb_run *run, uint64_t *off)
 static uint64_t
 count_one(const sought *s, uint64_t *off, uint64_t to)
 {
-    uint64_t at = pb_buf_find(s->b, *off, to, s->byte, s->n);
+    uint64_t at = find(s, *off, to);
     *off = at == NONE ? to : at + s->n;
     return at != NONE;
 }
 
-uint64_t
-pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+pb_status
+pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
+             uint64_t *found)
 {
     sought s = {b, needle, n};
     uint64_t count = 0;
     to = pb_min(to, b->root.size);
-    if (n == 0) {
-        return from <= to ? to - from + 1 : 0;
+    if (n == 0 && from <= to) {
+        count = to - from + 1;
     }
-    while (from < to && to - from >= n) {
+    while (n && from < to && to - from >= n) {
         pb_run run = pb_run_first(b, from, to);
         bool alone = is_wide(&s, &run) || n == 1;
         count += alone ? count_in_run(&s, &run, &from) : count_one(&s, &from, to);
     }
-    return count;
+    *found = count;
+    return PB_OK;
 }
 
 /* ---- compare ---- */
@@ -306,20 +315,18 @@ compare_run(const uint8_t *a, const uint8_t *b, uint64_t n)
     return is_zero(a ? a : b, n) ? 0 : a ? 1 : -1;
 }
 
-int
-pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n)
+pb_status
+pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n, int *order)
 {
     const uint8_t *with = bytes;
-    for (uint64_t end = off + n; off < end;) {
+    *order = 0;
+    for (uint64_t end = off + n; *order == 0 && off < end;) {
         pb_run run = pb_run_first(b, off, end);
-        int order = compare_run(run.at, with, run.n);
-        if (order) {
-            return order;
-        }
+        *order = compare_run(run.at, with, run.n);
         with += run.n;
         off += run.n;
     }
-    return 0;
+    return PB_OK;
 }
 
 /* The run under [*off, end), anew when the one in hand is used up. */
@@ -339,22 +346,20 @@ pass(pb_run *run, uint64_t *off, uint64_t n)
     *off += n;
 }
 
-int
+pb_status
 pb_buf_compare_buf(const pb_buf *a, uint64_t a_off, const pb_buf *b, uint64_t b_off,
-                   uint64_t n)
+                   uint64_t n, int *order)
 {
     pb_run x = {0}, y = {0};
-    while (n) {
+    *order = 0;
+    while (n && *order == 0) {
         next_run(a, &a_off, n, &x);
         next_run(b, &b_off, n, &y);
         uint64_t len = pb_min(x.n, y.n);
-        int order = compare_run(x.at, y.at, len);
-        if (order) {
-            return order;
-        }
+        *order = compare_run(x.at, y.at, len);
         pass(&x, &a_off, len);
         pass(&y, &b_off, len);
         n -= len;
     }
-    return 0;
+    return PB_OK;
 }

@@ -1,9 +1,9 @@
 /* range/iovec.c: ranges as lists of pieces. */
 #include "range/iovec.h"
 
-unsigned
+pb_status
 pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
-            uint64_t *bytes)
+            unsigned *pieces, uint64_t *bytes)
 {
     unsigned count = 0;
     uint8_t *end = NULL; /* of the last piece */
@@ -22,6 +22,7 @@ pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsign
         end = s.at + s.n;
         done += s.n;
     }
+    *pieces = count;
     *bytes = done;
-    return count;
+    return PB_OK;
 }

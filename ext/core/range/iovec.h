@@ -24,9 +24,9 @@ _Static_assert(IOV_MAX >= PB_IOV_MOST, "vectored calls take so many pieces");
 #endif
 
 /* List [off, off + n), pages at neighbouring addresses as one piece, up to `most` pieces
- * or the first hole.  Returns how many; *bytes is their sum. */
-unsigned
+ * or the first hole.  *pieces: how many; *bytes: their sum.  PB_OK. */
+pb_status
 pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
-            uint64_t *bytes);
+            unsigned *pieces, uint64_t *bytes);
 
 #endif

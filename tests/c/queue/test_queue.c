@@ -164,7 +164,8 @@ test_pieces_are_the_bytes(void)
     begin_shared(&s);
     for (uint64_t n = 1; n <= LONG; n += PB_PAGE_SIZE / 3) {
         uint64_t done = 0;
-        unsigned count = pb_queue_pieces(&s.q, n, iov, 80);
+        unsigned count;
+        CHECK_OK(pb_queue_pieces(&s.q, n, iov, 80, &count));
         for (unsigned i = 0; i < count; done += iov[i++].iov_len) {
             CHECK_BYTES(iov[i].iov_base, stream + done, iov[i].iov_len);
         }
@@ -180,11 +181,13 @@ test_space_is_what_is_reserved(void)
     struct iovec iov[80];
     pb_status st;
     begin_shared(&s);
-    CHECK_EQ(pb_queue_space(&s.q, iov, 80), 0);
+    unsigned count;
+    CHECK_OK(pb_queue_space(&s.q, iov, 80, &count));
+    CHECK_EQ(count, 0);
     GROWING(&s.mem, st, pb_queue_reserve(&s.q, PART, true));
     CHECK_OK(st);
     uint64_t done = 0;
-    unsigned count = pb_queue_space(&s.q, iov, 80);
+    CHECK_OK(pb_queue_space(&s.q, iov, 80, &count));
     for (unsigned i = 0; i < count; done += iov[i++].iov_len) {
         memcpy(iov[i].iov_base, stream + LONG + done, iov[i].iov_len);
     }

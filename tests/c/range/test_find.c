@@ -1,5 +1,5 @@
 /* Find, rfind and compare beside a plain search, over scattered pages, runs and holes. */
-#include "range/find.h"
+#include "range/answers.h"
 #include "base/memmem.h"
 #include "support.h"
 
@@ -100,9 +100,9 @@ check_both(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle, 
 {
     NOTE("[%" PRIu64 ", %" PRIu64 ") of %" PRIu64 ", needle of %zu: %02x %02x ...", from,
          to, f->size, n, needle[0], needle[n > 1]);
-    CHECK_EQ(pb_buf_find(&f->b, from, to, needle, n), plain_find(f, from, to, needle, n));
-    CHECK_EQ(pb_buf_rfind(&f->b, from, to, needle, n), plain_rfind(f, from, to, needle, n));
-    CHECK_EQ(pb_buf_count(&f->b, from, to, needle, n), plain_count(f, from, to, needle, n));
+    CHECK_EQ(find_in(&f->b, from, to, needle, n), plain_find(f, from, to, needle, n));
+    CHECK_EQ(rfind_in(&f->b, from, to, needle, n), plain_rfind(f, from, to, needle, n));
+    CHECK_EQ(count_in(&f->b, from, to, needle, n), plain_count(f, from, to, needle, n));
 }
 
 /* Needles that occur, needles that occur but for their last byte, needles of chance. */
@@ -215,18 +215,18 @@ test_holes_are_passed_over(void)
     pb_status st;
     GROWING(&f.m, st, pb_buf_write(&f.b, far, "\t", 1));
     CHECK_OK(st);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, late, 4), 0);
-    CHECK_EQ(pb_buf_find(&f.b, 1, NONE, late, 4), far - 3);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, far, early, 4), 3);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, NONE, late, 4), far - 3);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, zeros, 4), 4);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, NONE, zeros, 4), far - 4);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, "\tx", 2), NONE);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, NONE, "x\t", 2), NONE);
-    CHECK_EQ(pb_buf_compare_buf(&f.b, 4, &f.b, far / 2, far / 4), 0);
-    CHECK_EQ(pb_buf_compare_buf(&f.b, 3, &f.b, far, 1), 0);
-    CHECK(pb_buf_compare_buf(&f.b, far - 9, &f.b, 4, 10) > 0);
-    CHECK(pb_buf_compare_buf(&f.b, 4, &f.b, far - 9, 10) < 0);
+    CHECK_EQ(find_in(&f.b, 0, NONE, late, 4), 0);
+    CHECK_EQ(find_in(&f.b, 1, NONE, late, 4), far - 3);
+    CHECK_EQ(rfind_in(&f.b, 0, far, early, 4), 3);
+    CHECK_EQ(rfind_in(&f.b, 0, NONE, late, 4), far - 3);
+    CHECK_EQ(find_in(&f.b, 0, NONE, zeros, 4), 4);
+    CHECK_EQ(rfind_in(&f.b, 0, NONE, zeros, 4), far - 4);
+    CHECK_EQ(find_in(&f.b, 0, NONE, "\tx", 2), NONE);
+    CHECK_EQ(rfind_in(&f.b, 0, NONE, "x\t", 2), NONE);
+    CHECK_EQ(compare_bufs(&f.b, 4, &f.b, far / 2, far / 4), 0);
+    CHECK_EQ(compare_bufs(&f.b, 3, &f.b, far, 1), 0);
+    CHECK(compare_bufs(&f.b, far - 9, &f.b, 4, 10) > 0);
+    CHECK(compare_bufs(&f.b, 4, &f.b, far - 9, 10) < 0);
     end(&f);
 }
 
@@ -235,17 +235,17 @@ test_empty_needle_and_empty_buffer(void)
 {
     fixture f;
     begin(&f);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, "", 0), 0);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, NONE, "", 0), 0);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, "a", 1), NONE);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, NONE, "a", 1), NONE);
+    CHECK_EQ(find_in(&f.b, 0, NONE, "", 0), 0);
+    CHECK_EQ(rfind_in(&f.b, 0, NONE, "", 0), 0);
+    CHECK_EQ(find_in(&f.b, 0, NONE, "a", 1), NONE);
+    CHECK_EQ(rfind_in(&f.b, 0, NONE, "a", 1), NONE);
     write_both(&f, 0, "abc", 3);
-    CHECK_EQ(pb_buf_find(&f.b, 2, NONE, "", 0), 2);
-    CHECK_EQ(pb_buf_rfind(&f.b, 2, NONE, "", 0), 3);
-    CHECK_EQ(pb_buf_find(&f.b, 4, NONE, "", 0), NONE);
-    CHECK_EQ(pb_buf_find(&f.b, 0, NONE, "abcd", 4), NONE);
-    CHECK_EQ(pb_buf_rfind(&f.b, 0, 2, "bc", 2), NONE);
-    CHECK_EQ(pb_buf_rfind(&f.b, 3, 2, "b", 1), NONE);
+    CHECK_EQ(find_in(&f.b, 2, NONE, "", 0), 2);
+    CHECK_EQ(rfind_in(&f.b, 2, NONE, "", 0), 3);
+    CHECK_EQ(find_in(&f.b, 4, NONE, "", 0), NONE);
+    CHECK_EQ(find_in(&f.b, 0, NONE, "abcd", 4), NONE);
+    CHECK_EQ(rfind_in(&f.b, 0, 2, "bc", 2), NONE);
+    CHECK_EQ(rfind_in(&f.b, 3, 2, "b", 1), NONE);
     end(&f);
 }
 
@@ -269,16 +269,16 @@ test_linear_at_worst(void)
     for (uint64_t n = 16; n < size; n *= 8) {
         NOTE("needle of %" PRIu64, n);
         needle[0] = 'b';
-        CHECK_EQ(pb_buf_find(&f.b, 0, size, needle, n), NONE);
-        CHECK_EQ(pb_buf_rfind(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(find_in(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(rfind_in(&f.b, 0, size, needle, n), NONE);
         needle[0] = 'a';
         needle[n / 2] = 'b';
-        CHECK_EQ(pb_buf_find(&f.b, 0, size, needle, n), NONE);
-        CHECK_EQ(pb_buf_rfind(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(find_in(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(rfind_in(&f.b, 0, size, needle, n), NONE);
         needle[n / 2] = 'a';
         needle[n - 1] = 'b';
-        CHECK_EQ(pb_buf_find(&f.b, 0, size, needle, n), NONE);
-        CHECK_EQ(pb_buf_rfind(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(find_in(&f.b, 0, size, needle, n), NONE);
+        CHECK_EQ(rfind_in(&f.b, 0, size, needle, n), NONE);
         needle[n - 1] = 'a';
     }
     free(needle);
@@ -311,9 +311,9 @@ test_compare(void)
         }
         NOTE("[%" PRIu64 ", + %" PRIu64 ")", off, n);
         int want = sign(memcmp(f.plain + off, other + off, n));
-        CHECK_EQ(sign(pb_buf_compare(&f.b, off, other + off, n)), want);
-        CHECK_EQ(sign(pb_buf_compare_buf(&f.b, off, &g.b, off + 5, n)), want);
-        CHECK_EQ(sign(pb_buf_compare_buf(&g.b, off + 5, &f.b, off, n)), -want);
+        CHECK_EQ(sign(compare_with(&f.b, off, other + off, n)), want);
+        CHECK_EQ(sign(compare_bufs(&f.b, off, &g.b, off + 5, n)), want);
+        CHECK_EQ(sign(compare_bufs(&g.b, off + 5, &f.b, off, n)), -want);
     }
     free(other);
     end(&f);

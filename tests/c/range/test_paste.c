@@ -3,7 +3,7 @@
  * smaller number of frames, and then nothing has changed (I3). */
 #include "support.h"
 
-#include "range/diff.h"
+#include "range/answers.h"
 #include "range/splice.h"
 #include "buffer/share.h"
 
@@ -211,7 +211,7 @@ check_diff(const pair *a, const pair *b)
     pb_diff d;
     uint64_t off, n, past = 0, common = pb_min(a->size, b->size);
     pb_diff_open(&d, &a->b, &b->b, true);
-    while (pb_diff_next(&d, &off, &n)) {
+    while (next_difference(&d, &off, &n)) {
         CHECK(off == 0 || off > past || past == 0);
         for (uint64_t i = past; i < off; i++) {
             CHECK_EQ(a->bytes[i], b->bytes[i]);
