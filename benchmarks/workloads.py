@@ -69,6 +69,7 @@ class Scale:
         return title.format(**sizes, **counts)
 
 
+# Both say every field, so that they can be compared line by line.
 FULL = Scale(
     name="full",
     rounds=9,

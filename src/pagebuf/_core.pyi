@@ -42,6 +42,9 @@ class CorruptionError(RuntimeError):
     owner: PageBuffer | ByteQueue | BytesIO | str | None
     offset: int | None
 
+# A stub says the fields of a named tuple of C three times: how many, what they are called, and
+# each as a property.
+
 @final
 class PoolStats(
     structseq[int],

@@ -518,6 +518,17 @@ def test_what_came_beside_a_put_respects_max_bytes(pool, wrapped):
     assert (queue.get(), queue.dropped) == (b"12345678", 3)
 
 
+def test_room_to_receive_into_is_nobody_elses_to_commit(pool, wrapped):
+    ours, theirs = wrapped
+    queue_of(pool, b"came").send_to(ours)
+    queue = queue_of(pool)
+    theirs.hook = lambda: queue.commit(1)
+    with pytest.raises(BufferError, match="nothing is reserved"):
+        queue.recv_from(theirs)
+    assert len(queue) == 0
+    queue.check()
+
+
 @pytest.mark.parametrize("bad", [-1, 1 << 40, None, "many"])
 def test_wrapped_sockets_that_lie(pool, bad):
     class Liar:

@@ -1,6 +1,6 @@
 """Every pair of calls of every type, for `test_pairs.py`; and by hand:
 
-    python -m tests.threads.pairs [--seconds S] [--kind NAME] [--only TEXT] [--seed N --count N]
+    python -m tests.threads.pairs --seconds 0.02 --kind ByteQueue --only put
 
 prints each pair before it runs, so that a crash, a hang or a report of a sanitizer has a name."""
 
@@ -15,10 +15,12 @@ import random
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 
 from tests.threads.call import Call, Kind
 from tests.threads.calls_of_buffers import BUFFERS
 from tests.threads.calls_of_files import BYTES_IO, PAGE_FILES
+from tests.threads.calls_of_parts import PARTS, TWO_BUFFERS
 from tests.threads.calls_of_pools import POOLS
 from tests.threads.calls_of_queues import QUEUES
 from tests.threads.race import Pair, Race
@@ -62,13 +64,14 @@ def methods(kind: Kind) -> list[list[Call]]:
     return list(found.values())
 
 
-def all_pairs() -> list[Pair]:
+def pairs_of(kind: Kind) -> Iterator[Pair]:
     """Every two methods of a type, and each with itself."""
-    return [
-        Pair(kind, ones, twos)
-        for kind in KINDS
-        for ones, twos in itertools.combinations_with_replacement(methods(kind), 2)
-    ]
+    for ones, twos in itertools.combinations_with_replacement(methods(kind), 2):
+        yield Pair(kind, ones, twos)
+
+
+def all_pairs() -> list[Pair]:
+    return [pair for kind in KINDS for pair in pairs_of(kind)]
 
 
 def chosen(count: int, seed: int) -> list[Pair]:
@@ -83,8 +86,11 @@ def main() -> int:
     parser.add_argument("--only", default="", help="pairs whose name has this text")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=0, help="so many, chosen by the seed")
+    parser.add_argument("--parts", action="store_true", help="those of calls_of_parts.py")
     options = parser.parse_args()
     pairs = chosen(options.count, options.seed) if options.count else all_pairs()
+    if options.parts:
+        pairs = [pair for kind in [*PARTS, TWO_BUFFERS] for pair in pairs_of(kind)]
     sys.setswitchinterval(1e-5)
     failed, ran, rounds, start = 0, 0, 0, time.monotonic()
     for pair in pairs:

@@ -147,6 +147,8 @@ def test_fork_while_threads_fill_queues(pool: PagePool) -> None:
             queue.get()
 
     def child() -> None:
+        with pytest.raises(BufferError):
+            queue.commit(0)  # what a thread of the parent was filling
         queue.put(b"q" * BIG)
         data = queue.get()
         assert uniform(data)

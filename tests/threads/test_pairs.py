@@ -16,7 +16,7 @@ import pytest
 import pagebuf
 from tests.helpers import PAGE
 from tests.threads.call import RECORD, Call, Kind, Shape
-from tests.threads.pairs import KINDS, all_pairs, chosen, methods, public_calls, there
+from tests.threads.pairs import KINDS, chosen, methods, pairs_of, public_calls, there
 from tests.threads.race import GIL, Pair, Race
 
 # With a GIL calls are only ever cut by one another where they give it up.
@@ -45,7 +45,7 @@ def test_some_pairs(group: int) -> None:
 )
 def test_all_pairs(kind: Kind, name: str) -> None:
     """Those of this method with itself and with those below it in the table."""
-    race_all([p for p in all_pairs() if p.kind is kind and p.ones[0].method == name], SLOW)
+    race_all([pair for pair in pairs_of(kind) if pair.ones[0].method == name], SLOW)
 
 
 # ---- the tables ----

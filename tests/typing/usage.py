@@ -5,6 +5,8 @@ from collections.abc import Hashable
 from typing import Literal, assert_type
 
 import pagebuf
+
+# By name, as a caller imports them: each is one of `__all__`.
 from pagebuf import (
     BufferStats,
     ByteQueue,

@@ -1,7 +1,7 @@
-/* base/args.c: what callers pass, converted before any own state is read (I6). */
+/* base/args.c: the arguments that several types take. */
 #include "base/args.h"
 
-/* An int is converted without the detour over __index__. */
+/* PyNumber_AsSsize_t looks for __index__ first; an int does not need that. */
 static inline Py_ssize_t
 as_ssize(PyObject *obj)
 {

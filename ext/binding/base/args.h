@@ -1,6 +1,7 @@
-/* base/args.h: what callers pass, converted before any own state is read (I6).
+/* base/args.h: the arguments that several types take.
  *
- * Every function returns -1 with an exception, and may run Python code (__index__). */
+ * Conversion may run Python code (__index__, __buffer__), so a method converts everything before it
+ * reads its own state (I6).  Every function returns -1 with an exception. */
 #ifndef PAGEBUF_BASE_ARGS_H
 #define PAGEBUF_BASE_ARGS_H
 
@@ -14,8 +15,8 @@ arg_offset(PyObject *obj, const char *what, uint64_t *out);
 int
 arg_size(PyObject *obj, uint64_t *out);
 
-/* The bytes of any C-contiguous object; release them with arg_release.  bytes are borrowed without
- * a view. */
+/* The bytes of any C-contiguous object; release them with arg_release.  A bytes object never
+ * changes, so it is borrowed without a view. */
 int
 arg_bytes(PyObject *obj, Py_buffer *view);
 

@@ -13,9 +13,20 @@
 
 #include "base/config.h"
 
+/* The tables of two types have the same shape, row for row: CPython wants a table of each, and
+ * finding what a type has in one place is worth more than sharing rows. */
+
 /* A row of a table of methods, whatever the function takes. */
 #define METHOD(name, function, flags, doc) \
     {name, (PyCFunction)(void (*)(void))(function), flags, doc}
+
+/* Flags of the types that callers see, and of those that only the library makes objects of. */
+#define TYPE_FLAGS                                                   \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | \
+     Py_TPFLAGS_IMMUTABLETYPE)
+#define INTERNAL_TYPE_FLAGS                                                        \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | \
+     Py_TPFLAGS_IMMUTABLETYPE)
 
 /* The last step of tp_dealloc: free the memory and drop the object's reference to its type. */
 static inline void

@@ -12,7 +12,7 @@ name_check(PyObject *name)
                      Py_TYPE(name)->tp_name);
         return -1;
     }
-    /* reports are made where nothing may fail: they find the text made */
+    /* A str keeps its UTF-8.  Make it now: reports need it where nothing may fail. */
     return PyUnicode_AsUTF8(name) ? 0 : -1;
 }
 

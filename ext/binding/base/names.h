@@ -4,19 +4,19 @@
 
 #include "base/common.h"
 
-/* May it be a name: a str, None or NULL?  -1 with an exception. */
+/* Is it a str, None or NULL?  -1 with an exception. */
 int
 name_check(PyObject *name);
 
-/* Put it in the place of another one.  -1 with an exception: that it may not be one. */
+/* Replace a name by another one that passes name_check; else -1 with an exception. */
 int
 name_set(PyObject **at, PyObject *name);
 
-/* As an attribute shows it: a new reference, None for no name. */
+/* The value of the attribute `name`, a new reference: None for no name. */
 PyObject *
 name_get(PyObject *name);
 
-/* " 'inbox'" or nothing: a new str for a repr. */
+/* " 'inbox'", or an empty str: a new reference, for a repr. */
 PyObject *
 name_in_repr(PyObject *name);
 

@@ -5,7 +5,7 @@ module_state *
 state_of(PyObject *self)
 {
     PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &pagebuf_module);
-    assert(module != NULL); /* every type of ours is made with the module */
+    assert(module != NULL); /* module.c makes every type with the module */
     return state_of_module(module);
 }
 
@@ -39,7 +39,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
-/* The same references as above, and the strings, which are in no cycle. */
+/* The same list as above, and the strings, which are in no cycle. */
 void
 state_clear(module_state *state)
 {

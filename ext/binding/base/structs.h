@@ -8,12 +8,12 @@
 int
 structs_add(PyObject *module);
 
-/* One of 64-bit numbers; a new reference. */
+/* A tuple of 64-bit numbers: a new reference, or NULL with an exception. */
 PyObject *
 struct_of_numbers(PyTypeObject *type, const long long *values, Py_ssize_t n);
 
-/* One of objects, whose references are taken.  NULL with an exception, also where one of them is
- * NULL. */
+/* A tuple of objects.  Takes their references.  Where one of them is NULL, making it has failed:
+ * the result is NULL too. */
 PyObject *
 struct_of_objects(PyTypeObject *type, PyObject **fields, Py_ssize_t n);
 

@@ -41,11 +41,9 @@ iter_clear(IterObject *it)
 static void
 iter_dealloc(IterObject *it)
 {
-    PyTypeObject *type = Py_TYPE(it);
     PyObject_GC_UnTrack(it);
     iter_clear(it);
-    PyObject_GC_Del(it);
-    Py_DECREF(type);
+    object_free(it);
 }
 
 static PyObject *
@@ -136,7 +134,6 @@ static PyType_Slot iter_slots[] = {
 PyType_Spec buffer_iter_spec = {
     .name = "pagebuf._core.PageBufferIterator",
     .basicsize = sizeof(IterObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = INTERNAL_TYPE_FLAGS,
     .slots = iter_slots,
 };

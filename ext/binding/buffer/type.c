@@ -174,7 +174,6 @@ static PyType_Slot buffer_slots[] = {
 PyType_Spec buffer_spec = {
     .name = "pagebuf.PageBuffer",
     .basicsize = sizeof(BufferObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_SEQUENCE,
+    .flags = TYPE_FLAGS | Py_TPFLAGS_SEQUENCE,
     .slots = buffer_slots,
 };

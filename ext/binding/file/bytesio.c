@@ -395,7 +395,6 @@ static PyType_Slot bytesio_slots[] = {
 PyType_Spec bytesio_spec = {
     .name = "pagebuf.BytesIO",
     .basicsize = sizeof(BytesIOObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = TYPE_FLAGS,
     .slots = bytesio_slots,
 };

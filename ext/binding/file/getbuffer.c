@@ -111,8 +111,7 @@ static PyType_Slot export_slots[] = {
 PyType_Spec bytesio_export_spec = {
     .name = "pagebuf._core._FileExport",
     .basicsize = sizeof(ExportObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = INTERNAL_TYPE_FLAGS,
     .slots = export_slots,
 };
 

@@ -265,7 +265,6 @@ static PyType_Slot file_slots[] = {
 PyType_Spec file_spec = {
     .name = "pagebuf.PageFile",
     .basicsize = sizeof(FileObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = TYPE_FLAGS,
     .slots = file_slots,
 };

@@ -43,7 +43,7 @@ is_waiting(const pb_pool *pool)
     return pool->crossed && !pool_around(pool)->in_callback;
 }
 
-/* Has a pool of the family crossed a mark in a call that is not over yet? */
+/* Has a pool of the family crossed a mark in a call that has not ended yet? */
 static bool
 any_waits(const pb_pool *root)
 {
@@ -54,7 +54,7 @@ any_waits(const pb_pool *root)
     return found;
 }
 
-/* A call is charged to a pool and to all above it. */
+/* A call may cross marks of its own pool and of all pools above, which pay for it as well. */
 static void
 report_pressure_above(PoolObject *self)
 {
@@ -89,7 +89,8 @@ report_damage(PoolObject *self)
 int
 pool_report_pending_slow(PoolObject *self, bool damage)
 {
-    Py_INCREF(self); /* a callback may have the buffer begin anew in another pool */
+    Py_INCREF(
+        self); /* a callback may call __init__, and so move the buffer to another pool */
     if (self->pool.root->pending & PB_PENDING_PRESSURE) {
         report_pressure_above(self);
     }

@@ -1,12 +1,15 @@
-/* pool/events.h: what comes up during a call and waits until no lock is held: damage becomes an
- * exception, crossed marks become calls of on_pressure. */
+/* pool/events.h: pending events.
+ *
+ * A call may find damage and may cross marks of pressure while it holds locks, where no Python code
+ * may run.  Both wait in the pool until the call ends.  Then damage becomes an exception, and
+ * crossed marks become calls of on_pressure. */
 #ifndef PAGEBUF_POOL_EVENTS_H
 #define PAGEBUF_POOL_EVENTS_H
 
 #include "pool/object.h"
 
-/* Report pending events after a call, with no lock held: run the callbacks of the marks that were
- * crossed, and, where `damage` is true, raise what was found.  -1 with an exception. */
+/* Report pending events after a call, with no lock held.  Calls on_pressure, and raises damage if
+ * `damage` is true: then -1 with an exception. */
 int
 pool_report_pending_slow(PoolObject *self, bool damage);
 
@@ -17,7 +20,7 @@ pool_report_pending(PoolObject *self, bool damage)
                                                 : pool_report_pending_slow(self, damage);
 }
 
-/* The result of a call on a tree; NULL with an exception where damage is pending. */
+/* The result of a call on a tree, or NULL with an exception if it found damage. */
 static inline PyObject *
 unless_damaged(const pb_buf *b, PyObject *made)
 {
@@ -27,7 +30,7 @@ unless_damaged(const pb_buf *b, PyObject *made)
     return made;
 }
 
-/* Damage where nothing can be raised: in the dealloc of an object. */
+/* Report damage where nothing can be raised: in the dealloc of an object. */
 void
 pool_report_unraisable(PoolObject *self);
 

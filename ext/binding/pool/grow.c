@@ -14,7 +14,7 @@ pool_grow(PoolObject *self)
     if (needed == NULL) {
         return -1;
     }
-    Py_INCREF(self); /* Python code runs, which may drop whoever holds the pool */
+    Py_INCREF(self); /* Python code runs, and may drop the last other reference */
     PyObject *result = PyObject_CallMethodOneArg((PyObject *)self, state->str_grow, needed);
     bool grown = self->pool.total > before;
     if (result && !grown) {
@@ -27,7 +27,8 @@ pool_grow(PoolObject *self)
     return good ? 0 : -1;
 }
 
-/* Keep an export of the mmap for as long as the pool lives, and return its memory. */
+/* Keep an export of an mmap as long as the pool lives; returns its memory, NULL with an
+ * exception. */
 static Py_buffer *
 keep_export(PoolObject *self, PyObject *obj, uint64_t least)
 {
@@ -48,6 +49,20 @@ keep_export(PoolObject *self, PyObject *obj, uint64_t least)
     return view;
 }
 
+/* The memory of a region and of its companion. */
+typedef struct {
+    Py_buffer *payload, *rows;
+} mapping;
+
+static int
+keep_mapping(PoolObject *self, PyObject *payload, uint32_t frames, PyObject *table,
+             size_t table_bytes, mapping *out)
+{
+    out->payload = keep_export(self, payload, (uint64_t)frames << PB_PAGE_SHIFT);
+    out->rows = out->payload ? keep_export(self, table, table_bytes) : NULL;
+    return out->rows ? 0 : -1;
+}
+
 const char pool_add_region_doc[] = PyDoc_STR(
     "_add_region($self, payload, table, frames, fresh_zero, discard_zeroes, /)\n"
     "--\n\n"
@@ -59,17 +74,14 @@ pool_add_region(PoolObject *self, PyObject *args)
     PyObject *payload, *table;
     unsigned int frames;
     int fresh_zero, discard_zeroes;
+    mapping m;
     if (!PyArg_ParseTuple(args, "OOIpp:_add_region", &payload, &table, &frames, &fresh_zero,
-                          &discard_zeroes)) {
+                          &discard_zeroes) ||
+        keep_mapping(self, payload, frames, table,
+                     pb_pool_companion_bytes(&self->pool, frames), &m) < 0) {
         return NULL;
     }
-    Py_buffer *memory = keep_export(self, payload, (uint64_t)frames << PB_PAGE_SHIFT);
-    size_t least = pb_pool_companion_bytes(&self->pool, frames);
-    Py_buffer *rows = memory ? keep_export(self, table, least) : NULL;
-    if (rows == NULL) {
-        return NULL;
-    }
-    if (pb_pool_add_region(&self->pool, memory->buf, rows->buf, frames, fresh_zero,
+    if (pb_pool_add_region(&self->pool, m.payload->buf, m.rows->buf, frames, fresh_zero,
                            discard_zeroes) != PB_OK) {
         PyErr_Format(PyExc_MemoryError, "no frame numbers left for %u frames", frames);
         return NULL;
@@ -111,16 +123,13 @@ pool_add_sample(PoolObject *self, PyObject *args)
 {
     PyObject *payload, *table;
     unsigned int every;
-    if (!PyArg_ParseTuple(args, "OOI:_add_sample", &payload, &table, &every)) {
+    mapping m;
+    if (!PyArg_ParseTuple(args, "OOI:_add_sample", &payload, &table, &every) ||
+        keep_mapping(self, payload, PB_SAMPLE_FRAMES, table, pb_pool_sample_bytes(), &m) <
+            0) {
         return NULL;
     }
-    Py_buffer *memory =
-        keep_export(self, payload, (uint64_t)PB_SAMPLE_FRAMES << PB_PAGE_SHIFT);
-    Py_buffer *rows = memory ? keep_export(self, table, pb_pool_sample_bytes()) : NULL;
-    if (rows == NULL) {
-        return NULL;
-    }
-    pb_pool_add_sample(&self->pool, memory->buf, rows->buf, every ? every : 1);
+    pb_pool_add_sample(&self->pool, m.payload->buf, m.rows->buf, every ? every : 1);
     if (trace_begin(self) < 0) {
         return NULL;
     }

@@ -45,7 +45,7 @@ region_list(const pb_pool *pool, const uint8_t *state, size_t n)
     for (size_t at = 0; list && pb_layout_region(pool, at, &first, &count);
          at = (size_t)first + count) {
         if ((size_t)first + count > n) {
-            break; /* a region that came in meanwhile */
+            break; /* another thread has added this region meanwhile */
         }
         PyObject *row =
             Py_BuildValue("ky#", (unsigned long)first, state + first, (Py_ssize_t)count);

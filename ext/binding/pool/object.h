@@ -1,7 +1,7 @@
-/* pool/object.h: the pool as an object, and how everything with a tree finds its pool.
+/* pool/object.h: the pool as an object, and how an object with a tree finds it.
  *
- * A tree points to the pb_pool inside a PoolObject, and the object around the tree keeps a
- * reference to that.  So pool and state are one subtraction away from any tree. */
+ * A tree points to the pb_pool inside a PoolObject; the object around the tree keeps a reference to
+ * that.  So the pool object and the state are one subtraction away from any tree. */
 #ifndef PAGEBUF_POOL_OBJECT_H
 #define PAGEBUF_POOL_OBJECT_H
 
@@ -13,8 +13,9 @@
 
 struct event; /* pool/trace.c */
 
-/* Memory of pages that the buffer protocol has handed out.  Whoever hands it out keeps this, and
- * a reference to the pool; the pool lists it, since the collector asks only objects. */
+/* Memory of pages that the buffer protocol has handed out.  An export keeps a reference to the pool,
+ * but is no object that the collector could ask.  So the pool lists its exports, and answers for
+ * them. */
 typedef struct pool_export {
     const pb_buf *of;
     struct pool_export *next, **link; /* link NULL: not in the list */
@@ -29,14 +30,15 @@ typedef struct PoolObject {
     PyObject *regions;         /* a list of memoryviews, which keep the mmaps */
     PyObject *weakrefs;
     pool_export *exports;
-    struct event *events; /* who took and freed frames; NULL: nobody asks */
+    struct event *events; /* who took and freed frames; NULL: not recorded */
     uint32_t event_count;
     bool in_callback; /* callbacks of on_pressure are running */
     unsigned spares;
     PyObject *spare[SPARE_FILES]; /* memory of BytesIO objects that are gone */
 } PoolObject;
 
-/* How every object with a tree begins.  It has a reference to the PoolObject around b.pool. */
+/* Every object with a tree begins like this, and keeps a reference to the PoolObject around
+ * b.pool. */
 typedef struct {
     PyObject_HEAD
     pb_buf b;
@@ -48,8 +50,8 @@ holder_of(const pb_buf *b)
     return (PyObject *)((char *)b - offsetof(Holder, b));
 }
 
-/* The object around a tree, borrowed.  NULL: there is none, or it is in its dealloc and must not
- * come back to life. */
+/* The object around a tree, borrowed.  NULL if there is none, or if it is in its dealloc: a new
+ * reference would bring it back to life. */
 static inline PyObject *
 object_around(const pb_buf *b)
 {
@@ -69,8 +71,8 @@ pool_object(const pb_buf *b)
     return pool_around(b->pool);
 }
 
-/* Unlike state_of this works while the type of the pool, which may be a caller's, is in its
- * dealloc. */
+/* Works also where state_of does not: when the collector has cleared the type, which may be a
+ * caller's. */
 static inline module_state *
 state_of_buf(const pb_buf *b)
 {
@@ -102,7 +104,8 @@ pool_remove_export(pool_export *e);
 
 /* ---- pool/grow.c ---- */
 
-/* Have the pool add the region that it was short of.  Runs Python code: no lock held. */
+/* Ask PagePool for the region that the pool was short of.  Runs Python code, so no lock may be held.
+ * -1 with an exception. */
 int
 pool_grow(PoolObject *self);
 

@@ -1,4 +1,4 @@
-/* pool/region.c: whose is an address, and is it safe to touch? */
+/* pool/region.c: who owns an address, and is it safe to touch? */
 #include "pool/trace.h" /* first: Python.h says which functions there are */
 
 #include "base/args.h"
@@ -7,11 +7,12 @@
 #include "pool/poison.h"
 #include "pool/guard.h"
 
-/* What is known of one address, gathered before any Python object is made. */
+/* What is known of one address.  Gather it before making any Python object: that may run the
+ * collector, which changes it. */
 typedef struct {
     const pb_region *region; /* NULL: of no pool */
     pb_frame frame;
-    pb_owner owner; /* of this very byte */
+    pb_owner owner; /* of this byte */
     pb_kind kind;
     bool readable, writable, in_view;
     pb_trace trace;
@@ -27,31 +28,50 @@ static const char *const states[PB_KINDS] = {
     [PB_KIND_FREE] = "free",
 };
 
-static finding
-find(module_state *state, uintptr_t address)
+/* The region that an address lies in; NULL: none. */
+static const pb_region *
+region_at(const module_state *state, uintptr_t address)
 {
     const void *p = (const void *)address;
-    finding f = {0};
     const pb_interval *x = pb_intervals_touching(&state->map.regions, p, 1);
-    if (x == NULL) {
+    return x ? pb_debug_region(x) : NULL;
+}
+
+static bool
+is_payload(pb_kind kind)
+{
+    return kind == PB_KIND_DATA || kind == PB_KIND_DETACHED;
+}
+
+/* Nobody else may see a write: neither a second entry, nor a shared node above, nor a snapshot. */
+static bool
+is_writable(const finding *f)
+{
+    const pb_row *row = f->region->table + (f->frame - f->region->first);
+    bool frozen = f->owner.tree && f->owner.tree->root.frozen;
+    return is_payload(f->kind) && pb_guard_of(f->region->pool, f->frame) == PB_OPEN &&
+           row->held.count <= 1 && !f->owner.shared && !frozen;
+}
+
+static finding
+find(const module_state *state, uintptr_t address)
+{
+    finding f = {.region = region_at(state, address)};
+    if (f.region == NULL) {
         return f;
     }
-    f.region = pb_debug_region(x);
+    const pb_pool *pool = f.region->pool;
     f.frame = pb_debug_frame_at(f.region, address);
-    const pb_row *row = f.region->table + (f.frame - f.region->first);
-    pb_protection how = pb_guard_of(f.region->pool, f.frame);
     f.kind = pb_frame_kind(f.region, f.frame);
-    bool held = f.kind == PB_KIND_DATA || f.kind == PB_KIND_DETACHED;
-    f.readable = (held || f.kind == PB_KIND_NODE) && how != PB_CLOSED;
-    f.writable = held && how == PB_OPEN && row->held.count <= 1;
-    f.in_view =
-        f.region->pool->debug && pb_intervals_containing(&state->map.views, p, 1) != NULL;
-    f.trace = pb_frame_trace(f.region->pool, f.frame);
-    if (held || f.readable) {
+    f.readable = (is_payload(f.kind) || f.kind == PB_KIND_NODE) &&
+                 pb_guard_of(pool, f.frame) != PB_CLOSED;
+    f.trace = pb_frame_trace(pool, f.frame);
+    f.in_view = pool->debug && pb_intervals_containing(&state->map.views,
+                                                       (const void *)address, 1) != NULL;
+    if (is_payload(f.kind) || f.readable) {
         uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
         f.owner = pb_owner_of(f.region->pool, f.frame, in_page);
-        bool frozen = f.owner.tree && f.owner.tree->root.frozen;
-        f.writable = f.writable && !f.owner.shared && !frozen;
+        f.writable = is_writable(&f);
     }
     return f;
 }
@@ -117,7 +137,7 @@ module_region_of(PyObject *module, PyObject *address)
     }
     finding f = find(state, at);
     if (f.region == NULL || Py_REFCNT(pool_around(f.region->pool)) == 0) {
-        Py_RETURN_NONE; /* of no pool, or of one that is being taken apart */
+        Py_RETURN_NONE; /* of no pool, or of one in its dealloc */
     }
     return finding_object(state, address, &f);
 }

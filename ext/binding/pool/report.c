@@ -2,13 +2,13 @@
 #include "pool/report.h"
 #include "pool/trace.h"
 
-/* "the pool 'inbox'": what a pool is called in messages; a new reference. */
+/* "the pool 'inbox'", or "a pool": a new str. */
 static PyObject *
 pool_called(const pb_pool *pool)
 {
     PoolObject *self = pool_around(pool);
     PyObject *name = PyObject_GetAttr((PyObject *)self, self->state->str_name);
-    if (name == NULL) { /* a Pool that is no PagePool */
+    if (name == NULL) { /* only PagePool has a name */
         PyErr_Clear();
     }
     PyObject *text = name && name != Py_None ? PyUnicode_FromFormat("the pool %R", name)
@@ -42,7 +42,8 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
     return result;
 }
 
-/* The object around the tree, else what the report says of it; a new reference. */
+/* The object around the tree; if there is none, who freed the frame, or who took it.  A new
+ * reference. */
 static PyObject *
 owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
 {
@@ -50,7 +51,7 @@ owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
     return Py_NewRef(obj ? obj : freed != Py_None ? freed : took);
 }
 
-/* ", freed by PageBuffer 'inbox' (server.py:31)", or nothing. */
+/* ", freed by PageBuffer 'inbox' (server.py:31)", or an empty str. */
 static PyObject *
 clause(const char *what, PyObject *who)
 {
@@ -58,7 +59,7 @@ clause(const char *what, PyObject *who)
                           : PyUnicode_FromFormat(", %s by %U", what, who);
 }
 
-/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" where nobody has it. */
+/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" if no object owns it. */
 static PyObject *
 place_of(const pb_fault *fault, PyObject *owner)
 {
@@ -87,31 +88,41 @@ message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *t
     return message;
 }
 
+/* A CorruptionError with its attributes; NULL with another exception. */
+static PyObject *
+error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *freed)
+{
+    PyObject *owner = owner_of(fault, took, freed);
+    PyObject *message = message_of(pool, fault, owner, took, freed);
+    PyObject *error =
+        message ? PyObject_CallOneArg(pool->state->corruption_error, message) : NULL;
+    if (error &&
+        (set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) < 0 ||
+         set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) < 0 ||
+         set_attribute(error, "owner", Py_NewRef(owner)) < 0)) {
+        Py_CLEAR(error);
+    }
+    Py_XDECREF(message);
+    Py_DECREF(owner);
+    return error;
+}
+
+/* Reprs run Python code, so the pool that is named needs a reference; one in its dealloc must not
+ * get any. */
 void
 raise_fault(PoolObject *reported, const pb_fault *fault)
 {
     PoolObject *pool = fault->pool ? pool_around(fault->pool) : reported;
-    bool going = Py_REFCNT(pool) == 0; /* it must not be brought back */
-    pool = (PoolObject *)Py_NewRef(going ? reported : pool); /* Python code runs: reprs */
-    module_state *state = pool->state;
-    PyObject *message = NULL, *error = NULL, *owner = NULL;
+    bool going = Py_REFCNT(pool) == 0;
+    pool = (PoolObject *)Py_NewRef(going ? reported : pool);
     PyObject *took = trace_text(pool, going ? 0 : fault->trace.took);
     PyObject *freed = trace_text(pool, going ? 0 : fault->trace.freed);
-    if (took && freed) {
-        owner = owner_of(fault, took, freed);
-        message = message_of(pool, fault, owner, took, freed);
+    PyObject *error = took && freed ? error_of(pool, fault, took, freed) : NULL;
+    if (error) {
+        PyErr_SetObject(pool->state->corruption_error, error);
     }
-    error = message ? PyObject_CallOneArg(state->corruption_error, message) : NULL;
-    if (error &&
-        set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) == 0 &&
-        set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) == 0 &&
-        set_attribute(error, "owner", Py_NewRef(owner)) == 0) {
-        PyErr_SetObject(state->corruption_error, error);
-    }
+    Py_XDECREF(error);
     Py_XDECREF(took);
     Py_XDECREF(freed);
-    Py_XDECREF(owner);
-    Py_XDECREF(message);
-    Py_XDECREF(error);
     Py_DECREF(pool);
 }

@@ -13,7 +13,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* Signals are the process's: so is what their handler knows.  One map an interpreter. */
+/* A signal handler belongs to the process, so what it knows is global.  Each interpreter has a
+ * map. */
 #define WATCHED 16
 static pb_map *watched[WATCHED];
 static struct sigaction before[2]; /* SIGSEGV, SIGBUS */
@@ -80,7 +81,7 @@ static const char *const states[PB_KINDS] = {
     [PB_KIND_FREE] = "that was freed",
 };
 
-/* Whose run ends right before the frame: who writes past an end lands there. */
+/* Whose run ends right before the frame: a write past its end hits this one. */
 static void
 put_neighbour(line *l, const pb_region *r, pb_frame frame)
 {
@@ -146,8 +147,8 @@ report(uintptr_t address, void *context)
 
 /* ---- the handler ---- */
 
-/* Where this thread's last fault was.  The context of a signal that is sent while that one is
- * handled has it, too. */
+/* The address of this thread's last fault.  A signal that is sent while a handler runs still has it
+ * in its context. */
 static bool
 last_fault(void *context, uintptr_t *address)
 {
@@ -164,8 +165,9 @@ last_fault(void *context, uintptr_t *address)
 #endif
 }
 
-/* Whoever was there before: called, or put back so that the access happens again, or the signal
- * is sent again, and ends as it would have. */
+/* Go on as if this handler were not there.  Call the one before it, if there was one.  Otherwise
+ * restore the default action; then the access happens again, or the signal is sent again, and the
+ * process ends. */
 static void
 go_on(int number, siginfo_t *info, void *context, bool sent)
 {
@@ -185,9 +187,9 @@ go_on(int number, siginfo_t *info, void *context, bool sent)
     }
 }
 
-/* One that was sent rather than caused has no address.  faulthandler sends it on when it has
- * printed the stacks; where the system does not say what the fault was, the access happens
- * again, and then it has. */
+/* faulthandler prints the stacks, then sends the signal again.  A signal that is sent has no
+ * address.  Where the context does not tell it either, let the access happen once more: that fault
+ * has one. */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {

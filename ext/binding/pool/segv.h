@@ -1,14 +1,14 @@
-/* pool/segv.h: whose memory it was when a stray access stops the process (level 2, sampling).
+/* pool/segv.h: says whose memory a stray access hit (level 2, sampling).
  *
- * Guard pages stop a foreign store at the very instruction; the signal says only an address.
- * The handler prints whose that is, then goes on to whoever was there before: faulthandler, or
- * the end of the process. */
+ * Guard pages stop a foreign store at the very instruction, with a signal that has only an address.
+ * The handler prints one line about that address.  Then it calls the handler before it, which may be
+ * faulthandler, or lets the process end. */
 #ifndef PAGEBUF_POOL_SEGV_H
 #define PAGEBUF_POOL_SEGV_H
 
 #include "base/state.h"
 
-/* Have the handler know the pools in a map, from now until segv_forget.  Installs it. */
+/* Let the handler look into a map until segv_forget.  The first call installs the handler. */
 void
 segv_watch(pb_map *map);
 void

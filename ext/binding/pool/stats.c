@@ -1,4 +1,4 @@
-/* pool/stats.c: how a pool stands, and who holds what of it. */
+/* pool/stats.c: counts of a pool, and what each tree holds of it. */
 #include "pool/object.h"
 
 #include "base/structs.h"
@@ -49,7 +49,7 @@ is_listed(const PoolObject *self, const pb_buf *b)
 
 /* ---- usage: what each holds ---- */
 
-/* One row, gathered before any Python object is made. */
+/* One row.  Gather all rows before making any Python object: that may run the collector. */
 typedef struct {
     const char *kind;
     PyObject *obj; /* a reference, or NULL */
@@ -82,8 +82,8 @@ count_trees(const PoolObject *self)
     return n;
 }
 
-/* Fill a row for each tree of the root: those of other pools are needed for their part in
- * what this one took. */
+/* Fill a row for each tree of the root.  Trees of other pools count as well: they may share what
+ * this pool took. */
 static void
 fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 {
@@ -117,7 +117,7 @@ row_object(module_state *state, const row *r)
         (unsigned long long)r->use.pinned);
 }
 
-/* The rows as tuples, the trees of other pools in one sum at the end. */
+/* The rows as tuples, and one sum for all trees of other pools. */
 static PyObject *
 list_rows(module_state *state, const row *rows, size_t n)
 {

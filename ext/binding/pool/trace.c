@@ -1,8 +1,8 @@
-/* pool/trace.c: who takes frames and who frees them: for tracemalloc, and for reports.
+/* pool/trace.c: the trace hook of a pool.
  *
- * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.
- * Everything here runs under the pool's lock, so it runs no Python code: the collector, which
- * might, is off while a frame object is made. */
+ * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.  The
+ * hook runs under the pool's lock, so it must run no Python code.  Making a frame object could run
+ * the collector: that is off meanwhile. */
 #include "pool/trace.h"
 
 #define EVENTS 8192
@@ -11,7 +11,7 @@
 typedef struct event {
     uint32_t number; /* 0: none yet */
     int line;
-    const pb_buf *tree; /* to tell events apart; NULL: gone, or called differently now */
+    const pb_buf *tree; /* tells events apart; NULL: it is gone or has another name now */
     PyObject *file;     /* str, or NULL */
     const char *path;   /* its text, or NULL */
     char label[LABEL];
@@ -19,7 +19,7 @@ typedef struct event {
 
 /* ---- tracemalloc ---- */
 
-/* Pages have a domain of their own there: 'page' as a number. */
+/* Pages have a domain of their own in tracemalloc: 'page' as a number. */
 #define DOMAIN 0x70616765u
 
 static void
@@ -29,7 +29,7 @@ track(const pb_pool *root, pb_frame first, uint32_t n, bool taken)
     for (uint32_t i = 0; i < n; i++, at += PB_PAGE_SIZE) {
         int result = taken ? PyTraceMalloc_Track(DOMAIN, at, PB_PAGE_SIZE)
                            : PyTraceMalloc_Untrack(DOMAIN, at);
-        if (result == -2) { /* nobody is tracing */
+        if (result == -2) { /* tracemalloc is off */
             return;
         }
     }
@@ -37,7 +37,7 @@ track(const pb_pool *root, pb_frame first, uint32_t n, bool taken)
 
 /* ---- labels ---- */
 
-/* Without the module. */
+/* The name without the module. */
 static const char *
 short_name(const PyTypeObject *type)
 {
@@ -54,7 +54,7 @@ label_of(const pb_buf *b, char *out, size_t size)
     }
     PyObject *obj = holder_of(b);
     PyObject *name = state_of_buf(b)->name_of(obj);
-    const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* made when it was set */
+    const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* name_check has made it */
     const char *type = b->root.frozen ? "snapshot" : short_name(Py_TYPE(obj));
     if (text) {
         PyOS_snprintf(out, size, "%s '%s'", type, text);
@@ -66,7 +66,7 @@ label_of(const pb_buf *b, char *out, size_t size)
 
 /* ---- events ---- */
 
-/* The line of Python that is running: its file (a new reference), or NULL. */
+/* The line of Python that is running.  Returns its file, a new reference, or NULL. */
 static PyObject *
 where_now(int *line)
 {
@@ -97,9 +97,9 @@ note(PoolObject *self, const pb_buf *tree)
         return last->number;
     }
     uint32_t number = ++self->event_count;
-    number += number == 0; /* once in four thousand million: 0 means none */
+    number += number == 0; /* it wraps; 0 means none */
     event *next = &self->events[number % EVENTS];
-    Py_XSETREF(next->file, file); /* a str: no code of anybody runs */
+    Py_XSETREF(next->file, file); /* freeing a str runs no Python code */
     next->path = file ? PyUnicode_AsUTF8(file) : NULL;
     if (next->path == NULL) {
         PyErr_Clear();
@@ -169,7 +169,7 @@ trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
     for (uint32_t n = self->event_count; self->events && n != since; n--) {
         event *e = &self->events[n % EVENTS];
         if (e->number != n) {
-            break; /* so many since that the others are forgotten */
+            break; /* the ring has dropped the older ones */
         }
         if (e->tree == old) {
             e->tree = now;

@@ -1,5 +1,4 @@
-/* pool/type.c: the pool as a Python object.  pagebuf.PagePool derives from it and makes
- * the regions. */
+/* pool/type.c: the type of pools.  pagebuf.PagePool derives from it, and maps the regions. */
 #include "pool/object.h"
 
 #include "inspect/check.h"
@@ -27,14 +26,14 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->state = state_of_module(self->module);
     self->pool.map = &self->state->map;
-    /* The collector must not empty it: in a cycle of pool and buffer the regions would be
-     * unmapped before the buffer has given its frames back. */
+    /* The collector must not clear this list.  In a cycle of pool and buffer it would unmap the
+     * regions before the buffer has given its frames back. */
     PyObject_GC_UnTrack(self->regions);
     return (PyObject *)self;
 }
 
-/* The pool answers for the references that exports have to it.  An export keeps its object, and
- * the object the pool, unless __init__ gave it another one. */
+/* Visit the pool once for each export that keeps it.  Export keeps object keeps pool; but once
+ * __init__ has moved the object to another pool, the reference is an outside one. */
 static int
 exports_traverse(PoolObject *self, visitproc visit, void *arg)
 {
@@ -49,13 +48,13 @@ exports_traverse(PoolObject *self, visitproc visit, void *arg)
 static int
 pool_traverse(PoolObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(Py_TYPE(self)); /* not the regions: see pool_new */
+    Py_VISIT(Py_TYPE(self)); /* but not the regions: see pool_new */
     Py_VISIT(self->parent);
     Py_VISIT(self->module);
     return exports_traverse(self, visit, arg);
 }
 
-/* Free the memory that was kept for new files (file/bytesio.c). */
+/* Free the memory that file/bytesio.c has kept for new files. */
 static void
 drop_spares(PoolObject *self)
 {
@@ -64,8 +63,8 @@ drop_spares(PoolObject *self)
     }
 }
 
-/* No buffer is left: each holds a reference to its pool.  What a child took others may still
- * hold. */
+/* Every buffer holds a reference to its pool, so none is left.  Others may still hold frames that a
+ * child took. */
 static void
 pool_dealloc(PoolObject *self)
 {
@@ -124,7 +123,7 @@ pool_join(PoolObject *self, PyObject *obj)
 
 /* ---- settings ---- */
 
-/* Frames; a negative number is none at all. */
+/* A number of frames; a negative one means no limit. */
 static uint64_t
 frames_of(long long frames)
 {
@@ -271,8 +270,7 @@ static PyType_Slot pool_slots[] = {
 PyType_Spec pool_spec = {
     .name = "pagebuf._core.Pool",
     .basicsize = sizeof(PoolObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = TYPE_FLAGS,
     .slots = pool_slots,
 };
 

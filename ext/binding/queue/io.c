@@ -216,7 +216,7 @@ reserve_room(QueueObject *self, uint64_t n)
     uint64_t serial;
     do {
         queue_lock(self);
-        st = pb_queue_reserve(&self->q, n, true);
+        st = pb_queue_reserve(&self->q, n, false);
         serial = self->q.serial;
         queue_unlock(self);
     } while (queue_again(self, &st, n));

@@ -16,8 +16,9 @@ typedef struct {
     pb_queue q;
     PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
     PyObject *staging; /* bytearray: the view of a reservation that could not be live */
-    uint64_t staged;   /* the serial of that reservation */
+    uint64_t lent;     /* the serial of the reservation that somebody has a view of */
     uint32_t offer;    /* bytes of the next reservation for we do not know how many */
+    bool staged;       /* that view is of `staging` */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
 } QueueObject;

@@ -11,7 +11,10 @@ static pb_status
 reserve_hole(pb_buf *b, uint64_t n, uint64_t *off)
 {
     QueueObject *self = (QueueObject *)holder_of(b);
-    return pb_queue_reserve_hole(&self->q, n, off);
+    pb_status st = pb_queue_reserve_hole(&self->q, n, off);
+    self->lent = self->q.serial;
+    self->staged = false;
+    return st;
 }
 
 static void
@@ -44,7 +47,8 @@ reserve_staging(QueueObject *self, uint64_t n)
         if (st == PB_OK) {
             old = self->staging;
             self->staging = Py_NewRef(staging);
-            self->staged = self->q.serial;
+            self->lent = self->q.serial;
+            self->staged = true;
         }
         queue_unlock(self);
     } while (queue_again(self, &st, n));
@@ -123,20 +127,30 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which. */
+/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What was reserved for
+ * a transfer is its own: nobody has a view of it. */
 static pb_status
 commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
-    *uncommitted = self->q.uncommitted;
+    *uncommitted = self->lent == self->q.serial ? self->q.uncommitted : 0;
     if (n > *uncommitted || *uncommitted == 0) {
         return PB_RANGE;
     }
-    PyObject *staging = self->staged == self->q.serial ? self->staging : NULL;
-    if (staging) {
-        uint64_t filled = pb_min(n, (uint64_t)PyByteArray_GET_SIZE(staging));
-        pb_queue_fill(&self->q, PyByteArray_AS_STRING(staging), filled);
+    if (self->staged) {
+        uint64_t filled = pb_min(n, (uint64_t)PyByteArray_GET_SIZE(self->staging));
+        pb_queue_fill(&self->q, PyByteArray_AS_STRING(self->staging), filled);
     }
     return pb_queue_commit(&self->q, n);
+}
+
+/* What is to be released, once the lock is given back: the memory was copied. */
+static PyObject *
+end_staging_lock_held(QueueObject *self)
+{
+    PyObject *staging = self->staging;
+    self->staging = NULL;
+    self->staged = false;
+    return staging;
 }
 
 static int
@@ -146,7 +160,9 @@ commit(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     do {
         queue_lock(self);
         st = commit_lock_held(self, n, uncommitted);
+        PyObject *copied = st == PB_OK ? end_staging_lock_held(self) : NULL;
         queue_unlock(self);
+        Py_XDECREF(copied);
     } while (st != PB_RANGE && queue_again(self, &st, n));
     if (st == PB_RANGE && *uncommitted == 0) {
         PyErr_SetString(
@@ -156,9 +172,6 @@ commit(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     else if (st == PB_RANGE) {
         PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
                      (unsigned long long)n, (unsigned long long)*uncommitted);
-    }
-    if (st == PB_OK) {
-        Py_CLEAR(self->staging);
     }
     return st == PB_OK ? 0 : -1;
 }

@@ -116,7 +116,6 @@ static PyType_Slot queue_slots[] = {
 PyType_Spec queue_spec = {
     .name = "pagebuf.ByteQueue",
     .basicsize = sizeof(QueueObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = TYPE_FLAGS,
     .slots = queue_slots,
 };

@@ -66,14 +66,10 @@ static PyType_Slot run_slots[] = {
     {0, NULL},
 };
 
-#define INTERNAL_FLAGS                                                             \
-    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | \
-     Py_TPFLAGS_IMMUTABLETYPE)
-
 PyType_Spec run_spec = {
     .name = "pagebuf._core._Run",
     .basicsize = sizeof(RunObject),
-    .flags = INTERNAL_FLAGS,
+    .flags = INTERNAL_TYPE_FLAGS,
     .slots = run_slots,
 };
 
@@ -129,7 +125,7 @@ static PyType_Slot live_slots[] = {
 PyType_Spec live_spec = {
     .name = "pagebuf._core._Live",
     .basicsize = sizeof(LiveObject),
-    .flags = INTERNAL_FLAGS,
+    .flags = INTERNAL_TYPE_FLAGS,
     .slots = live_slots,
 };
 
@@ -227,7 +223,7 @@ static PyType_Slot stable_slots[] = {
 PyType_Spec stable_spec = {
     .name = "pagebuf._core._Stable",
     .basicsize = sizeof(StableObject),
-    .flags = INTERNAL_FLAGS,
+    .flags = INTERNAL_TYPE_FLAGS,
     .slots = stable_slots,
 };
 

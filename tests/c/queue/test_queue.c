@@ -103,17 +103,24 @@ leave_frames(shared_queue *s, uint64_t n)
     s->mem.pool.limit = s->mem.pool.held + n;
 }
 
+/* A queue on a pool with so many frames left. */
+static void
+begin_short(shared_queue *s, uint64_t spare)
+{
+    NOTE("%" PRIu64 " frames", spare);
+    begin_shared(s);
+    leave_frames(s, spare);
+}
+
 /* I3: with each number of frames it is refused whole, or goes on to its end with none at all. */
 static void
 test_what_came_is_let_in_whatever_the_pool_has_left(void)
 {
     pb_status st = PB_LIMIT;
     for (uint64_t spare = 0; st != PB_OK; spare++) {
-        NOTE("%" PRIu64 " frames", spare);
         shared_queue s;
         uint64_t secured;
-        begin_shared(&s);
-        leave_frames(&s, spare);
+        begin_short(&s, spare);
         GROWING(&s.mem, st, pb_queue_begin_in(&s.q, PART, &secured));
         if (st == PB_OK) {
             CHECK(secured > 0);
@@ -136,11 +143,9 @@ test_what_went_has_left_whatever_the_pool_has_left(void)
 {
     pb_status st = PB_LIMIT;
     for (uint64_t spare = 0; st != PB_OK; spare++) {
-        NOTE("%" PRIu64 " frames", spare);
         shared_queue s;
         uint64_t secured;
-        begin_shared(&s);
-        leave_frames(&s, spare);
+        begin_short(&s, spare);
         GROWING(&s.mem, st, pb_queue_begin_out(&s.q, &secured));
         if (st == PB_OK) {
             CHECK(secured > 0);

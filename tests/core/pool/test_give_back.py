@@ -128,11 +128,9 @@ def test_old_bytes_never_come_back(keep, level):
     """Whatever was given back, and whatever stayed (I4)."""
     pool = pagebuf.PagePool(keep=keep, debug=level)
     rng = random.Random(5)
-    bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(6)]
-    models = [bytearray() for _ in bufs]
+    pairs = [(pagebuf.PageBuffer(pool=pool), bytearray()) for _ in range(6)]
     for turn in range(250):
-        which = rng.randrange(6)
-        buf, model = bufs[which], models[which]
+        buf, model = rng.choice(pairs)
         change_both(rng, buf, model, 20, turn)
         assert buf.tobytes() == model
     assert_accounted(pool)

@@ -258,17 +258,15 @@ def test_trim_gives_back_what_is_free_and_keeps_what_is_held():
 def test_trim_between_all_kinds_of_work(pool):
     """Frames given back and taken again never carry old bytes."""
     rng = random.Random(11)
-    bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(3)]
-    models = [bytearray() for _ in bufs]
+    pairs = [(pagebuf.PageBuffer(pool=pool), bytearray()) for _ in range(3)]
     for turn in range(200):
-        which = rng.randrange(3)
-        buf, model = bufs[which], models[which]
+        buf, model = rng.choice(pairs)
         if rng.randrange(4):
             change_both(rng, buf, model, 15, turn)
         else:
             pool.trim()
         assert buf.tobytes() == model
-    assert_pool(pool, bufs)
+    assert_pool(pool, [buf for buf, _ in pairs])
 
 
 # ---- limit ----
