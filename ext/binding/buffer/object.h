@@ -89,13 +89,11 @@ buffer_inplace_concat(BufferObject *self, PyObject *data);
 PyObject *
 buffer_truncate(BufferObject *self, PyObject *arg);
 PyObject *
-buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
-PyObject *
 buffer_clear(BufferObject *self, PyObject *ignored);
 PyObject *
 buffer_resize(BufferObject *self, PyObject *arg);
 extern const char buffer_write_doc[], buffer_append_doc[], buffer_extend_doc[],
-    buffer_truncate_doc[], buffer_punch_doc[], buffer_clear_doc[], buffer_resize_doc[];
+    buffer_truncate_doc[], buffer_clear_doc[], buffer_resize_doc[];
 
 /* ---- buffer/edit.c ---- */
 
@@ -153,10 +151,13 @@ extern const char buffer_view_doc[], buffer_views_doc[], buffer_snapshot_doc[],
 PyObject *
 buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
+buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
 buffer_collapse(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 buffer_insert_hole(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
-extern const char buffer_copy_range_doc[], buffer_collapse_doc[], buffer_insert_hole_doc[];
+extern const char buffer_copy_range_doc[], buffer_punch_doc[], buffer_collapse_doc[],
+    buffer_insert_hole_doc[];
 
 /* ---- buffer/diff.c ---- */
 

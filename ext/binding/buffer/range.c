@@ -1,4 +1,4 @@
-/* buffer/range.c: PageBuffer.copy_range, collapse, insert_hole. */
+/* buffer/range.c: whole ranges: copied from a buffer, made a hole, taken out, put in. */
 #include "buffer/object.h"
 
 #include "transfer/range.h"
@@ -63,31 +63,36 @@ buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs)
     return result;
 }
 
-/* ---- what lies behind moves ---- */
+/* ---- holes ---- */
 
-typedef pb_status
-shift(pb_buf *b, uint64_t off, uint64_t n);
-
+/* A method that takes (offset, size).  The three below differ in the core call only. */
 static PyObject *
-shift_method(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
-             shift *function)
+change_method(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+              pb_status change(pb_buf *, uint64_t, uint64_t))
 {
     uint64_t off, n;
-    pb_status st;
-    pb_buf *b = &self->b;
     if (check_nargs(name, nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
-        arg_offset(args[1], "size", &n) < 0) {
-        return NULL;
-    }
-    do {
-        buffer_lock(b);
-        st = function(b, off, n);
-        buffer_unlock(b);
-    } while (transfer_again(b, &st, off, n));
-    if (st != PB_OK) {
+        arg_offset(args[1], "size", &n) < 0 ||
+        transfer_change(&self->b, change, off, n) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
+}
+
+const char buffer_punch_doc[] = PyDoc_STR(
+    "punch($self, offset, size, /)\n--\n\n"
+    "Make ``size`` bytes from ``offset`` on zeros; whole pages go back to the pool.\n\n"
+    "The length stays; what lies past the end is ignored.  O(pages dropped).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'abcd')\n"
+    ">>> buf.punch(1, 2)\n"
+    ">>> buf.tobytes()\n"
+    "b'a\\x00\\x00d'\n");
+
+PyObject *
+buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return change_method(self, "punch", args, nargs, pb_buf_punch);
 }
 
 const char buffer_collapse_doc[] = PyDoc_STR(
@@ -105,7 +110,7 @@ const char buffer_collapse_doc[] = PyDoc_STR(
 PyObject *
 buffer_collapse(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return shift_method(self, "collapse", args, nargs, pb_buf_collapse);
+    return change_method(self, "collapse", args, nargs, pb_buf_collapse);
 }
 
 const char buffer_insert_hole_doc[] = PyDoc_STR(
@@ -124,5 +129,5 @@ const char buffer_insert_hole_doc[] = PyDoc_STR(
 PyObject *
 buffer_insert_hole(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    return shift_method(self, "insert_hole", args, nargs, pb_buf_insert_hole);
+    return change_method(self, "insert_hole", args, nargs, pb_buf_insert_hole);
 }

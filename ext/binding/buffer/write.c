@@ -152,27 +152,6 @@ buffer_truncate(BufferObject *self, PyObject *arg)
     return result;
 }
 
-const char buffer_punch_doc[] = PyDoc_STR(
-    "punch($self, offset, size, /)\n--\n\n"
-    "Make ``size`` bytes from ``offset`` on zeros; whole pages go back to the pool.\n\n"
-    "The length stays; what lies past the end is ignored.  O(pages dropped).\n\n"
-    ">>> from pagebuf import PageBuffer\n"
-    ">>> buf = PageBuffer(b'abcd')\n"
-    ">>> buf.punch(1, 2)\n"
-    ">>> buf.tobytes()\n"
-    "b'a\\x00\\x00d'\n");
-
-PyObject *
-buffer_punch(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t off, n;
-    if (check_nargs("punch", nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
-        arg_offset(args[1], "size", &n) < 0 || transfer_punch(&self->b, off, n) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
 const char buffer_clear_doc[] = PyDoc_STR(
     "clear($self, /)\n--\n\n"
     "Drop all bytes; every page goes back to the pool.  Cannot fail.  O(pages).\n\n"

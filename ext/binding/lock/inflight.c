@@ -1,4 +1,4 @@
-/* lock/inflight.c: the notes that a child of os.fork() needs, and what it does with them. */
+/* lock/inflight.c: read snapshots in flight, and what the child of a fork does with them. */
 #include "lock/inflight.h"
 
 #include "lock/lock.h"
@@ -68,8 +68,8 @@ inflight_free(inflight_tree *h)
 
 /* ---- in the child ---- */
 
-/* What was to be stored is there yet, and so is where it goes: the thread that is gone had
- * a reference to both.  So a write is whole, not torn. */
+/* Finish what the copying thread had begun.  It held references to source and target, so both are
+ * still there.  Storing all bytes once more makes the write whole, not torn. */
 static void
 finish_copy(copy_gate *gate)
 {
@@ -88,8 +88,8 @@ finish_copy(copy_gate *gate)
     b->root.lock = 0;
 }
 
-/* A lock that a thread of the parent has cannot be given back: it is left, and another one
- * made when it is needed. */
+/* Nobody can release a lock that a thread of the parent holds.  Abandon it; a gate makes another one
+ * when it needs it. */
 static void
 open_gates(lock_state *locks)
 {
@@ -104,7 +104,7 @@ open_gates(lock_state *locks)
 #endif
 }
 
-/* The forking thread's own read snapshots stay: it goes on with the call that they belong to. */
+/* Keep those of the forking thread: it goes on with its call. */
 static void
 drop_snapshots(lock_state *locks)
 {
@@ -139,8 +139,8 @@ static PyMethodDef after_in_child_def = {
     NULL,
 };
 
-/* The interpreter keeps what is registered until it ends: a weak reference, so that it does
- * not keep the module. */
+/* The interpreter keeps registered functions to its end.  This one has a weak reference, and so does
+ * not keep the module alive. */
 int
 fork_register(PyObject *module)
 {
@@ -154,7 +154,7 @@ fork_register(PyObject *module)
         goto done;
     }
     if (!PyObject_HasAttrString(os, "register_at_fork")) {
-        result = 0; /* no fork here */
+        result = 0; /* a system without fork */
         goto done;
     }
     call = PyObject_GetAttrString(os, "register_at_fork");

@@ -1,15 +1,15 @@
-/* lock/inflight.h: what a child of os.fork() puts right.
+/* lock/inflight.h: what the child of os.fork() must clean up.
  *
- * Only the thread that forked goes on in the child.  The others are gone in the middle of
- * what they did without the GIL, and their stacks are free to be reused: so what they leave
- * behind is noted in the module's state.
+ * Only the forking thread goes on in the child.  The other threads are gone, maybe in the middle of
+ * work without the GIL, and their stacks may be reused.  So whoever gives up the GIL first notes in
+ * the module's state what it does:
  *
- *    a copy behind a gate   finished by the child where it is a store, the lock given back
- *    a held tree            dropped by the child
- *    who waits for a lock   no longer does
+ *    a copy behind a gate   the child finishes a store, and unlocks the buffer
+ *    a read snapshot        the child ends it
+ *    a thread that waits    the child forgets it
  *
- * Objects that only a thread of the parent had a reference to stay for good, as they do
- * everywhere in CPython. */
+ * An object stays for good if only a thread of the parent had a reference to it, as everywhere in
+ * CPython. */
 #ifndef PAGEBUF_LOCK_INFLIGHT_H
 #define PAGEBUF_LOCK_INFLIGHT_H
 
@@ -17,34 +17,35 @@
 
 #include "range/paste.h"
 
-/* A read snapshot that outlives a stretch without the GIL.  Not on the stack: it is one of the trees
- * of its pool. */
+/* A read snapshot that somebody uses without the GIL.  It is one of the trees of its pool, so it must
+ * not lie on a stack that the child reuses. */
 typedef struct inflight_tree {
     struct inflight_tree *next, *prev;
-    unsigned long thread; /* whose it is */
+    unsigned long thread; /* who made it */
     PoolObject *pool;     /* a reference: __init__ may give `from` another one */
     pb_buf *from;
-    bool shared; /* somebody may share frames of it by now */
+    bool shared; /* another tree may share frames of it */
     pb_range_snapshot r;
 } inflight_tree;
 
-/* Memory for a read snapshot of `from`; NULL: no memory. */
+/* Memory for a read snapshot of `from`; NULL without an exception if there is none. */
 inflight_tree *
 inflight_new(pb_buf *from);
 
-/* The snapshot stands: it has a reference to its pool from now on.  The lock of `from` is held. */
+/* List a snapshot that has been taken.  It keeps a reference to its pool from now on.  The lock of
+ * `from` is held. */
 void
 inflight_note(inflight_tree *h);
 
-/* It is about to end. */
+/* Unlist it, before it ends. */
 void
 inflight_forget(inflight_tree *h);
 
-/* Free the memory, drop the pool.  No lock is held. */
+/* Free the memory, and drop the reference to the pool, with no lock held. */
 void
 inflight_free(inflight_tree *h);
 
-/* Have the children of this interpreter put themselves right. */
+/* Register the cleaning up with os.register_at_fork.  -1 with an exception. */
 int
 fork_register(PyObject *module);
 

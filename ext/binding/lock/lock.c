@@ -62,13 +62,13 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 
 /* Values of root.lock other than 0. */
 #define COPYING 1 /* somebody copies without the GIL */
-#define WANTED 2  /* free, but those who waited at the gate come first */
+#define WANTED 2  /* free, but threads at the gate come first */
 
-/* How often a newcomer lets others have the GIL for them before it goes ahead itself: they
+/* How often a newcomer yields the GIL to the threads at the gate, before it goes ahead itself.  They
  * wake up within some ten microseconds. */
 #define MOST_TURNS 1000
 
-/* A gate that nobody copies or waits behind; NULL when all are in use. */
+/* A gate that no thread copies or waits behind; NULL if all are in use. */
 static copy_gate *
 free_gate(module_state *state)
 {
@@ -109,7 +109,7 @@ buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
     }
 }
 
-/* A small copy is over sooner than the GIL is given up.  src: what is stored, or NULL. */
+/* A small copy takes less time than giving up the GIL.  src: what is stored, or NULL. */
 static copy_gate *
 leave_gil(pb_buf *b, uint64_t off, const void *src, uint64_t n, PyThreadState **saved)
 {
@@ -167,8 +167,8 @@ let_others_run(void)
     Py_END_ALLOW_THREADS
 }
 
-/* Without the turns a thread that writes in a loop would take the lock again before those
- * who wait for it have the GIL, for ever. */
+/* Yield to the threads at the gate.  Otherwise a thread that writes in a loop takes the lock again
+ * before they get the GIL, for ever. */
 void
 buffer_lock_wait(pb_buf *b)
 {

@@ -1,8 +1,8 @@
-/* lock/lock.h: one real lock per buffer, a byte large.
+/* lock/lock.h: one lock per buffer, a byte large.
  *
- * Free-threaded CPython: a PyMutex.  With a GIL: whoever holds the GIL has the lock, save
- * while somebody copies without the GIL; the byte says so then, and others wait for that
- * copy, giving up the GIL.  The uncontended lock is one test of a byte. */
+ * Free-threaded CPython: the byte is a PyMutex.  With a GIL: the thread that holds the GIL holds the
+ * lock, unless another one copies without the GIL.  The byte marks such a copy; others give up the
+ * GIL and wait for it.  So an uncontended lock is one test of a byte. */
 #ifndef PAGEBUF_LOCK_LOCK_H
 #define PAGEBUF_LOCK_LOCK_H
 
@@ -12,18 +12,19 @@
 
 /* ---- what an interpreter keeps ---- */
 
-/* What goes on without the GIL, so that the child of a fork can finish it (lock/inflight.h). */
+/* Work that a thread does without the GIL, so that the child of a fork can finish it
+ * (lock/inflight.h). */
 typedef struct {
-    const void *src; /* n bytes that are stored from `off` on, or NULL */
+    const void *src; /* n bytes to store from `off` on, or NULL */
     uint64_t off, n;
     pb_paste paste;    /* paste.to: a paste that is not finished, or NULL */
-    uint64_t reserved; /* frames of the buffer's pool reserved meanwhile */
+    uint64_t reserved; /* frames of the buffer's pool that it has reserved */
 } copy_job;
 
-/* Where threads wait for a copy that goes on without the GIL. */
+/* Where other threads wait for a copy without the GIL. */
 typedef struct {
     PyThread_type_lock lock; /* held by the copying thread */
-    pb_buf *buffer;          /* what it copies from or to; NULL: not in use */
+    pb_buf *buffer;          /* that it copies from or to; NULL: not in use */
     int waiting;
     copy_job job;
 } copy_gate;
@@ -44,7 +45,7 @@ locks_of(const module_state *state)
     return state->locks;
 }
 
-/* Make and free what the module's state keeps for this folder.  -1 with an exception. */
+/* Make the lock_state of an interpreter (-1 with an exception), and free it. */
 int
 locks_begin(module_state *state);
 void
@@ -52,7 +53,7 @@ locks_end(module_state *state);
 
 /* ---- the lock of a buffer ---- */
 
-/* From so many bytes on a copy gives up the GIL. */
+/* Copies of at least so many bytes give up the GIL. */
 #define COPY_WITHOUT_GIL ((uint64_t)1 << 18)
 
 #ifdef Py_GIL_DISABLED
@@ -71,7 +72,7 @@ buffer_unlock(pb_buf *b)
 
 #else
 
-/* Wait until nobody copies.  Gives up the GIL. */
+/* Wait until no thread copies.  Gives up the GIL. */
 void
 buffer_lock_wait(pb_buf *b);
 
@@ -91,7 +92,7 @@ buffer_unlock(pb_buf *b)
 
 #endif
 
-/* Two buffers, which may be one: in the order of their addresses. */
+/* Lock two buffers, which may be the same one, in the order of their addresses. */
 static inline void
 buffer_lock_two(pb_buf *a, pb_buf *b)
 {
@@ -101,7 +102,7 @@ buffer_lock_two(pb_buf *a, pb_buf *b)
         buffer_lock(second);
     }
 #ifndef Py_GIL_DISABLED
-    while (first->root.lock || second->root.lock) { /* waiting for one gave up the GIL */
+    while (first->root.lock || second->root.lock) { /* waiting for one gives up the GIL */
         buffer_lock(first);
         buffer_lock(second);
     }
@@ -117,9 +118,9 @@ buffer_unlock_two(pb_buf *a, pb_buf *b)
     }
 }
 
-/* Give up the GIL while the lock is held: others wait for it at a gate, the GIL theirs.
- * For copies and system calls that do not wait.  When no gate is free the GIL stays.
- * `job` is copied: what a child that is forked meanwhile has to finish. */
+/* Give up the GIL, but keep the lock: others wait for it at a gate.  For copies, and for system calls
+ * that do not wait.  If no gate is free the GIL stays.  The gate copies `job`: the child of a fork
+ * finishes it. */
 copy_gate *
 buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved);
 void

@@ -54,7 +54,7 @@ transfer_iov(QueueObject *self, const io_target *target, bool sending, struct io
 
 /* ---- out ---- */
 
-/* What was sent leaves the queue, whatever the pool has left. */
+/* What was sent leaves the queue, even if the pool has no frame left. */
 static attempt
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
@@ -88,7 +88,7 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- in ---- */
 
-/* What came is in the queue, whatever the pool has left. */
+/* What came is in the queue, even if the pool has no frame left. */
 static attempt
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {

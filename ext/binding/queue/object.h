@@ -17,7 +17,7 @@ typedef struct {
     PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
     PyObject *staging; /* bytearray: the view of a reservation that could not be live */
     uint64_t lent;     /* the serial of the reservation that somebody has a view of */
-    uint32_t offer;    /* bytes of the next reservation for we do not know how many */
+    uint32_t offer;    /* bytes to reserve next when nobody says how many come */
     bool staged;       /* that view is of `staging` */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
@@ -95,8 +95,8 @@ queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 PyObject *
 queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop);
 
-/* Take n bytes that lie in the first page and do not use it up; NULL without an
- * exception: do it the other way. */
+/* Take n bytes that lie in the first page and do not use it up.  NULL without an exception:
+ * they do not, so call queue_take. */
 static inline PyObject *
 queue_take_fast(QueueObject *self, uint64_t n)
 {
@@ -148,8 +148,8 @@ extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline
 
 /* ---- queue/reserve.c ---- */
 
-/* How many bytes to reserve when nobody says how many will come, and what came of it: twice as
- * many the next time when `came` filled what was offered, half when most stayed empty. */
+/* How many bytes to reserve when nobody says how many come.  After `came` filled all of what was
+ * offered, the next offer is twice as large; when most stayed empty, half as large. */
 #define OFFER_LEAST ((uint64_t)1 << 14)
 #define OFFER_MOST ((uint64_t)1 << 18)
 

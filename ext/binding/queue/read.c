@@ -25,8 +25,8 @@ queue_readexactly(QueueObject *self, PyObject *arg)
 
 /* ---- up to a separator ---- */
 
-/* What was searched for last is `sep` from now on.  Returns what is to be released, once
- * the lock is given back. */
+/* Remember `sep` as what was searched for last.  Returns what to release after the unlock, or
+ * NULL. */
 static PyObject *
 remember_sep_lock_held(QueueObject *self, PyObject *sep)
 {
@@ -47,8 +47,8 @@ search_lock_held(QueueObject *self, PyObject *sep, uint64_t *end)
                            (uint64_t)PyBytes_GET_SIZE(sep), end);
 }
 
-/* The separator was found, but what it ends lies in more than one page.  The object is
- * made outside the lock: what was found may be gone by then, with another thread. */
+/* The separator was found, but the bytes up to it lie in more than one page.  The object is made
+ * outside the lock, so another thread may have taken them by then: then search again. */
 static PyObject *
 take_until(QueueObject *self, PyObject *sep, uint64_t end)
 {

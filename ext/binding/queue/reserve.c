@@ -1,7 +1,7 @@
 /* queue/reserve.c: memory at the end of a queue, handed out to be filled.
  *
- * The view is a live one (I7), but for a rare case: filling it is all there is to do, no
- * byte is copied when it is committed. */
+ * The view is a live one (I7), except in a rare case (reserve_staging): then the commit copies no
+ * byte. */
 #include "queue/object.h"
 #include "view/object.h"
 
@@ -26,9 +26,9 @@ give_up(pb_buf *b)
 
 static const pin_room behind_the_last_byte = {reserve_hole, give_up};
 
-/* Growth never waits for a view (I7).  Where an older view keeps the last page from moving
- * into a run with new ones, the reservation is filled elsewhere, and copied when it is
- * committed; its pages are had now (I3). */
+/* Growth never waits for a view (I7).  When an older view keeps the last page where it is, that
+ * page cannot move into one run with new ones.  Then the caller fills a bytearray, which the commit
+ * copies.  The pages for it are taken now (I3). */
 static PyObject *
 reserve_staging(QueueObject *self, uint64_t n)
 {
@@ -61,7 +61,7 @@ reserve_staging(QueueObject *self, uint64_t n)
 }
 
 /* A writable memoryview of n bytes, one run behind the last byte.  Making the object may run
- * Python code (the collector), which may change the queue: then anew. */
+ * Python code (the collector), which may give the reservation up; then try again. */
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
@@ -77,8 +77,7 @@ reserve_view(QueueObject *self, uint64_t n)
     return view;
 }
 
-/* Bytes that may be reserved of n, with what max_bytes leaves room for; 0 with an
- * exception. */
+/* At most n bytes: as many as max_bytes leaves room for.  0 with an exception. */
 static uint64_t
 clip_to_room(QueueObject *self, uint64_t n)
 {
@@ -95,8 +94,8 @@ const char queue_reserve_doc[] =
     "reserve($self, n, /)\n--\n\n"
     "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
     "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
-    "reservation, clear(), and any put give up the one before; its view is to be let go\n"
-    "then: it still is memory, and where newer bytes came to lie in it, theirs.  O(n).\n\n"
+    "reservation, clear(), and any put give up the one before.  Release its view then: the\n"
+    "memory stays valid, but newer bytes may come to lie in it.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> view = queue.reserve(8)\n"
@@ -127,8 +126,8 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What was reserved for
- * a transfer is its own: nobody has a view of it. */
+/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a transfer has
+ * reserved for itself does not count: nobody has a view of it. */
 static pb_status
 commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
@@ -143,7 +142,7 @@ commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     return pb_queue_commit(&self->q, n);
 }
 
-/* What is to be released, once the lock is given back: the memory was copied. */
+/* The staging memory was copied.  Returns what to release after the unlock, or NULL. */
 static PyObject *
 end_staging_lock_held(QueueObject *self)
 {

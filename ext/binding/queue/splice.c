@@ -1,7 +1,7 @@
 /* queue/splice.c: from one queue to another, under both locks. */
 #include "queue/object.h"
 
-/* Where the last call stopped: who refused, and what. */
+/* How the last call ended: which queue refused, or how many bytes moved. */
 typedef struct {
     pb_status st;
     bool admitted;

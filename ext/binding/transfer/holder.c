@@ -1,4 +1,4 @@
-/* transfer/holder.c: what every object with a tree does the same way. */
+/* transfer/holder.c: slots and methods of every object with a tree. */
 #include "transfer/holder.h"
 
 #include "base/structs.h"
@@ -44,7 +44,7 @@ holder_release(pb_buf *b)
 
 /* ---- stats ---- */
 
-/* What the tree has of its pool.  Unshared trees need no usage. */
+/* What the tree holds of its pool.  If it shares nothing, that is all its frames. */
 static int
 share_of(const pb_buf *b, const pb_tree_stats *use, pb_share *share)
 {
@@ -124,7 +124,7 @@ run_append(run_array *runs, const pb_layout_run *run)
     return 0;
 }
 
-/* All runs of one moment.  Makes no object, so that no Python code runs. */
+/* Collect all runs without making an object: that could run Python code under the lock. */
 static int
 runs_lock_held(const pb_buf *b, run_array *runs)
 {

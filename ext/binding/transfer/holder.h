@@ -1,7 +1,6 @@
-/* transfer/holder.h: what every object with a tree does the same way: PageBuffer, ByteQueue,
- * BytesIO.
+/* transfer/holder.h: slots and methods of every object with a tree: PageBuffer, ByteQueue, BytesIO.
  *
- * `self` is a Holder (pool/object.h), so these are methods and slots of any such type. */
+ * `self` is a Holder (pool/object.h). */
 #ifndef PAGEBUF_TRANSFER_HOLDER_H
 #define PAGEBUF_TRANSFER_HOLDER_H
 
@@ -10,11 +9,12 @@
 int
 holder_traverse(PyObject *self, visitproc visit, void *arg);
 
-/* Give back what the tree holds, when the object goes or begins anew. */
+/* Give back what the tree holds: before the object goes, or begins anew. */
 void
 holder_fini(pb_buf *b);
 
-/* The same when the object goes, and its reference to the pool with it, if it has one yet. */
+/* The same in tp_dealloc, where the reference to the pool goes as well.  There is none yet if tp_new
+ * has failed. */
 void
 holder_release(pb_buf *b);
 

@@ -6,8 +6,8 @@
 
 /* ---- beside everything ---- */
 
-/* A read snapshot is worth its while for a large copy, and cheap where no live view makes it copy
- * pages (I11).  NULL: none is to be had. */
+/* A read snapshot pays for large copies only.  It is cheap as long as no live view makes it copy pages
+ * (I11).  NULL if there is none. */
 static inflight_tree *
 snapshot_for_copy(pb_buf *b, uint64_t n)
 {
@@ -25,7 +25,9 @@ snapshot_for_copy(pb_buf *b, uint64_t n)
     return h;
 }
 
-pb_status
+/* Copy a large range from a read snapshot, without the lock: beside other reads and beside writes,
+ * and never torn.  The lock is held again on return, but others may have changed the buffer. */
+static pb_status
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     inflight_tree *h = snapshot_for_copy(b, n);
@@ -55,7 +57,7 @@ clip_lock_held(const pb_buf *b, uint64_t off, uint64_t n)
     return off >= size ? 0 : pb_min(n, size - off);
 }
 
-/* A bytes object for n bytes; MemoryError where no object can be so large. */
+/* A bytes object for n bytes; MemoryError if none can be so large. */
 static PyObject *
 new_bytes(uint64_t n)
 {
@@ -65,7 +67,7 @@ new_bytes(uint64_t n)
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
 }
 
-/* The object is made outside the lock, so the length may change under it: then anew. */
+/* Make the object outside the lock.  If the length has changed meanwhile, start over. */
 static PyObject *
 read_pages(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -125,7 +127,7 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
 
 /* ---- off the front ---- */
 
-/* Copy n bytes to dst, then drop them; PB_RANGE when there are fewer. */
+/* Copy n bytes to dst, then drop them; PB_RANGE if there are fewer. */
 static pb_status
 take_lock_held(pb_buf *b, void *dst, uint64_t n)
 {

@@ -1,4 +1,4 @@
-/* transfer/source.c: objects that bytes can come from. */
+/* transfer/source.c: convert objects to bytes. */
 #include "transfer/source.h"
 
 #include "range/edit.h"
@@ -25,7 +25,7 @@ source_byte(PyObject *obj, uint8_t *out)
     return 0;
 }
 
-/* A view of an object of our own making; takes the reference, which may be NULL. */
+/* A view of an object that was made here.  Takes the reference, which may be NULL. */
 static int
 view_of(PyObject *made, Py_buffer *view)
 {
@@ -34,8 +34,8 @@ view_of(PyObject *made, Py_buffer *view)
     return result;
 }
 
-/* Memory of the pool is copied: it may be a live view of the very bytes that change.  The copy
- * would be anybody's, so what it is made of is looked at here. */
+/* Copy memory of the pool: it may be a live view of the very bytes that are about to change.  A check
+ * for foreign memory must happen here, as it cannot tell where the bytes of the copy came from. */
 static int
 copy_own_memory(const pb_buf *b, Py_buffer *view)
 {
@@ -82,7 +82,7 @@ collect_byte(PyObject *into, Py_ssize_t used, PyObject *item)
     return 0;
 }
 
-/* What an iterator yields, as a bytearray; NULL with an exception. */
+/* The ints of an iterator as a bytearray; NULL with an exception. */
 static PyObject *
 collect(PyObject *iterator)
 {

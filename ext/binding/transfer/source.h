@@ -1,13 +1,13 @@
-/* transfer/source.h: what bytes can come from, converted before any own state is read (I6). */
+/* transfer/source.h: convert objects to bytes, before reading any own state (I6). */
 #ifndef PAGEBUF_TRANSFER_SOURCE_H
 #define PAGEBUF_TRANSFER_SOURCE_H
 
 #include "base/args.h"
 #include "transfer/transfer.h"
 
-/* The bytes of a bytes-like object, of a PageBuffer, or of an iterable of ints, for as
- * long as `view` is held; release them with arg_release.  They are never memory
- * of the pool of `b`, so they stay as they are while `b` changes.  Runs Python code. */
+/* The bytes of a bytes-like object, of a PageBuffer, or of an iterable of ints; release them with
+ * arg_release.  They never lie in memory of the pool of `b`, so they stay as they are while `b`
+ * changes.  Runs Python code. */
 int
 source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view);
 

@@ -1,4 +1,4 @@
-/* transfer/status.c: what follows an attempt: another one, an exception, or nothing. */
+/* transfer/status.c: what follows an attempt: another one, an exception, or success. */
 #include "transfer/transfer.h"
 
 #include "pool/report.h"
@@ -34,7 +34,7 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
     }
 }
 
-/* Another thread may have reported the damage meanwhile. */
+/* If another thread has reported the damage meanwhile, raise without the details. */
 static void
 raise_corrupt(const pb_buf *b)
 {

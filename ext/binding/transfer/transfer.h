@@ -1,9 +1,8 @@
-/* transfer/transfer.h: bytes between Python and a tree: lock, one core call, unlock, and when the
- * pool is short, have it grown and try again.
+/* transfer/transfer.h: bytes between Python and a tree.
  *
- * Every object of ours that owns a tree begins like a Holder, so that the object around
- * a pb_buf is found by an offset.  Functions return -1 or NULL with an exception set and
- * nothing changed (I3). */
+ * Each function locks, makes one core call and unlocks.  If the pool was short, it lets the pool grow
+ * and tries again.  The tree belongs to a Holder, so its object is found by an offset.  Functions
+ * return -1 or NULL with an exception set and nothing changed (I3). */
 #ifndef PAGEBUF_TRANSFER_TRANSFER_H
 #define PAGEBUF_TRANSFER_TRANSFER_H
 
@@ -12,21 +11,21 @@
 
 /* ---- transfer/status.c ---- */
 
-/* The exception for a refusal, for bytes [off, off + n) of a buffer. */
+/* Raise the exception for a refusal, for bytes [off, off + n) of a buffer. */
 void
 raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
-/* After an attempt that was refused, or with events pending; no lock is held, as Python code runs.
- * [off, off + n) is what was asked for.
+/* What to do after an attempt at [off, off + n) that the core refused, or that left events pending.
+ * Runs Python code, so no lock may be held.
  *     1   the pool has grown: try again
- *     0   done: the events are reported
+ *     0   done, and the events are reported
  *    -1   an exception: the refusal, or damage that the attempt found
- * A call that `acquires` has got something that must not be lost: so damage waits for the next
+ * A call that `acquires` has got something that must not be lost, so damage waits for the next
  * call. */
 int
 transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires);
 
-/* Try again?  *st becomes PB_CORRUPT where a call that is done found damage. */
+/* Try again?  If a call was done but found damage, *st becomes PB_CORRUPT. */
 static inline bool
 transfer_retry_if(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
 {
@@ -51,8 +50,7 @@ transfer_acquire_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
     return transfer_retry_if(b, st, off, n, true);
 }
 
-/* May memory of the caller's be filled with the buffer's bytes (pb_buf_may_use)?  -1 with an
- * exception. */
+/* May a copy use this memory of the caller (pb_buf_may_use)?  -1 with an exception. */
 int
 transfer_may_use(const pb_buf *b, const void *mem, uint64_t n);
 
@@ -70,16 +68,13 @@ transfer_extend(pb_buf *b, const void *src, uint64_t n);
 
 int
 transfer_truncate(pb_buf *b, uint64_t size);
+
+/* A core call that changes [off, off + n), whatever it does there. */
 int
-transfer_punch(pb_buf *b, uint64_t off, uint64_t n);
+transfer_change(pb_buf *b, pb_status change(pb_buf *, uint64_t, uint64_t), uint64_t off,
+                uint64_t n);
 
 /* ---- transfer/read.c ---- */
-
-/* As copy_out_lock_held, but a large copy is made from a read snapshot, the lock dropped:
- * beside other reads and beside writes, never torn.  The lock is held again on return;
- * meanwhile others may have changed the buffer. */
-pb_status
-copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
 /* Bytes [off, off + n), clipped to the end; a new bytes object. */
 PyObject *
@@ -89,13 +84,13 @@ transfer_read(pb_buf *b, uint64_t off, uint64_t n);
 int
 transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got);
 
-/* Take n bytes off the front as a bytes object; IndexError when there are fewer. */
+/* Take n bytes off the front as a bytes object; IndexError if there are fewer. */
 PyObject *
 transfer_take(pb_buf *b, uint64_t n);
 
 /* ---- the hot ways ---- */
 
-/* The common case of an append, whole: exact bytes that fit the remembered tail page. */
+/* The common append: bytes that fit the remembered tail page.  false: nothing has changed. */
 static inline bool
 transfer_extend_fast(pb_buf *b, PyObject *data)
 {

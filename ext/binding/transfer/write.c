@@ -1,9 +1,9 @@
-/* transfer/write.c: bytes into a tree, and away. */
+/* transfer/write.c: bytes into a tree, and other changes of its length. */
 #include "transfer/transfer.h"
 
 /* ---- in ---- */
 
-/* So much that it is copied without the GIL. */
+/* Copies without the GIL. */
 PB_NOINLINE static pb_status
 write_large(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
@@ -55,7 +55,7 @@ transfer_extend(pb_buf *b, const void *src, uint64_t n)
     return st == PB_OK ? 0 : -1;
 }
 
-/* ---- away ---- */
+/* ---- other changes ---- */
 
 int
 transfer_truncate(pb_buf *b, uint64_t size)
@@ -70,12 +70,13 @@ transfer_truncate(pb_buf *b, uint64_t size)
 }
 
 int
-transfer_punch(pb_buf *b, uint64_t off, uint64_t n)
+transfer_change(pb_buf *b, pb_status change(pb_buf *, uint64_t, uint64_t), uint64_t off,
+                uint64_t n)
 {
     pb_status st;
     do {
         buffer_lock(b);
-        st = pb_buf_punch(b, off, n);
+        st = change(b, off, n);
         buffer_unlock(b);
     } while (transfer_again(b, &st, off, n));
     return st == PB_OK ? 0 : -1;

@@ -1,29 +1,29 @@
 /* view/export.c: the buffer protocol of a holder.
  *
- * A request to write, and a full request as memoryview() makes it, gets the live view of
- * everything.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that do
- * not change under it, and leaves the tree alone. */
+ * A request for writing gets a live view of everything, and so does a full request, which
+ * memoryview() makes.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that never
+ * change, and leaves the tree alone. */
 #include "view/object.h"
 
 #include "pool/trace.h"
 
-/* Up to so many bytes a plain request gets a copy: cheaper than sharing the tree. */
+/* Up to so many bytes a copy is cheaper than a read snapshot. */
 #define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
 
-/* What an export keeps, in view->internal. */
+/* What an export keeps, in view->internal: one of a copy, a read snapshot and a live pin. */
 typedef struct {
-    PyObject *copy; /* a bytes object, or */
-    bool held;      /* a read snapshot of the tree, or */
-    bool pinned;    /* a live pin */
+    PyObject *copy; /* a bytes object */
+    bool held;      /* there is a snapshot */
+    bool pinned;    /* there is a pin */
     bool writable;
-    PoolObject *pool; /* of snapshot or pin: __init__ may give the object another one */
+    PoolObject *pool; /* a reference: __init__ may move the object to another pool */
     pool_export listed;
     handed_out seen;
     pb_pin pin;
     pb_buf snapshot;
 } export;
 
-/* The length is read, then pinned: where another thread cut the buffer between, anew. */
+/* Read the length, then pin it.  If another thread cuts the buffer in between, start over. */
 static int
 export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
@@ -57,29 +57,14 @@ export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
     return 0;
 }
 
-static pb_status
-snapshot_lock_held(pb_buf *b, export *e)
-{
-    pb_buf_init(&e->snapshot, b->pool, PB_MAX_LEVELS);
-    e->snapshot.root.frozen = PB_FROZEN_INTERNAL;
-    pb_status st = pb_buf_read_snapshot(&e->snapshot, b);
-    if (st == PB_OK) {
-        e->pool = (PoolObject *)Py_NewRef(pool_object(b));
-        e->held = true;
-    }
-    else {
-        pb_buf_fini(&e->snapshot);
-    }
-    return st;
-}
-
 static int
 export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
     pb_status st;
     do {
         buffer_lock(b);
-        st = snapshot_lock_held(b, e);
+        st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
+        e->held = st == PB_OK;
         buffer_unlock(b);
     } while (transfer_acquire_again(b, &st, 0, b->root.size));
     if (st != PB_OK) {
@@ -135,7 +120,7 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
-        if (e->pool) { /* it is memory of the pool */
+        if (e->pool) { /* not a copy: memory of the pool */
             hand_out(&e->seen, state_of_buf(b), address, n);
             pool_add_export(e->pool, &e->listed, b);
         }

@@ -4,9 +4,11 @@
  *                                        -> Stable (a tree that shares the frames)
  *                                        -> bytes  (zeros, or a copy)
  *
- * None of them holds the buffer: views pin pages, never the buffer (I7).  The collector sees
- * the way from a view to its pool, since an object that holds the view may be what the pool
- * calls on_pressure.  They never change, so clearing is left to what does. */
+ * None of them keeps the buffer: views pin pages, never the buffer (I7).  The collector must see the
+ * way from a view to its pool, since a callback of on_pressure may hold the view.  They have no
+ * tp_clear, as they never change: some other object in the cycle has one.
+ *
+ * Live and Stable look alike, but differ in what they keep and how they give it back. */
 #include "view/object.h"
 
 #include "pool/trace.h"
@@ -73,8 +75,7 @@ PyType_Spec run_spec = {
     .slots = run_slots,
 };
 
-/* A memoryview of [address, address + n), kept alive by `owner`, whose reference is
- * taken. */
+/* A memoryview of [address, address + n).  Takes the reference to `owner`, which keeps the memory. */
 static PyObject *
 run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
 {
@@ -174,7 +175,7 @@ views_live(pb_buf *b, uint64_t off, uint64_t n)
         bool inside = off <= b->root.size && n <= b->root.size - off;
         uint64_t len = inside ? pb_buf_stretch(b, off, n).n : 0;
         buffer_unlock(b);
-        if (!inside) { /* cut meanwhile: the pool runs Python code */
+        if (!inside) { /* growing the pool runs Python code, which may cut the buffer */
             raise_status(b, PB_RANGE, off, n);
             Py_CLEAR(list);
             break;
@@ -227,23 +228,8 @@ PyType_Spec stable_spec = {
     .slots = stable_slots,
 };
 
-static pb_status
-share_lock_held(StableObject *stable, pb_buf *b)
-{
-    pb_buf_init(&stable->b, b->pool, PB_MAX_LEVELS);
-    stable->b.root.frozen = PB_FROZEN_INTERNAL;
-    pb_status st = pb_buf_share(&stable->b, b);
-    if (st == PB_OK) {
-        stable->pool = (PoolObject *)Py_NewRef(pool_object(b));
-    }
-    else {
-        pb_buf_fini(&stable->b);
-    }
-    return st;
-}
-
-/* What the buffer holds now, shared; [off, off + n) lies in it, or IndexError: growing the
- * pool runs Python code, which may have cut the buffer. */
+/* An object that shares what the buffer holds now.  IndexError if [off, off + n) does not lie in it:
+ * growing the pool runs Python code, which may have cut the buffer. */
 static StableObject *
 stable_new(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -255,7 +241,7 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
     stable->pool = NULL;
     do {
         buffer_lock(b);
-        st = share_lock_held(stable, b);
+        st = view_hold_lock_held(&stable->b, b, pb_buf_share, &stable->pool);
         buffer_unlock(b);
     } while (transfer_acquire_again(b, &st, 0, b->root.size));
     if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
@@ -271,7 +257,7 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
     return stable;
 }
 
-/* A memoryview of a copy. */
+/* A memoryview of a copy of [off, off + n). */
 static PyObject *
 view_copy(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -308,7 +294,7 @@ view_stable(pb_buf *b, uint64_t off, uint64_t n)
 
 #define ZEROS ((Py_ssize_t)1 << 16)
 
-/* The shared run of zeros that holes are shown as: a new reference. */
+/* The one run of zeros that stands for every hole: a new reference. */
 static PyObject *
 zeros(module_state *state)
 {

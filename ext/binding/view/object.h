@@ -1,4 +1,4 @@
-/* view/object.h: memory that is handed out: live views, stable views, the buffer protocol. */
+/* view/object.h: live views, stable views, and the buffer protocol. */
 #ifndef PAGEBUF_VIEW_OBJECT_H
 #define PAGEBUF_VIEW_OBJECT_H
 
@@ -7,9 +7,10 @@
 
 extern PyType_Spec run_spec, live_spec, stable_spec;
 
-/* Memory of pages that is handed out, in the map while there are debug pools. */
+/* Memory of pages that a view shows.  Debug pools want to know it, so it is in the map while there
+ * are such pools. */
 typedef struct {
-    pb_map *map; /* NULL: it is not there */
+    pb_map *map; /* NULL: not in the map */
     pb_interval extent;
 } handed_out;
 
@@ -35,38 +36,37 @@ handed_back(handed_out *h)
 PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);
 
-/* What makes room for a view, under the lock that it is pinned under: a refusal changes nothing
- * (I3).  `begin` says where the room is, `undo` takes it away when the pin is not to be had. */
+/* Makes room for a view, under the same lock as the pin, so that a refusal changes nothing (I3).
+ * `begin` says where the room is; `undo` takes it away if there is no pin. */
 typedef struct {
     pb_status (*begin)(pb_buf *b, uint64_t n, uint64_t *off);
     void (*undo)(pb_buf *b);
 } pin_room;
 
-/* The same of n > 0 bytes in room that is made for them. */
+/* A live view of n > 0 bytes in new room. */
 PyObject *
 view_live_in(pb_buf *b, uint64_t n, const pin_room *room);
 
-/* A stable view of the same: a read-only memoryview, contiguous.  A copy where the pages
- * are scattered. */
+/* A stable view of [off, off + n): a contiguous read-only memoryview, of a copy if the pages are
+ * scattered. */
 PyObject *
 view_stable(pb_buf *b, uint64_t off, uint64_t n);
 
-/* One memoryview per run, holes as slices of zeros: a list.  Live ones have no holes. */
+/* A list of memoryviews, one per run.  Stable ones show holes as slices of zeros; live ones make
+ * pages of them. */
 PyObject *
 views_stable(pb_buf *b, uint64_t off, uint64_t n);
 PyObject *
 views_live(pb_buf *b, uint64_t off, uint64_t n);
 
-/* The buffer protocol of an object that is a Holder.  Read-only requests of the plain
- * kind are stable, all others are live. */
+/* The buffer protocol of an object that is a Holder (view/export.c). */
 int
 holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* What to pin: [off, off + n), or n bytes in room that is made; and where what was had goes.
- * By the time that the lock is had, another thread's __init__ may have given the object another
- * pool: so whose pin it is comes back with it. */
+/* What to pin: [off, off + n), or n bytes in new room.  `pool` tells whose pin it is: before the lock
+ * is held, __init__ may move the object to another pool. */
 typedef struct {
     const pin_room *room; /* may be NULL */
     uint64_t off, n;
@@ -75,15 +75,21 @@ typedef struct {
     PoolObject *pool; /* out, a reference */
 } pinning;
 
-/* Pin it, growing the pool as needed.  -1 with an exception: then nothing has changed. */
+/* Pin it, and let the pool grow if needed.  -1 with an exception and nothing changed. */
 int
 view_pin_in(pb_buf *b, pinning *p);
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
-/* The pin is given back.  With a GIL that guards the pin list; a view does not know its buffer,
- * so without one something else will have to (docs/threading.md). */
+/* Give the pin back.  The GIL guards the pin list.  Without a GIL something else must: a view does not
+ * know its buffer (docs/threading.md). */
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
+
+/* Begin `copy`, a tree inside the library, with what `b` holds: `how` is pb_buf_share or
+ * pb_buf_read_snapshot.  *pool becomes a reference to its pool.  The lock of `b` is held. */
+pb_status
+view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
+                    PoolObject **pool);
 
 #endif

@@ -1,4 +1,4 @@
-/* view/pin.c: pins on behalf of views. */
+/* view/pin.c: what views keep: pins, and trees inside the library. */
 #include "view/object.h"
 
 static pb_status
@@ -8,19 +8,19 @@ pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
         return PB_FROZEN;
     }
     if (p->off > b->root.size || p->n > b->root.size - p->off) {
-        return PB_RANGE; /* cut meanwhile, by another thread */
+        return PB_RANGE; /* another thread has cut the buffer meanwhile */
     }
     if (pb_buf_is_inline(b) || b->pins == NULL) {
         pb_status st = pb_buf_open_pins(b, *pins);
         if (st != PB_OK) {
             return st;
         }
-        *pins = NULL; /* it is the buffer's now */
+        *pins = NULL; /* now it belongs to the buffer */
     }
     return pb_buf_pin(b, p->off, p->n, p->pin, &p->address);
 }
 
-/* What was a tiny buffer is one again. */
+/* Demote to inline, and take back an empty pin list. */
 static void
 back_inline(pb_buf *b, pb_pin_list **pins)
 {
@@ -54,9 +54,9 @@ pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
     return st;
 }
 
-/* A view changes nothing, as the plain text has it; what it takes is a run. */
+/* The usual message for PB_PINNED says that a change is forbidden; but a view changes nothing. */
 static void
-say_what_is_in_the_way(const pinning *p)
+raise_no_run(const pinning *p)
 {
     PyErr_Format(
         PyExc_BufferError,
@@ -71,31 +71,47 @@ has_pins(const pb_buf *b)
     return !pb_buf_is_inline(b) && b->pins;
 }
 
+/* A pin list for a buffer that has none.  -1 with an exception. */
+static int
+provide_pins(const pb_buf *b, pb_pin_list **pins)
+{
+    if (!has_pins(b) && *pins == NULL) {
+        *pins = PyMem_Calloc(1, sizeof **pins);
+        if (*pins == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* One attempt.  false: the buffer has begun anew meanwhile, and needs a list after all. */
+static bool
+pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
+{
+    buffer_lock(b);
+    bool ready = has_pins(b) || *pins;
+    *st = ready ? pin_lock_held(b, p, pins) : PB_OK;
+    if (ready && *st == PB_OK) {
+        p->pool = (PoolObject *)Py_NewRef(pool_object(b));
+    }
+    buffer_unlock(b);
+    return ready;
+}
+
 int
 view_pin_in(pb_buf *b, pinning *p)
 {
     pb_pin_list *pins = NULL;
     pb_status st = PB_OK;
-    bool ready;
     do {
-        if (!has_pins(b) && pins == NULL) {
-            pins = PyMem_Calloc(1, sizeof *pins);
-            if (pins == NULL) {
-                PyErr_NoMemory();
-                return -1;
-            }
+        if (provide_pins(b, &pins) < 0) {
+            return -1;
         }
-        buffer_lock(b);
-        ready = has_pins(b) || pins; /* unless it began anew meanwhile */
-        st = ready ? pin_lock_held(b, p, &pins) : PB_OK;
-        if (ready && st == PB_OK) {
-            p->pool = (PoolObject *)Py_NewRef(pool_object(b));
-        }
-        buffer_unlock(b);
-    } while (!ready || transfer_acquire_again(b, &st, p->off, p->n));
+    } while (!pin_once(b, p, &pins, &st) || transfer_acquire_again(b, &st, p->off, p->n));
     PyMem_Free(pins);
     if (st == PB_PINNED) {
-        say_what_is_in_the_way(p);
+        raise_no_run(p);
     }
     return st == PB_OK ? 0 : -1;
 }
@@ -106,7 +122,7 @@ view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     pinning p = {.off = off, .n = n, .pin = pin};
     int result = view_pin_in(b, &p);
     *address = p.address;
-    Py_XDECREF(p.pool); /* the object keeps it: files begin anew without exports only */
+    Py_XDECREF(p.pool); /* the file keeps it: with exports it cannot begin anew */
     return result;
 }
 
@@ -116,4 +132,20 @@ view_unpin(PoolObject *pool, pb_pin *pin)
     if (pin->count) {
         pb_pin_release(&pool->pool, pin);
     }
+}
+
+pb_status
+view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
+                    PoolObject **pool)
+{
+    pb_buf_init(copy, b->pool, PB_MAX_LEVELS);
+    copy->root.frozen = PB_FROZEN_INTERNAL;
+    pb_status st = how(copy, b);
+    if (st == PB_OK) {
+        *pool = (PoolObject *)Py_NewRef(pool_object(b));
+    }
+    else {
+        pb_buf_fini(copy);
+    }
+    return st;
 }

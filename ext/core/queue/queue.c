@@ -15,7 +15,7 @@ pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overfl
 
 /* ---- frames for a later drop ---- */
 
-/* Reserve n frames: *secured is what there is to give back. */
+/* Reserve n frames; *secured is how many there are to give back. */
 static pb_status
 secure(pb_queue *q, uint64_t n, uint64_t *secured)
 {
@@ -32,8 +32,8 @@ give_back(pb_queue *q, uint64_t secured)
     }
 }
 
-/* The most frames that a drop takes.  What is dropped lies before everything that stays, so
- * that of shared nodes only those on the way to the first page that stays are copied. */
+/* The most frames that a drop takes.  What is dropped lies before everything that stays.  So
+ * the only shared nodes to copy are those on the way to the first page that stays. */
 static uint64_t
 need_to_drop(const pb_queue *q)
 {
@@ -48,15 +48,15 @@ excess(const pb_queue *q, uint64_t n)
     return q->overflow == PB_DROP_OLDEST && len > q->max_bytes ? len - q->max_bytes : 0;
 }
 
-/* Before n bytes are let in: what it may take to push out others for them. */
+/* Before n bytes come in: reserve what it may take to push out others for them. */
 static pb_status
 secure_push(pb_queue *q, uint64_t n, uint64_t *secured)
 {
     return secure(q, excess(q, n) ? need_to_drop(q) : 0, secured);
 }
 
-/* The end of letting bytes in, which went as `st` says: push out what is too many.  That cannot
- * fail any more: it was secured. */
+/* After bytes came in, or did not (`st`): give back what was secured, and push out what is too
+ * many.  The frames for that are there. */
 static pb_status
 push_out(pb_queue *q, pb_status st, uint64_t secured)
 {
@@ -225,8 +225,8 @@ pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
     return st;
 }
 
-/* What was not filled lies in pages of this tree alone, and so do the nodes above them: giving
- * it up takes no frames. */
+/* Giving up what was not filled takes no frames: its pages are this tree's alone, and so are the
+ * nodes above them. */
 void
 pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
 {
@@ -235,7 +235,7 @@ pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
 
 /* ---- from another queue ---- */
 
-/* Pages that went over whole have one name again, and nothing else was shared. */
+/* Pages that moved whole are named once again, and nothing else was shared. */
 static void
 mark_unshared(pb_buf *b)
 {
@@ -245,8 +245,8 @@ mark_unshared(pb_buf *b)
     }
 }
 
-/* All that can be refused on this side.  Pages of a tree that shares may come in, below nodes
- * that are shared: the tree may be taller by then. */
+/* Everything on this side that can be refused.  Where trees share, what comes in may hang below
+ * shared nodes, and the tree may be taller afterwards: so frames for the tallest are secured. */
 static pb_status
 begin_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_paste *p, uint64_t *secured)
 {
@@ -298,8 +298,8 @@ pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
 
 /* ---- looking ---- */
 
-/* A short separator in bytes that lie in one piece: memchr for its first byte is as fast
- * as memory goes, and asks for little. */
+/* A short separator in bytes that lie in one piece: memchr finds its first byte at the speed of
+ * memory, and needs no preparation. */
 static const uint8_t *
 find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
 {

@@ -15,7 +15,7 @@
  *    out   ready | copy_out or pieces, then drop
  * Only queue.c knows where in the tree they lie.  So a queue may later keep some of its bytes
  * elsewhere, and nobody has to be changed for it.  tests/house/test_queue_seam.py reads the
- * binding and names who goes round them.
+ * binding's sources and fails where one goes round them.
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3), except that an older reservation
@@ -35,8 +35,8 @@ typedef enum {
 
 typedef struct {
     pb_buf b;             /* the tree; others only lock it, view it and end it */
-    uint64_t fast;        /* puts that make the tree no longer than this need no thought:
-                           * max_bytes, or 0 while something is reserved */
+    uint64_t fast;        /* a put that makes the tree no longer than this needs no further
+                           * question: max_bytes, or 0 while something is reserved */
     uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
     uint64_t max_bytes;
     uint64_t out;      /* taken */
@@ -82,7 +82,7 @@ pb_queue_in(const pb_queue *q)
 
 /* ---- in ---- */
 
-/* How many bytes may come in at once: no more are admitted to a put. */
+/* How many bytes a put may have at most. */
 static inline uint64_t
 pb_queue_room(const pb_queue *q)
 {
