@@ -13,7 +13,7 @@ typedef struct {
     PyObject *weakrefs;
 } BytesIOObject;
 
-_Static_assert(sizeof(BytesIOObject) <= 192,
+_Static_assert(sizeof(BytesIOObject) <= HEADER_BYTES + 176 + LOCK_BYTES,
                "50 000 of them in the memory of io.BytesIO's");
 
 /* ---- file/bytesio.c ---- */

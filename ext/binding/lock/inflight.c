@@ -85,7 +85,7 @@ finish_copy(copy_gate *gate)
     if (job->reserved) {
         pb_pool_unreserve(b->pool, job->reserved);
     }
-    b->root.lock = 0;
+    buffer_free_lock(b);
 }
 
 /* Nobody can release a lock that a thread of the parent holds.  Abandon it; a gate makes another one

@@ -58,16 +58,22 @@ locks_end(module_state *state);
 
 #ifdef Py_GIL_DISABLED
 
+static inline PyMutex *
+mutex_of(pb_buf *b)
+{
+    return (PyMutex *)&b->word.lock;
+}
+
 static inline void
 buffer_lock(pb_buf *b)
 {
-    PyMutex_Lock((PyMutex *)&b->root.lock);
+    PyMutex_Lock(mutex_of(b));
 }
 
 static inline void
 buffer_unlock(pb_buf *b)
 {
-    PyMutex_Unlock((PyMutex *)&b->root.lock);
+    PyMutex_Unlock(mutex_of(b));
 }
 
 #else
@@ -91,6 +97,17 @@ buffer_unlock(pb_buf *b)
 }
 
 #endif
+
+/* In the child of a fork: whoever had the lock is gone. */
+static inline void
+buffer_free_lock(pb_buf *b)
+{
+#ifdef Py_GIL_DISABLED
+    *mutex_of(b) = (PyMutex){0};
+#else
+    b->root.lock = 0;
+#endif
+}
 
 /* Lock two buffers, which may be the same one, in the order of their addresses. */
 static inline void

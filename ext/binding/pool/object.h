@@ -37,6 +37,11 @@ typedef struct PoolObject {
     PyObject *spare[SPARE_FILES]; /* memory of BytesIO objects that are gone */
 } PoolObject;
 
+/* For asserts on the sizes of objects.  Without a GIL the header is longer, and the lock of a
+ * buffer has a word of its own. */
+#define HEADER_BYTES sizeof(PyObject)
+#define LOCK_BYTES (PB_LOCKS ? sizeof(uint64_t) : 0)
+
 /* Every object with a tree begins like this, and keeps a reference to the PoolObject around
  * b.pool. */
 typedef struct {

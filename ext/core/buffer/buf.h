@@ -27,9 +27,20 @@
 #include "tree/extent.h"
 #include "view/pins.h"
 
+#if PB_LOCKS
+/* What other threads look at while one has the lock.  A word of its own: compilers load the whole
+ * word around a byte that they are asked for. */
+typedef struct {
+    _Alignas(8) uint8_t lock;
+} pb_shared_word;
+#endif
+
 typedef struct pb_buf {
     pb_pool *pool;
     uint8_t *tail;
+#if PB_LOCKS
+    pb_shared_word word;
+#endif
     pb_root
         root; /* tail_room: how many bytes fit at the tail; lock: the binding's; frozen: a
                    * snapshot, which never changes; readers: buffer/share.h */

@@ -39,7 +39,7 @@ typedef struct {
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
     /* bytes that would be padding serve the holder (buffer/buf.h), so that a tiny buffer fits
      * its object */
-    uint8_t lock;
+    uint8_t lock; /* not used where threads may meet (pb_shared_word) */
     uint16_t tail_room;
     uint8_t frozen;
     uint8_t readers;
