@@ -89,7 +89,7 @@ const char buffer_apply_doc[] = PyDoc_STR(
 PyObject *
 buffer_apply(BufferObject *self, PyObject *arg)
 {
-    if (self->b.root.frozen) {
+    if (pb_buf_frozen(&self->b)) {
         raise_status(&self->b, PB_FROZEN, 0, 0);
         return NULL;
     }

@@ -35,7 +35,7 @@ get_pool(BufferObject *self, void *closure)
 static PyObject *
 get_frozen(BufferObject *self, void *closure)
 {
-    return PyBool_FromLong(self->b.root.frozen);
+    return PyBool_FromLong(pb_buf_frozen(&self->b));
 }
 
 static PyObject *

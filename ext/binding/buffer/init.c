@@ -74,7 +74,7 @@ begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
     buffer_lock(&self->b);
     PoolObject *old = pool_object(&self->b);
     holder_fini(&self->b);
-    pb_buf_begin_anew(&self->b, from->pool, from->root.max_levels);
+    pb_buf_begin_anew(&self->b, from->pool, pb_buf_max_levels(from));
     pb_buf_adopt(&self->b, from);
     buffer_unlock(&self->b);
     trace_replace(since, from, &self->b);
@@ -89,7 +89,7 @@ buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
     if (parse_make(self, args, kwargs, &made) < 0) {
         return -1;
     }
-    if (self->b.root.frozen) {
+    if (pb_buf_frozen(&self->b)) {
         raise_status(&self->b, PB_FROZEN, 0, 0);
         return -1;
     }

@@ -35,7 +35,7 @@ parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwa
         return -1;
     }
     out->size = out->size == UINT64_MAX ? len - out->off : out->size;
-    out->writable = out->writable && !self->b.root.frozen;
+    out->writable = out->writable && !pb_buf_frozen(&self->b);
     return 0;
 }
 
@@ -103,7 +103,7 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
     bool moved;
     do {
         Py_XDECREF(copy);
-        copy = buffer_new(type, pool_object(b), b->root.max_levels);
+        copy = buffer_new(type, pool_object(b), pb_buf_max_levels(b));
         if (copy == NULL || buffer_set_name(copy, buffer_name(self)) < 0) {
             Py_XDECREF(copy);
             return NULL;
@@ -117,7 +117,7 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
         Py_DECREF(copy);
         return NULL;
     }
-    copy->b.root.frozen = frozen;
+    pb_buf_freeze(&copy->b, frozen);
     pb_buf_remember_tail(&copy->b);
     return copy;
 }
@@ -268,7 +268,7 @@ const char buffer_open_doc[] =
 PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    const char *mode = self->b.root.frozen ? "rb" : "r+b";
+    const char *mode = pb_buf_frozen(&self->b) ? "rb" : "r+b";
     if (check_nargs("open", nargs, 0, 1) < 0 ||
         (nargs && args[0] != Py_None && (mode = PyUnicode_AsUTF8(args[0])) == NULL)) {
         return NULL;

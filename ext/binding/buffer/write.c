@@ -165,7 +165,7 @@ PyObject *
 buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     buffer_lock(&self->b);
-    bool frozen = self->b.root.frozen;
+    bool frozen = pb_buf_frozen(&self->b);
     if (!frozen) {
         pb_buf_clear(&self->b);
     }

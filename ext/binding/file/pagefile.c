@@ -100,7 +100,7 @@ refuse_existing(void)
 static int
 prepare_buffer(pb_buf *b, char kind, bool writable)
 {
-    if (writable && b->root.frozen) {
+    if (writable && pb_buf_frozen(b)) {
         PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
         return -1;
     }

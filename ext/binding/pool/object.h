@@ -60,7 +60,8 @@ holder_of(const pb_buf *b)
 static inline PyObject *
 object_around(const pb_buf *b)
 {
-    bool around = b && b->root.frozen != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
+    bool around =
+        b && pb_buf_frozen(b) != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
     return around ? holder_of(b) : NULL;
 }
 

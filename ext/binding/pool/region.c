@@ -48,7 +48,7 @@ static bool
 is_writable(const finding *f)
 {
     const pb_row *row = f->region->table + (f->frame - f->region->first);
-    bool frozen = f->owner.tree && f->owner.tree->root.frozen;
+    bool frozen = f->owner.tree && pb_buf_frozen(f->owner.tree);
     return is_payload(f->kind) && pb_guard_of(f->region->pool, f->frame) == PB_OPEN &&
            row->held.count <= 1 && !f->owner.shared && !frozen;
 }

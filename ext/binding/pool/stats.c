@@ -66,7 +66,7 @@ kind_of(module_state *state, const pb_buf *b, PyObject *obj)
         return "view";
     }
     if (PyObject_TypeCheck(obj, state->buffer_type)) {
-        return b->root.frozen ? "snapshot" : "PageBuffer";
+        return pb_buf_frozen(b) ? "snapshot" : "PageBuffer";
     }
     return PyObject_TypeCheck(obj, state->queue_type) ? "ByteQueue" : "BytesIO";
 }

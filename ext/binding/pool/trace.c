@@ -48,14 +48,14 @@ short_name(const PyTypeObject *type)
 static void
 label_of(const pb_buf *b, char *out, size_t size)
 {
-    if (b == NULL || b->root.frozen == PB_FROZEN_INTERNAL) {
+    if (b == NULL || pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
         PyOS_snprintf(out, size, "a view");
         return;
     }
     PyObject *obj = holder_of(b);
     PyObject *name = state_of_buf(b)->name_of(obj);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* name_check has made it */
-    const char *type = b->root.frozen ? "snapshot" : short_name(Py_TYPE(obj));
+    const char *type = pb_buf_frozen(b) ? "snapshot" : short_name(Py_TYPE(obj));
     if (text) {
         PyOS_snprintf(out, size, "%s '%s'", type, text);
     }

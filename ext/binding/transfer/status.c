@@ -13,7 +13,7 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
                      "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
                      "(max_levels=%d)",
                      (unsigned long long)n, (unsigned long long)off,
-                     (unsigned long long)pb_buf_capacity(b), (int)b->root.max_levels);
+                     (unsigned long long)pb_buf_capacity(b), (int)pb_buf_max_levels(b));
         break;
     case PB_LIMIT:
         raise_limit(b->pool->root);

@@ -99,7 +99,7 @@ transfer_extend_fast(pb_buf *b, PyObject *data)
     }
     uint64_t n = (uint64_t)PyBytes_GET_SIZE(data);
     buffer_lock(b);
-    bool fits = PB_LIKELY(n - 1 < b->root.tail_room); /* not for n == 0 */
+    bool fits = PB_LIKELY(n - 1 < pb_buf_tail_room(b)); /* not for n == 0 */
     if (fits) {
         (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
     }

@@ -100,7 +100,7 @@ static int
 export_fill(pb_buf *b, export *e, int flags, uint8_t **address, uint64_t *n)
 {
     bool live = (flags & PyBUF_WRITABLE) || (flags & PyBUF_INDIRECT) == PyBUF_INDIRECT;
-    if (live && !b->root.frozen) {
+    if (live && !pb_buf_frozen(b)) {
         return export_live(b, e, address, n);
     }
     return transfer_size(b) <= COPY_PLAIN ? export_copy(b, e, address, n)

@@ -4,7 +4,7 @@
 static pb_status
 pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
-    if (b->root.frozen) {
+    if (pb_buf_frozen(b)) {
         return PB_FROZEN;
     }
     if (p->off > b->root.size || p->n > b->root.size - p->off) {
@@ -139,7 +139,7 @@ view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
                     PoolObject **pool)
 {
     pb_buf_init(copy, b->pool, PB_MAX_LEVELS);
-    copy->root.frozen = PB_FROZEN_INTERNAL;
+    pb_buf_freeze(copy, PB_FROZEN_INTERNAL);
     pb_status st = how(copy, b);
     if (st == PB_OK) {
         *pool = (PoolObject *)Py_NewRef(pool_object(b));

@@ -41,9 +41,7 @@ typedef struct pb_buf {
 #if PB_LOCKS
     pb_shared_word word;
 #endif
-    pb_root
-        root; /* tail_room: how many bytes fit at the tail; lock: the binding's; frozen: a
-                   * snapshot, which never changes; readers: buffer/share.h */
+    pb_root root; /* and in its padding what the accessors below are about */
     pb_entry *leaf_r, *leaf_w;
     uint64_t leaf_r_first, leaf_w_first; /* page of their first entry */
     uint8_t *head;
@@ -90,6 +88,43 @@ pb_buf_bias(const pb_buf *b)
 {
     return pb_buf_is_inline(b) ? 0 : b->root.bias;
 }
+
+/* ---- what the root keeps for the holder: asked for and set here, so that it may lie elsewhere ---- */
+
+/* 0, or why the buffer never changes: PB_FROZEN_SNAPSHOT, PB_FROZEN_INTERNAL. */
+static inline uint8_t
+pb_buf_frozen(const pb_buf *b)
+{
+    return b->root.frozen;
+}
+
+static inline void
+pb_buf_freeze(pb_buf *b, uint8_t how)
+{
+    b->root.frozen = how;
+}
+
+/* How many bytes fit behind the last one, at b->tail, without another look. */
+static inline uint64_t
+pb_buf_tail_room(const pb_buf *b)
+{
+    return b->root.tail_room;
+}
+
+/* The next append takes the long way. */
+static inline void
+pb_buf_forget_tail(pb_buf *b)
+{
+    b->root.tail_room = 0;
+}
+
+static inline unsigned
+pb_buf_max_levels(const pb_buf *b)
+{
+    return b->root.max_levels;
+}
+
+/* ---- life ---- */
 
 /* An empty buffer on a pool, which must outlive it.  Cannot fail. */
 void

@@ -165,8 +165,8 @@ check_inline(const checker *c)
         return broken(c, "inline bytes past their room", 0, 0);
     }
     uint64_t room = b->pool->debug ? 0 : PB_INLINE - b->root.size;
-    if (!b->root.frozen &&
-        (b->tail != pb_buf_inline(b) + b->root.size || b->root.tail_room != room)) {
+    if (!pb_buf_frozen(b) &&
+        (b->tail != pb_buf_inline(b) + b->root.size || pb_buf_tail_room(b) != room)) {
         return broken(c, "a stale tail is remembered", 0, 0);
     }
     const uint8_t *past = pb_buf_inline(b) + PB_INLINE;

@@ -293,7 +293,7 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
 {
     uint64_t end;
     *p = (pb_paste){to, from, off, from_off, n, false, false, 0};
-    if (to->root.frozen == PB_FROZEN_SNAPSHOT) {
+    if (pb_buf_frozen(to) == PB_FROZEN_SNAPSHOT) {
         return PB_FROZEN;
     }
     if (n == 0) {
@@ -356,7 +356,7 @@ pb_buf_mark_shared(pb_buf *b)
 {
     b->root.shared = PB_SHARED_FOR_GOOD;
     b->leaf_w = NULL;
-    b->root.tail_room = 0;
+    pb_buf_forget_tail(b);
     if (b->pins) {
         b->pins->run_count = 0;
     }
@@ -369,7 +369,7 @@ pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_
     pb_paste p;
     pb_status st;
     pb_buf_init(&r->b, from->pool, PB_MAX_LEVELS);
-    r->b.root.frozen = PB_FROZEN_INTERNAL;
+    pb_buf_freeze(&r->b, PB_FROZEN_INTERNAL);
     r->whole = !pb_buf_viewed(from);
     r->off = r->whole ? off : 0;
     if (r->whole) {

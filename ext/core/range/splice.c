@@ -177,7 +177,7 @@ pb_buf_splice(pb_buf *b, uint64_t off, uint64_t cut, const pb_buf *from, uint64_
     exchange x = {off, cut, from, from_off, n, shared};
     uint64_t size = b->root.size, grown;
     *shared = false;
-    if (b->root.frozen) {
+    if (pb_buf_frozen(b)) {
         return PB_FROZEN;
     }
     if (pb_add_overflows(size - cut, n, &grown) || grown > pb_buf_capacity(b)) {

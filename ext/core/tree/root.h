@@ -37,8 +37,8 @@ typedef struct {
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
     uint8_t max_levels; /* the capacity: reach of so many levels */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
-    /* bytes that would be padding serve the holder (buffer/buf.h), so that a tiny buffer fits
-     * its object */
+    /* bytes that would be padding serve the holder, so that a tiny buffer fits its object: they
+     * are no part of the tree, and asked for by accessors (buffer/buf.h) */
     uint8_t lock; /* not used where threads may meet (pb_shared_word) */
     uint16_t tail_room;
     uint8_t frozen;
