@@ -1,7 +1,8 @@
 /* base/args.h: the arguments that several types take.
  *
- * Conversion may run Python code (__index__, __buffer__), so a method converts everything before it
- * reads its own state (I6).  Every function returns -1 with an exception. */
+ * Conversion may run Python code (__index__, __buffer__), so a method converts
+ * everything before it reads its own state (I6).  Every function returns -1 with an
+ * exception. */
 #ifndef PAGEBUF_BASE_ARGS_H
 #define PAGEBUF_BASE_ARGS_H
 
@@ -15,8 +16,8 @@ arg_offset(PyObject *obj, const char *what, uint64_t *out);
 int
 arg_size(PyObject *obj, uint64_t *out);
 
-/* The bytes of any C-contiguous object; release them with arg_release.  A bytes object never
- * changes, so it is borrowed without a view. */
+/* The bytes of any C-contiguous object; release them with arg_release.  A bytes object
+ * never changes, so it is borrowed without a view. */
 int
 arg_bytes(PyObject *obj, Py_buffer *view);
 

@@ -1,8 +1,9 @@
-/* base/common.h: Python.h as every file of the binding includes it, and what every type needs.
+/* base/common.h: Python.h as every file of the binding includes it, and what every type
+ * needs.
  *
- * The shape of every method: convert the arguments and borrow foreign buffers (I6), lock,
- * one core call, unlock, build the result, release.  A function that runs under the lock
- * ends in _lock_held.  No Python code runs under a lock. */
+ * The shape of every method: convert the arguments and borrow foreign buffers (I6),
+ * lock, one core call, unlock, build the result, release.  A function that runs under
+ * the lock ends in _lock_held.  No Python code runs under a lock. */
 #ifndef PAGEBUF_BASE_COMMON_H
 #define PAGEBUF_BASE_COMMON_H
 
@@ -13,14 +14,15 @@
 
 #include "base/config.h"
 
-/* The tables of two types have the same shape, row for row: CPython wants a table of each, and
- * finding what a type has in one place is worth more than sharing rows. */
+/* The tables of two types have the same shape, row for row: CPython wants a table of
+ * each, and finding what a type has in one place is worth more than sharing rows. */
 
 /* A row of a table of methods, whatever the function takes. */
 #define METHOD(name, function, flags, doc) \
     {name, (PyCFunction)(void (*)(void))(function), flags, doc}
 
-/* Flags of the types that callers see, and of those that only the library makes objects of. */
+/* Flags of the types that callers see, and of those that only the library makes objects
+ * of. */
 #define TYPE_FLAGS                                                   \
     (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | \
      Py_TPFLAGS_IMMUTABLETYPE)
@@ -28,7 +30,8 @@
     (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | \
      Py_TPFLAGS_IMMUTABLETYPE)
 
-/* The last step of tp_dealloc: free the memory and drop the object's reference to its type. */
+/* The last step of tp_dealloc: free the memory and drop the object's reference to its
+ * type. */
 static inline void
 object_free(void *self)
 {

@@ -1,4 +1,5 @@
-/* base/names.h: what buffers and queues are called in reports: a str, or NULL for no name. */
+/* base/names.h: what buffers and queues are called in reports: a str, or NULL for no
+ * name. */
 #ifndef PAGEBUF_BASE_NAMES_H
 #define PAGEBUF_BASE_NAMES_H
 

@@ -1,7 +1,7 @@
 /* base/state.h: the module, and what it keeps for each interpreter.
  *
- * Nothing mutable is global.  An object finds the state through its type (state_of); a pool keeps a
- * pointer to it. */
+ * Nothing mutable is global.  An object finds the state through its type (state_of); a
+ * pool keeps a pointer to it. */
 #ifndef PAGEBUF_BASE_STATE_H
 #define PAGEBUF_BASE_STATE_H
 
@@ -42,8 +42,9 @@ typedef struct {
     pb_intervals names; /* of buffers, by address (buffer/names.c) */
     void *locks;        /* what lock/lock.h makes of it */
 
-    /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names, and only the
-     * types know them; so the module sets this function once (module/names.c). */
+    /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names,
+     * and only the types know them; so the module sets this function once
+     * (module/names.c). */
     PyObject *(*name_of)(PyObject *obj);
 } module_state;
 

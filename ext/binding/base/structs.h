@@ -12,8 +12,8 @@ structs_add(PyObject *module);
 PyObject *
 struct_of_numbers(PyTypeObject *type, const long long *values, Py_ssize_t n);
 
-/* A tuple of objects.  Takes their references.  Where one of them is NULL, making it has failed:
- * the result is NULL too. */
+/* A tuple of objects.  Takes their references.  Where one of them is NULL, making it has
+ * failed: the result is NULL too. */
 PyObject *
 struct_of_objects(PyTypeObject *type, PyObject **fields, Py_ssize_t n);
 

@@ -1,5 +1,5 @@
-/* buffer/diff.c: PageBuffer.diff: the ranges are noted under the locks, and made a list
- * when these are given back. */
+/* buffer/diff.c: PageBuffer.diff: collect the ranges under the locks, then unlock and
+ * make a list. */
 #include "buffer/object.h"
 
 #include "range/diff.h"

@@ -1,7 +1,7 @@
-/* buffer/edit.c: items and slices set and deleted, and the methods that change in place.
+/* buffer/edit.c: set and delete items and slices, and methods that change in place.
  *
- * Growing a pool runs Python code, so another attempt starts anew from the length of the
- * moment: an edit holds what the caller asked for, not offsets. */
+ * Growing a pool runs Python code, which may change the length.  So an edit keeps what
+ * the caller asked for, and each attempt works out the offsets again. */
 #include "buffer/object.h"
 
 #include "range/edit.h"
@@ -12,13 +12,13 @@
 
 typedef struct edit {
     Py_ssize_t start, stop, step; /* as the caller gave them */
-    const void *bytes;            /* what comes in */
+    const void *bytes;            /* to store */
     uint64_t n;
-    uint8_t byte;        /* what went out */
-    uint64_t off, count; /* resolved: for the message */
+    uint8_t byte;        /* that pop() returns, or that remove() looks for */
+    uint64_t off, count; /* out, for a message: what the attempt was about */
 } edit;
 
-/* One attempt, with the lock held.  PB_RANGE: the caller's own error. */
+/* One attempt, with the lock held.  PB_RANGE is for the method itself to raise. */
 typedef pb_status
 attempt(pb_buf *b, edit *e);
 
@@ -46,7 +46,7 @@ replace_lock_held(pb_buf *b, edit *e, uint64_t off, uint64_t old)
     return pb_buf_replace(b, off, old, e->bytes, e->n);
 }
 
-/* An index from the end counts from the length of the moment.  false: out of range. */
+/* A negative index counts from the end.  false: out of range. */
 static bool
 resolve_index(const pb_buf *b, Py_ssize_t i, uint64_t *off)
 {
@@ -87,7 +87,7 @@ assign_item(BufferObject *self, Py_ssize_t i, PyObject *value)
     return result ? -1 : 0;
 }
 
-/* The sequence protocol has added the length to what was negative. */
+/* The sequence protocol has added the length to a negative index. */
 int
 buffer_ass_item(BufferObject *self, Py_ssize_t i, PyObject *value)
 {
@@ -131,7 +131,7 @@ assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
         return -1;
     }
     pb_buf *from = value && e.step == 1 ? source_buffer(&self->b, value) : NULL;
-    if (from) { /* pages are shared where that goes */
+    if (from) { /* share pages where possible */
         uint64_t n = UINT64_MAX;
         range_place place = {.where = RANGE_SLICE, .start = e.start, .stop = e.stop};
         return range_put(&self->b, &place, from, 0, &n);
@@ -250,7 +250,7 @@ buffer_pop(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_IndexError,
                         e.count ? "pop index out of range" : "pop from empty PageBuffer");
     }
-    return result ? NULL : PyLong_FromLong(e.byte); /* small ints are there already (I3) */
+    return result ? NULL : PyLong_FromLong(e.byte); /* cannot fail: a small int (I3) */
 }
 
 const char buffer_remove_doc[] =

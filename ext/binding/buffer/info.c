@@ -1,4 +1,4 @@
-/* buffer/info.c: indexing a PageBuffer, and looking into it. */
+/* buffer/info.c: attributes and repr of a PageBuffer, its extents, and the page walk. */
 #include "buffer/object.h"
 
 #include "base/names.h"

@@ -1,4 +1,4 @@
-/* buffer/init.c: making a PageBuffer out of arguments, and once more. */
+/* buffer/init.c: PageBuffer's constructor, which may be called again. */
 #include "buffer/object.h"
 
 #include "base/names.h"
@@ -9,7 +9,7 @@
 
 typedef struct {
     PyObject *data, *name; /* borrowed, or NULL */
-    PoolObject *pool;      /* borrowed; NULL: the one that it has */
+    PoolObject *pool;      /* borrowed; NULL: keep the pool */
     unsigned max_levels;
 } make_args;
 
@@ -51,7 +51,7 @@ parse_make(BufferObject *self, PyObject *args, PyObject *kwargs, make_args *out)
 
 /* ---- __init__ ---- */
 
-/* A buffer that holds what was asked for; NULL with an exception. */
+/* A buffer with the data and the name; NULL with an exception. */
 static BufferObject *
 make_fresh(PyTypeObject *type, PoolObject *pool, const make_args *made)
 {
@@ -63,8 +63,9 @@ make_fresh(PyTypeObject *type, PoolObject *pool, const make_args *made)
     return fresh;
 }
 
-/* Take over what `fresh` holds, its pool, and the events it caused `since`.  Cannot fail.  Threads
- * that wait for the lock and exports that are out know this object: so both stay. */
+/* Take over what `fresh` holds, its pool, and the events that it has caused `since`.
+ * Cannot fail.  The lock and the count of readers stay as they are: threads wait for the
+ * one, exports know the other. */
 static void
 begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
 {
@@ -81,7 +82,8 @@ begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
     Py_DECREF(old);
 }
 
-/* A second call begins anew, as bytearray does; one that raises has changed nothing (I3). */
+/* A second call begins anew, as with bytearray.  A call that raises has changed nothing
+ * (I3). */
 int
 buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs)
 {

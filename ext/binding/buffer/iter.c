@@ -1,7 +1,7 @@
-/* buffer/iter.c: from byte to byte.
+/* buffer/iter.c: iterate over the bytes.
  *
- * An iterator holds its buffer until it is exhausted, and then stays so, as that of
- * bytearray.  The buffer may change meanwhile: what counts is the index. */
+ * An iterator keeps its buffer until it is exhausted, and stays exhausted, like that of
+ * bytearray.  The buffer may change meanwhile: only the index counts. */
 #include "buffer/object.h"
 
 typedef struct {
@@ -53,7 +53,7 @@ iter_next(IterObject *it)
         return NULL;
     }
     BufferObject *buffer =
-        (BufferObject *)Py_NewRef(it->buffer); /* others may exhaust it */
+        (BufferObject *)Py_NewRef(it->buffer); /* another thread may exhaust it */
     pb_buf *b = &buffer->b;
     uint8_t byte = 0;
     PyObject *out = NULL;
@@ -90,7 +90,7 @@ PyDoc_STRVAR(reduce_doc, "Return state information for pickling.");
 static PyObject *
 iter_reduce(IterObject *it, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *builtins = PyImport_ImportModule("builtins"); /* Python code: before a look */
+    PyObject *builtins = PyImport_ImportModule("builtins"); /* may run Python code (I6) */
     PyObject *iter = builtins ? PyObject_GetAttrString(builtins, "iter") : NULL;
     Py_XDECREF(builtins);
     if (iter == NULL) {

@@ -1,5 +1,7 @@
-/* buffer/names.c: the names of buffers.  Most have none, so a name lies beside the object, which
- * is not larger for it. */
+/* buffer/names.c: the names of buffers.
+ *
+ * Most buffers have none, so the object has no room for it.  The module's state maps the
+ * address of a buffer to its name. */
 #include "buffer/object.h"
 
 #include "base/names.h"

@@ -1,4 +1,5 @@
-/* buffer/object.h: PageBuffer, and the methods that buffer/type.c lists in its tables. */
+/* buffer/object.h: PageBuffer, and the slots and methods that buffer/type.c lists in its
+ * tables. */
 #ifndef PAGEBUF_BUFFER_OBJECT_H
 #define PAGEBUF_BUFFER_OBJECT_H
 
@@ -32,7 +33,7 @@ buffer_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 int
 buffer_init(BufferObject *self, PyObject *args, PyObject *kwargs);
 
-/* What PyType_Spec cannot say before 3.14: the vectorcall constructor. */
+/* Set the vectorcall constructor, which PyType_Spec has no slot for before 3.14. */
 void
 buffer_type_ready(PyTypeObject *type);
 
@@ -42,15 +43,15 @@ buffer_type_ready(PyTypeObject *type);
 PyObject *
 buffer_name(const BufferObject *self);
 
-/* May be called while the object goes. */
+/* Works in tp_dealloc, too. */
 void
 buffer_drop_name(BufferObject *self, module_state *state);
 
-/* -1 with an exception; none of the others can fail. */
+/* -1 with an exception.  None of the others can fail. */
 int
 buffer_set_name(BufferObject *self, PyObject *name);
 
-/* Take over the name of another buffer, also when that has none. */
+/* Take over the name of another buffer, even if it has none. */
 void
 buffer_move_name(BufferObject *self, BufferObject *from);
 
@@ -76,7 +77,7 @@ extern const char buffer_read_doc[], buffer_readinto_doc[], buffer_tobytes_doc[]
 PyObject *
 buffer_write(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 
-/* Append the bytes of an object, whatever source_bytes takes.  -1 with an exception. */
+/* Append the bytes of an object that source_bytes takes.  -1 with an exception. */
 int
 buffer_extend_from(pb_buf *b, PyObject *obj);
 

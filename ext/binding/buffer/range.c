@@ -1,4 +1,4 @@
-/* buffer/range.c: whole ranges: copied from a buffer, made a hole, taken out, put in. */
+/* buffer/range.c: copy a range from a buffer; make a hole, remove one, insert one. */
 #include "buffer/object.h"
 
 #include "transfer/range.h"
@@ -56,7 +56,7 @@ buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs)
     }
     uint64_t size = transfer_size(a.from);
     uint64_t n = a.from_off >= size ? 0 : pb_min(a.n, size - a.from_off);
-    PyObject *result = PyLong_FromUnsignedLongLong(n); /* I3: had before any byte moves */
+    PyObject *result = PyLong_FromUnsignedLongLong(n); /* make the result first (I3) */
     if (result && range_put(&self->b, &a.place, a.from, a.from_off, &n) < 0) {
         Py_CLEAR(result);
     }
@@ -65,7 +65,7 @@ buffer_copy_range(BufferObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- holes ---- */
 
-/* A method that takes (offset, size).  The three below differ in the core call only. */
+/* A method that takes (offset, size).  The three below differ in their core call alone. */
 static PyObject *
 change_method(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
               pb_status change(pb_buf *, uint64_t, uint64_t))

@@ -1,4 +1,4 @@
-/* buffer/read.c: bytes out of a PageBuffer: by index, by offset, off the front. */
+/* buffer/read.c: read a PageBuffer by index or offset, and take bytes off the front. */
 #include "buffer/object.h"
 
 /* ---- index and slice ---- */
@@ -24,7 +24,7 @@ buffer_item(BufferObject *self, Py_ssize_t i)
     return PyLong_FromLong(byte);
 }
 
-/* Every step-th byte, one by one. */
+/* Read every step-th byte, one by one. */
 static PyObject *
 read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n)
 {
@@ -114,13 +114,13 @@ buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     uint64_t size = transfer_size(&self->b);
     uint64_t len = off >= size ? 0 : pb_min((uint64_t)view.len, size - off);
-    PyObject *result = PyLong_FromUnsignedLongLong(len); /* I3: had before any byte moves */
+    PyObject *result = PyLong_FromUnsignedLongLong(len); /* make the result first (I3) */
     if (result) {
         uint64_t now = len;
         if (transfer_read_into(&self->b, off, view.buf, len, &now) < 0) {
             Py_CLEAR(result);
         }
-        else if (now != len) { /* cut meanwhile, by another thread */
+        else if (now != len) { /* another thread has cut the buffer */
             Py_SETREF(result, PyLong_FromUnsignedLongLong(now));
         }
     }

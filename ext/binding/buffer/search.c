@@ -1,11 +1,14 @@
-/* buffer/search.c: find and its kin, `in`, comparison: where the bytes lie, uncopied. */
+/* buffer/search.c: find and its kin, `in`, and comparison.
+ *
+ * They look at the bytes in their pages, without a copy.  A method and its docstring
+ * stand together; methods that are alike share a function and differ in one argument. */
 #include "buffer/object.h"
 
 #include "range/find.h"
 
 /* ---- arguments ---- */
 
-/* What is sought: a byte, or bytes. */
+/* What to search for: a byte, or bytes. */
 typedef struct {
     Py_buffer view;
     uint8_t byte;
@@ -28,7 +31,7 @@ needle_from(const pb_buf *b, PyObject *obj, needle *x)
     return source_byte(obj, &x->byte);
 }
 
-/* As a slice index: None, or clipped to what an index may be. */
+/* A slice index: None, or an int clipped to the range of an index. */
 static int
 arg_bound(PyObject *obj, Py_ssize_t *out)
 {
@@ -45,8 +48,8 @@ arg_bound(PyObject *obj, Py_ssize_t *out)
     return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* The bounds of a search as they were given: the length of the moment tells what they
- * mean. */
+/* The bounds of a search as the caller gave them.  What they mean depends on the length,
+ * which is known under the lock only. */
 typedef struct {
     Py_ssize_t start, end;
 } bounds;
@@ -62,7 +65,8 @@ args_bounds(PyObject *const *args, Py_ssize_t nargs, bounds *out)
     return 0;
 }
 
-/* From the end where negative; end is at most the size.  start may lie past both. */
+/* Count negative bounds from the end, and clip `end` to the size.  `start` may lie past
+ * both. */
 static bounds
 bounds_in(const pb_buf *b, const bounds *given)
 {
@@ -352,7 +356,7 @@ buffer_contains(BufferObject *self, PyObject *arg)
 
 /* ---- comparison ---- */
 
-/* How an order of the bytes that both have, and of the lengths, answers `op`. */
+/* The result of `op`, from the order of the common bytes and from both lengths. */
 static PyObject *
 answer(int order, uint64_t a, uint64_t b, int op)
 {
@@ -416,7 +420,7 @@ buffer_richcompare(BufferObject *self, PyObject *other, int op)
     if (!PyBytes_CheckExact(other) && !PyObject_CheckBuffer(other)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    if (arg_bytes(other, &view) < 0) { /* strided, or released: as bytearray has it */
+    if (arg_bytes(other, &view) < 0) { /* strided or released: as with bytearray */
         PyErr_Clear();
         Py_RETURN_NOTIMPLEMENTED;
     }

@@ -1,17 +1,33 @@
-/* buffer/share.c: who else gets at the bytes: views, snapshots, clones, files. */
+/* buffer/share.c: views, snapshots, clones and files of a PageBuffer. */
 #include "buffer/object.h"
 
 #include "file/object.h"
 #include "view/object.h"
 
-/* ---- arguments of view and views ---- */
+/* ---- view and views ---- */
 
 typedef struct {
     uint64_t off, size;
     int writable;
 } view_args;
 
-/* (offset=0, size=None, *, writable): converted first, then clipped to the buffer. */
+/* Clip a range to a buffer of `len` bytes; IndexError if it does not lie inside. */
+static int
+clip_view(view_args *a, uint64_t len)
+{
+    bool to_the_end = a->size == UINT64_MAX;
+    uint64_t size = !to_the_end ? a->size : a->off <= len ? len - a->off : 0;
+    if (a->off > len || size > len - a->off) {
+        PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
+                     (unsigned long long)size, (unsigned long long)a->off,
+                     (unsigned long long)len);
+        return -1;
+    }
+    a->size = size;
+    return 0;
+}
+
+/* (offset=0, size=None, *, writable) */
 static int
 parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
            view_args *out)
@@ -26,17 +42,23 @@ parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwa
         (size && arg_size(size, &out->size) < 0)) {
         return -1;
     }
-    uint64_t len = transfer_size(&self->b);
-    if (out->off > len || (out->size != UINT64_MAX && out->size > len - out->off)) {
-        uint64_t n = out->size == UINT64_MAX ? 0 : out->size;
-        PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
-                     (unsigned long long)n, (unsigned long long)out->off,
-                     (unsigned long long)len);
-        return -1;
-    }
-    out->size = out->size == UINT64_MAX ? len - out->off : out->size;
     out->writable = out->writable && !pb_buf_frozen(&self->b);
-    return 0;
+    return clip_view(out, transfer_size(&self->b));
+}
+
+typedef PyObject *
+view_maker(pb_buf *b, uint64_t off, uint64_t n);
+
+/* view() and views() differ in what they make, and in the default of `writable`. */
+static PyObject *
+make_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
+          int writable, view_maker *live, view_maker *stable)
+{
+    view_args a = {.writable = writable};
+    if (parse_view(self, format, args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return (a.writable ? live : stable)(&self->b, a.off, a.size);
 }
 
 const char buffer_view_doc[] = PyDoc_STR(
@@ -60,12 +82,7 @@ const char buffer_view_doc[] = PyDoc_STR(
 PyObject *
 buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    view_args a = {.writable = 1};
-    if (parse_view(self, "|OO$p:view", args, kwargs, &a) < 0) {
-        return NULL;
-    }
-    return a.writable ? view_live(&self->b, a.off, a.size)
-                      : view_stable(&self->b, a.off, a.size);
+    return make_view(self, "|OO$p:view", args, kwargs, 1, view_live, view_stable);
 }
 
 const char buffer_views_doc[] = PyDoc_STR(
@@ -82,18 +99,13 @@ const char buffer_views_doc[] = PyDoc_STR(
 PyObject *
 buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    view_args a = {.writable = 0};
-    if (parse_view(self, "|OO$p:views", args, kwargs, &a) < 0) {
-        return NULL;
-    }
-    return a.writable ? views_live(&self->b, a.off, a.size)
-                      : views_stable(&self->b, a.off, a.size);
+    return make_view(self, "|OO$p:views", args, kwargs, 0, views_live, views_stable);
 }
 
 /* ---- snapshots and clones ---- */
 
-/* A new buffer that holds what this one holds.  It is made outside the lock, so that the
- * buffer may be on another pool by then: then anew. */
+/* A new buffer that holds what this one holds.  Makes it outside the lock; if __init__
+ * moves this one to another pool meanwhile, starts over. */
 static BufferObject *
 share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
 {
@@ -172,7 +184,7 @@ buffer_clone(BufferObject *self, PyObject *Py_UNUSED(ignored))
     return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type, 0);
 }
 
-/* Of the same type, with the attributes of a subclass. */
+/* A clone of the same type, with the attributes of a subclass. */
 static PyObject *
 copy_with_dict(BufferObject *self)
 {
@@ -183,7 +195,7 @@ copy_with_dict(BufferObject *self)
     PyObject *from = PyObject_GetAttrString((PyObject *)self, "__dict__");
     PyObject *to = from ? PyObject_GetAttrString(copy, "__dict__") : NULL;
     if (from == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear(); /* a subclass with __slots__ only */
+        PyErr_Clear(); /* the subclass has only __slots__ */
     }
     else if (to == NULL || PyDict_Update(to, from) < 0) {
         Py_CLEAR(copy);

@@ -10,7 +10,7 @@
 BufferObject *
 buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
 {
-    Py_INCREF(pool); /* the collector may run, and take away the object that lent it */
+    Py_INCREF(pool); /* the collector may run, and free the object that lends it */
     BufferObject *self = (BufferObject *)type->tp_alloc(type, 0);
     if (self) {
         pb_buf_init(&self->b, &pool->pool, max_levels);
@@ -41,7 +41,7 @@ buffer_dealloc(BufferObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     PyObject *module = self->b.pool ? Py_NewRef(pool_object(&self->b)->module) : NULL;
-    holder_release(&self->b); /* reports still name it */
+    holder_release(&self->b); /* reports of it still need the name */
     if (module) {
         buffer_drop_name(self, state_of_module(module));
         Py_DECREF(module);

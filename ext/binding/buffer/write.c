@@ -1,4 +1,4 @@
-/* buffer/write.c: bytes into a PageBuffer, at an offset or at its end; and cut off, made zeros. */
+/* buffer/write.c: write a PageBuffer, append to it, and set its length. */
 #include "buffer/object.h"
 
 #include "transfer/range.h"
@@ -27,8 +27,7 @@ buffer_write(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         arg_bytes(args[1], &view) < 0) {
         return NULL;
     }
-    /* I3: the integer to return is had before the first byte changes */
-    PyObject *result = PyLong_FromSsize_t(view.len);
+    PyObject *result = PyLong_FromSsize_t(view.len); /* make the result first (I3) */
     if (result && transfer_write(&self->b, off, view.buf, (uint64_t)view.len) < 0) {
         Py_CLEAR(result);
     }
@@ -46,7 +45,7 @@ buffer_extend_from(pb_buf *b, PyObject *obj)
         return 0;
     }
     pb_buf *from = source_buffer(b, obj);
-    if (from) { /* pages are shared where that goes */
+    if (from) { /* share pages where possible */
         uint64_t n = UINT64_MAX;
         return range_put(b, &(range_place){.where = RANGE_END}, from, 0, &n);
     }
@@ -101,7 +100,7 @@ buffer_extend(BufferObject *self, PyObject *data)
     Py_RETURN_NONE;
 }
 
-/* As with bytearray, += wants bytes: an iterable of ints is for extend(). */
+/* As with bytearray, += takes bytes only; extend() takes iterables of ints. */
 PyObject *
 buffer_inplace_concat(BufferObject *self, PyObject *data)
 {

@@ -1,7 +1,7 @@
-/* file/bytesio.c: pagebuf.BytesIO, a drop-in for io.BytesIO that holds its own tree.
+/* file/bytesio.c: pagebuf.BytesIO, a drop-in for io.BytesIO that has a tree of its own.
  *
- * States: open; open with exports (no call may change it); closed (the tree is empty and
- * the stream remembers nothing). */
+ * States: open; open with exports, so that no call may change it; closed, with an empty
+ * tree and a stream that remembers nothing. */
 #include "file/bytesio.h"
 
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
@@ -35,7 +35,7 @@ bytesio_begin(BytesIOObject *self)
     self->s = (stream){.readable = 1, .alone = 1};
 }
 
-/* An object of the exact type. */
+/* An object of the exact type, empty. */
 static BytesIOObject *
 bytesio_make(PyTypeObject *type, module_state *state)
 {
@@ -72,7 +72,7 @@ make_derived(PyTypeObject *type, module_state *state)
     return (PyObject *)self;
 }
 
-/* Arguments are for __init__, which a subclass may define as it likes. */
+/* Leaves the arguments to __init__: a subclass may define other ones. */
 static PyObject *
 bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -122,8 +122,8 @@ bytesio_dealloc(BytesIOObject *self)
 
 /* ---- the contents as a whole ---- */
 
-/* 1. own the pages that are to be written  2. give up those behind them  3. copy, which
- * cannot fail.  Up to there no byte has changed (I3). */
+/* 1. own the pages to write  2. give up the pages behind them  3. copy, which cannot
+ * fail.  No byte changes before step 3 (I3). */
 static pb_status
 replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 {
@@ -138,8 +138,6 @@ replace_lock_held(pb_buf *b, const void *src, uint64_t n)
     return st;
 }
 
-/* Hold these bytes and nothing else, the position at `pos`.  A closed file refuses, or is
- * open again. */
 int
 bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
                   bool reopen)
@@ -161,8 +159,7 @@ bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos
     return !may ? stream_check_change(&self->s) : st == PB_OK ? 0 : -1;
 }
 
-/* None stands for nothing.  A closed file is opened again by exact bytes only, as
- * io.BytesIO has it. */
+/* None means no bytes.  As in io.BytesIO, only a bytes object opens a closed file again. */
 static int
 set_initial(BytesIOObject *self, PyObject *initial)
 {
@@ -191,7 +188,7 @@ bytesio_init(BytesIOObject *self, PyObject *args, PyObject *kwargs)
     return set_initial(self, initial);
 }
 
-/* What the one argument is; NULL without an exception for none. */
+/* The one argument; NULL without an exception if there is none. */
 static PyObject *
 only_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
@@ -210,8 +207,8 @@ only_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *names)
     return nargs + named ? args[0] : NULL;
 }
 
-/* BytesIO(initial_bytes), without a tuple and a second call.  Only the exact type comes
- * here. */
+/* BytesIO(initial_bytes) needs neither a tuple nor a second call.  Subclasses do not
+ * inherit this. */
 static PyObject *
 bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *names)
 {

@@ -1,4 +1,4 @@
-/* file/bytesio.h: the object behind pagebuf.BytesIO, for the files it is made of. */
+/* file/bytesio.h: BytesIO, and what its files share. */
 #ifndef PAGEBUF_FILE_BYTESIO_H
 #define PAGEBUF_FILE_BYTESIO_H
 
@@ -21,8 +21,8 @@ _Static_assert(sizeof(BytesIOObject) <= HEADER_BYTES + 176 + LOCK_BYTES,
 PyObject *
 bytesio_getvalue(BytesIOObject *self, PyObject *ignored);
 
-/* Hold these bytes and nothing else, the position at `pos`.  A closed file refuses, or is
- * open again. */
+/* Replace all bytes, and set the position to `pos`.  If the file is closed, open it
+ * again or refuse, as `reopen` says.  -1 with an exception. */
 int
 bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
                   bool reopen);

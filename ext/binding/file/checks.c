@@ -1,4 +1,4 @@
-/* file/checks.c: arguments, refusals and what kind of file it is, in the words of io. */
+/* file/checks.c: arguments, refusals and kinds of files, in the words of io. */
 #include "file/stream.h"
 
 /* ---- arguments ---- */
@@ -89,7 +89,7 @@ file_readable(pb_buf *b, stream *s)
     return bool_when_open(s, s->readable);
 }
 
-/* A BytesIO with exports is: it only cannot be resized. */
+/* A BytesIO with exports is writable: it refuses, but only for now. */
 PyObject *
 file_writable(pb_buf *b, stream *s)
 {

@@ -1,6 +1,7 @@
 /* file/getbuffer.c: BytesIO.getbuffer: memoryview -> Export -> file.
  *
- * The bytes are pinned in one run; while there are exports no call may change the file. */
+ * An export pins all bytes in one run.  While there are exports no call may change the
+ * file. */
 #include "file/bytesio.h"
 
 #include "view/object.h"
@@ -10,8 +11,9 @@ typedef struct {
     BytesIOObject *file;
 } ExportObject;
 
-/* Count the export first: the file then stays as it is while the pool grows.  Returns its
- * size, or UINT64_MAX with an exception: it is closed, or there are too many. */
+/* Count the export first, so that the file stays as it is while the pool grows.  Returns
+ * the size of the file, or UINT64_MAX with an exception: it is closed, or has too many
+ * exports. */
 static uint64_t
 count_export(BytesIOObject *file)
 {
@@ -20,7 +22,7 @@ count_export(BytesIOObject *file)
     uint64_t size = counts ? file->b.root.size : UINT64_MAX;
     if (counts) {
         file->s.blocks++;
-        stream_forget(&file->s); /* scattered pages are gathered */
+        stream_forget(&file->s); /* pinning may gather scattered pages */
     }
     buffer_unlock(&file->b);
     if (!counts && stream_check_open(&file->s) == 0) {

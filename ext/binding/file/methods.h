@@ -1,6 +1,10 @@
-/* file/methods.h: the methods that PageFile and BytesIO have in common, as rows of the table of one of
- * them: a docstring, and an adapter from the object to its tree and its stream.  The work is done by
- * functions over those two (file/stream.h).  Whoever includes this (once, in a .c file) defines
+/* file/methods.h: the methods that PageFile and BytesIO have in common: rows for the table
+ * of one of them.
+ *
+ * Functions over a tree and a stream do the work (file/stream.h).  A method here has a
+ * docstring, and an adapter that finds tree and stream of the object: at fixed offsets, so
+ * a method need not ask which kind of file it serves.  Each of the two .c files includes
+ * this once, after it has defined
  *
  *    FACE              the object's type; it has a member `s`, the stream
  *    FACE_BUF(self)    its tree
@@ -196,7 +200,7 @@ face_closed(FACE *self, void *closure)
 
 #define FACE_CLOSED {"closed", (getter)face_closed, NULL, "Whether it is closed.", NULL}
 
-/* All of them but truncate, whose meaning differs. */
+/* All of them but truncate, which has another docstring in each type. */
 #define FACE_METHODS                                                             \
     METHOD("read", face_read, METH_FASTCALL, read_doc),                          \
         METHOD("read1", face_read, METH_FASTCALL, read1_doc),                    \

@@ -1,10 +1,11 @@
-/* file/object.h: the types of files, and opening one over a buffer. */
+/* file/object.h: the types of files, and how to open one over a buffer. */
 #ifndef PAGEBUF_FILE_OBJECT_H
 #define PAGEBUF_FILE_OBJECT_H
 
 #include "pool/object.h"
 
-/* `whence` of seek.  The system's numbers (3 and 4 on Linux) io.BytesIO has to refuse. */
+/* `whence` of seek.  Not the system's numbers, 3 and 4 on Linux: io.BytesIO must refuse
+ * those. */
 #define FILE_SEEK_DATA 19
 #define FILE_SEEK_HOLE 20
 
@@ -12,7 +13,7 @@
 
 extern PyType_Spec file_spec;
 
-/* A PageFile over a PageBuffer in a mode as open() has it; NULL with an exception. */
+/* A PageFile over a PageBuffer, in a mode as of open(); NULL with an exception. */
 PyObject *
 pagefile_open(Holder *buffer, const char *mode);
 
@@ -20,7 +21,7 @@ pagefile_open(Holder *buffer, const char *mode);
 
 extern PyType_Spec bytesio_spec;
 
-/* What PyType_Spec cannot say before 3.14: the vectorcall constructor. */
+/* Set the vectorcall constructor, which PyType_Spec has no slot for before 3.14. */
 void
 bytesio_type_ready(PyTypeObject *type);
 

@@ -1,7 +1,7 @@
 /* file/pagefile.c: pagebuf.PageFile, a cursor over a PageBuffer that others use as well.
  *
- * States: not open yet (between __new__ and __init__), open, closed.  The buffer is set
- * once and kept until the object goes, so that no call under way loses it. */
+ * States: not open yet, between __new__ and __init__; open; closed.  The buffer is set
+ * once and stays until the object goes, so no running call can lose it. */
 #include "file/stream.h"
 
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     char mode[4];
 } FileObject;
 
-/* What a file stands on before __init__: looked at, never changed. */
+/* The tree of a file before __init__.  Nobody changes it: the file is closed. */
 static pb_buf nothing;
 
 #define FACE FileObject
@@ -46,7 +46,7 @@ file_traverse(FileObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The buffer stays: a cycle leads through a __dict__ anyway. */
+/* Keep the buffer: clearing a __dict__ breaks any cycle. */
 static int
 file_clear(FileObject *self)
 {
@@ -96,7 +96,7 @@ refuse_existing(void)
     return -1;
 }
 
-/* What the mode does to the buffer before the file is open. */
+/* Do what the mode does to the buffer, before the file is open. */
 static int
 prepare_buffer(pb_buf *b, char kind, bool writable)
 {
@@ -110,13 +110,13 @@ prepare_buffer(pb_buf *b, char kind, bool writable)
     return kind == 'w' ? transfer_truncate(b, 0) : 0;
 }
 
-/* Open on a buffer, once. */
+/* Open on a buffer, only once. */
 static int
 open_on(FileObject *self, Holder *buffer, const char *mode)
 {
     char kind;
     bool plus;
-    if (self->buffer) { /* it may be in use further up the stack */
+    if (self->buffer) { /* a call further up the stack may use it */
         PyErr_SetString(PyExc_ValueError, "the file stands on a buffer already");
         return -1;
     }
@@ -184,7 +184,7 @@ PyDoc_STRVAR(close_doc,
 static PyObject *
 file_close(FileObject *self, PyObject *Py_UNUSED(ignored))
 {
-    buffer_lock(self->b); /* wait for a copy that goes on */
+    buffer_lock(self->b); /* waits for a copy without the GIL */
     self->s.closed = 1;
     buffer_unlock(self->b);
     Py_RETURN_NONE;

@@ -1,4 +1,4 @@
-/* file/pickle.c: pickling a BytesIO, over copyreg.__newobj__. */
+/* file/pickle.c: pickle a BytesIO, by way of copyreg.__newobj__. */
 #include "file/bytesio.h"
 
 PyObject *
@@ -41,8 +41,8 @@ check_state(BytesIOObject *self, PyObject *state)
     return 0;
 }
 
-/* The attributes with those of a state added, a new reference; NULL: none, or an
- * exception. */
+/* The attributes, updated from those of a state: a new reference.  NULL if there are
+ * none, or with an exception. */
 static PyObject *
 merged_dict(BytesIOObject *self, PyObject *added)
 {

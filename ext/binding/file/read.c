@@ -1,12 +1,12 @@
-/* file/read.c: reading where no window does. */
+/* file/read.c: reads that the window cannot answer. */
 #include "file/stream.h"
 
 #include "view/object.h"
 
 /* ---- bytes ---- */
 
-/* Copy `len` bytes to dst and go on behind them, if the next n bytes still come to so many.  1: done;
- * 0: the stream has changed; -1: an exception. */
+/* Copy the next n bytes to dst and go on behind them, if there still are `len` of them.
+ * 1: done; 0: the stream has changed; -1: an exception. */
 static int
 copy_ahead(pb_buf *b, stream *s, uint64_t n, void *dst, uint64_t len)
 {
@@ -28,8 +28,9 @@ copy_ahead(pb_buf *b, stream *s, uint64_t n, void *dst, uint64_t len)
     return st == PB_OK ? same : -1;
 }
 
-/* The next n bytes, as a bytes object or, where there is a dst, as their number.  The object is made
- * outside the lock, so another thread may move the stream meanwhile: then start over. */
+/* Read the next n bytes: into dst, or where that is NULL into a new bytes object.
+ * Returns the number of bytes, or the bytes object.  Makes it outside the lock; if
+ * another thread moves the stream meanwhile, starts over. */
 static PyObject *
 read_ahead(pb_buf *b, stream *s, uint64_t n, void *dst)
 {
@@ -77,11 +78,11 @@ file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 
 /* ---- lines ---- */
 
-/* How far to look for contiguous pages before they are searched for a newline. */
+/* So many contiguous bytes are found before they are searched. */
 #define SEARCH_STEP (4 * (uint64_t)PB_PAGE_SIZE)
 
-/* Bytes up to and with the first newline of [pos, pos + most), or all of them.  Holes
- * have no newline. */
+/* How many bytes of [pos, pos + most) go up to the first newline, itself included;
+ * `most` if there is none.  Holes have no newline. */
 static uint64_t
 line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
 {
@@ -142,7 +143,7 @@ arg_hint(PyObject *hint, uint64_t *out)
     if (arg_size(hint, out) < 0) {
         return -1;
     }
-    *out = *out ? *out : UINT64_MAX; /* 0 is no hint either */
+    *out = *out ? *out : UINT64_MAX; /* 0 means no hint */
     return 0;
 }
 
@@ -167,7 +168,7 @@ file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
         Py_DECREF(line);
     }
     if (PyErr_Occurred()) {
-        s->pos = start; /* I3 */
+        s->pos = start; /* a call that raises has changed nothing (I3) */
         Py_CLEAR(lines);
     }
     return lines;
@@ -175,7 +176,7 @@ file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 
 /* ---- into memory of the caller ---- */
 
-/* All n bytes, from one piece of memory; NULL with *done false where there is none. */
+/* Read n bytes that lie in one piece.  If they do not, NULL and *done is false. */
 static PyObject *
 read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
 {
@@ -188,7 +189,7 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     }
     *done = result == NULL || at != NULL;
     if (result && at) {
-        memmove(dst, at, n); /* it may be a view of this very file */
+        memmove(dst, at, n); /* dst may be a view of this very file */
         s->pos += n;
     }
     buffer_unlock(b);
@@ -198,7 +199,7 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     return result;
 }
 
-/* `name` is the method's, for messages. */
+/* `name` is that of the method, for messages. */
 static PyObject *
 read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
 {
@@ -216,7 +217,7 @@ read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
     }
     if (transfer_may_use(b, view.buf, (uint64_t)view.len) == 0) {
         result = read_into_fast(b, s, view.buf, (uint64_t)view.len, &done);
-        if (!done) { /* memory of no bytes may have no address */
+        if (!done) { /* an exporter of no bytes may give no address */
             result = read_ahead(b, s, (uint64_t)view.len, view.len ? view.buf : "");
         }
     }

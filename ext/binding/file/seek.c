@@ -27,7 +27,7 @@ arg_int(PyObject *obj, int *out)
     return 0;
 }
 
-/* The system's numbers of SEEK_DATA and SEEK_HOLE, where it has them. */
+/* Translate the system's numbers of SEEK_DATA and SEEK_HOLE, if it has any. */
 static int
 own_whence(int whence)
 {
@@ -68,7 +68,7 @@ raise_no_data(void)
     return -1;
 }
 
-/* The first byte at or behind `off` that has a page, or that has none. */
+/* Find the first byte at or behind `off` that has a page, or that has none. */
 static int
 find_hole_or_data(pb_buf *b, uint64_t off, bool data, uint64_t *out)
 {
@@ -84,7 +84,7 @@ find_hole_or_data(pb_buf *b, uint64_t off, bool data, uint64_t *out)
     return 0;
 }
 
-/* `base` + offset, 0 where that is negative. */
+/* `base` + offset, or 0 if that is negative. */
 static int
 seek_from(uint64_t base, Py_ssize_t offset, uint64_t *out)
 {
@@ -156,7 +156,7 @@ cut(pb_buf *b, stream *s, uint64_t size)
     return changes ? transfer_truncate(b, size) : 0;
 }
 
-/* None and no argument: the position. */
+/* None and no argument mean the position. */
 PyObject *
 file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {

@@ -1,9 +1,9 @@
 /* file/stream.h: a cursor over a tree: what PageFile and BytesIO share.
  *
- * The hot calls are inline, with one test of what the stream remembers; whatever that
- * does not answer goes to file/stream.c.  Functions return NULL or -1 with an exception set
- * and nothing changed (I3), but writelines, which keeps the lines before the one that
- * failed, as io.BytesIO does. */
+ * The hot calls are inline and test once what the stream remembers.  The slow ones are
+ * in the .c files.  Functions return NULL or -1 with an exception set and nothing
+ * changed (I3); only writelines keeps the lines before the one that failed, as in
+ * io.BytesIO. */
 #ifndef PAGEBUF_FILE_STREAM_H
 #define PAGEBUF_FILE_STREAM_H
 
@@ -15,16 +15,18 @@
 #include <emmintrin.h>
 #endif
 
-/* Bytes [lo, lo + len) of the file lie at `at`: the window.  Only a stream that is alone
- * with its tree remembers one (in the first 4 GiB); it forgets it before anything that may
- * move pages.  A closed stream has none, so that a hit also says that it is open. */
+/* The window: bytes [lo, lo + len) of the file lie at `at`.  Only a stream that is alone
+ * with its tree has one, in the first 4 GiB.  It forgets the window before anything that
+ * may move pages.  A closed stream has none, so a hit also means that the stream is
+ * open. */
 typedef struct {
-    uint64_t pos; /* where the next byte is read or written, below 2^63 */
+    uint64_t pos; /* of the next byte to read or write, below 2^63 */
     uint8_t *at;  /* NULL: no window */
     uint32_t lo;
     uint32_t len : 15;
-    uint32_t blocks : 13; /* why it may not change: views exported (BytesIO), or 1: opened
-                           * for reading only (PageFile) */
+    uint32_t blocks
+        : 13; /* how many things forbid a change: the exports of a BytesIO, or 1 for
+                           * a PageFile that is open for reading only */
     uint32_t closed : 1;
     uint32_t readable : 1;
     uint32_t append : 1; /* writes go to the end */
@@ -52,8 +54,8 @@ stream_arg_optional(PyObject *arg, Py_ssize_t *out);
 int
 stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
 
-/* The checks return -1 with an exception.  A closed file is refused in the same words everywhere,
- * one that is open for writing only by stream_refuse_read. */
+/* The checks return -1 with an exception: the stream is closed, or open for writing
+ * only. */
 int
 stream_refuse_closed(void);
 int
@@ -75,7 +77,7 @@ stream_check_read(const stream *s)
 int
 stream_check_change(const stream *s);
 
-/* The same questions under the lock, where no exception can be made. */
+/* The same questions under the lock, where nobody may raise. */
 static inline bool
 stream_may_read(const stream *s)
 {
@@ -100,8 +102,8 @@ stream_position(pb_buf *b, const stream *s)
     return pos;
 }
 
-/* The next n bytes, when all of them lie in the window.  Without one only n == 0 can be
- * taken for a hit, and is NULL all the same. */
+/* Where the next n bytes lie, if all of them lie in the window; else NULL.  Without a
+ * window the test may pass for n == 0; the result is NULL then, too. */
 static inline uint8_t *
 stream_window(const stream *s, uint64_t n)
 {
@@ -121,7 +123,8 @@ stream_ahead_lock_held(const pb_buf *b, const stream *s, uint64_t n)
 void
 stream_remember_lock_held(pb_buf *b, stream *s);
 
-/* The address of the next n bytes, 0 < n <= ahead, when they are found in one piece. */
+/* Where the next n bytes lie, 0 < n <= ahead, if in one piece; else NULL.  Remembers a
+ * window. */
 static inline uint8_t *
 stream_look_lock_held(pb_buf *b, stream *s, uint64_t n)
 {
@@ -132,7 +135,7 @@ stream_look_lock_held(pb_buf *b, stream *s, uint64_t n)
     return stream_window(s, n);
 }
 
-/* A bytes object of n bytes, which the position then has behind it. */
+/* A bytes object of the n bytes at `at`; moves the position behind them. */
 static inline PyObject *
 stream_bytes_lock_held(stream *s, const uint8_t *at, uint64_t n)
 {
@@ -159,7 +162,7 @@ stream_read(pb_buf *b, stream *s, uint64_t n)
     return PB_LIKELY(at != NULL) ? out : stream_read_slow(b, s, n);
 }
 
-/* The first newline of n bytes, or NULL.  Most lines are short: for them the call of memchr
+/* The first newline of n bytes, or NULL.  Most lines are short, and then calling memchr
  * costs more than the search. */
 static inline const uint8_t *
 stream_newline(const uint8_t *at, uint64_t n)
@@ -177,8 +180,8 @@ stream_newline(const uint8_t *at, uint64_t n)
     return memchr(at, '\n', n);
 }
 
-/* A line that ends in the window, its newline included; NULL with *found false where
- * none does. */
+/* A line that ends in the window, its newline included.  If none does, NULL and *found
+ * is false. */
 static inline PyObject *
 stream_line_in_window(pb_buf *b, stream *s, bool *found)
 {
@@ -222,8 +225,8 @@ stream_next(pb_buf *b, stream *s)
 
 /* ---- writing ---- */
 
-/* Store n bytes where the remembered tail or the window does.  Pages that another tree
- * may name are not written (I2). */
+/* Store n bytes at the remembered tail or in the window.  false: nothing has changed.
+ * Never writes to pages that another tree may name (I2). */
 static inline bool
 stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
@@ -251,8 +254,8 @@ stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
 PyObject *
 file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
-/* An int needs no parser.  A negative one, or one that is too large, leaves its exception to
- * file_read_slow, in the words of io. */
+/* The common case is an int.  If it is too large, file_read_slow raises in the words of
+ * io. */
 static inline PyObject *
 file_read(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -290,7 +293,7 @@ file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
-/* A PyLong of the length is made before the first byte changes (I3). */
+/* Make the result first: a call that raises has changed nothing (I3). */
 PyObject *
 file_write_slow(pb_buf *b, stream *s, PyObject *data);
 
@@ -318,11 +321,12 @@ file_write(pb_buf *b, stream *s, PyObject *data)
 PyObject *
 file_writelines(pb_buf *b, stream *s, PyObject *lines);
 
-/* With os.SEEK_DATA and os.SEEK_HOLE, unless the stream is alone: io.BytesIO refuses them. */
+/* Takes os.SEEK_DATA and os.SEEK_HOLE as well, unless the stream is alone: io.BytesIO
+ * refuses them. */
 PyObject *
 file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
-/* seek(offset) to an exact int needs no new one to return. */
+/* The common case is an exact int, which is the result as well. */
 static inline PyObject *
 file_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -334,7 +338,7 @@ file_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
             buffer_unlock(b);
             return Py_NewRef(args[0]);
         }
-        PyErr_Clear(); /* file_seek_slow says what is wrong */
+        PyErr_Clear(); /* file_seek_slow raises */
     }
     return file_seek_slow(b, s, args, nargs);
 }

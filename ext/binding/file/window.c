@@ -1,9 +1,9 @@
 /* file/window.c: what a stream remembers of the page under its position. */
 #include "file/stream.h"
 
-/* Where the file is read on, a window reaches over pages that follow each other in memory:
- * they are common, and so are lines that cross pages.  A jump remembers one page, which is
- * quicker. */
+/* Does the position go on from the last window?  Then it pays to find all pages that
+ * follow each other in memory: lines may cross pages.  After a jump one page is found
+ * more quickly. */
 static inline bool
 reads_on(const stream *s)
 {
@@ -25,8 +25,7 @@ stream_remember_lock_held(pb_buf *b, stream *s)
         at = (uint8_t *)(uintptr_t)pb_buf_peek(b, s->pos, 1);
         at = at ? at - in_page : NULL;
     }
-    if (at && lo <= UINT32_MAX &&
-        !b->pool->debug) { /* there every copy goes the long way */
+    if (at && lo <= UINT32_MAX && !b->pool->debug) { /* debug pools check every copy */
         s->at = at;
         s->lo = (uint32_t)lo;
         s->len = (uint32_t)pb_min(len, STREAM_LEN_MAX) & STREAM_LEN_MAX;

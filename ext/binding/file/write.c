@@ -1,7 +1,7 @@
-/* file/write.c: writing where neither the tail nor a window does. */
+/* file/write.c: writes that neither tail nor window can take. */
 #include "file/stream.h"
 
-/* Over bytes that are there, in pages that no other tree names. */
+/* Write over existing bytes, in pages that no other tree names. */
 static bool
 overwrite_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
@@ -24,7 +24,7 @@ write_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
     }
     uint64_t pos = s->append ? b->root.size : s->pos;
     if (b->root.shared || pb_buf_is_inline(b)) {
-        stream_forget(s); /* its pages may be others afterwards */
+        stream_forget(s); /* the write may replace its pages */
     }
     pb_status st = pos == b->root.size && n < COPY_WITHOUT_GIL
                        ? pb_buf_extend(b, src, n)
@@ -35,8 +35,8 @@ write_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
     return st;
 }
 
-/* Growing the pool runs Python code, which may do anything to the stream: each attempt
- * begins anew. */
+/* Growing the pool runs Python code, which may do anything to the stream.  So each
+ * attempt starts over. */
 static int
 write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
@@ -55,7 +55,7 @@ PyObject *
 file_write_slow(pb_buf *b, stream *s, PyObject *data)
 {
     Py_buffer view;
-    /* before the conversion for the sake of the message, after it for safety (I6) */
+    /* Check twice: now for the message, and after the conversion for safety (I6). */
     if (stream_check_change(s) < 0 || arg_bytes(data, &view) < 0) {
         return NULL;
     }

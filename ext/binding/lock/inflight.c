@@ -1,4 +1,5 @@
-/* lock/inflight.c: read snapshots in flight, and what the child of a fork does with them. */
+/* lock/inflight.c: read snapshots in flight, and what the child of a fork does with
+ * them. */
 #include "lock/inflight.h"
 
 #include "lock/lock.h"
@@ -68,8 +69,8 @@ inflight_free(inflight_tree *h)
 
 /* ---- in the child ---- */
 
-/* Finish what the copying thread had begun.  It held references to source and target, so both are
- * still there.  Storing all bytes once more makes the write whole, not torn. */
+/* Finish what the copying thread had begun.  It held references to source and target, so
+ * both are still there.  Storing all bytes once more makes the write whole, not torn. */
 static void
 finish_copy(copy_gate *gate)
 {
@@ -88,8 +89,8 @@ finish_copy(copy_gate *gate)
     buffer_free_lock(b);
 }
 
-/* Nobody can release a lock that a thread of the parent holds.  Abandon it; a gate makes another one
- * when it needs it. */
+/* Nobody can release a lock that a thread of the parent holds.  Abandon it; a gate makes
+ * another one when it needs it. */
 static void
 open_gates(lock_state *locks)
 {
@@ -139,8 +140,8 @@ static PyMethodDef after_in_child_def = {
     NULL,
 };
 
-/* The interpreter keeps registered functions to its end.  This one has a weak reference, and so does
- * not keep the module alive. */
+/* The interpreter keeps registered functions to its end.  This one has a weak reference,
+ * and so does not keep the module alive. */
 int
 fork_register(PyObject *module)
 {

@@ -1,15 +1,15 @@
 /* lock/inflight.h: what the child of os.fork() must clean up.
  *
- * Only the forking thread goes on in the child.  The other threads are gone, maybe in the middle of
- * work without the GIL, and their stacks may be reused.  So whoever gives up the GIL first notes in
- * the module's state what it does:
+ * Only the forking thread goes on in the child.  The other threads are gone, maybe in the
+ * middle of work without the GIL, and their stacks may be reused.  So whoever gives up the
+ * GIL first notes in the module's state what it does:
  *
  *    a copy behind a gate   the child finishes a store, and unlocks the buffer
  *    a read snapshot        the child ends it
  *    a thread that waits    the child forgets it
  *
- * An object stays for good if only a thread of the parent had a reference to it, as everywhere in
- * CPython. */
+ * An object stays for good if only a thread of the parent had a reference to it, as
+ * everywhere in CPython. */
 #ifndef PAGEBUF_LOCK_INFLIGHT_H
 #define PAGEBUF_LOCK_INFLIGHT_H
 
@@ -17,8 +17,8 @@
 
 #include "range/paste.h"
 
-/* A read snapshot that somebody uses without the GIL.  It is one of the trees of its pool, so it must
- * not lie on a stack that the child reuses. */
+/* A read snapshot that somebody uses without the GIL.  It is one of the trees of its
+ * pool, so it must not lie on a stack that the child reuses. */
 typedef struct inflight_tree {
     struct inflight_tree *next, *prev;
     unsigned long thread; /* who made it */
@@ -32,8 +32,8 @@ typedef struct inflight_tree {
 inflight_tree *
 inflight_new(pb_buf *from);
 
-/* List a snapshot that has been taken.  It keeps a reference to its pool from now on.  The lock of
- * `from` is held. */
+/* List a snapshot that has been taken.  It keeps a reference to its pool from now on.
+ * The lock of `from` is held. */
 void
 inflight_note(inflight_tree *h);
 

@@ -64,8 +64,8 @@ copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 #define COPYING 1 /* somebody copies without the GIL */
 #define WANTED 2  /* free, but threads at the gate come first */
 
-/* How often a newcomer yields the GIL to the threads at the gate, before it goes ahead itself.  They
- * wake up within some ten microseconds. */
+/* How often a newcomer yields the GIL to the threads at the gate, before it goes ahead
+ * itself.  They wake up within some ten microseconds. */
 #define MOST_TURNS 1000
 
 /* A gate that no thread copies or waits behind; NULL if all are in use. */
@@ -167,8 +167,8 @@ let_others_run(void)
     Py_END_ALLOW_THREADS
 }
 
-/* Yield to the threads at the gate.  Otherwise a thread that writes in a loop takes the lock again
- * before they get the GIL, for ever. */
+/* Yield to the threads at the gate.  Otherwise a thread that writes in a loop takes the
+ * lock again before they get the GIL, for ever. */
 void
 buffer_lock_wait(pb_buf *b)
 {

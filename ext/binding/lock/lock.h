@@ -1,8 +1,9 @@
 /* lock/lock.h: one lock per buffer, a byte large.
  *
- * Free-threaded CPython: the byte is a PyMutex.  With a GIL: the thread that holds the GIL holds the
- * lock, unless another one copies without the GIL.  The byte marks such a copy; others give up the
- * GIL and wait for it.  So an uncontended lock is one test of a byte. */
+ * Free-threaded CPython: the byte is a PyMutex.  With a GIL: the thread that holds the
+ * GIL holds the lock, unless another one copies without the GIL.  The byte marks such a
+ * copy; others give up the GIL and wait for it.  So an uncontended lock is one test of a
+ * byte. */
 #ifndef PAGEBUF_LOCK_LOCK_H
 #define PAGEBUF_LOCK_LOCK_H
 
@@ -135,9 +136,9 @@ buffer_unlock_two(pb_buf *a, pb_buf *b)
     }
 }
 
-/* Give up the GIL, but keep the lock: others wait for it at a gate.  For copies, and for system calls
- * that do not wait.  If no gate is free the GIL stays.  The gate copies `job`: the child of a fork
- * finishes it. */
+/* Give up the GIL, but keep the lock: others wait for it at a gate.  For copies, and for
+ * system calls that do not wait.  If no gate is free the GIL stays.  The gate copies
+ * `job`: the child of a fork finishes it. */
 copy_gate *
 buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved);
 void

@@ -1,4 +1,5 @@
-/* module/raw.c: where the bytes of structures lie, for the tests that damage them (_testing.py). */
+/* module/raw.c: where the bytes of structures lie, for the tests that damage them
+ * (_testing.py). */
 #include "module/module.h"
 
 #include "base/args.h"

@@ -27,8 +27,8 @@ call_pressed(PoolObject *self)
     self->in_callback = false;
 }
 
-/* Events raised in a callback run after it, never within it.  A callback that always crosses
- * another mark is not called for ever. */
+/* Events raised in a callback run after it, never within it.  A callback that always
+ * crosses another mark is not called for ever. */
 static void
 report_pressure(PoolObject *self)
 {
@@ -54,7 +54,8 @@ any_waits(const pb_pool *root)
     return found;
 }
 
-/* A call may cross marks of its own pool and of all pools above, which pay for it as well. */
+/* A call may cross marks of its own pool and of all pools above, which pay for it as
+ * well. */
 static void
 report_pressure_above(PoolObject *self)
 {

@@ -1,15 +1,15 @@
 /* pool/events.h: pending events.
  *
- * A call may find damage and may cross marks of pressure while it holds locks, where no Python code
- * may run.  Both wait in the pool until the call ends.  Then damage becomes an exception, and
- * crossed marks become calls of on_pressure. */
+ * A call may find damage and may cross marks of pressure while it holds locks, where no
+ * Python code may run.  Both wait in the pool until the call ends.  Then damage becomes
+ * an exception, and crossed marks become calls of on_pressure. */
 #ifndef PAGEBUF_POOL_EVENTS_H
 #define PAGEBUF_POOL_EVENTS_H
 
 #include "pool/object.h"
 
-/* Report pending events after a call, with no lock held.  Calls on_pressure, and raises damage if
- * `damage` is true: then -1 with an exception. */
+/* Report pending events after a call, with no lock held.  Calls on_pressure, and raises
+ * damage if `damage` is true: then -1 with an exception. */
 int
 pool_report_pending_slow(PoolObject *self, bool damage);
 

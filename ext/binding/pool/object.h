@@ -1,7 +1,8 @@
 /* pool/object.h: the pool as an object, and how an object with a tree finds it.
  *
- * A tree points to the pb_pool inside a PoolObject; the object around the tree keeps a reference to
- * that.  So the pool object and the state are one subtraction away from any tree. */
+ * A tree points to the pb_pool inside a PoolObject; the object around the tree keeps a
+ * reference to that.  So the pool object and the state are one subtraction away from any
+ * tree. */
 #ifndef PAGEBUF_POOL_OBJECT_H
 #define PAGEBUF_POOL_OBJECT_H
 
@@ -13,9 +14,9 @@
 
 struct event; /* pool/trace.c */
 
-/* Memory of pages that the buffer protocol has handed out.  An export keeps a reference to the pool,
- * but is no object that the collector could ask.  So the pool lists its exports, and answers for
- * them. */
+/* Memory of pages that the buffer protocol has handed out.  An export keeps a reference
+ * to the pool, but is no object that the collector could ask.  So the pool lists its
+ * exports, and answers for them. */
 typedef struct pool_export {
     const pb_buf *of;
     struct pool_export *next, **link; /* link NULL: not in the list */
@@ -55,8 +56,8 @@ holder_of(const pb_buf *b)
     return (PyObject *)((char *)b - offsetof(Holder, b));
 }
 
-/* The object around a tree, borrowed.  NULL if there is none, or if it is in its dealloc: a new
- * reference would bring it back to life. */
+/* The object around a tree, borrowed.  NULL if there is none, or if it is in its
+ * dealloc: a new reference would bring it back to life. */
 static inline PyObject *
 object_around(const pb_buf *b)
 {
@@ -77,8 +78,8 @@ pool_object(const pb_buf *b)
     return pool_around(b->pool);
 }
 
-/* Works also where state_of does not: when the collector has cleared the type, which may be a
- * caller's. */
+/* Works also where state_of does not: when the collector has cleared the type, which may
+ * be a caller's. */
 static inline module_state *
 state_of_buf(const pb_buf *b)
 {
@@ -110,8 +111,8 @@ pool_remove_export(pool_export *e);
 
 /* ---- pool/grow.c ---- */
 
-/* Ask PagePool for the region that the pool was short of.  Runs Python code, so no lock may be held.
- * -1 with an exception. */
+/* Ask PagePool for the region that the pool was short of.  Runs Python code, so no lock
+ * may be held. -1 with an exception. */
 int
 pool_grow(PoolObject *self);
 

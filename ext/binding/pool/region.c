@@ -7,8 +7,8 @@
 #include "pool/poison.h"
 #include "pool/guard.h"
 
-/* What is known of one address.  Gather it before making any Python object: that may run the
- * collector, which changes it. */
+/* What is known of one address.  Gather it before making any Python object: that may run
+ * the collector, which changes it. */
 typedef struct {
     const pb_region *region; /* NULL: of no pool */
     pb_frame frame;
@@ -43,7 +43,8 @@ is_payload(pb_kind kind)
     return kind == PB_KIND_DATA || kind == PB_KIND_DETACHED;
 }
 
-/* Nobody else may see a write: neither a second entry, nor a shared node above, nor a snapshot. */
+/* Nobody else may see a write: neither a second entry, nor a shared node above, nor a
+ * snapshot. */
 static bool
 is_writable(const finding *f)
 {

@@ -59,7 +59,8 @@ clause(const char *what, PyObject *who)
                           : PyUnicode_FromFormat(", %s by %U", what, who);
 }
 
-/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" if no object owns it. */
+/* "frame 7, offset 4100 of <PageBuffer ...>", or "byte 3 of frame 7" if no object owns
+ * it. */
 static PyObject *
 place_of(const pb_fault *fault, PyObject *owner)
 {
@@ -107,8 +108,8 @@ error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *free
     return error;
 }
 
-/* Reprs run Python code, so the pool that is named needs a reference; one in its dealloc must not
- * get any. */
+/* Reprs run Python code, so the pool that is named needs a reference; one in its dealloc
+ * must not get any. */
 void
 raise_fault(PoolObject *reported, const pb_fault *fault)
 {

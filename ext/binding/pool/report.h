@@ -4,8 +4,8 @@
 
 #include "pool/object.h"
 
-/* Raise CorruptionError for a fault.  `reported` is the pool that it was found through; the fault
- * may name another one. */
+/* Raise CorruptionError for a fault.  `reported` is the pool that it was found through;
+ * the fault may name another one. */
 void
 raise_fault(PoolObject *reported, const pb_fault *fault);
 

@@ -13,8 +13,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* A signal handler belongs to the process, so what it knows is global.  Each interpreter has a
- * map. */
+/* A signal handler belongs to the process, so what it knows is global.  Each interpreter
+ * has a map. */
 #define WATCHED 16
 static pb_map *watched[WATCHED];
 static struct sigaction before[2]; /* SIGSEGV, SIGBUS */
@@ -147,8 +147,8 @@ report(uintptr_t address, void *context)
 
 /* ---- the handler ---- */
 
-/* The address of this thread's last fault.  A signal that is sent while a handler runs still has it
- * in its context. */
+/* The address of this thread's last fault.  A signal that is sent while a handler runs
+ * still has it in its context. */
 static bool
 last_fault(void *context, uintptr_t *address)
 {
@@ -165,9 +165,9 @@ last_fault(void *context, uintptr_t *address)
 #endif
 }
 
-/* Go on as if this handler were not there.  Call the one before it, if there was one.  Otherwise
- * restore the default action; then the access happens again, or the signal is sent again, and the
- * process ends. */
+/* Go on as if this handler were not there.  Call the one before it, if there was one.
+ * Otherwise restore the default action; then the access happens again, or the signal is
+ * sent again, and the process ends. */
 static void
 go_on(int number, siginfo_t *info, void *context, bool sent)
 {
@@ -187,9 +187,9 @@ go_on(int number, siginfo_t *info, void *context, bool sent)
     }
 }
 
-/* faulthandler prints the stacks, then sends the signal again.  A signal that is sent has no
- * address.  Where the context does not tell it either, let the access happen once more: that fault
- * has one. */
+/* faulthandler prints the stacks, then sends the signal again.  A signal that is sent
+ * has no address.  Where the context does not tell it either, let the access happen once
+ * more: that fault has one. */
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {

@@ -82,8 +82,8 @@ count_trees(const PoolObject *self)
     return n;
 }
 
-/* Fill a row for each tree of the root.  Trees of other pools count as well: they may share what
- * this pool took. */
+/* Fill a row for each tree of the root.  Trees of other pools count as well: they may
+ * share what this pool took. */
 static void
 fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 {

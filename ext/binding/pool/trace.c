@@ -1,8 +1,8 @@
 /* pool/trace.c: the trace hook of a pool.
  *
- * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last ones.  The
- * hook runs under the pool's lock, so it must run no Python code.  Making a frame object could run
- * the collector: that is off meanwhile. */
+ * An event is a tree and a line of Python.  Events are numbered; a ring keeps the last
+ * ones.  The hook runs under the pool's lock, so it must run no Python code.  Making a
+ * frame object could run the collector: that is off meanwhile. */
 #include "pool/trace.h"
 
 #define EVENTS 8192

@@ -1,14 +1,14 @@
 /* pool/trace.h: who took a frame and who freed it, for tracemalloc and for reports.
  *
- * The pool calls a hook for each frame that is taken or freed.  The hook returns the number of an
- * event, and the frame table keeps it. */
+ * The pool calls a hook for each frame that is taken or freed.  The hook returns the
+ * number of an event, and the frame table keeps it. */
 #ifndef PAGEBUF_POOL_TRACE_H
 #define PAGEBUF_POOL_TRACE_H
 
 #include "pool/object.h"
 
-/* Set the hook.  It reports frames to tracemalloc, and records events if the pool is debugged or
- * sampled.  -1 with an exception. */
+/* Set the hook.  It reports frames to tracemalloc, and records events if the pool is
+ * debugged or sampled.  -1 with an exception. */
 int
 trace_begin(PoolObject *self);
 void
@@ -25,8 +25,8 @@ trace_count(const PoolObject *self);
 void
 trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
 
-/* "PageBuffer 'inbox' (server.py:31)" for an event, a new str; None if it was not recorded, or too
- * long ago. */
+/* "PageBuffer 'inbox' (server.py:31)" for an event, a new str; None if it was not
+ * recorded, or too long ago. */
 PyObject *
 trace_text(PoolObject *self, uint32_t number);
 

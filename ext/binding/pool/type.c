@@ -1,4 +1,5 @@
-/* pool/type.c: the type of pools.  pagebuf.PagePool derives from it, and maps the regions. */
+/* pool/type.c: the type of pools.  pagebuf.PagePool derives from it, and maps the
+ * regions. */
 #include "pool/object.h"
 
 #include "inspect/check.h"
@@ -26,14 +27,15 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->state = state_of_module(self->module);
     self->pool.map = &self->state->map;
-    /* The collector must not clear this list.  In a cycle of pool and buffer it would unmap the
-     * regions before the buffer has given its frames back. */
+    /* The collector must not clear this list.  In a cycle of pool and buffer it would
+     * unmap the regions before the buffer has given its frames back. */
     PyObject_GC_UnTrack(self->regions);
     return (PyObject *)self;
 }
 
-/* Visit the pool once for each export that keeps it.  Export keeps object keeps pool; but once
- * __init__ has moved the object to another pool, the reference is an outside one. */
+/* Visit the pool once for each export that keeps it.  Export keeps object keeps pool;
+ * but once __init__ has moved the object to another pool, the reference is an outside
+ * one. */
 static int
 exports_traverse(PoolObject *self, visitproc visit, void *arg)
 {
@@ -63,8 +65,8 @@ drop_spares(PoolObject *self)
     }
 }
 
-/* Every buffer holds a reference to its pool, so none is left.  Others may still hold frames that a
- * child took. */
+/* Every buffer holds a reference to its pool, so none is left.  Others may still hold
+ * frames that a child took. */
 static void
 pool_dealloc(PoolObject *self)
 {

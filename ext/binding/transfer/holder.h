@@ -1,4 +1,5 @@
-/* transfer/holder.h: slots and methods of every object with a tree: PageBuffer, ByteQueue, BytesIO.
+/* transfer/holder.h: slots and methods of every object with a tree: PageBuffer, ByteQueue,
+ * BytesIO.
  *
  * `self` is a Holder (pool/object.h). */
 #ifndef PAGEBUF_TRANSFER_HOLDER_H
@@ -13,8 +14,8 @@ holder_traverse(PyObject *self, visitproc visit, void *arg);
 void
 holder_fini(pb_buf *b);
 
-/* The same in tp_dealloc, where the reference to the pool goes as well.  There is none yet if tp_new
- * has failed. */
+/* The same in tp_dealloc, where the reference to the pool goes as well.  There is none
+ * yet if tp_new has failed. */
 void
 holder_release(pb_buf *b);
 

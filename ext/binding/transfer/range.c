@@ -1,8 +1,8 @@
 /* transfer/range.c: put a range of one buffer into another one.
  *
- * First take a read snapshot of the source, in O(1), under the source's lock.  Then change the target
- * under its own lock.  So no call ever holds two locks, both may be the same buffer, and two threads
- * may put buffers into each other. */
+ * First take a read snapshot of the source, in O(1), under the source's lock.  Then
+ * change the target under its own lock.  So no call ever holds two locks, both may be
+ * the same buffer, and two threads may put buffers into each other. */
 #include "transfer/range.h"
 
 #include "lock/inflight.h"
@@ -46,7 +46,8 @@ end_snapshot(inflight_tree *h)
 
 /* ---- 2. put ---- */
 
-/* Large copies give up the GIL.  The snapshot keeps the source as it is; others wait for `b`. */
+/* Large copies give up the GIL.  The snapshot keeps the source as it is; others wait for
+ * `b`. */
 static void
 finish_lock_held(pb_buf *b, const pb_paste *p)
 {

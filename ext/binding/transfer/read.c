@@ -6,8 +6,8 @@
 
 /* ---- beside everything ---- */
 
-/* A read snapshot pays for large copies only.  It is cheap as long as no live view makes it copy pages
- * (I11).  NULL if there is none. */
+/* A read snapshot pays for large copies only.  It is cheap as long as no live view makes
+ * it copy pages (I11).  NULL if there is none. */
 static inflight_tree *
 snapshot_for_copy(pb_buf *b, uint64_t n)
 {
@@ -25,8 +25,9 @@ snapshot_for_copy(pb_buf *b, uint64_t n)
     return h;
 }
 
-/* Copy a large range from a read snapshot, without the lock: beside other reads and beside writes,
- * and never torn.  The lock is held again on return, but others may have changed the buffer. */
+/* Copy a large range from a read snapshot, without the lock: beside other reads and
+ * beside writes, and never torn.  The lock is held again on return, but others may have
+ * changed the buffer. */
 static pb_status
 copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {

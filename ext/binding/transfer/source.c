@@ -34,8 +34,9 @@ view_of(PyObject *made, Py_buffer *view)
     return result;
 }
 
-/* Copy memory of the pool: it may be a live view of the very bytes that are about to change.  A check
- * for foreign memory must happen here, as it cannot tell where the bytes of the copy came from. */
+/* Copy memory of the pool: it may be a live view of the very bytes that are about to
+ * change.  A check for foreign memory must happen here, as it cannot tell where the
+ * bytes of the copy came from. */
 static int
 copy_own_memory(const pb_buf *b, Py_buffer *view)
 {

@@ -5,9 +5,9 @@
 #include "base/args.h"
 #include "transfer/transfer.h"
 
-/* The bytes of a bytes-like object, of a PageBuffer, or of an iterable of ints; release them with
- * arg_release.  They never lie in memory of the pool of `b`, so they stay as they are while `b`
- * changes.  Runs Python code. */
+/* The bytes of a bytes-like object, of a PageBuffer, or of an iterable of ints; release
+ * them with arg_release.  They never lie in memory of the pool of `b`, so they stay as
+ * they are while `b` changes.  Runs Python code. */
 int
 source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view);
 

@@ -1,8 +1,9 @@
 /* transfer/transfer.h: bytes between Python and a tree.
  *
- * Each function locks, makes one core call and unlocks.  If the pool was short, it lets the pool grow
- * and tries again.  The tree belongs to a Holder, so its object is found by an offset.  Functions
- * return -1 or NULL with an exception set and nothing changed (I3). */
+ * Each function locks, makes one core call and unlocks.  If the pool was short, it lets
+ * the pool grow and tries again.  The tree belongs to a Holder, so its object is found
+ * by an offset.  Functions return -1 or NULL with an exception set and nothing changed
+ * (I3). */
 #ifndef PAGEBUF_TRANSFER_TRANSFER_H
 #define PAGEBUF_TRANSFER_TRANSFER_H
 
@@ -15,13 +16,13 @@
 void
 raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
-/* What to do after an attempt at [off, off + n) that the core refused, or that left events pending.
- * Runs Python code, so no lock may be held.
+/* What to do after an attempt at [off, off + n) that the core refused, or that left events
+ * pending. Runs Python code, so no lock may be held.
  *     1   the pool has grown: try again
  *     0   done, and the events are reported
  *    -1   an exception: the refusal, or damage that the attempt found
- * A call that `acquires` has got something that must not be lost, so damage waits for the next
- * call. */
+ * A call that `acquires` has got something that must not be lost, so damage waits for
+ * the next call. */
 int
 transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires);
 
@@ -90,7 +91,8 @@ transfer_take(pb_buf *b, uint64_t n);
 
 /* ---- the hot ways ---- */
 
-/* The common append: bytes that fit the remembered tail page.  false: nothing has changed. */
+/* The common append: bytes that fit the remembered tail page.  false: nothing has
+ * changed. */
 static inline bool
 transfer_extend_fast(pb_buf *b, PyObject *data)
 {

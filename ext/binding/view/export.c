@@ -1,8 +1,8 @@
 /* view/export.c: the buffer protocol of a holder.
  *
- * A request for writing gets a live view of everything, and so does a full request, which
- * memoryview() makes.  A plain read-only request (hashlib, a socket, b"".join) gets bytes that never
- * change, and leaves the tree alone. */
+ * A request for writing gets a live view of everything, and so does a full request,
+ * which memoryview() makes.  A plain read-only request (hashlib, a socket, b"".join)
+ * gets bytes that never change, and leaves the tree alone. */
 #include "view/object.h"
 
 #include "pool/trace.h"
@@ -10,7 +10,8 @@
 /* Up to so many bytes a copy is cheaper than a read snapshot. */
 #define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
 
-/* What an export keeps, in view->internal: one of a copy, a read snapshot and a live pin. */
+/* What an export keeps, in view->internal: one of a copy, a read snapshot and a live
+ * pin. */
 typedef struct {
     PyObject *copy; /* a bytes object */
     bool held;      /* there is a snapshot */
@@ -23,7 +24,8 @@ typedef struct {
     pb_buf snapshot;
 } export;
 
-/* Read the length, then pin it.  If another thread cuts the buffer in between, start over. */
+/* Read the length, then pin it.  If another thread cuts the buffer in between, start
+ * over. */
 static int
 export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {

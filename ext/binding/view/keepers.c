@@ -4,9 +4,10 @@
  *                                        -> Stable (a tree that shares the frames)
  *                                        -> bytes  (zeros, or a copy)
  *
- * None of them keeps the buffer: views pin pages, never the buffer (I7).  The collector must see the
- * way from a view to its pool, since a callback of on_pressure may hold the view.  They have no
- * tp_clear, as they never change: some other object in the cycle has one.
+ * None of them keeps the buffer: views pin pages, never the buffer (I7).  The collector
+ * must see the way from a view to its pool, since a callback of on_pressure may hold the
+ * view.  They have no tp_clear, as they never change: some other object in the cycle has
+ * one.
  *
  * Live and Stable look alike, but differ in what they keep and how they give it back. */
 #include "view/object.h"
@@ -75,7 +76,8 @@ PyType_Spec run_spec = {
     .slots = run_slots,
 };
 
-/* A memoryview of [address, address + n).  Takes the reference to `owner`, which keeps the memory. */
+/* A memoryview of [address, address + n).  Takes the reference to `owner`, which keeps
+ * the memory. */
 static PyObject *
 run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
 {
@@ -228,8 +230,8 @@ PyType_Spec stable_spec = {
     .slots = stable_slots,
 };
 
-/* An object that shares what the buffer holds now.  IndexError if [off, off + n) does not lie in it:
- * growing the pool runs Python code, which may have cut the buffer. */
+/* An object that shares what the buffer holds now.  IndexError if [off, off + n) does
+ * not lie in it: growing the pool runs Python code, which may have cut the buffer. */
 static StableObject *
 stable_new(pb_buf *b, uint64_t off, uint64_t n)
 {

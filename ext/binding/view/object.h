@@ -7,8 +7,8 @@
 
 extern PyType_Spec run_spec, live_spec, stable_spec;
 
-/* Memory of pages that a view shows.  Debug pools want to know it, so it is in the map while there
- * are such pools. */
+/* Memory of pages that a view shows.  Debug pools want to know it, so it is in the map
+ * while there are such pools. */
 typedef struct {
     pb_map *map; /* NULL: not in the map */
     pb_interval extent;
@@ -36,8 +36,8 @@ handed_back(handed_out *h)
 PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);
 
-/* Makes room for a view, under the same lock as the pin, so that a refusal changes nothing (I3).
- * `begin` says where the room is; `undo` takes it away if there is no pin. */
+/* Makes room for a view, under the same lock as the pin, so that a refusal changes
+ * nothing (I3). `begin` says where the room is; `undo` takes it away if there is no pin. */
 typedef struct {
     pb_status (*begin)(pb_buf *b, uint64_t n, uint64_t *off);
     void (*undo)(pb_buf *b);
@@ -47,13 +47,13 @@ typedef struct {
 PyObject *
 view_live_in(pb_buf *b, uint64_t n, const pin_room *room);
 
-/* A stable view of [off, off + n): a contiguous read-only memoryview, of a copy if the pages are
- * scattered. */
+/* A stable view of [off, off + n): a contiguous read-only memoryview, of a copy if the
+ * pages are scattered. */
 PyObject *
 view_stable(pb_buf *b, uint64_t off, uint64_t n);
 
-/* A list of memoryviews, one per run.  Stable ones show holes as slices of zeros; live ones make
- * pages of them. */
+/* A list of memoryviews, one per run.  Stable ones show holes as slices of zeros; live
+ * ones make pages of them. */
 PyObject *
 views_stable(pb_buf *b, uint64_t off, uint64_t n);
 PyObject *
@@ -65,8 +65,8 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* What to pin: [off, off + n), or n bytes in new room.  `pool` tells whose pin it is: before the lock
- * is held, __init__ may move the object to another pool. */
+/* What to pin: [off, off + n), or n bytes in new room.  `pool` tells whose pin it is:
+ * before the lock is held, __init__ may move the object to another pool. */
 typedef struct {
     const pin_room *room; /* may be NULL */
     uint64_t off, n;
@@ -81,13 +81,14 @@ view_pin_in(pb_buf *b, pinning *p);
 int
 view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
-/* Give the pin back.  The GIL guards the pin list.  Without a GIL something else must: a view does not
- * know its buffer (docs/threading.md). */
+/* Give the pin back.  The GIL guards the pin list.  Without a GIL something else must: a
+ * view does not know its buffer (docs/threading.md). */
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 
 /* Begin `copy`, a tree inside the library, with what `b` holds: `how` is pb_buf_share or
- * pb_buf_read_snapshot.  *pool becomes a reference to its pool.  The lock of `b` is held. */
+ * pb_buf_read_snapshot.  *pool becomes a reference to its pool.  The lock of `b` is
+ * held. */
 pb_status
 view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
                     PoolObject **pool);

@@ -54,7 +54,8 @@ pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
     return st;
 }
 
-/* The usual message for PB_PINNED says that a change is forbidden; but a view changes nothing. */
+/* The usual message for PB_PINNED says that a change is forbidden; but a view changes
+ * nothing. */
 static void
 raise_no_run(const pinning *p)
 {
