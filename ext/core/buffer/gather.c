@@ -4,21 +4,28 @@
 
 /* ---- runs ---- */
 
+/* How many of n pages, from the first on, lie in frame `place` and the ones right behind it. */
+static uint64_t
+pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame place)
+{
+    uint64_t done = 0;
+    while (done < n) {
+        pb_extent x = pb_tree_extent(b->pool, &b->root, first + done, first + n);
+        if (x.kind != PB_EXTENT_PRESENT || x.frame != place + done ||
+            pb_region_of(x.frame) != pb_region_of(place)) {
+            break;
+        }
+        done += x.pages;
+    }
+    return done;
+}
+
 /* Are the pages [first, first + n) one run?  Its first frame, else 0. */
 static pb_frame
 run_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
-    pb_frame run = 0;
-    for (uint64_t done = 0; done < n;) {
-        pb_extent x = pb_tree_extent(b->pool, &b->root, first + done, first + n);
-        run = done ? run : x.frame;
-        if (x.kind != PB_EXTENT_PRESENT || x.frame != run + done ||
-            pb_region_of(x.frame) != pb_region_of(run)) {
-            return 0;
-        }
-        done += x.pages;
-    }
-    return run;
+    pb_frame frame = pb_tree_frame(b->pool, &b->root, first);
+    return frame && pages_in_place(b, first, n, frame) == n ? frame : 0;
 }
 
 uint8_t *
@@ -76,6 +83,22 @@ pinned_between(const pb_buf *b, uint64_t first, uint64_t n)
     return pb_pins_next(b->pins, first, &from, &past) && from < first + n;
 }
 
+/* Move the pages into frames [run, run + n), which were taken; `nodes` more are reserved. */
+static void
+move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t nodes)
+{
+    uint64_t taken = pb_pool_taken(b->pool);
+    pb_leaf leaf = {NULL, 0, 0};
+    for (uint64_t i = 0; i < n; i++) {
+        if (first + i >= leaf.end) {
+            pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
+        }
+        pb_buf_move_page(b, pb_leaf_at(&leaf, first + i), run + (pb_frame)i);
+    }
+    pb_pool_give_rest(b->pool, nodes, taken);
+    pb_pool_keep(b->pool);
+}
+
 /* 1. reserve run and nodes  2. take the run  3. move the pages into it. */
 static pb_status
 gather(pb_buf *b, uint64_t first, uint64_t n)
@@ -99,39 +122,92 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
         return PB_NEED_PAGES;
     }
     forget(b);
-    uint64_t taken = pb_pool_taken(b->pool);
-    pb_leaf leaf = {NULL, 0, 0};
-    for (uint64_t i = 0; i < n; i++) {
-        if (first + i >= leaf.end) {
-            pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
-        }
-        pb_buf_move_page(b, pb_leaf_at(&leaf, first + i), run + (pb_frame)i);
+    move_pages(b, first, n, run, nodes);
+    return PB_OK;
+}
+
+/* The same where the frames behind a run are free: what lies before stays where it is.  Then *done;
+ * else nothing has changed. */
+static pb_status
+gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
+{
+    uint64_t nodes = need_nodes(b, first, n);
+    if (n > UINT32_MAX / 2 || pinned_between(b, first, n) ||
+        pb_pool_reserve(b->pool, n + nodes) != PB_OK) {
+        return b->pool->root->pending & PB_PENDING_FAULT ? PB_CORRUPT : PB_OK;
     }
-    pb_pool_give_rest(b->pool, nodes, taken); /* the run was taken before */
-    pb_pool_keep(b->pool);
+    *done = pb_pool_take_behind(b->pool, after, (uint32_t)n);
+    if (*done) {
+        forget(b);
+        move_pages(b, first, n, after + 1, nodes);
+    }
+    else {
+        pb_pool_unreserve(b->pool, n + nodes);
+    }
     return PB_OK;
 }
 
 /* ---- pins ---- */
 
+/* The pages that one run is made of.  `known` of them are one, from `run` on, and the first `owned`
+ * of those are this tree's alone. */
+typedef struct {
+    uint64_t first, pages, owned, known;
+    pb_frame run;
+} run_wanted;
+
+/* What is remembered is not looked at again, so that a view after growth costs what is new. */
+static run_wanted
+look_at_run(const pb_buf *b, uint64_t first, uint64_t pages)
+{
+    const pb_pin_list *pins = b->pins;
+    run_wanted w = {first, pages, pb_pins_known(pins, first, pages), 0, 0};
+    w.run = w.owned ? pins->run_frame + (pb_frame)(first - pins->run_page)
+                    : pb_tree_frame(b->pool, &b->root, first);
+    w.known = w.owned;
+    if (w.run) {
+        w.known +=
+            pages_in_place(b, first + w.known, pages - w.known, w.run + (pb_frame)w.known);
+    }
+    return w;
+}
+
+/* 1. what is one run already  2. what can be moved behind it  3. all of it elsewhere. */
+static pb_status
+make_one(pb_buf *b, run_wanted *w)
+{
+    uint64_t need =
+        pb_tree_need(b->pool, &b->root, w->first + w->owned, w->first + w->pages - 1);
+    bool done = need == 0 && w->known == w->pages;
+    pb_status st = PB_OK;
+    if (PB_UNLIKELY(b->pool->root->pending & PB_PENDING_FAULT)) {
+        return PB_CORRUPT; /* found while counting */
+    }
+    if (!done && w->known && w->known < w->pages && !b->root.shared) {
+        st = gather_behind(b, w->first + w->known, w->pages - w->known,
+                           w->run + (pb_frame)w->known - 1, &done);
+    }
+    if (st == PB_OK && !done) {
+        st = gather(b, w->first, w->pages);
+        w->run = 0;
+    }
+    return st;
+}
+
 /* Make the pages one run of this buffer's own frames, and remember it. */
 static pb_status
 make_run(pb_buf *b, uint64_t first, uint64_t pages)
 {
-    pb_pin_list *pins = b->pins;
-    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + pages - 1);
-    if (PB_UNLIKELY(b->pool->root->pending & PB_PENDING_FAULT)) {
-        return PB_CORRUPT; /* found while counting */
-    }
-    bool whole = need == 0 && run_of(b, first, pages) != 0;
-    pb_status st = whole ? PB_OK : gather(b, first, pages);
+    run_wanted w = look_at_run(b, first, pages);
+    pb_status st = make_one(b, &w);
     if (st != PB_OK) {
         return st;
     }
+    pb_pin_list *pins = b->pins;
     pins->run_page = first;
     pins->run_count = pages;
-    pins->run_frame = run_of(b, first, pages);
-    for (uint64_t i = 0; b->pool->debug && i < pages; i++) {
+    pins->run_frame = w.run ? w.run : pb_tree_frame(b->pool, &b->root, first);
+    for (uint64_t i = w.owned; b->pool->debug && i < pages; i++) {
         pb_guard_thaw(b->pool, pins->run_frame + (pb_frame)i);
     }
     pb_buf_remember_tail(b);
@@ -147,7 +223,7 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    if (!pb_pins_know_run(pins, first, pages)) {
+    if (pb_pins_known(pins, first, pages) != pages) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
             return st;

@@ -321,3 +321,43 @@ pb_pool_take_exact(pb_pool *pool, uint32_t n)
     pb_lock_drop(&root->lock);
     return first;
 }
+
+/* ---- the place behind a frame ---- */
+
+static bool
+take_behind_locked(pb_pool *pool, pb_frame after, uint32_t n)
+{
+    pb_region *r = region_of(pool->root, after);
+    uint32_t bit = bit_index(r, after) + 1;
+    if (bit >= r->count || n > r->count - bit) {
+        return false;
+    }
+    uint32_t listed = bits_ahead(r->free_map, bit, n, 0), fresh = n - listed;
+    pb_frame first = after + 1;
+    if (fresh && (first + listed != r->lo || r->hi - r->lo < fresh)) {
+        return false;
+    }
+    if (listed) {
+        take_listed(pool, first, listed, PB_KIND_DATA);
+    }
+    if (fresh) {
+        take_untouched_low(pool, r, fresh);
+    }
+    return true;
+}
+
+bool
+pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    if (root->debug) { /* the guard moves on with the end of the run */
+        pb_guard_left(root, after + 1);
+    }
+    bool taken = take_behind_locked(pool, after, n);
+    if (pb_guard_wanted(root)) {
+        pb_guard_behind(root, after + 1 + (taken ? n : 0));
+    }
+    pb_lock_drop(&root->lock);
+    return taken;
+}

@@ -496,6 +496,11 @@ pb_pool_take_node(pb_pool *pool, bool *zero);
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
 
+/* Take the `n` promised frames right behind frame `after`, all of them: false where one is not
+ * free, or not of the same region; then nothing was taken. */
+bool
+pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n);
+
 /* ---- give back ---- */
 
 /* Drop one reference; the last one frees the frame (or detaches it under a pin). */

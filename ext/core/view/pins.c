@@ -34,11 +34,12 @@ pb_pins_pages(const pb_pin_list *pins)
     return n;
 }
 
-bool
-pb_pins_know_run(const pb_pin_list *pins, uint64_t first, uint64_t n)
+uint64_t
+pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n)
 {
-    return first >= pins->run_page && first - pins->run_page < pins->run_count &&
-           n <= pins->run_count - (first - pins->run_page);
+    uint64_t before = first - pins->run_page;
+    bool known = first >= pins->run_page && before < pins->run_count;
+    return known ? pb_min(n, pins->run_count - before) : 0;
 }
 
 /* ---- pins ---- */

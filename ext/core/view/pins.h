@@ -46,9 +46,9 @@ pb_pins_cover(const pb_pin_list *pins, uint64_t page);
 uint64_t
 pb_pins_pages(const pb_pin_list *pins);
 
-/* Are these pages in the run that is remembered? */
-bool
-pb_pins_know_run(const pb_pin_list *pins, uint64_t first, uint64_t n);
+/* How many of n pages, from the first on, are in the run that is remembered. */
+uint64_t
+pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n);
 
 /* Put a pin over `n` pages of the remembered run into the list. */
 void

@@ -8,16 +8,26 @@ static memory mem;
 static pair p;
 static pb_pin_list pins;
 
+/* In a first region of so many frames; 0: regions come as they are asked for. */
 static void
-start(uint64_t pages)
+start_in(uint32_t frames, uint64_t pages)
 {
     memory_init(&mem, PB_UNLIMITED, false);
+    if (frames) {
+        memory_grow_by(&mem, frames);
+    }
     pair_init(&p, &mem, PB_MAX_LEVELS);
     pins = (pb_pin_list){0};
     CHECK_OK(pb_buf_open_pins(&p.b, &pins));
     model_promote(&p.m);
     p.m.pins = true;
     pair_scribble(&p, 0, pages * PB_PAGE_SIZE, 1);
+}
+
+static void
+start(uint64_t pages)
+{
+    start_in(0, pages);
 }
 
 static void
@@ -60,6 +70,34 @@ test_scattered_pages_are_gathered_once(void)
     CHECK(!pb_buf_pinned_behind(&p.b, 2 * PB_PAGE_SIZE));
     pb_pin_release(&mem.pool, &second);
     CHECK(!pb_buf_viewed(&p.b));
+    stop();
+}
+
+/* Holes, and pages that are new, behind what was one run: it stays where it is. */
+static void
+test_a_view_after_growth_moves_what_is_new(void)
+{
+    pb_pin pin;
+    uint8_t *at, *first;
+    start_in(250, 20);
+    CHECK_OK(pb_buf_pin(&p.b, 0, 20 * PB_PAGE_SIZE, &pin, &first));
+    pb_pin_release(&mem.pool, &pin);
+    for (uint64_t pages = 22; pages <= 60; pages += 2) {
+        uint64_t taken = mem.pool.taken, nodes = mem.pool.nodes;
+        pair_truncate(&p, pages * PB_PAGE_SIZE);
+        if (pages % 4) {
+            pair_scribble(&p, (pages - 2) * PB_PAGE_SIZE, PB_PAGE_SIZE, pages);
+        }
+        CHECK_OK(pb_buf_pin(&p.b, 0, pages * PB_PAGE_SIZE, &pin, &at));
+        model_write(&p.m, (pages - 1) * PB_PAGE_SIZE, NULL, PB_PAGE_SIZE);
+        if (pages % 4 == 0) {
+            model_write(&p.m, (pages - 2) * PB_PAGE_SIZE, NULL, PB_PAGE_SIZE);
+        }
+        AGREE(&p.b, &p.m);
+        CHECK(at == first);
+        CHECK(mem.pool.taken - taken <= 4 + (mem.pool.nodes - nodes));
+        pb_pin_release(&mem.pool, &pin);
+    }
     stop();
 }
 
@@ -366,6 +404,7 @@ int
 main(void)
 {
     RUN(test_scattered_pages_are_gathered_once);
+    RUN(test_a_view_after_growth_moves_what_is_new);
     RUN(test_a_view_in_the_way_forbids_gathering);
     RUN(test_a_view_that_gets_no_memory_changes_nothing);
     RUN(test_a_run_asks_for_a_region_of_its_size);

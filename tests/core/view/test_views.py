@@ -487,6 +487,21 @@ def test_pages_are_gathered_once(pool):
     assert address(buf.view()) == where
 
 
+@pytest.mark.parametrize("grow", ["resize", "extend"])
+def test_a_view_after_each_growth_moves_only_what_is_new(grow):
+    pool = pagebuf.PagePool()
+    buf = filled(pool, 4 * PAGE)
+    for _ in range(20):
+        if grow == "resize":
+            buf.resize(len(buf) + 2 * PAGE)
+        else:
+            buf.extend(bytes(2 * PAGE))
+        with memoryview(buf) as view:
+            assert view[-1] == 0
+    stats = pool.stats()
+    assert stats.high_water == stats.held  # a run that moves is there twice for a moment
+
+
 def test_holes_under_a_live_view_become_pages(pool):
     buf = filled(pool, PAGE)
     buf.write(5 * PAGE, b"far")
