@@ -234,7 +234,9 @@ queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
+    queue_lock(self);
     n = pb_max(n, queue_offer(self));
+    queue_unlock(self);
     n = clip_to_room(self, n);
     return n ? reserve_view(self, n) : NULL;
 }
@@ -256,7 +258,9 @@ queue_buffer_updated(QueueObject *self, PyObject *arg)
     if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &uncommitted) < 0) {
         return NULL;
     }
+    queue_lock(self);
     queue_note_offer(self, uncommitted, n);
+    queue_unlock(self);
     Py_RETURN_NONE;
 }
 
