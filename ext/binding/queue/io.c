@@ -1,8 +1,8 @@
-/* queue/io.c: the pages of a queue straight to the kernel and from it.
+/* queue/io.c: send from the pages of a queue, and receive into them.
  *
- * A call that may wait waits in poll(), with neither lock nor GIL; the transfer itself
- * does not wait, and goes on under the lock, without the GIL.  So other threads may put
- * and get while one waits for the peer. */
+ * A call that must wait for the peer waits in poll(), with neither lock nor GIL.  The
+ * system call itself never waits; it runs under the lock, without the GIL.  So other
+ * threads may put and get while one waits. */
 #include "queue/target.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* What goes through methods of Python objects goes in pieces of this size. */
+/* Methods of Python objects get and return at most so many bytes. */
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
@@ -141,7 +141,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- until it is done ---- */
 
-/* Transfer at most n bytes, waiting as the target says. */
+/* Transfer at most n bytes, and wait as the target says. */
 static int
 transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint64_t *done)
 {
@@ -180,7 +180,7 @@ recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t
 
 /* ---- objects with methods of their own ---- */
 
-/* What was sent goes, wherever the front is by now: the method may have run anything. */
+/* Drop what was sent, wherever the front is by now: send() may have run anything. */
 static int
 drop_sent(QueueObject *self, uint64_t from, uint64_t n)
 {
@@ -207,8 +207,8 @@ send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     return failed < 0 ? -1 : drop_sent(self, from, *done);
 }
 
-/* Room for n bytes is reserved beforehand, so that what came cannot be lost for want of
- * memory.  Returns the reservation's number, 0 with an exception. */
+/* Reserve room for n bytes first, so that no received byte is lost for want of memory.
+ * Returns the number of the reservation, 0 with an exception. */
 static uint64_t
 reserve_room(QueueObject *self, uint64_t n)
 {
@@ -223,8 +223,8 @@ reserve_room(QueueObject *self, uint64_t n)
     return st == PB_OK ? serial : 0;
 }
 
-/* Let n bytes in, into their reservation if it still stands, and whatever max_bytes says:
- * they came, and must not be lost. */
+/* Let n bytes in: into their reservation, if it still stands.  They came and must not be
+ * lost, whatever max_bytes says. */
 static pb_status
 admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {

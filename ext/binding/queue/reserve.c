@@ -1,7 +1,7 @@
 /* queue/reserve.c: memory at the end of a queue, handed out to be filled.
  *
- * The view is a live one (I7), except in a rare case (reserve_staging): then the commit copies no
- * byte. */
+ * The view is a live one (I7), except in a rare case (reserve_staging): then the commit
+ * copies no byte. */
 #include "queue/object.h"
 #include "view/object.h"
 
@@ -26,9 +26,9 @@ give_up(pb_buf *b)
 
 static const pin_room behind_the_last_byte = {reserve_hole, give_up};
 
-/* Growth never waits for a view (I7).  When an older view keeps the last page where it is, that
- * page cannot move into one run with new ones.  Then the caller fills a bytearray, which the commit
- * copies.  The pages for it are taken now (I3). */
+/* Growth never waits for a view (I7).  When an older view keeps the last page where it
+ * is, that page cannot move into one run with new ones.  Then the caller fills a
+ * bytearray, which the commit copies.  The pages for it are taken now (I3). */
 static PyObject *
 reserve_staging(QueueObject *self, uint64_t n)
 {
@@ -60,8 +60,8 @@ reserve_staging(QueueObject *self, uint64_t n)
     return view;
 }
 
-/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may run
- * Python code (the collector), which may give the reservation up; then try again. */
+/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may
+ * run Python code (the collector), which may give the reservation up; then try again. */
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
@@ -126,8 +126,8 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a transfer has
- * reserved for itself does not count: nobody has a view of it. */
+/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a
+ * transfer has reserved for itself does not count: nobody has a view of it. */
 static pb_status
 commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
