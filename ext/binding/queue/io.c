@@ -24,7 +24,7 @@ typedef struct {
     int error;
     bool full;
     uint64_t done;
-} attempt;
+} io_result;
 
 static ssize_t
 call_system(const io_target *target, bool sending, struct iovec *iov, unsigned count)
@@ -39,7 +39,7 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
 }
 
 /* The system call, without the GIL, while so many frames are reserved. */
-static attempt
+static io_result
 transfer_iov(QueueObject *self, const io_target *target, bool sending, struct iovec *iov,
              unsigned count, uint64_t secured)
 {
@@ -49,23 +49,23 @@ transfer_iov(QueueObject *self, const io_target *target, bool sending, struct io
     ssize_t done = call_system(target, sending, iov, count);
     int error = done < 0 ? errno : 0;
     buffer_enter_gil(&self->q.b, gate, saved);
-    return (attempt){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
+    return (io_result){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
 }
 
 /* ---- out ---- */
 
 /* What was sent leaves the queue, even if the pool has no frame left. */
-static attempt
+static io_result
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
     uint64_t secured;
     pb_status st = pb_queue_begin_out(&self->q, &secured);
     if (st != PB_OK) {
-        return (attempt){.st = st};
+        return (io_result){.st = st};
     }
     unsigned count;
-    attempt got = {.st = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST, &count)};
+    io_result got = {.st = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST, &count)};
     if (got.st == PB_OK) {
         got = transfer_iov(self, target, true, iov, count, secured);
     }
@@ -73,10 +73,10 @@ send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-static attempt
+static io_result
 send_once(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got = {.st = PB_OK};
+    io_result got = {.st = PB_OK};
     queue_lock(self);
     n = pb_min(pb_min(n, target->most), pb_queue_len(&self->q));
     if (n) {
@@ -89,17 +89,17 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
 /* ---- in ---- */
 
 /* What came is in the queue, even if the pool has no frame left. */
-static attempt
+static io_result
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
     uint64_t secured;
     pb_status st = pb_queue_begin_in(&self->q, n, &secured);
     if (st != PB_OK) {
-        return (attempt){.st = st};
+        return (io_result){.st = st};
     }
     unsigned count;
-    attempt got = {.st = pb_queue_space(&self->q, iov, PB_IOV_MOST, &count)};
+    io_result got = {.st = pb_queue_space(&self->q, iov, PB_IOV_MOST, &count)};
     if (got.st == PB_OK) {
         got = transfer_iov(self, target, false, iov, count, secured);
     }
@@ -108,10 +108,10 @@ recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 }
 
 /* A pool with a limit may have room for fewer bytes than were asked for. */
-static attempt
+static io_result
 recv_what_fits(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got;
+    io_result got;
     bool less;
     do {
         got = recv_lock_held(self, target, n);
@@ -121,10 +121,10 @@ recv_what_fits(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-static attempt
+static io_result
 recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got = {.st = PB_OK};
+    io_result got = {.st = PB_OK};
     queue_lock(self);
     n = pb_min(n, target->sized ? queue_offer(self) : UINT64_MAX);
     n = pb_min(n, pb_queue_room(&self->q));
@@ -151,7 +151,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         if (wait && target_wait(target, error, sending) < 0) {
             return -1;
         }
-        attempt got = sending ? send_once(self, target, n) : recv_once(self, target, n);
+        io_result got = sending ? send_once(self, target, n) : recv_once(self, target, n);
         if (got.full) {
             queue_raise_full(self, n);
             return -1;
