@@ -14,8 +14,10 @@
 
 #include "base/config.h"
 
-/* The tables of two types have the same shape, row for row: CPython wants a table of
- * each, and finding what a type has in one place is worth more than sharing rows. */
+/* Some things look alike in several files, and stay so.  The tables of two types have the
+ * same shape, row for row: CPython wants a table of each, and finding all that a type has
+ * in one place is worth more than sharing rows.  A short method consists of its docstring,
+ * the conversion of an argument, and one call. */
 
 /* A row of a table of methods, whatever the function takes. */
 #define METHOD(name, function, flags, doc) \

@@ -10,39 +10,45 @@
 
 /* ---- attempts ---- */
 
-typedef struct edit {
-    Py_ssize_t start, stop, step; /* as the caller gave them */
+/* What the caller asked for. */
+typedef struct {
+    Py_ssize_t start, stop, step; /* as given */
     const void *bytes;            /* to store */
     uint64_t n;
-    uint8_t byte;        /* that pop() returns, or that remove() looks for */
-    uint64_t off, count; /* out, for a message: what the attempt was about */
+    uint8_t byte; /* to look for */
 } edit;
+
+/* What an attempt came to: n bytes at `off`, for messages, and the byte that pop() returns. */
+typedef struct {
+    uint64_t off, n;
+    uint8_t byte;
+} edited;
 
 /* One attempt, with the lock held.  PB_RANGE is for the method itself to raise. */
 typedef pb_status
-attempt(pb_buf *b, edit *e);
+attempt(pb_buf *b, const edit *e, edited *out);
 
 /* 0; -1 with an exception; 1 for PB_RANGE. */
 static int
-try_until_done(pb_buf *b, edit *e, attempt *lock_held)
+try_until_done(pb_buf *b, const edit *e, edited *out, attempt *lock_held)
 {
     pb_status st;
     do {
         buffer_lock(b);
-        st = lock_held(b, e);
+        st = lock_held(b, e, out);
         buffer_unlock(b);
         if (st == PB_RANGE) {
             return 1;
         }
-    } while (transfer_again(b, &st, e->off, e->count));
+    } while (transfer_again(b, &st, out->off, out->n));
     return st == PB_OK ? 0 : -1;
 }
 
 static pb_status
-replace_lock_held(pb_buf *b, edit *e, uint64_t off, uint64_t old)
+replace_lock_held(pb_buf *b, const edit *e, edited *out, uint64_t off, uint64_t old)
 {
-    e->off = off;
-    e->count = e->n;
+    out->off = off;
+    out->n = e->n;
     return pb_buf_replace(b, off, old, e->bytes, e->n);
 }
 
@@ -57,18 +63,19 @@ resolve_index(const pb_buf *b, Py_ssize_t i, uint64_t *off)
 /* ---- one item ---- */
 
 static pb_status
-set_item_lock_held(pb_buf *b, edit *e)
+set_item_lock_held(pb_buf *b, const edit *e, edited *out)
 {
-    e->count = 1;
-    return resolve_index(b, e->start, &e->off) ? pb_buf_write(b, e->off, e->bytes, 1)
-                                               : PB_RANGE;
+    out->n = 1;
+    return resolve_index(b, e->start, &out->off) ? pb_buf_write(b, out->off, e->bytes, 1)
+                                                 : PB_RANGE;
 }
 
 static pb_status
-delete_item_lock_held(pb_buf *b, edit *e)
+delete_item_lock_held(pb_buf *b, const edit *e, edited *out)
 {
     uint64_t off;
-    return resolve_index(b, e->start, &off) ? replace_lock_held(b, e, off, 1) : PB_RANGE;
+    return resolve_index(b, e->start, &off) ? replace_lock_held(b, e, out, off, 1)
+                                            : PB_RANGE;
 }
 
 static int
@@ -79,8 +86,9 @@ assign_item(BufferObject *self, Py_ssize_t i, PyObject *value)
         return -1;
     }
     edit e = {.start = i, .bytes = &byte};
-    int result =
-        try_until_done(&self->b, &e, value ? set_item_lock_held : delete_item_lock_held);
+    edited out = {0};
+    int result = try_until_done(&self->b, &e, &out,
+                                value ? set_item_lock_held : delete_item_lock_held);
     if (result > 0) {
         PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
     }
@@ -97,12 +105,12 @@ buffer_ass_item(BufferObject *self, Py_ssize_t i, PyObject *value)
 /* ---- slices ---- */
 
 static pb_status
-assign_stride_lock_held(pb_buf *b, edit *e, const pb_stride *s)
+assign_stride_lock_held(pb_buf *b, const edit *e, edited *out, const pb_stride *s)
 {
     if (e->n == 0) {
         return s->n ? pb_buf_delete_stride(b, s) : PB_OK;
     }
-    e->count = s->n;
+    out->n = s->n;
     if (e->n != s->n) {
         return PB_RANGE;
     }
@@ -110,22 +118,23 @@ assign_stride_lock_held(pb_buf *b, edit *e, const pb_stride *s)
 }
 
 static pb_status
-assign_slice_lock_held(pb_buf *b, edit *e)
+assign_slice_lock_held(pb_buf *b, const edit *e, edited *out)
 {
     Py_ssize_t start = e->start, stop = e->stop;
     Py_ssize_t n = PySlice_AdjustIndices((Py_ssize_t)b->root.size, &start, &stop, e->step);
     if (e->step == 1) { /* b[5:2] = ... inserts before 5 */
-        return replace_lock_held(b, e, (uint64_t)start, (uint64_t)n);
+        return replace_lock_held(b, e, out, (uint64_t)start, (uint64_t)n);
     }
     pb_stride s = {(uint64_t)start, (uint64_t)n, e->step};
-    e->off = s.start;
-    return assign_stride_lock_held(b, e, &s);
+    out->off = s.start;
+    return assign_stride_lock_held(b, e, out, &s);
 }
 
 static int
 assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
 {
     edit e = {0};
+    edited out = {0};
     Py_buffer view = {.obj = NULL, .buf = NULL, .len = 0};
     if (PySlice_Unpack(slice, &e.start, &e.stop, &e.step) < 0) {
         return -1;
@@ -141,11 +150,11 @@ assign_slice(BufferObject *self, PyObject *slice, PyObject *value)
     }
     e.bytes = view.buf;
     e.n = (uint64_t)view.len;
-    int result = try_until_done(&self->b, &e, assign_slice_lock_held);
+    int result = try_until_done(&self->b, &e, &out, assign_slice_lock_held);
     if (result > 0) {
         PyErr_Format(PyExc_ValueError,
                      "attempt to assign bytes of size %zd to extended slice of size %zd",
-                     view.len, (Py_ssize_t)e.count);
+                     view.len, (Py_ssize_t)out.n);
     }
     arg_release(&view);
     return result ? -1 : 0;
@@ -185,12 +194,12 @@ const char buffer_insert_doc[] =
     "b'abc'\n";
 
 static pb_status
-insert_lock_held(pb_buf *b, edit *e)
+insert_lock_held(pb_buf *b, const edit *e, edited *out)
 {
     Py_ssize_t size = (Py_ssize_t)b->root.size;
     Py_ssize_t at = e->start < 0 ? e->start + size : e->start;
     at = at < 0 ? 0 : at > size ? size : at;
-    return replace_lock_held(b, e, (uint64_t)at, 0);
+    return replace_lock_held(b, e, out, (uint64_t)at, 0);
 }
 
 PyObject *
@@ -198,12 +207,13 @@ buffer_insert(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint8_t byte;
     edit e = {.bytes = &byte, .n = 1};
+    edited out = {0};
     if (check_nargs("insert", nargs, 2, 2) < 0) {
         return NULL;
     }
     e.start = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
     if ((e.start == -1 && PyErr_Occurred()) || source_byte(args[1], &byte) < 0 ||
-        try_until_done(&self->b, &e, insert_lock_held) < 0) {
+        try_until_done(&self->b, &e, &out, insert_lock_held) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -220,22 +230,23 @@ const char buffer_pop_doc[] =
     "(99, 97, b'b')\n";
 
 static pb_status
-pop_lock_held(pb_buf *b, edit *e)
+pop_lock_held(pb_buf *b, const edit *e, edited *out)
 {
     uint64_t off;
-    e->count = b->root.size;
+    out->n = b->root.size;
     if (!resolve_index(b, e->start, &off)) {
         return PB_RANGE;
     }
     const uint8_t *at = pb_buf_peek(b, off, 1);
-    e->byte = at ? *at : 0;
-    return replace_lock_held(b, e, off, 1);
+    out->byte = at ? *at : 0;
+    return replace_lock_held(b, e, out, off, 1);
 }
 
 PyObject *
 buffer_pop(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     edit e = {.start = -1};
+    edited out = {0};
     if (check_nargs("pop", nargs, 0, 1) < 0) {
         return NULL;
     }
@@ -245,12 +256,12 @@ buffer_pop(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
             return NULL;
         }
     }
-    int result = try_until_done(&self->b, &e, pop_lock_held);
+    int result = try_until_done(&self->b, &e, &out, pop_lock_held);
     if (result > 0) {
         PyErr_SetString(PyExc_IndexError,
-                        e.count ? "pop index out of range" : "pop from empty PageBuffer");
+                        out.n ? "pop index out of range" : "pop from empty PageBuffer");
     }
-    return result ? NULL : PyLong_FromLong(e.byte); /* cannot fail: a small int (I3) */
+    return result ? NULL : PyLong_FromLong(out.byte); /* cannot fail: a small int (I3) */
 }
 
 const char buffer_remove_doc[] =
@@ -265,24 +276,25 @@ const char buffer_remove_doc[] =
     "b'acb'\n";
 
 static pb_status
-remove_lock_held(pb_buf *b, edit *e)
+remove_lock_held(pb_buf *b, const edit *e, edited *out)
 {
     uint64_t off;
     pb_status st = pb_buf_find(b, 0, b->root.size, &e->byte, 1, &off);
     if (st == PB_OK && off == UINT64_MAX) {
         st = PB_RANGE;
     }
-    return st == PB_OK ? replace_lock_held(b, e, off, 1) : st;
+    return st == PB_OK ? replace_lock_held(b, e, out, off, 1) : st;
 }
 
 PyObject *
 buffer_remove(BufferObject *self, PyObject *arg)
 {
     edit e = {0};
+    edited out = {0};
     if (source_byte(arg, &e.byte) < 0) {
         return NULL;
     }
-    int result = try_until_done(&self->b, &e, remove_lock_held);
+    int result = try_until_done(&self->b, &e, &out, remove_lock_held);
     if (result > 0) {
         PyErr_SetString(PyExc_ValueError, "value not found in PageBuffer");
     }
@@ -304,9 +316,9 @@ const char buffer_reverse_doc[] =
     "b'cba'\n";
 
 static pb_status
-reverse_lock_held(pb_buf *b, edit *e)
+reverse_lock_held(pb_buf *b, const edit *e, edited *out)
 {
-    e->count = b->root.size;
+    out->n = b->root.size;
     return pb_buf_reverse(b);
 }
 
@@ -314,7 +326,8 @@ PyObject *
 buffer_reverse(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
     edit e = {0};
-    if (try_until_done(&self->b, &e, reverse_lock_held) < 0) {
+    edited out = {0};
+    if (try_until_done(&self->b, &e, &out, reverse_lock_held) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

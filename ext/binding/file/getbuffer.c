@@ -35,13 +35,13 @@ count_export(BytesIOObject *file)
 /* What one export keeps, in view->internal. */
 typedef struct {
     pb_pin pin;
-    handed_out seen;
+    mapped_view in_map;
 } file_export;
 
 static void
 drop_export(BytesIOObject *file, file_export *e)
 {
-    handed_back(&e->seen);
+    unmap_view(&e->in_map);
     buffer_lock(&file->b);
     view_unpin(pool_object(&file->b), &e->pin);
     file->s.blocks--;
@@ -73,7 +73,7 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
         return -1;
     }
     if (size) {
-        hand_out(&e->seen, state_of_buf(&file->b), address, size);
+        map_view(&e->in_map, state_of_buf(&file->b), address, size);
     }
     view->internal = e;
     return 0;

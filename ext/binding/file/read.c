@@ -54,30 +54,6 @@ read_ahead(pb_buf *b, stream *s, uint64_t n, void *dst)
     }
 }
 
-PyObject *
-stream_read_slow(pb_buf *b, stream *s, uint64_t n)
-{
-    const uint8_t *at = NULL;
-    PyObject *out = NULL;
-    buffer_lock(b);
-    uint64_t len = stream_ahead_lock_held(b, s, n);
-    if (len && stream_may_read(s)) {
-        at = stream_look_lock_held(b, s, len);
-        out = at ? stream_bytes_lock_held(s, at, len) : NULL;
-    }
-    buffer_unlock(b);
-    return PB_LIKELY(at != NULL) ? out : read_ahead(b, s, n, NULL);
-}
-
-PyObject *
-file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
-{
-    uint64_t n;
-    return stream_arg_size("read", args, nargs, &n) < 0 ? NULL : stream_read(b, s, n);
-}
-
-/* ---- lines ---- */
-
 /* So many contiguous bytes are found before they are searched. */
 #define SEARCH_STEP (4 * (uint64_t)PB_PAGE_SIZE)
 
@@ -97,20 +73,40 @@ line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
     return most;
 }
 
+/* The next bytes, at most n of them, or the next line of them. */
+static inline PyObject *
+read_next(pb_buf *b, stream *s, uint64_t n, bool line)
+{
+    buffer_lock(b);
+    uint64_t len = stream_may_read(s) ? stream_ahead_lock_held(b, s, n) : 0;
+    if (line) {
+        n = len = line_length_lock_held(b, s->pos, len);
+    }
+    const uint8_t *at = len ? stream_look_lock_held(b, s, len) : NULL;
+    PyObject *out = at ? stream_bytes_lock_held(s, at, len) : NULL;
+    buffer_unlock(b);
+    return PB_LIKELY(at != NULL) ? out : read_ahead(b, s, n, NULL);
+}
+
+PyObject *
+stream_read_slow(pb_buf *b, stream *s, uint64_t n)
+{
+    return read_next(b, s, n, false);
+}
+
+PyObject *
+file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    return stream_arg_size("read", args, nargs, &n) < 0 ? NULL : stream_read(b, s, n);
+}
+
+/* ---- lines ---- */
+
 PyObject *
 stream_readline_slow(pb_buf *b, stream *s, uint64_t limit)
 {
-    const uint8_t *at = NULL;
-    PyObject *out = NULL;
-    buffer_lock(b);
-    uint64_t n = stream_may_read(s) ? stream_ahead_lock_held(b, s, limit) : 0;
-    if (n) {
-        n = line_length_lock_held(b, s->pos, n);
-        at = stream_look_lock_held(b, s, n);
-        out = at ? stream_bytes_lock_held(s, at, n) : NULL;
-    }
-    buffer_unlock(b);
-    return at ? out : read_ahead(b, s, n, NULL);
+    return read_next(b, s, limit, true);
 }
 
 PyObject *

@@ -1,4 +1,4 @@
-/* module/module.c: pagebuf._core and how it comes to life. */
+/* module/module.c: pagebuf._core, the types and constants in it. */
 #include "module/module.h"
 
 #include "base/errors.h"
@@ -62,7 +62,8 @@ add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return make_type(module, spec, type) < 0 ? -1 : PyModule_AddType(module, *type);
 }
 
-/* A file: derived from what io's own are derived from, and known to the abstract class. */
+/* A file type.  It derives from the base of io's own files, and is registered with the
+ * abstract class. */
 static int
 add_file_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 {
@@ -87,7 +88,7 @@ done:
     return result;
 }
 
-/* Every type, in the order of making; where the state has it, and how it is made. */
+/* Every type, in the order in which they are made. */
 static const struct {
     PyType_Spec *spec;
     size_t at; /* in module_state */
@@ -132,7 +133,7 @@ static const struct {
     {"INLINE_SIZE", PB_INLINE},
 };
 
-/* _BUILD_FLAGS: what it was built with. */
+/* The value of _BUILD_FLAGS. */
 static PyObject *
 build_flags(void)
 {
@@ -186,7 +187,7 @@ static void
 module_free(void *module)
 {
     module_state *state = state_of_module(module);
-    if (state) { /* NULL: it was never executed */
+    if (state) { /* NULL: module_exec never ran */
         locks_end(state);
         segv_forget(&state->map);
         state_clear(state);
@@ -204,7 +205,7 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
-/* The definition lies below everything that it lists here (base/state.c). */
+/* base/state.c defines the module, but must not know what lies above it. */
 PyMODINIT_FUNC
 PyInit__core(void)
 {

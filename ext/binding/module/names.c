@@ -1,4 +1,4 @@
-/* module/names.c: what the objects of each type are called, for reports. */
+/* module/names.c: the name of any object with a tree, for reports. */
 #include "module/module.h"
 
 #include "buffer/object.h"
@@ -16,9 +16,9 @@ name_of_holder(PyObject *obj)
         return ((QueueObject *)obj)->name;
     }
     if (!PyObject_TypeCheck(obj, state->bytesio_type)) {
-        return NULL; /* the interpreter is ending, and the types are gone */
+        return NULL; /* the interpreter ends, and has cleared the types */
     }
-    PyObject *dict = ((BytesIOObject *)obj)->dict; /* a file has attributes of its own */
+    PyObject *dict = ((BytesIOObject *)obj)->dict; /* its name is an ordinary attribute */
     PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
     return name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) ? name
                                                                                   : NULL;

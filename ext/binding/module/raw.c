@@ -12,7 +12,7 @@ const char raw_addresses_doc[] =
     "entry and of the frame row of that page, of the word of the zero map, and the bit in\n"
     "it.  For tests that plant damage.";
 
-/* The entry that names the page, which is there. */
+/* The entry that names a page; NULL if there is none. */
 static pb_entry *
 entry_of(pb_buf *b, uint64_t page)
 {

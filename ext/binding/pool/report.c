@@ -89,6 +89,13 @@ message_of(PoolObject *pool, const pb_fault *fault, PyObject *owner, PyObject *t
     return message;
 }
 
+/* While the interpreter ends, the module may have dropped its exceptions before its objects go. */
+static PyObject *
+error_type(const module_state *state)
+{
+    return state->corruption_error ? state->corruption_error : PyExc_RuntimeError;
+}
+
 /* A CorruptionError with its attributes; NULL with another exception. */
 static PyObject *
 error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *freed)
@@ -96,7 +103,7 @@ error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *free
     PyObject *owner = owner_of(fault, took, freed);
     PyObject *message = message_of(pool, fault, owner, took, freed);
     PyObject *error =
-        message ? PyObject_CallOneArg(pool->state->corruption_error, message) : NULL;
+        message ? PyObject_CallOneArg(error_type(pool->state), message) : NULL;
     if (error &&
         (set_attribute(error, "frame", PyLong_FromUnsignedLong(fault->frame)) < 0 ||
          set_attribute(error, "offset", PyLong_FromUnsignedLongLong(fault->offset)) < 0 ||
@@ -120,7 +127,7 @@ raise_fault(PoolObject *reported, const pb_fault *fault)
     PyObject *freed = trace_text(pool, going ? 0 : fault->trace.freed);
     PyObject *error = took && freed ? error_of(pool, fault, took, freed) : NULL;
     if (error) {
-        PyErr_SetObject(pool->state->corruption_error, error);
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     }
     Py_XDECREF(error);
     Py_XDECREF(took);

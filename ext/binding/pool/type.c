@@ -94,6 +94,21 @@ pool_dealloc(PoolObject *self)
 PyDoc_STRVAR(join_doc, "_join($self, parent, /)\n--\n\n"
                        "Become a child of another pool.  Nothing was taken yet.");
 
+/* -1 with an exception. */
+static int
+make_accounts(pb_pool *root)
+{
+    pb_pool **table = PyMem_Calloc(1, ACCOUNTS_BYTES);
+    if (table == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!pb_pool_offer_accounts(root, table)) {
+        PyMem_Free(table); /* another child was quicker */
+    }
+    return 0;
+}
+
 static PyObject *
 pool_join(PoolObject *self, PyObject *obj)
 {
@@ -103,23 +118,19 @@ pool_join(PoolObject *self, PyObject *obj)
                      Py_TYPE(obj)->tp_name);
         return NULL;
     }
-    PoolObject *parent = (PoolObject *)obj, *root = pool_around(parent->pool.root);
-    unsigned account = 1;
-    if (root->pool.accounts == NULL) {
-        root->pool.accounts = PyMem_Calloc(1, ACCOUNTS_BYTES);
-        if (root->pool.accounts == NULL) {
-            return PyErr_NoMemory();
+    PoolObject *parent = (PoolObject *)obj;
+    pb_pool *root = parent->pool.root;
+    if (PB_LOCKS || root->accounts == NULL) { /* without a GIL the lock is needed to look */
+        if (make_accounts(root) < 0) {
+            return NULL;
         }
     }
-    while (account < PB_MOST_POOLS && root->pool.accounts[account]) {
-        account++;
-    }
-    if (account == PB_MOST_POOLS || self->parent || self->pool.regions) {
+    if (self->parent || self->pool.regions ||
+        !pb_pool_join(&self->pool, &parent->pool, 1)) {
         PyErr_Format(PyExc_ValueError, "a pool has at most %d children", PB_MOST_POOLS - 1);
         return NULL;
     }
     self->parent = (PoolObject *)Py_NewRef(parent);
-    pb_pool_join(&self->pool, &parent->pool, (uint16_t)account);
     Py_RETURN_NONE;
 }
 

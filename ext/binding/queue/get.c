@@ -1,4 +1,4 @@
-/* queue/get.c: bytes out of a queue: so many of the oldest. */
+/* queue/get.c: take, look at or remove the oldest bytes. */
 #include "queue/object.h"
 
 int
@@ -49,7 +49,7 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
         queue_lock(self);
         pb_status st = queue_take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
         queue_unlock(self);
-        /* PB_RANGE: taken meanwhile, by another thread */
+        /* PB_RANGE: another thread has taken some meanwhile */
         bool again = st == PB_RANGE || queue_again(self, &st, len);
         if (PB_LIKELY(st == PB_OK)) {
             return out;

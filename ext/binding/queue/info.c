@@ -1,4 +1,4 @@
-/* queue/info.c: looking into a queue. */
+/* queue/info.c: length, repr and attributes of a queue, and its check. */
 #include "queue/object.h"
 
 #include "base/names.h"

@@ -1,4 +1,4 @@
-/* queue/init.c: making a ByteQueue out of arguments, and once more. */
+/* queue/init.c: ByteQueue's constructor, which may be called again. */
 #include "queue/object.h"
 
 #include "base/names.h"
@@ -6,7 +6,7 @@
 /* ---- arguments ---- */
 
 typedef struct {
-    PoolObject *pool; /* borrowed; NULL: the one that it has */
+    PoolObject *pool; /* borrowed; NULL: keep the pool */
     PyObject *name;   /* borrowed, or NULL */
     uint64_t max_bytes;
     pb_overflow overflow;
@@ -33,8 +33,8 @@ convert_overflow(PyObject *obj, make_args *out)
     return -1;
 }
 
-/* A limit without a policy, or a policy without a limit, is a mistake that would show
- * only when memory is full or bytes are lost. */
+/* Refuse a limit without a policy, and a policy without a limit.  Such a mistake would show
+ * only when memory is full, or when bytes are lost. */
 static int
 convert_limit(PyObject *obj, make_args *out)
 {
@@ -78,7 +78,7 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     if (parse_make(self, args, kwargs, &made) < 0) {
         return -1;
     }
-    (void)name_set(&self->name, made.name); /* it was checked */
+    (void)name_set(&self->name, made.name); /* cannot fail: parse_make has checked it */
     queue_lock(self);
     PoolObject *old = pool_object(&self->q.b);
     PoolObject *now = (PoolObject *)Py_NewRef(made.pool ? made.pool : old);

@@ -1,8 +1,8 @@
-/* queue/io.c: the pages of a queue straight to the kernel and from it.
+/* queue/io.c: send from the pages of a queue, and receive into them.
  *
- * A call that may wait waits in poll(), with neither lock nor GIL; the transfer itself
- * does not wait, and goes on under the lock, without the GIL.  So other threads may put
- * and get while one waits for the peer. */
+ * A call that must wait for the peer waits in poll(), with neither lock nor GIL.  The
+ * system call itself never waits; it runs under the lock, without the GIL.  So other
+ * threads may put and get while one waits. */
 #include "queue/target.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* What goes through methods of Python objects goes in pieces of this size. */
+/* Methods of Python objects get and return at most so many bytes. */
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
@@ -24,7 +24,7 @@ typedef struct {
     int error;
     bool full;
     uint64_t done;
-} attempt;
+} io_result;
 
 static ssize_t
 call_system(const io_target *target, bool sending, struct iovec *iov, unsigned count)
@@ -39,7 +39,7 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
 }
 
 /* The system call, without the GIL, while so many frames are reserved. */
-static attempt
+static io_result
 transfer_iov(QueueObject *self, const io_target *target, bool sending, struct iovec *iov,
              unsigned count, uint64_t secured)
 {
@@ -49,23 +49,23 @@ transfer_iov(QueueObject *self, const io_target *target, bool sending, struct io
     ssize_t done = call_system(target, sending, iov, count);
     int error = done < 0 ? errno : 0;
     buffer_enter_gil(&self->q.b, gate, saved);
-    return (attempt){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
+    return (io_result){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
 }
 
 /* ---- out ---- */
 
 /* What was sent leaves the queue, even if the pool has no frame left. */
-static attempt
+static io_result
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
     uint64_t secured;
     pb_status st = pb_queue_begin_out(&self->q, &secured);
     if (st != PB_OK) {
-        return (attempt){.st = st};
+        return (io_result){.st = st};
     }
     unsigned count;
-    attempt got = {.st = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST, &count)};
+    io_result got = {.st = pb_queue_pieces(&self->q, n, iov, PB_IOV_MOST, &count)};
     if (got.st == PB_OK) {
         got = transfer_iov(self, target, true, iov, count, secured);
     }
@@ -73,10 +73,10 @@ send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-static attempt
+static io_result
 send_once(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got = {.st = PB_OK};
+    io_result got = {.st = PB_OK};
     queue_lock(self);
     n = pb_min(pb_min(n, target->most), pb_queue_len(&self->q));
     if (n) {
@@ -89,17 +89,17 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
 /* ---- in ---- */
 
 /* What came is in the queue, even if the pool has no frame left. */
-static attempt
+static io_result
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
     struct iovec iov[PB_IOV_MOST];
     uint64_t secured;
     pb_status st = pb_queue_begin_in(&self->q, n, &secured);
     if (st != PB_OK) {
-        return (attempt){.st = st};
+        return (io_result){.st = st};
     }
     unsigned count;
-    attempt got = {.st = pb_queue_space(&self->q, iov, PB_IOV_MOST, &count)};
+    io_result got = {.st = pb_queue_space(&self->q, iov, PB_IOV_MOST, &count)};
     if (got.st == PB_OK) {
         got = transfer_iov(self, target, false, iov, count, secured);
     }
@@ -108,10 +108,10 @@ recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 }
 
 /* A pool with a limit may have room for fewer bytes than were asked for. */
-static attempt
+static io_result
 recv_what_fits(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got;
+    io_result got;
     bool less;
     do {
         got = recv_lock_held(self, target, n);
@@ -121,10 +121,10 @@ recv_what_fits(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-static attempt
+static io_result
 recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
-    attempt got = {.st = PB_OK};
+    io_result got = {.st = PB_OK};
     queue_lock(self);
     n = pb_min(n, target->sized ? queue_offer(self) : UINT64_MAX);
     n = pb_min(n, pb_queue_room(&self->q));
@@ -141,7 +141,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- until it is done ---- */
 
-/* Transfer at most n bytes, waiting as the target says. */
+/* Transfer at most n bytes, and wait as the target says. */
 static int
 transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint64_t *done)
 {
@@ -151,7 +151,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         if (wait && target_wait(target, error, sending) < 0) {
             return -1;
         }
-        attempt got = sending ? send_once(self, target, n) : recv_once(self, target, n);
+        io_result got = sending ? send_once(self, target, n) : recv_once(self, target, n);
         if (got.full) {
             queue_raise_full(self, n);
             return -1;
@@ -180,7 +180,7 @@ recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t
 
 /* ---- objects with methods of their own ---- */
 
-/* What was sent goes, wherever the front is by now: the method may have run anything. */
+/* Drop what was sent, wherever the front is by now: send() may have run anything. */
 static int
 drop_sent(QueueObject *self, uint64_t from, uint64_t n)
 {
@@ -207,8 +207,8 @@ send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     return failed < 0 ? -1 : drop_sent(self, from, *done);
 }
 
-/* Room for n bytes is reserved beforehand, so that what came cannot be lost for want of
- * memory.  Returns the reservation's number, 0 with an exception. */
+/* Reserve room for n bytes first, so that no received byte is lost for want of memory.
+ * Returns the number of the reservation, 0 with an exception. */
 static uint64_t
 reserve_room(QueueObject *self, uint64_t n)
 {
@@ -223,8 +223,8 @@ reserve_room(QueueObject *self, uint64_t n)
     return st == PB_OK ? serial : 0;
 }
 
-/* Let n bytes in, into their reservation if it still stands, and whatever max_bytes says:
- * they came, and must not be lost. */
+/* Let n bytes in: into their reservation, if it still stands.  They came and must not be
+ * lost, whatever max_bytes says. */
 static pb_status
 admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {

@@ -1,7 +1,7 @@
 /* queue/object.h: what the files behind ByteQueue share.
  *
- * States of a queue: bytes in a tree, and perhaps a reservation behind them (queue/queue.h),
- * which any put gives up. */
+ * States of a queue: bytes in a tree, and perhaps a reservation behind them
+ * (queue/queue.h), which any put gives up. */
 #ifndef PAGEBUF_QUEUE_OBJECT_H
 #define PAGEBUF_QUEUE_OBJECT_H
 
@@ -148,8 +148,9 @@ extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline
 
 /* ---- queue/reserve.c ---- */
 
-/* How many bytes to reserve when nobody says how many come.  After `came` filled all of what was
- * offered, the next offer is twice as large; when most stayed empty, half as large. */
+/* How many bytes to reserve when nobody says how many come.  After `came` filled all of
+ * what was offered, the next offer is twice as large; when most stayed empty, half as
+ * large. */
 #define OFFER_LEAST ((uint64_t)1 << 14)
 #define OFFER_MOST ((uint64_t)1 << 18)
 

@@ -1,4 +1,4 @@
-/* queue/put.c: bytes into a queue. */
+/* queue/put.c: append bytes. */
 #include "queue/object.h"
 
 void
@@ -11,7 +11,7 @@ queue_raise_full(QueueObject *self, uint64_t n)
         (unsigned long long)self->q.max_bytes);
 }
 
-/* Into a reservation, which others wait for. */
+/* Copy into a reservation.  Other threads wait for the lock. */
 static pb_status
 put_without_gil(QueueObject *self, const void *src, uint64_t n)
 {
@@ -35,14 +35,14 @@ queue_put_lock_held(QueueObject *self, const void *src, uint64_t n)
                                            : put_without_gil(self, src, n);
 }
 
-/* 1: they are in; 0: turned away; -1: an exception. */
+/* 1: they are in; 0: the queue has turned them away; -1: an exception. */
 static int
 put_bytes(QueueObject *self, const void *src, uint64_t n)
 {
     pb_status st = PB_OK;
     bool admitted = true;
     if (n >= COPY_WITHOUT_GIL && transfer_may_use(&self->q.b, src, n) < 0) {
-        return -1; /* of smaller ones pb_queue_put asks */
+        return -1; /* pb_queue_put checks smaller ones */
     }
     do {
         queue_lock(self);

@@ -25,8 +25,8 @@ queue_readexactly(QueueObject *self, PyObject *arg)
 
 /* ---- up to a separator ---- */
 
-/* Remember `sep` as what was searched for last.  Returns what to release after the unlock, or
- * NULL. */
+/* Remember `sep` as what was searched for last.  Returns what to release after the
+ * unlock, or NULL. */
 static PyObject *
 remember_sep_lock_held(QueueObject *self, PyObject *sep)
 {
@@ -47,8 +47,9 @@ search_lock_held(QueueObject *self, PyObject *sep, uint64_t *end)
                            (uint64_t)PyBytes_GET_SIZE(sep), end);
 }
 
-/* The separator was found, but the bytes up to it lie in more than one page.  The object is made
- * outside the lock, so another thread may have taken them by then: then search again. */
+/* The separator was found, but the bytes up to it lie in more than one page.  The object
+ * is made outside the lock, so another thread may have taken them by then: then search
+ * again. */
 static PyObject *
 take_until(QueueObject *self, PyObject *sep, uint64_t end)
 {

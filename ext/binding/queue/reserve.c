@@ -1,7 +1,7 @@
 /* queue/reserve.c: memory at the end of a queue, handed out to be filled.
  *
- * The view is a live one (I7), except in a rare case (reserve_staging): then the commit copies no
- * byte. */
+ * The view is a live one (I7), except in a rare case (reserve_staging): then the commit
+ * copies no byte. */
 #include "queue/object.h"
 #include "view/object.h"
 
@@ -26,9 +26,9 @@ give_up(pb_buf *b)
 
 static const pin_room behind_the_last_byte = {reserve_hole, give_up};
 
-/* Growth never waits for a view (I7).  When an older view keeps the last page where it is, that
- * page cannot move into one run with new ones.  Then the caller fills a bytearray, which the commit
- * copies.  The pages for it are taken now (I3). */
+/* Growth never waits for a view (I7).  When an older view keeps the last page where it
+ * is, that page cannot move into one run with new ones.  Then the caller fills a
+ * bytearray, which the commit copies.  The pages for it are taken now (I3). */
 static PyObject *
 reserve_staging(QueueObject *self, uint64_t n)
 {
@@ -60,8 +60,8 @@ reserve_staging(QueueObject *self, uint64_t n)
     return view;
 }
 
-/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may run
- * Python code (the collector), which may give the reservation up; then try again. */
+/* A writable memoryview of n bytes, one run behind the last byte.  Making the object may
+ * run Python code (the collector), which may give the reservation up; then try again. */
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
@@ -126,8 +126,8 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a transfer has
- * reserved for itself does not count: nobody has a view of it. */
+/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a
+ * transfer has reserved for itself does not count: nobody has a view of it. */
 static pb_status
 commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
@@ -234,7 +234,9 @@ queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
+    queue_lock(self);
     n = pb_max(n, queue_offer(self));
+    queue_unlock(self);
     n = clip_to_room(self, n);
     return n ? reserve_view(self, n) : NULL;
 }
@@ -256,7 +258,9 @@ queue_buffer_updated(QueueObject *self, PyObject *arg)
     if (arg_offset(arg, "n", &n) < 0 || commit(self, n, &uncommitted) < 0) {
         return NULL;
     }
+    queue_lock(self);
     queue_note_offer(self, uncommitted, n);
+    queue_unlock(self);
     Py_RETURN_NONE;
 }
 

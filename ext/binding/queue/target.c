@@ -1,4 +1,4 @@
-/* queue/target.c: telling sockets from files, and waiting for either. */
+/* queue/target.c: tell sockets from files, and wait for either. */
 #include "queue/target.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 /* ---- what is it? ---- */
 
-/* _socket.socket, borrowed; NULL without an exception when nobody has imported it: then
+/* _socket.socket, borrowed.  NULL without an exception if nobody has imported it: then
  * nothing is a socket. */
 static PyObject *
 socket_type(module_state *state)
@@ -30,8 +30,8 @@ socket_type(module_state *state)
     return state->socket_type;
 }
 
-/* Does the type of `obj` do `name` itself, other than _socket.socket does?  TLS sockets
- * do, and those of cooperative frameworks. */
+/* Does the type of `obj` override a method of _socket.socket?  TLS sockets do, and so do
+ * those of cooperative frameworks. */
 static int
 overrides(PyObject *obj, PyObject *base, const char *name)
 {
@@ -55,8 +55,8 @@ convert_timeout(PyObject *sock, io_target *target)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* A file descriptor: what the kernel knows of it.  One that is not open for this would be
- * waited for in vain. */
+/* Ask the kernel about a file descriptor.  Refuse one that is not open for this: poll()
+ * would wait in vain. */
 static int
 describe_fd(io_target *target, bool sending)
 {
@@ -185,7 +185,7 @@ remaining(io_target *target)
     return left <= 0 ? 0 : left >= INT_MAX - 1 ? INT_MAX : (int)left + 1;
 }
 
-/* 1: ready; 0: the time is over; -1: an exception. */
+/* 1: ready; 0: the time is up; -1: an exception. */
 static int
 poll_target(io_target *target, short events)
 {

@@ -1,5 +1,5 @@
-/* queue/target.h: what a queue sends to and receives from: a file descriptor, a socket, or an
- * object with send() and recv() of its own (TLS). */
+/* queue/target.h: what a queue sends to and receives from: a file descriptor, a socket,
+ * or an object with send() and recv() of its own (TLS). */
 #ifndef PAGEBUF_QUEUE_TARGET_H
 #define PAGEBUF_QUEUE_TARGET_H
 
@@ -22,9 +22,9 @@ typedef struct {
 int
 target_of(module_state *state, PyObject *obj, bool sending, io_target *target);
 
-/* Does what is not received stay for the next call, if OFFER_LEAST was asked for?  Datagrams
- * are cut, and who knows of devices.  A pipe may be one of packets, which are shorter.  1, 0, or
- * -1 with an exception. */
+/* Does what is not received stay for the next call, if OFFER_LEAST was asked for?
+ * Datagrams are cut, and who knows of devices.  A pipe may be one of packets, which are
+ * shorter.  1, 0, or -1 with an exception. */
 int
 target_is_stream(const io_target *target, PyObject *obj);
 

@@ -19,7 +19,7 @@ typedef struct {
     bool writable;
     PoolObject *pool; /* a reference: __init__ may move the object to another pool */
     pool_export listed;
-    handed_out seen;
+    mapped_view in_map;
     pb_pin pin;
     pb_buf snapshot;
 } export;
@@ -80,7 +80,7 @@ export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 static void
 export_free(pb_buf *b, export *e)
 {
-    handed_back(&e->seen);
+    unmap_view(&e->in_map);
     pool_remove_export(&e->listed);
     Py_XDECREF(e->copy);
     if (e->pinned) {
@@ -123,7 +123,7 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
         if (e->pool) { /* not a copy: memory of the pool */
-            hand_out(&e->seen, state_of_buf(b), address, n);
+            map_view(&e->in_map, state_of_buf(b), address, n);
             pool_add_export(e->pool, &e->listed, b);
         }
         view->internal = e;

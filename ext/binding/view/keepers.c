@@ -20,7 +20,7 @@ typedef struct {
     void *address;
     Py_ssize_t len;
     int readonly;
-    handed_out seen;
+    mapped_view in_map;
 } RunObject;
 
 typedef struct {
@@ -56,7 +56,7 @@ static void
 run_dealloc(RunObject *self)
 {
     PyObject_GC_UnTrack(self);
-    handed_back(&self->seen);
+    unmap_view(&self->in_map);
     Py_XDECREF(self->owner);
     object_free(self);
 }
@@ -90,7 +90,7 @@ run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int re
     run->address = address;
     run->len = (Py_ssize_t)n;
     run->readonly = readonly;
-    hand_out(&run->seen, state, address, n);
+    map_view(&run->in_map, state, address, n);
     PyObject_GC_Track(run);
     PyObject *view = PyMemoryView_FromObject((PyObject *)run);
     Py_DECREF(run);

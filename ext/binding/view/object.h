@@ -11,24 +11,24 @@ extern PyType_Spec run_spec, live_spec, stable_spec;
  * while there are such pools. */
 typedef struct {
     pb_map *map; /* NULL: not in the map */
-    pb_interval extent;
-} handed_out;
+    pb_interval interval;
+} mapped_view;
 
 static inline void
-hand_out(handed_out *h, module_state *state, const void *address, uint64_t n)
+map_view(mapped_view *v, module_state *state, const void *address, uint64_t n)
 {
-    h->map = state->debugging && n ? &state->map : NULL;
-    if (h->map) {
-        pb_map_add_view(h->map, &h->extent, address, (size_t)n);
+    v->map = state->debugging && n ? &state->map : NULL;
+    if (v->map) {
+        pb_map_add_view(v->map, &v->interval, address, (size_t)n);
     }
 }
 
 static inline void
-handed_back(handed_out *h)
+unmap_view(mapped_view *v)
 {
-    if (h->map) {
-        pb_map_remove_view(h->map, &h->extent);
-        h->map = NULL;
+    if (v->map) {
+        pb_map_remove_view(v->map, &v->interval);
+        v->map = NULL;
     }
 }
 

@@ -130,20 +130,46 @@ pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
 
 /* ---- children ---- */
 
-void
-pb_pool_join(pb_pool *child, pb_pool *parent, uint16_t account)
+bool
+pb_pool_offer_accounts(pb_pool *root, pb_pool **table)
+{
+    pb_lock_take(&root->lock);
+    bool taken = root->accounts == NULL;
+    if (taken) {
+        root->accounts = table;
+    }
+    pb_lock_drop(&root->lock);
+    return taken;
+}
+
+static unsigned
+free_account(const pb_pool *root, unsigned from)
+{
+    while (from < PB_MOST_POOLS && root->accounts[from]) {
+        from++;
+    }
+    return from;
+}
+
+bool
+pb_pool_join(pb_pool *child, pb_pool *parent, unsigned from)
 {
     pb_pool *root = parent->root;
     pb_lock_take(&root->lock);
-    child->root = root;
-    child->parent = parent;
-    child->account = account;
-    child->debug = root->debug;
-    memcpy(child->addr, root->addr, sizeof child->addr);
-    memcpy(child->rows, root->rows, sizeof child->rows);
-    memcpy(child->past, root->past, sizeof child->past);
-    root->accounts[account] = child;
+    unsigned account = free_account(root, from);
+    bool joins = account < PB_MOST_POOLS;
+    if (joins) {
+        child->root = root;
+        child->parent = parent;
+        child->account = (uint16_t)account;
+        child->debug = root->debug;
+        memcpy(child->addr, root->addr, sizeof child->addr);
+        memcpy(child->rows, root->rows, sizeof child->rows);
+        memcpy(child->past, root->past, sizeof child->past);
+        root->accounts[account] = child;
+    }
     pb_lock_drop(&root->lock);
+    return joins;
 }
 
 /* What others still hold of the child's is its parent's from now on, which has counted it

@@ -367,10 +367,15 @@ pb_pool_init(pb_pool *pool, uint64_t limit);
 void
 pb_pool_set_debug(pb_pool *pool, unsigned level);
 
-/* A pool that was just made becomes a child of `parent`, with a number that is free in
- * root->accounts. */
-void
-pb_pool_join(pb_pool *child, pb_pool *parent, uint16_t account);
+/* Room for the children of a root, PB_MOST_POOLS pointers that are NULL, which is to stay as long
+ * as the root.  false: it has some already. */
+bool
+pb_pool_offer_accounts(pb_pool *root, pb_pool **table);
+
+/* A pool that was just made becomes a child of `parent`, with the first free number from `from` on
+ * (1 to PB_MOST_POOLS - 1).  false: there is none. */
+bool
+pb_pool_join(pb_pool *child, pb_pool *parent, unsigned from);
 
 /* The child goes; frames of it that others still hold are charged to its parent.  O(frames)
  * where there are any. */

@@ -88,7 +88,9 @@ slot_for(const pb_pool *root, uint32_t frames)
 uint32_t
 pb_pool_next_region(const pb_pool *pool)
 {
+    pb_lock_take(&pool->root->lock);
     unsigned k = slot_for(pool->root, 0);
+    pb_lock_drop(&pool->root->lock);
     return k < PB_REGION_SLOTS - 1 ? slot_span(k) : 0;
 }
 
@@ -165,11 +167,12 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
                    bool discard_zeroes)
 {
     pb_pool *root = pool->root;
+    pb_lock_take(&root->lock); /* a run that ends before this region looks into it */
     unsigned k = slot_for(root, frames);
     if (frames < 2 || k >= PB_REGION_SLOTS - 1) {
+        pb_lock_drop(&root->lock);
         return PB_RANGE;
     }
-    pb_lock_take(&root->lock); /* a run that ends before this region looks into it */
     pb_region *r = begin_region(root, k, base, table, frames, root->debug != 0, fresh_zero);
     r->discard_zeroes = discard_zeroes;
     end_region(root, r, k);
@@ -182,8 +185,8 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
 void
 pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every)
 {
-    unsigned k = slot_for(root, PB_SAMPLE_FRAMES);
     pb_lock_take(&root->lock);
+    unsigned k = slot_for(root, PB_SAMPLE_FRAMES);
     pb_region *r = begin_region(root, k, base, table, PB_SAMPLE_FRAMES, true, false);
     root->untouched -= r->hi - r->lo;
     r->lo = r->hi;

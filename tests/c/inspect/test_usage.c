@@ -15,7 +15,7 @@ start(void)
     memset(accounts, 0, sizeof accounts);
     root->accounts = accounts;
     pb_pool_init(&child, PB_UNLIMITED);
-    pb_pool_join(&child, root, 1);
+    CHECK(pb_pool_join(&child, root, 1));
     memory_grow(&mem);
 }
 

@@ -12,7 +12,7 @@ static void
 join(pb_pool *child, pb_pool *parent, uint16_t account, uint64_t limit)
 {
     pb_pool_init(child, limit);
-    pb_pool_join(child, parent, account);
+    CHECK(pb_pool_join(child, parent, account));
 }
 
 static void

@@ -357,12 +357,89 @@ test_a_region_comes_while_its_neighbour_is_asked_for(void)
     memory_fini(&mem);
 }
 
+/* Threads that find the pool short at once: each region has a place of its own. */
+enum { REGIONS = 10, SMALL = 4 };
+
+static void *
+add_regions(void *at)
+{
+    memory *m = at;
+    for (int i = 0; i < REGIONS; i++) {
+        memory_grow_by(m, SMALL);
+    }
+    return NULL;
+}
+
+static void
+test_two_threads_grow_one_pool(void)
+{
+    static memory halves[2];
+    pthread_t threads[2];
+    memory_init(&mem, PB_UNLIMITED, true);
+    for (int i = 0; i < 2; i++) { /* the memory of each, and the pool of neither */
+        memory_init(&halves[i], PB_UNLIMITED, true);
+        halves[i].pool.root = &mem.pool;
+        CHECK_EQ(pthread_create(&threads[i], NULL, add_regions, &halves[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    CHECK_EQ(mem.pool.regions, 2 * REGIONS);
+    CHECK_EQ(mem.pool.total, 2 * REGIONS * SMALL - 1); /* frame 0 is none */
+    CHECK_POOL(&mem.pool);
+    memory_fini(&mem);
+    for (int i = 0; i < 2; i++) {
+        halves[i].pool.root = &halves[i].pool;
+        memory_fini(&halves[i]);
+    }
+}
+
+/* Children that are made in two threads: no number twice. */
+enum { CHILDREN = 200 };
+
+static pb_pool *accounts[PB_MOST_POOLS], children[2][CHILDREN];
+
+static void *
+join_children(void *at)
+{
+    pb_pool *mine = at;
+    for (int i = 0; i < CHILDREN; i++) {
+        pb_pool_init(&mine[i], PB_UNLIMITED);
+        pb_pool_join(&mine[i], &mem.pool, 1);
+    }
+    return NULL;
+}
+
+static void
+test_children_made_in_two_threads(void)
+{
+    pthread_t threads[2];
+    memory_init(&mem, PB_UNLIMITED, true);
+    memset(accounts, 0, sizeof accounts);
+    CHECK(pb_pool_offer_accounts(&mem.pool, accounts));
+    CHECK(!pb_pool_offer_accounts(&mem.pool, accounts));
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, join_children, children[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        CHECK(accounts[children[0][i].account] == &children[0][i]);
+        CHECK(accounts[children[1][i].account] == &children[1][i]);
+    }
+    mem.pool.accounts = NULL;
+    memory_fini(&mem);
+}
+
 int
 main(void)
 {
     RUN(test_threads_on_one_pool);
     RUN(test_threads_at_the_limit);
     RUN(test_threads_that_share_frames);
+    RUN(test_two_threads_grow_one_pool);
+    RUN(test_children_made_in_two_threads);
     RUN(test_a_region_comes_while_its_neighbour_is_asked_for);
     return finish();
 }

@@ -233,3 +233,17 @@ def test_check_names_whose_entry_was_changed(level, unraisable):
     assert info.value.owner is buf
     del info, buf
     assert [type(error) for error in unraisable] == [pagebuf.CorruptionError]
+
+
+def test_damage_that_is_found_while_the_interpreter_ends():
+    """A buffer in a cycle with its pool goes when the module has dropped its exceptions."""
+    script = (
+        "import pagebuf; from pagebuf import _testing\n"
+        "buf = pagebuf.PageBuffer(bytes(2 * pagebuf.PAGE_SIZE + 1))\n"
+        "_testing.plant('wild entry', _testing.aim(buf))\n"
+        "buf.pool.kept = buf\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
