@@ -7,7 +7,7 @@
 /* ---- view and views ---- */
 
 typedef struct {
-    uint64_t off, size;
+    uint64_t off, size, most;
     int writable;
 } view_args;
 
@@ -27,38 +27,26 @@ clip_view(view_args *a, uint64_t len)
     return 0;
 }
 
-/* (offset=0, size=None, *, writable) */
+/* (offset=0, size=None, *, writable), and of views() `most`: the formats end before it or with it. */
 static int
 parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
            view_args *out)
 {
-    static char *names[] = {"offset", "size", "writable", NULL};
-    PyObject *off = NULL, *size = NULL;
+    static char *names[] = {"offset", "size", "writable", "most", NULL};
+    static char *names_of_one[] = {"offset", "size", "writable", NULL};
+    PyObject *off = NULL, *size = NULL, *most = NULL;
+    bool one = out->most == 1;
     out->off = 0;
     out->size = UINT64_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &off, &size,
-                                     &out->writable) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, one ? names_of_one : names, &off,
+                                     &size, &out->writable, &most) ||
         (off && arg_offset(off, "offset", &out->off) < 0) ||
-        (size && arg_size(size, &out->size) < 0)) {
+        (size && arg_size(size, &out->size) < 0) ||
+        (most && most != Py_None && arg_offset(most, "most", &out->most) < 0)) {
         return -1;
     }
     out->writable = out->writable && !pb_buf_frozen(&self->b);
     return clip_view(out, transfer_size(&self->b));
-}
-
-typedef PyObject *
-view_maker(pb_buf *b, uint64_t off, uint64_t n);
-
-/* view() and views() differ in what they make, and in the default of `writable`. */
-static PyObject *
-make_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
-          int writable, view_maker *live, view_maker *stable)
-{
-    view_args a = {.writable = writable};
-    if (parse_view(self, format, args, kwargs, &a) < 0) {
-        return NULL;
-    }
-    return (a.writable ? live : stable)(&self->b, a.off, a.size);
 }
 
 const char buffer_view_doc[] = PyDoc_STR(
@@ -82,13 +70,20 @@ const char buffer_view_doc[] = PyDoc_STR(
 PyObject *
 buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    return make_view(self, "|OO$p:view", args, kwargs, 1, view_live, view_stable);
+    view_args a = {.writable = 1, .most = 1};
+    if (parse_view(self, "|OO$p:view", args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return a.writable ? view_live(&self->b, a.off, a.size)
+                      : view_stable(&self->b, a.off, a.size);
 }
 
 const char buffer_views_doc[] = PyDoc_STR(
-    "views($self, offset=0, size=None, *, writable=False)\n--\n\n"
+    "views($self, offset=0, size=None, *, writable=False, most=None)\n--\n\n"
     "One memoryview per run of pages, in order: an iovec list for ``sendmsg`` and\n"
     "``writev``, or, writable, for ``recvmsg_into`` and ``preadv``.\n\n"
+    "At most ``most`` of them, the first ones: system calls take 1024 at a time\n"
+    "(``os.sysconf('SC_IOV_MAX')``).  None: all.\n\n"
     "Read-only views are stable and show holes as slices of one shared run of zeros;\n"
     "writable ones are live and make holes pages.  O(pages).\n\n"
     ">>> from pagebuf import PageBuffer\n"
@@ -99,7 +94,12 @@ const char buffer_views_doc[] = PyDoc_STR(
 PyObject *
 buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    return make_view(self, "|OO$p:views", args, kwargs, 0, views_live, views_stable);
+    view_args a = {.writable = 0, .most = UINT64_MAX};
+    if (parse_view(self, "|OO$pO:views", args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return a.writable ? views_live(&self->b, a.off, a.size, a.most)
+                      : views_stable(&self->b, a.off, a.size, a.most);
 }
 
 /* ---- snapshots and clones ---- */

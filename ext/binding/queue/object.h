@@ -172,7 +172,7 @@ queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 queue_buffer_updated(QueueObject *self, PyObject *arg);
 PyObject *
-queue_views(QueueObject *self, PyObject *ignored);
+queue_views(QueueObject *self, PyObject *args, PyObject *kwargs);
 extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
     queue_buffer_updated_doc[], queue_views_doc[];
 

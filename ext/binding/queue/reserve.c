@@ -267,8 +267,10 @@ queue_buffer_updated(QueueObject *self, PyObject *arg)
 /* ---- views of what is there ---- */
 
 const char queue_views_doc[] =
-    "views($self, /)\n--\n\n"
+    "views($self, /, *, most=None)\n--\n\n"
     "What is in the queue as a list of read-only memoryviews, one per run of pages.\n\n"
+    "At most ``most`` of them, the oldest: system calls take 1024 at a time\n"
+    "(``os.sysconf('SC_IOV_MAX')``).  None: all.\n\n"
     "They show the bytes of this moment, without a copy, whatever happens to the queue:\n"
     "an iovec list for sendmsg() or writev(), and then consume().  O(pages).\n\n"
     ">>> from pagebuf import ByteQueue\n"
@@ -279,8 +281,15 @@ const char queue_views_doc[] =
     "[b'hello']\n";
 
 PyObject *
-queue_views(QueueObject *self, PyObject *Py_UNUSED(ignored))
+queue_views(QueueObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"most", NULL};
+    PyObject *given = NULL;
+    uint64_t most = UINT64_MAX;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:views", names, &given) ||
+        (given && given != Py_None && arg_offset(given, "most", &most) < 0)) {
+        return NULL;
+    }
     uint64_t n = queue_size(self);
-    return n ? views_stable(&self->q.b, 0, n) : PyList_New(0);
+    return n ? views_stable(&self->q.b, 0, n, most) : PyList_New(0);
 }

@@ -67,7 +67,7 @@ static PyMethodDef queue_methods[] = {
     METHOD("commit", queue_commit, METH_O, queue_commit_doc),
     METHOD("get_buffer", queue_get_buffer, METH_FASTCALL, queue_get_buffer_doc),
     METHOD("buffer_updated", queue_buffer_updated, METH_O, queue_buffer_updated_doc),
-    METHOD("views", queue_views, METH_NOARGS, queue_views_doc),
+    METHOD("views", queue_views, METH_VARARGS | METH_KEYWORDS, queue_views_doc),
     METHOD("splice_from", queue_splice_from, METH_FASTCALL, queue_splice_doc),
     METHOD("send_to", queue_send_to, METH_FASTCALL, queue_send_doc),
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),

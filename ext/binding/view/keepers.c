@@ -169,10 +169,10 @@ view_live_in(pb_buf *b, uint64_t n, const pin_room *room)
 }
 
 PyObject *
-views_live(pb_buf *b, uint64_t off, uint64_t n)
+views_live(pb_buf *b, uint64_t off, uint64_t n, uint64_t most)
 {
     PyObject *list = PyList_New(0);
-    while (list && n) {
+    for (; list && n && most; most--) {
         buffer_lock(b);
         bool inside = off <= b->root.size && n <= b->root.size - off;
         uint64_t len = inside ? pb_buf_stretch(b, off, n).n : 0;
@@ -321,12 +321,12 @@ stretch_view(module_state *state, StableObject *stable, uint8_t *address, uint64
 }
 
 PyObject *
-views_stable(pb_buf *b, uint64_t off, uint64_t n)
+views_stable(pb_buf *b, uint64_t off, uint64_t n, uint64_t most)
 {
     module_state *state = state_of_buf(b);
     StableObject *stable = stable_new(b, off, n);
     PyObject *list = stable ? PyList_New(0) : NULL;
-    while (list && n) {
+    for (; list && n && most; most--) {
         pb_stretch s = pb_buf_stretch(&stable->b, off, n);
         uint64_t len = s.at ? s.n : pb_min(s.n, (uint64_t)ZEROS);
         PyObject *view = stretch_view(state, stable, s.at, len);

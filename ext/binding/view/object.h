@@ -52,12 +52,12 @@ view_live_in(pb_buf *b, uint64_t n, const pin_room *room);
 PyObject *
 view_stable(pb_buf *b, uint64_t off, uint64_t n);
 
-/* A list of memoryviews, one per run.  Stable ones show holes as slices of zeros; live
- * ones make pages of them. */
+/* A list of memoryviews, one per run, the first `most` of them.  Stable ones show holes as slices
+ * of zeros; live ones make pages of them. */
 PyObject *
-views_stable(pb_buf *b, uint64_t off, uint64_t n);
+views_stable(pb_buf *b, uint64_t off, uint64_t n, uint64_t most);
 PyObject *
-views_live(pb_buf *b, uint64_t off, uint64_t n);
+views_live(pb_buf *b, uint64_t off, uint64_t n, uint64_t most);
 
 /* The buffer protocol of an object that is a Holder (view/export.c). */
 int

@@ -6,6 +6,7 @@ import copy
 import ctypes
 import gc
 import hashlib
+import os
 import pickle
 import weakref
 
@@ -537,6 +538,40 @@ def test_views_are_all_bytes_in_order(pool, shape, writable):
     views = buf.views(0, size, writable=writable)
     assert b"".join(views) == expected
     assert all(len(view) and view.readonly is not writable for view in views)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_views_are_at_most_so_many_from_the_front(pool, writable):
+    buf = scattered(pool, 4)
+    every = [bytes(view) for view in buf.views(writable=writable)]
+    for most in (0, 1, 2, 3, 100, None):
+        got = [bytes(view) for view in buf.views(writable=writable, most=most)]
+        assert got == every[:most]
+    with pytest.raises(ValueError, match="most"):
+        buf.views(most=-1)
+    with pytest.raises(TypeError):
+        buf.view(most=1)
+
+
+def test_pieces_that_a_system_call_takes(pool):
+    queue, other = pagebuf.ByteQueue(pool=pool), pagebuf.PageBuffer(pool=pool)
+    for number in range(1200):
+        queue.put(bytes([number % 251]) * PAGE)
+        other.extend(bytes(PAGE))  # so that the queue has no neighbours
+    expected, got = queue.peek(), b""
+    read, write = os.pipe()
+    try:
+        os.set_blocking(write, False)
+        while len(queue):
+            views = queue.views(most=os.sysconf("SC_IOV_MAX"))
+            sent = os.writev(write, views)
+            got += os.read(read, sent)
+            del views
+            queue.consume(sent)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert got == expected
 
 
 def test_views_are_one_per_run(pool):
