@@ -28,8 +28,9 @@ typedef struct {
 typedef pb_status
 attempt(pb_buf *b, const edit *e, edited *out);
 
-/* 0; -1 with an exception; 1 for PB_RANGE. */
-static int
+/* 0; -1 with an exception; 1 for PB_RANGE.  Inline, so that each caller has its own attempt
+ * in its loop. */
+static inline int
 try_until_done(pb_buf *b, const edit *e, edited *out, attempt *lock_held)
 {
     pb_status st;
@@ -87,8 +88,8 @@ assign_item(BufferObject *self, Py_ssize_t i, PyObject *value)
     }
     edit e = {.start = i, .bytes = &byte};
     edited out = {0};
-    int result = try_until_done(&self->b, &e, &out,
-                                value ? set_item_lock_held : delete_item_lock_held);
+    int result = value ? try_until_done(&self->b, &e, &out, set_item_lock_held)
+                       : try_until_done(&self->b, &e, &out, delete_item_lock_held);
     if (result > 0) {
         PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
     }

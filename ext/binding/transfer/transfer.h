@@ -17,7 +17,7 @@ void
 raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
 /* What to do after an attempt at [off, off + n) that the core refused, or that left events
- * pending. Runs Python code, so no lock may be held.
+ * pending.  Runs Python code, so no lock may be held.
  *     1   the pool has grown: try again
  *     0   done, and the events are reported
  *    -1   an exception: the refusal, or damage that the attempt found

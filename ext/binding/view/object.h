@@ -37,7 +37,7 @@ PyObject *
 view_live(pb_buf *b, uint64_t off, uint64_t n);
 
 /* Makes room for a view, under the same lock as the pin, so that a refusal changes
- * nothing (I3). `begin` says where the room is; `undo` takes it away if there is no pin. */
+ * nothing (I3).  `begin` says where the room is; `undo` takes it away if there is no pin. */
 typedef struct {
     pb_status (*begin)(pb_buf *b, uint64_t n, uint64_t *off);
     void (*undo)(pb_buf *b);
