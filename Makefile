@@ -20,7 +20,7 @@ STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlis
 
 .NOTPARALLEL:
 .PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize fuzz lint lint-python \
-        lint-c lint-types format arrows compare bench instructions clean distclean
+        lint-c lint-types format arrows compare bench instructions free-threaded clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
@@ -31,6 +31,7 @@ help:
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
+	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
 
 # ---- environment ----------------------------------------------------------------------------
@@ -112,6 +113,10 @@ sanitize: .venv/.stamps/test
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:allow_user_poisoning=0:handle_segv=0:handle_sigbus=0 PYTHONMALLOC=malloc PAGEBUF_EXPECT=64 HYPOTHESIS_PROFILE=quick \
 	    PYTHONPATH=build/sanitize/lib $(PY) -m pytest tests --deselect tests/core/pool/test_memory.py $(PYTEST)
+
+# Builds for itself, beside what is there.  FT=... names an interpreter, else one is looked for.
+free-threaded:
+	@tools/free_threaded.sh $(ARGS)
 
 # Not part of the tests: it takes clang, and some minutes.
 fuzz:

@@ -1,6 +1,7 @@
 """Hypothesis profiles, the `pool` fixture, and a line that says which build is under test."""
 
 import gc
+import importlib.util
 import os
 from collections.abc import Iterator
 
@@ -16,6 +17,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moderate"))
 
 FAILED = pytest.StashKey[bool]()
 
+# Doctests that draw: a page of the documentation, and docstrings.
+WITH_MATPLOTLIB = {
+    "command-line.md",
+    "pagebuf.picture",
+    "pagebuf.picture.pool_figure",
+    "pagebuf.picture.tree_figure",
+}
+
 
 def pytest_configure() -> None:
     """Stop when PYTHONPATH did not lead to the build that the caller meant to test."""
@@ -23,6 +32,15 @@ def pytest_configure() -> None:
     if expected != pagebuf.PAGE_SIZE:
         found = f"{pagebuf.__file__} has pages of {pagebuf.PAGE_SIZE} bytes"
         raise pytest.UsageError(f"{found}, not {expected}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Doctests have no importorskip of their own."""
+    if importlib.util.find_spec("matplotlib") is None:
+        skip = pytest.mark.skip(reason="matplotlib is not installed: no pictures")
+        for item in items:
+            if item.name in WITH_MATPLOTLIB:
+                item.add_marker(skip)
 
 
 def pytest_report_header() -> str:

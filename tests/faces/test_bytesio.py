@@ -115,6 +115,12 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 # Words that come from the parser of arguments, not from io.BytesIO.
 OWN_WORDS = {"keyword bad", "reduce 1", "setstate no tuple", "setstate tuple"}
 
+# CPython after 3.14 looks whether the file may change first, and then asks for an index.
+try:
+    io.BytesIO().truncate("1")  # type: ignore[arg-type]
+except TypeError as error:
+    OTHER_WORDS = set() if "integer or None" in str(error) else {"truncate str"}
+
 
 def closed(file: Any) -> None:
     file.close()
@@ -152,6 +158,8 @@ def condition(file: Any) -> Any:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("call", CALLS)
 def test_as_io_bytesio(call: str, state: str) -> None:
+    if call in OTHER_WORDS:
+        pytest.skip("io.BytesIO of this Python looks at the argument in another way")
     both = BytesIO(b"one\ntwo\nthree"), io.BytesIO(b"one\ntwo\nthree")
     kept = [STATES[state](file) for file in both]
     before = condition(both[0])

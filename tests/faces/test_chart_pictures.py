@@ -8,8 +8,6 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_hex
 
 import pagebuf
 from pagebuf import example, picture
@@ -19,6 +17,10 @@ from pagebuf.picture import _pool, _tree
 from pagebuf.picture._style import COLOURS, HOLE, MIXED
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import SHAPES, filled, run_script
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures")
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,11 +10,15 @@ import textwrap
 import pytest
 
 import pagebuf
-from pagebuf import example
+from pagebuf import example, picture
 from pagebuf.__main__ import main
 from pagebuf._command_line.script import run
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import INLINE
+
+needs_pictures = pytest.mark.skipif(
+    not picture.available(), reason="matplotlib is not installed: no pictures"
+)
 
 
 def shell(*args):
@@ -63,6 +67,7 @@ def test_info_in_a_process():
     assert "matplotlib  " in out
 
 
+@needs_pictures
 def test_map_in_a_process(tmp_path):
     target = tmp_path / "pool.png"
     assert shell("map", "-o", str(target)) == ("", "", 0)
@@ -166,6 +171,7 @@ def test_walk_refuses_a_queue(capsys):
 # ---- map ----
 
 
+@needs_pictures
 @pytest.mark.parametrize("buffer", [None, "document", "disk", "inbox", "note"])
 def test_map(tmp_path, buffer):
     target = tmp_path / "picture.svg"
@@ -186,7 +192,9 @@ def test_map_refuses_other_endings(tmp_path, capsys):
     ("args", "message"),
     [
         (["map", "--pool", "other", "-o", "x.svg"], "no pool 'other': there is example"),
-        (["map", "-o", "no/such/folder/x.svg"], "No such file or directory"),
+        pytest.param(
+            ["map", "-o", "no/such/folder/x.svg"], "No such file or directory", marks=needs_pictures
+        ),
         (["top", "--run", "no/such/script.py"], "no script 'no/such/script.py'"),
     ],
 )
@@ -261,6 +269,7 @@ hidden = [pagebuf.PageBuffer(b"4" * {PAGE}, pool=spool, name="attic")]
 """
 
 
+@needs_pictures
 @pytest.mark.parametrize(
     ("name", "letter"),
     [("first", "1"), ("inbox", "1"), ("second", "2"), ("attic", "4"), ("PageBuffer", "4")],
@@ -275,6 +284,7 @@ def test_a_buffer_goes_by_its_global_and_by_its_name(tmp_path, capsys, name, let
     assert f"PageBuffer '{name}'" in target.read_text(encoding="utf-8")
 
 
+@needs_pictures
 @pytest.mark.parametrize(
     ("name", "title"),
     [("pool", "mail"), ("mail", "pool"), ("spool", "spooled"), ("spooled", "spooled")],
@@ -287,6 +297,7 @@ def test_a_pool_goes_by_its_global_and_by_its_name(tmp_path, name, title):
     assert f"pool '{title}'" in target.read_text(encoding="utf-8")
 
 
+@needs_pictures
 def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
     path = tmp_path / "names.py"
     path.write_text(NAMES)
@@ -297,6 +308,7 @@ def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
     assert capsys.readouterr().err.endswith(f"no buffer 'none': there is {there}\n")
 
 
+@needs_pictures
 def test_run_and_map(script, tmp_path):
     target = tmp_path / "queue.svg"
     assert shell("map", "--run", script, "--buffer", "ByteQueue", "-o", str(target))[2] == 0

@@ -52,6 +52,11 @@ class Call:
     def method(self) -> str:
         return self.name.split(" ")[0]
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it takes effect at one moment, what is made beforehand included."""
+        return not self.steps and self.before is nothing
+
     def given(self, obj: Any) -> Any:
         """What `do` is to get; where the object refuses to make it, that."""
         make = self.beside if self.before is nothing else self.before

@@ -104,6 +104,7 @@ def main() -> int:
         except Exception as error:
             failed += 1
             traceback.print_exception(error.__cause__ or error, limit=-3)
+            print(f"FAILED {error}", file=sys.stderr)
         faulthandler.cancel_dump_traceback_later()
         ran += 1
     took = time.monotonic() - start

@@ -69,7 +69,7 @@ class Scene:
 def brief(value: Any) -> str:
     """A value for a message: where it is long, its ends and its length."""
     text = repr(value)
-    return text if len(text) < 400 else f"{text[:200]} ... {text[-150:]} ({len(text)} characters)"
+    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]} ({len(text)} characters)"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Race:
             )
 
     def judge_burst(self, scene: Scene) -> None:
-        if any(call.steps for call in self.calls):
+        if not all(call.at_once for call in self.calls):
             return
         for who, call in enumerate(self.calls):
             if call.looks:
@@ -223,7 +223,7 @@ class Race:
         if burst:
             scene.burst = shape.burst
             for who, call in enumerate(self.calls):
-                if call.looks:
+                if call.looks and all(each.at_once for each in self.calls):
                     self.path(shape, who)
         else:
             self.in_order(shape)
