@@ -501,7 +501,7 @@ pb_pool_take_node(pb_pool *pool, bool *zero);
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
 
-/* Take the `n` promised frames right behind frame `after`, all of them: false where one is not
+/* Take the `n` reserved frames right behind frame `after`, all of them: false where one is not
  * free, or not of the same region; then nothing was taken. */
 bool
 pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n);
