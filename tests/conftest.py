@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import pagebuf
+from tests.aio.certificates import make_certificate, tls_contexts
 
 settings.register_profile("moderate", max_examples=100, stateful_step_count=50, deadline=None)
 settings.register_profile("quick", max_examples=20, stateful_step_count=25, deadline=None)
@@ -76,3 +77,18 @@ def _watched(pool: pagebuf.PagePool, request: pytest.FixtureRequest) -> Iterator
     gc.collect()
     pool.check()
     assert pool.stats().held == 0, f"frames still in use, by {pool.buffers()}"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with a certificate for 127.0.0.1."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def contexts(request):
+    """Options of server and client."""
+    if request.param == "plain":
+        return {}, {}
+    server, client = tls_contexts(request.getfixturevalue("certificate"))
+    return {"ssl": server}, {"ssl": client}

@@ -1,5 +1,6 @@
 """What callers' type checkers see of ByteQueue and its streams.  mypy reads it; it is never run."""
 
+import asyncio
 import socket
 from array import array
 from typing import Literal, assert_type
@@ -56,6 +57,7 @@ async def client(reader: aio.QueueReader, writer: aio.QueueWriter) -> None:
         assert_type(line, bytes)
     assert_type(await reader.readexactly(5), bytes)
     assert_type(await reader.readuntil(b"\r\n"), bytes)
+    assert_type(await reader.readuntil((b"\r\n", bytearray(b"\n"))), bytes)
     assert_type(reader.queue, ByteQueue)
     writer.write(bytearray(b"x"))
     await writer.drain()
@@ -64,6 +66,11 @@ async def client(reader: aio.QueueReader, writer: aio.QueueWriter) -> None:
 async def streams() -> None:
     await aio.start_server(client, "127.0.0.1", 0, limit=1 << 16)
     assert_type(await aio.open_connection("127.0.0.1", 80), tuple[aio.QueueReader, aio.QueueWriter])
+    await aio.start_server(lambda reader, writer: writer.close(), limit=None, pool=PagePool())
+    await aio.start_unix_server(client, "path", max_bytes=1 << 16)
+    assert_type(aio.QueueProtocol(ByteQueue()).reader, aio.QueueReader)
+    reader: asyncio.StreamReader = aio.StreamReader()
+    assert_type(reader, asyncio.StreamReader)
 
 
 def rejected(queue: ByteQueue) -> None:

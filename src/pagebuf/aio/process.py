@@ -1,0 +1,87 @@
+"""Child processes whose pipes are read through queues."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import Process, SubprocessStreamProtocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pagebuf.aio.bounds import LIMIT
+from pagebuf.aio.connect import readers
+from pagebuf.aio.reader import QueueReader
+from pagebuf.aio.writer import QueueWriter
+
+if TYPE_CHECKING:
+    from pagebuf.pool import PagePool
+
+
+class _ProcessProtocol(SubprocessStreamProtocol):
+    _loop: asyncio.AbstractEventLoop
+    _pipe_fds: list[int]
+    _transport: Any
+
+    def __init__(self, reader: Callable[..., QueueReader], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(LIMIT, loop)
+        self._reader = reader
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self.stdout = self._reads(1)
+        self.stderr = self._reads(2)
+        pipe = self._transport.get_pipe_transport(0)
+        if pipe is not None:
+            self.stdin = QueueWriter(pipe, self, None, self._loop)
+
+    def _reads(self, fd: int) -> QueueReader | None:
+        pipe = self._transport.get_pipe_transport(fd)
+        if pipe is None:
+            return None
+        reader = self._reader(self._loop)
+        reader.set_transport(pipe)
+        self._pipe_fds.append(fd)
+        return reader
+
+
+def _protocol(
+    limit: float | None, pool: PagePool | None, max_bytes: int | None
+) -> _ProcessProtocol:
+    return _ProcessProtocol(readers(limit, pool, max_bytes), asyncio.get_running_loop())
+
+
+async def create_subprocess_exec(
+    program: Any,
+    *args: Any,
+    stdin: Any = None,
+    stdout: Any = None,
+    stderr: Any = None,
+    limit: float | None = LIMIT,
+    pool: PagePool | None = None,
+    max_bytes: int | None = None,
+    **kwds: Any,
+) -> Process:
+    """As `asyncio.create_subprocess_exec`; ``stdout`` and ``stderr`` are `QueueReader`."""
+    loop = asyncio.get_running_loop()
+    protocol = _protocol(limit, pool, max_bytes)
+    pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    transport, _ = await loop.subprocess_exec(lambda: protocol, program, *args, **pipes, **kwds)
+    return Process(transport, protocol, loop)
+
+
+async def create_subprocess_shell(
+    cmd: str | bytes,
+    stdin: Any = None,
+    stdout: Any = None,
+    stderr: Any = None,
+    limit: float | None = LIMIT,
+    *,
+    pool: PagePool | None = None,
+    max_bytes: int | None = None,
+    **kwds: Any,
+) -> Process:
+    """As `asyncio.create_subprocess_shell`; ``stdout`` and ``stderr`` are `QueueReader`."""
+    loop = asyncio.get_running_loop()
+    protocol = _protocol(limit, pool, max_bytes)
+    pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    transport, _ = await loop.subprocess_shell(lambda: protocol, cmd, **pipes, **kwds)
+    return Process(transport, protocol, loop)

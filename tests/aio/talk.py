@@ -1,0 +1,44 @@
+"""Servers and connections that close behind themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from pagebuf import aio
+
+
+@contextlib.asynccontextmanager
+async def served(client, server_options=None, **options):
+    """A server that calls `client`, and a connection to it."""
+    server = await aio.start_server(client, "127.0.0.1", 0, **(server_options or {}))
+    address = server.sockets[0].getsockname()
+    reader, writer = await aio.open_connection(*address, **options)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        server.close()
+        await asyncio.sleep(0.01)  # what is aborted is told so, on both sides
+
+
+def sender(*pieces):
+    """A client of a server that sends these and closes."""
+
+    async def client(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            await reader.read()
+        writer.close()
+
+    return client
+
+
+async def fill(reader, size):
+    """Wait until so many bytes are held, and a while longer."""
+    while len(reader.queue) < size:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    return len(reader.queue)

@@ -1,0 +1,206 @@
+"""What may wait in a reader, who is told, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+
+import pytest
+
+from pagebuf import ByteQueue, PagePool, PoolLimitError, aio
+from tests.aio.talk import fill, sender, served
+from tests.support import pattern
+
+KIB = 1024
+ONE_READ = 256 * KIB
+
+
+def test_a_plain_function_is_a_callback(run):
+    async def main():
+        called = asyncio.get_running_loop().create_future()
+
+        def client(reader, writer):
+            called.set_result((reader, writer))
+
+        async with served(client) as (_, writer):
+            writer.write(b"hello\n")
+            reader, answering = await called
+            assert await reader.readline() == b"hello\n"
+            answering.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"limit": 0}, ValueError),
+        ({"limit": -1}, ValueError),
+        ({"limit": math.nan}, ValueError),
+        ({"limit": "x"}, TypeError),
+        ({"pool": "x"}, TypeError),
+        ({"max_bytes": -1}, ValueError),
+        ({"max_bytes": "x"}, TypeError),
+    ],
+)
+def test_wrong_arguments_are_refused_when_the_server_starts(run, options, error):
+    async def main():
+        with pytest.raises(error):
+            await aio.start_server(sender(), "127.0.0.1", 0, **options)
+        with pytest.raises(error):
+            await aio.start_unix_server(sender(), "/nowhere", **options)
+        with pytest.raises(error):
+            await aio.open_connection("127.0.0.1", 1, **options)
+
+    run(main())
+
+
+def test_what_can_not_be_called_is_refused_when_the_server_starts(run):
+    async def main():
+        with pytest.raises(TypeError, match="client_connected_cb"):
+            await aio.start_server(None, "127.0.0.1", 0)
+
+    run(main())
+
+
+def test_bytes_are_there_after_an_overrun(run):
+    async def main():
+        async with served(sender(b"x" * 150 + b"\r\nrest\r\n"), limit=100) as (reader, _):
+            for _ in range(2):
+                with pytest.raises(asyncio.LimitOverrunError, match="is found") as info:
+                    await reader.readuntil(b"\r\n")
+                assert info.value.consumed == 150
+            assert await reader.readexactly(152) == b"x" * 150 + b"\r\n"
+            assert await reader.readuntil(b"\r\n") == b"rest\r\n"
+            reader.queue.check()
+
+    run(main())
+
+
+def test_a_peer_without_newlines_fills_no_memory(run):
+    """Reading pauses at twice the limit, and no more than one read comes on top of that."""
+    limit = 16 * KIB
+
+    async def main():
+        async with served(sender(bytes(8_000_000)), limit=limit) as (reader, _):
+            held = await fill(reader, 2 * limit)
+            assert held <= 2 * limit + ONE_READ
+            with pytest.raises(ValueError, match="not found"):
+                await reader.readline()
+            assert len(reader.queue) == 0
+
+    run(main())
+
+
+def test_without_a_limit_reading_pauses_while_nobody_reads(run):
+    async def main():
+        async with served(sender(bytes(8_000_000) + b"\n"), limit=None) as (reader, _):
+            assert await fill(reader, 128 * KIB) <= 128 * KIB + ONE_READ
+            assert len(await reader.readline()) == 8_000_001
+
+    run(main())
+
+
+def test_a_limit_that_is_set_later_counts(run):
+    async def main():
+        async with served(sender(b"x" * 200 + b"\n"), limit=100) as (reader, _):
+            with pytest.raises(asyncio.LimitOverrunError):
+                await reader.readuntil()
+            reader._limit = 1000
+            assert len(await reader.readuntil()) == 201
+
+    run(main())
+
+
+def test_connections_share_the_budget_of_a_pool(run):
+    async def main():
+        pool = PagePool(limit=1 << 20)
+        async with served(sender(bytes(4_000_000)), limit=1 << 22, pool=pool) as (reader, _):
+            assert reader.queue.pool is pool
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            with pytest.raises(PoolLimitError):
+                await reader.readexactly(4_000_000)
+
+    run(main())
+
+
+@pytest.mark.parametrize("max_bytes", [1000, 64 * KIB, 300 * KIB])
+def test_a_bounded_queue_stops_the_peer(run, contexts, max_bytes):
+    data = pattern(0, 3_000_000)
+
+    async def main():
+        options = {"max_bytes": max_bytes, **contexts[1]}
+        async with served(sender(data), contexts[0], **options) as (reader, _):
+            assert await fill(reader, max_bytes // 2) <= max_bytes
+            got = bytearray()
+            while len(got) < len(data) and (piece := await reader.read(100_000)):
+                got += piece
+                assert len(reader.queue) <= max_bytes
+            assert got == data
+
+    run(main())
+
+
+def test_a_protocol_of_a_bounded_queue(run):
+    data = pattern(0, 1_000_000)
+
+    async def main():
+        server = await aio.start_server(sender(data), "127.0.0.1", 0)
+        queue = ByteQueue(max_bytes=65536, overflow="raise")
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_connection(
+            lambda: aio.QueueProtocol(queue), *server.sockets[0].getsockname()
+        )
+        assert await fill(protocol.reader, 32768) <= 65536
+        assert await protocol.reader.readexactly(65536) == data[:65536]
+        transport.abort()
+        server.close()
+        await asyncio.sleep(0.01)
+
+    run(main())
+
+
+@pytest.mark.parametrize("max_bytes", [1000, 64 * KIB])
+def test_a_bounded_queue_at_a_pipe(run, max_bytes):
+    """A pipe hands over what it read; what has no room waits beside the queue."""
+    data = pattern(0, 200_000)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        out, into = os.pipe()
+        queue = ByteQueue(max_bytes=max_bytes, overflow="raise")
+        protocol = aio.QueueProtocol(queue)
+        transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(out, "rb", 0))
+
+        def write():
+            with os.fdopen(into, "wb") as file:
+                file.write(data)
+
+        writing = loop.run_in_executor(None, write)
+        got = bytearray()
+        while piece := await protocol.reader.readexactly(min(700, len(data) - len(got))):
+            got += piece
+            assert len(queue) <= max_bytes
+        assert got == data
+        assert await protocol.reader.read() == b""
+        await writing
+        transport.close()
+
+    run(main())
+
+
+def test_what_can_never_be_filled_raises_at_once(run):
+    async def main():
+        async with served(sender(bytes(100_000)), max_bytes=1000) as (reader, _):
+            with pytest.raises(asyncio.LimitOverrunError, match="max_bytes is 1000"):
+                await reader.readexactly(1001)
+            with pytest.raises(asyncio.LimitOverrunError, match="max_bytes"):
+                await reader.readuntil(b"\n")
+            with pytest.raises(asyncio.LimitOverrunError, match="max_bytes"):
+                await reader.readuntil((b"\n", b"\r\n"))
+            assert len(await reader.readexactly(1000)) == 1000
+            with pytest.raises(ValueError, match="max_bytes"):
+                await reader.readline()
+
+    run(main())
