@@ -222,9 +222,20 @@ class PagePool(Pool):
             raise ValueError("a pool without a limit knows no pressure")
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
-        watchers = [*self._watchers, (float(fraction), callback)]
-        self._set_marks(self._marks(watchers))
-        self._watchers = watchers
+        watcher = (float(fraction), callback)
+        self._watchers.append(watcher)
+        try:
+            self._set_all_marks()
+        except ValueError:
+            self._watchers.remove(watcher)
+            raise
+
+    def _set_all_marks(self) -> None:
+        """Set the marks of all watchers, those included that another thread adds meanwhile."""
+        watchers: list[tuple[float, Callable[[PagePool], object]]] = []
+        while watchers != self._watchers:
+            watchers = list(self._watchers)
+            self._set_marks(self._marks(watchers))
 
     def _mark(self, fraction: float) -> int:
         """The pages in use at which a fraction of the limit is reached."""
