@@ -151,7 +151,7 @@ void
 pb_tail_end(pb_buf *b);
 
 /* Before a change: look at the fill, then make it zeros, as in other pools.  false: somebody
- * wrote past the end; that is noted, mended, and the change should not be. */
+ * wrote past the end.  It notes and mends that; the change should not go on. */
 static inline bool
 pb_tail_close(pb_buf *b)
 {
@@ -163,7 +163,7 @@ pb_tail_close(pb_buf *b)
     return good;
 }
 
-/* A change begins: reports are told whose it is.  false: PB_CORRUPT, see pb_tail_close. */
+/* A change begins: reports will name this tree.  false: PB_CORRUPT, see pb_tail_close. */
 static inline bool
 pb_buf_begin(pb_buf *b)
 {

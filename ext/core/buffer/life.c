@@ -47,7 +47,7 @@ void
 pb_buf_clear(pb_buf *b)
 {
     if (!pb_buf_is_inline(b)) {
-        (void)pb_buf_begin(b); /* damage is told, but cannot hold this up */
+        (void)pb_buf_begin(b); /* damage is reported, but does not stop this */
         forget(b);
         if (b->pins) {
             pb_pins_detach(b->pool, &b->root, b->pins, 0, UINT64_MAX);

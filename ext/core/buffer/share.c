@@ -176,7 +176,7 @@ pb_buf_end_snapshot(pb_buf *to, pb_buf *from)
 void
 pb_buf_adopt(pb_buf *b, pb_buf *from)
 {
-    (void)pb_tail_close(from); /* damage is told, but cannot hold this up */
+    (void)pb_tail_close(from); /* damage is reported, but does not stop this */
     pb_buf_clear(b);
     if (pb_buf_is_inline(from)) {
         memcpy(pb_buf_inline(b), pb_buf_inline(from), PB_INLINE);

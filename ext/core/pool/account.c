@@ -17,45 +17,45 @@ over_limit(pb_pool *pool, uint64_t n)
 }
 
 static void
-speak_for(pb_pool *pool, uint64_t n)
+add_reserved(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
         pool->reserved += n;
     }
 }
 
-/* All frames that may be had at once are fewer than `spoken`. */
+/* The pool has fewer free frames than `wanted`. */
 static bool
-is_short(pb_pool *root, uint64_t spoken)
+is_short(pb_pool *root, uint64_t wanted)
 {
-    if (PB_UNLIKELY(root->listed + root->untouched < spoken) && root->debug) {
+    if (PB_UNLIKELY(root->listed + root->untouched < wanted) && root->debug) {
         pb_debug_end_quarantine(root); /* no reason to ask the system for more */
     }
-    return root->listed + root->untouched < spoken;
+    return root->listed + root->untouched < wanted;
 }
 
 pb_status
 pb_reserve_locked(pb_pool *pool, uint64_t n)
 {
     pb_pool *root = pool->root;
-    uint64_t spoken = root->reserved + n;
+    uint64_t wanted = root->reserved + n;
     root->asked = n;
     if (PB_UNLIKELY(root->pending & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* found while n was counted, perhaps */
     }
-    root->refused = spoken < n ? root : over_limit(pool, n);
+    root->refused = wanted < n ? root : over_limit(pool, n);
     if (root->refused) {
         return PB_LIMIT;
     }
-    if (is_short(root, spoken)) {
-        root->short_by = spoken - root->listed - root->untouched;
+    if (is_short(root, wanted)) {
+        root->short_by = wanted - root->listed - root->untouched;
         root->short_of_run = false;
         return PB_NEED_PAGES;
     }
     if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n)) {
         return PB_CORRUPT;
     }
-    speak_for(pool, n);
+    add_reserved(pool, n);
     return PB_OK;
 }
 
@@ -72,7 +72,7 @@ void
 pb_pool_unreserve(pb_pool *pool, uint64_t n)
 {
     pb_lock_take(&pool->root->lock);
-    speak_for(pool, 0 - n);
+    add_reserved(pool, 0 - n);
     pb_lock_drop(&pool->root->lock);
 }
 

@@ -28,7 +28,7 @@ pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
     if (stays && root->fault.why == NULL) {
         root->fault = *fault;
     }
-    if (!(root->pending & PB_PENDING_FAULT)) { /* the first is the one that is told */
+    if (!(root->pending & PB_PENDING_FAULT)) { /* the first one is reported */
         root->found = *fault;
         root->pending |= PB_PENDING_FAULT;
     }

@@ -6,7 +6,7 @@
  *
  * A freed frame waits in the quarantine until PB_QUARANTINE others were freed after it.
  * Whoever wrote to one meanwhile is found when it leaves, when it is reserved or taken,
- * and by pb_pool_check.  The damage is told once and mended.
+ * and by pb_pool_check.  The damage is reported once, and mended.
  *
  * Functions without a word about the lock are called with that of the root held. */
 #ifndef PB_POOL_POISON_H

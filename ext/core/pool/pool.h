@@ -109,7 +109,7 @@ typedef struct {
     uint64_t offset;
     pb_trace trace; /* of the frame, where it is kept */
     const struct pb_pool
-        *pool; /* the root whose frame it is; NULL: the one that tells of it */
+        *pool; /* the root whose frame it is; NULL: the one that reports it */
 } pb_fault;
 
 /* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
@@ -127,21 +127,21 @@ typedef struct pb_pool {
     uint32_t past[PB_FRAME_BITS + 1]; /* one past the last frame of the region */
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
-    uint8_t pending;      /* of a root: something waits to be told (PB_NOTICE_*) */
+    uint8_t pending;      /* of a root: what waits to be reported (PB_PENDING_*) */
     uint16_t account;     /* its number; 0 is the root */
 
     /* ---- its account, with those of its children ---- */
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
-    uint64_t reserved; /* of listed + untouched: reserved (I3) */
-    uint64_t limit;    /* frames */
-    uint64_t taken;    /* frames handed out so far: see pb_pool_taken */
-    uint64_t watch;    /* holding so many is to be noted: the next mark, or a new high */
-    uint64_t rearm;    /* and so is holding less than this */
-    uint64_t marks[PB_MARKS]; /* rising; how much is to be told of (pb_pool_set_marks) */
+    uint64_t reserved;        /* of listed + untouched: reserved (I3) */
+    uint64_t limit;           /* frames */
+    uint64_t taken;           /* frames handed out so far: see pb_pool_taken */
+    uint64_t watch;           /* look when as many are held: the next mark, or a new high */
+    uint64_t rearm;           /* and so is holding less than this */
+    uint64_t marks[PB_MARKS]; /* rising; reaching one is reported (pb_pool_set_marks) */
     uint32_t mark_count;
     uint32_t reached; /* marks that are not above `held` */
-    uint32_t crossed; /* bit i: marks[i] was reached since that was last told */
+    uint32_t crossed; /* bit i: marks[i] was reached since the last report */
 
     /* ---- the frames: of a root ---- */
     pb_lock lock;
@@ -162,7 +162,7 @@ typedef struct pb_pool {
     pb_member *members;        /* every tree that draws from the root or a child */
     pb_map *map;               /* where regions and views are listed; may be NULL */
     pb_fault fault;            /* the first broken rule; it stays */
-    pb_fault found;            /* with PB_PENDING_FAULT: what is to be told */
+    pb_fault found;            /* with PB_PENDING_FAULT: what to report */
     /* Told of frames that are taken or freed, and by which tree; returns a number for that.
      * Runs under the pool's lock: no Python code. */
     uint32_t (*trace_hook)(struct pb_pool *root, const pb_member *actor, pb_frame first,
@@ -173,7 +173,7 @@ typedef struct pb_pool {
     uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
     uint32_t sample_left;   /* 1: the next one does */
     uint32_t mappings;      /* pieces that protection has cut the regions into */
-    uint32_t most_mappings; /* no protection is added past so many */
+    uint32_t most_mappings; /* past this number no protection is added */
     pb_region region[PB_REGION_SLOTS];
 } pb_pool;
 
@@ -317,7 +317,7 @@ pb_fault
 pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame, const pb_member *owner,
             uint64_t offset);
 
-/* Note damage that was found: it is told after the call (PB_PENDING_FAULT), and stays in
+/* Note damage that was found: it is reported after the call (PB_PENDING_FAULT), and stays in
  * pool->fault when `stays`. */
 void
 pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
@@ -449,7 +449,7 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 /* ---- reserve, then take (I3) ---- */
 
 /* Reserve n frames, so that taking them cannot fail.
- * PB_CORRUPT where damage was found that is not told yet (so whoever counts what a change
+ * PB_CORRUPT where damage was found that is not reported yet (so whoever counts what a change
  * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or
  * PB_NEED_PAGES with pool->short_by set; then nothing is reserved. */
 pb_status

@@ -12,7 +12,7 @@ typedef struct {
     const pb_buf *a, *b;
     bool exact;      /* to the byte; else whole pages, of a's tree */
     bool by_entry;   /* entries tell what is equal */
-    uint64_t at;     /* equal or told, up to here */
+    uint64_t at;     /* equal or reported, up to here */
     uint64_t common; /* the shorter size */
     uint64_t size;   /* the longer one */
     pb_leaf leaf_a, leaf_b;

@@ -235,7 +235,7 @@ choose_bias(const pb_paste *p)
         return;
     }
     uint64_t bias = (from - p->off) & PB_PAGE_MASK;
-    if (bias + size <= PB_PAGE_SIZE) { /* spilled just now: its page is its own */
+    if (bias + size <= PB_PAGE_SIZE) { /* promoted just now: its page is its own */
         uint8_t *page = pb_buf_page(to, 0);
         memmove(page + bias, page, size);
         pb_zero(page, bias);

@@ -11,7 +11,7 @@ run_of(const pb_buf *b, const pb_extent *x, uint64_t first, uint64_t pos, uint64
     if (x->kind == PB_EXTENT_PRESENT) {
         run.at = pb_frame_address(b->pool, x->frame) + (from & PB_PAGE_MASK);
     }
-    else if (x->kind == PB_EXTENT_BAD) { /* told when the call is over */
+    else if (x->kind == PB_EXTENT_BAD) { /* reported after the call */
         pb_pool_found_bad(b->pool, &b->member, x->frame, run.start);
     }
     return run;

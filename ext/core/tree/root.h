@@ -35,7 +35,7 @@
 typedef struct {
     uint64_t size;
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
-    uint8_t max_levels; /* the capacity: reach of so many levels */
+    uint8_t max_levels; /* the capacity: what this number of levels reaches */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
     /* bytes that would be padding serve the holder, so that a tiny buffer fits its object: they
      * are no part of the tree, and asked for by accessors (buffer/buf.h) */
@@ -83,7 +83,7 @@ pb_span_bits(unsigned h)
     return h * PB_NODE_BITS;
 }
 
-/* Bytes that a tree of so many levels reaches. */
+/* Bytes that a tree with this number of levels reaches. */
 static inline uint64_t
 pb_reach(unsigned levels)
 {

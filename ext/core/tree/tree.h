@@ -58,7 +58,7 @@ bool
 pb_entry_note_bad(const pb_pool *pool, pb_entry e);
 
 /* May the node behind an entry be gone into?  Else that is noted, and the entry passed over like a
- * hole; the call is refused or told of it in the end. */
+ * hole; in the end the call is refused, or reports it. */
 static inline bool
 pb_node_good(const pb_pool *pool, pb_entry e)
 {

@@ -63,7 +63,7 @@ void
 pb_pins_detach(pb_pool *pool, const pb_root *root, pb_pin_list *pins, uint64_t first,
                uint64_t last);
 
-/* Tree positions fall by so many pages. */
+/* Tree positions fall by this number of pages. */
 void
 pb_pins_shift(pb_pin_list *pins, uint64_t pages);
 
