@@ -21,6 +21,7 @@ from tests.threads.call import (
     paged,
     shared,
     short,
+    store,
 )
 
 AT = PAGE // 2  # a place in the first page
@@ -59,14 +60,9 @@ def first(buf: Any) -> memoryview:
     return buf.view(0, 9)
 
 
-def store(view: memoryview, who: bytes) -> None:
-    """As plain memory: where the other call has cut the buffer, it is no part of it."""
-    view[:9] = who * 9
-
-
 def store_and_drop(buf: Any, given: Any, who: bytes) -> None:
     with first(buf) as view:
-        store(view, who)
+        store(view, who * 9)
 
 
 def deltas(buf: Any) -> Any:
@@ -147,7 +143,7 @@ CALLS = [
     Call("view stable", lambda b, g, w: b.view(0, 9, writable=False), GONE, looks=True),
     Call("view stored to", store_and_drop, SCATTERED, steps=True),
     Call("view dropped", lambda b, v, w: v.release(), SCATTERED, before=first),
-    Call("view written", lambda b, v, w: store(v, w), SCATTERED, before=first, steps=True),
+    Call("view written", lambda b, v, w: store(v, w * 9), SCATTERED, before=first, steps=True),
     Call("views live", lambda b, g, w: b.views(writable=True), VIEWED, steps=True),
     Call("__buffer__", lambda b, g, w: memoryview(b), VIEWED, steps=True),
     Call("__release_buffer__", lambda b, v, w: v.release(), SCATTERED, before=memoryview),

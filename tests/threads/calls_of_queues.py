@@ -8,7 +8,7 @@ from typing import Any
 import pagebuf
 from tests.helpers import PAGE
 from tests.support import pattern
-from tests.threads.call import LARGE, RECORD, Call, Kind, Shape, another_pool
+from tests.threads.call import LARGE, RECORD, Call, Kind, Shape, another_pool, store
 
 FULL = (pagebuf.CapacityError,)
 GIVEN_UP = (BufferError, ValueError)
@@ -33,17 +33,17 @@ def splice(queue: Any, given: Any, who: bytes) -> int:
 
 def reserve(queue: Any, given: Any, who: bytes) -> None:
     with queue.reserve(RECORD) as view:
-        view[:] = who * RECORD
+        store(view, who * RECORD)
 
 
 def reserved(queue: Any) -> None:
     with queue.reserve(RECORD) as view:
-        view[:] = b"r" * RECORD
+        store(view, b"r" * RECORD)
 
 
 def offered(queue: Any) -> None:
     with queue.get_buffer() as view:
-        view[:RECORD] = b"r" * RECORD
+        store(view, b"r" * RECORD)
 
 
 def reserve_and_commit(queue: Any, given: Any, who: bytes) -> None:
