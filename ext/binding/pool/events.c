@@ -61,12 +61,12 @@ report_pressure_above(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
     Py_INCREF(self); /* Python code runs */
-    root->pending &= (uint8_t)~PB_PENDING_PRESSURE;
+    pb_clear_bits8(&root->pending, PB_PENDING_PRESSURE);
     for (PoolObject *p = self; p; p = p->parent) {
         report_pressure(p);
     }
     if (any_waits(root)) {
-        root->pending |= PB_PENDING_PRESSURE;
+        pb_set_bits8(&root->pending, PB_PENDING_PRESSURE);
     }
     Py_DECREF(self);
 }
@@ -77,11 +77,10 @@ static int
 report_damage(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
-    if (!(root->pending & PB_PENDING_FAULT)) {
+    pb_fault found;
+    if (!(pb_pending(root) & PB_PENDING_FAULT) || !pb_pool_take_fault(root, &found)) {
         return 0;
     }
-    pb_fault found = root->found;
-    root->pending &= (uint8_t)~PB_PENDING_FAULT;
     pb_fault_find_owner(&found);
     raise_fault(pool_around(root), &found);
     return -1;
@@ -92,7 +91,7 @@ pool_report_pending_slow(PoolObject *self, bool damage)
 {
     Py_INCREF(
         self); /* a callback may call __init__, and so move the buffer to another pool */
-    if (self->pool.root->pending & PB_PENDING_PRESSURE) {
+    if (pb_pending(&self->pool) & PB_PENDING_PRESSURE) {
         report_pressure_above(self);
     }
     int result = damage ? report_damage(self) : 0;
@@ -104,7 +103,7 @@ void
 pool_report_unraisable(PoolObject *self)
 {
     PyObject *type, *value, *traceback;
-    if (PB_LIKELY(!(self->pool.root->pending & PB_PENDING_FAULT))) {
+    if (PB_LIKELY(!(pb_pending(&self->pool) & PB_PENDING_FAULT))) {
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);

@@ -16,8 +16,7 @@ pool_report_pending_slow(PoolObject *self, bool damage);
 static inline int
 pool_report_pending(PoolObject *self, bool damage)
 {
-    return PB_LIKELY(!self->pool.root->pending) ? 0
-                                                : pool_report_pending_slow(self, damage);
+    return PB_LIKELY(!pb_pending(&self->pool)) ? 0 : pool_report_pending_slow(self, damage);
 }
 
 /* The result of a call on a tree, or NULL with an exception if it found damage. */

@@ -9,7 +9,7 @@ pool_grow(PoolObject *self)
 {
     self = pool_around(self->pool.root);
     uint64_t before = self->pool.total;
-    PyObject *needed = PyLong_FromUnsignedLongLong(self->pool.short_by);
+    PyObject *needed = PyLong_FromUnsignedLongLong(pb_refusal_of(&self->pool)->short_by);
     module_state *state = self->state;
     if (needed == NULL) {
         return -1;
@@ -144,5 +144,5 @@ const char pool_short_of_run_doc[] = PyDoc_STR(
 PyObject *
 pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return PyBool_FromLong(self->pool.root->short_of_run);
+    return PyBool_FromLong(pb_refusal_of(&self->pool)->short_of_run);
 }

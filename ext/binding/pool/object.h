@@ -75,7 +75,7 @@ pool_around(const pb_pool *pool)
 static inline PoolObject *
 pool_object(const pb_buf *b)
 {
-    return pool_around(b->pool);
+    return pool_around(pb_buf_pool(b));
 }
 
 /* Works also where state_of does not: when the collector has cleared the type, which may

@@ -18,11 +18,12 @@ pool_called(const pb_pool *pool)
 }
 
 void
-raise_limit(const pb_pool *root)
+raise_limit(pb_pool *root)
 {
+    const pb_refusal *refusal = pb_refusal_of(root);
     module_state *state = pool_around(root)->state;
-    const pb_pool *pool = root->refused ? root->refused : root;
-    unsigned long long asked = root->asked, held = pool->held, limit = pool->limit;
+    const pb_pool *pool = refusal->refused ? refusal->refused : root;
+    unsigned long long asked = refusal->asked, held = pool->held, limit = pool->limit;
     PyObject *called = pool_called(pool); /* runs Python code */
     if (called == NULL) {
         return;

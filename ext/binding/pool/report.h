@@ -11,6 +11,6 @@ raise_fault(PoolObject *reported, const pb_fault *fault);
 
 /* Raise PoolLimitError for the last refusal of a root. */
 void
-raise_limit(const pb_pool *root);
+raise_limit(pb_pool *root);
 
 #endif

@@ -30,7 +30,7 @@ transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
 static inline bool
 transfer_retry_if(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
 {
-    if (PB_LIKELY(*st == PB_OK && !b->pool->root->pending)) {
+    if (PB_LIKELY(*st == PB_OK && !pb_pending(pb_buf_pool(b)))) {
         return false;
     }
     int next = transfer_retry(b, *st, off, n, acquires);

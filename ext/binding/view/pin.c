@@ -139,8 +139,7 @@ pb_status
 view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
                     PoolObject **pool)
 {
-    pb_buf_init(copy, b->pool, PB_MAX_LEVELS);
-    pb_buf_freeze(copy, PB_FROZEN_INTERNAL);
+    pb_buf_init_internal(copy, b->pool);
     pb_status st = how(copy, b);
     if (st == PB_OK) {
         *pool = (PoolObject *)Py_NewRef(pool_object(b));

@@ -48,6 +48,31 @@ pb_store32(uint32_t *at, uint32_t v)
     __atomic_store_n(at, v, __ATOMIC_RELEASE);
 }
 
+/* A byte that is looked at without the lock under which it changes. */
+static inline uint8_t
+pb_load8(const uint8_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+pb_store8(uint8_t *at, uint8_t v)
+{
+    __atomic_store_n(at, v, __ATOMIC_SEQ_CST);
+}
+
+static inline void
+pb_set_bits8(uint8_t *at, uint8_t bits)
+{
+    __atomic_fetch_or(at, bits, __ATOMIC_ACQ_REL);
+}
+
+static inline void
+pb_clear_bits8(uint8_t *at, uint8_t bits)
+{
+    __atomic_fetch_and(at, (uint8_t)~bits, __ATOMIC_ACQ_REL);
+}
+
 #else
 
 typedef char pb_lock;
@@ -80,6 +105,30 @@ static inline void
 pb_store32(uint32_t *at, uint32_t v)
 {
     *at = v;
+}
+
+static inline uint8_t
+pb_load8(const uint8_t *at)
+{
+    return *at;
+}
+
+static inline void
+pb_store8(uint8_t *at, uint8_t v)
+{
+    *at = v;
+}
+
+static inline void
+pb_set_bits8(uint8_t *at, uint8_t bits)
+{
+    *at = (uint8_t)(*at | bits);
+}
+
+static inline void
+pb_clear_bits8(uint8_t *at, uint8_t bits)
+{
+    *at = (uint8_t)(*at & ~bits);
 }
 #endif
 

@@ -49,6 +49,18 @@ typedef struct pb_buf {
     pb_member member; /* trees of the same pool; of a tiny buffer only its address counts */
 } pb_buf;
 
+/* The pool, without the lock: an object may begin anew in another one meanwhile, but keeps the one
+ * that it had (lock/retired.h). */
+static inline pb_pool *
+pb_buf_pool(const pb_buf *b)
+{
+#if PB_LOCKS
+    return __atomic_load_n(&b->pool, __ATOMIC_ACQUIRE);
+#else
+    return b->pool;
+#endif
+}
+
 /* The buffer around what its pool knows of it; NULL of NULL. */
 static inline pb_buf *
 pb_buf_of(const pb_member *tree)
@@ -129,6 +141,10 @@ pb_buf_max_levels(const pb_buf *b)
 /* An empty buffer on a pool, which must outlive it.  Cannot fail. */
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
+
+/* The same of a tree inside the library (PB_FROZEN_INTERNAL): no object is around it. */
+void
+pb_buf_init_internal(pb_buf *b, pb_pool *pool);
 
 /* Give everything back.  Cannot fail.  Views live on; the pin list is the caller's to free. */
 void

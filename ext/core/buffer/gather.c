@@ -117,8 +117,9 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     pb_frame run = pb_pool_take_exact(b->pool, (uint32_t)n);
     if (run == 0) {
         pb_pool_unreserve(b->pool, n + nodes);
-        b->pool->root->short_by = n + nodes; /* a region that has it whole */
-        b->pool->root->short_of_run = true;
+        pb_refusal *refusal = pb_refusal_of(b->pool);
+        refusal->short_by = n + nodes; /* a region that has it whole */
+        refusal->short_of_run = true;
         return PB_NEED_PAGES;
     }
     forget(b);

@@ -12,12 +12,13 @@ become_inline(pb_buf *b)
     pb_buf_remember_tail(b);
 }
 
-void
-pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
+static inline void
+begin(pb_buf *b, pb_pool *pool, unsigned max_levels, uint8_t frozen)
 {
     memset(b, 0, sizeof *b);
     b->pool = pool;
     b->root.max_levels = (uint8_t)max_levels;
+    b->root.frozen = frozen;
     if (PB_INLINE) {
         become_inline(b);
         return;
@@ -27,15 +28,31 @@ pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
 }
 
 void
+pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
+{
+    begin(b, pool, max_levels, 0);
+}
+
+void
+pb_buf_init_internal(pb_buf *b, pb_pool *pool)
+{
+    begin(b, pool, PB_MAX_LEVELS, PB_FROZEN_INTERNAL);
+}
+
+/* A snapshot does not begin anew, so that `frozen` is 0. */
+void
 pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels)
 {
+#if PB_LOCKS
+    __atomic_store_n(&b->pool, pool, __ATOMIC_RELEASE); /* pb_buf_pool */
+#else
     b->pool = pool;
+#endif
     b->tail = NULL;
     b->root.size = 0;
     b->root.levels = PB_INLINE ? 0 : 1;
     b->root.max_levels = (uint8_t)max_levels;
     b->root.shared = 0;
-    b->root.frozen = 0;
     memset((uint8_t *)b + PB_INLINE_AT, 0, sizeof *b - PB_INLINE_AT);
     pb_buf_remember_tail(b);
     if (!PB_INLINE) {

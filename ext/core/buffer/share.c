@@ -208,8 +208,7 @@ pb_buf_restore(pb_buf *b, pb_buf *from)
     if (from->root.size > pb_buf_capacity(b)) {
         return PB_CAPACITY;
     }
-    pb_buf_init(&copy, b->pool, PB_MAX_LEVELS);
-    copy.root.frozen = PB_FROZEN_INTERNAL;
+    pb_buf_init_internal(&copy, b->pool);
     pb_status st = pb_buf_share(&copy, from);
     if (st == PB_OK && !pb_buf_is_inline(b) && b->pins) {
         st = pb_buf_promote(&copy);

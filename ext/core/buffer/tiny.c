@@ -1,6 +1,21 @@
 /* buffer/tiny.c: tiny contents: from the object to a page, and back. */
 #include "buffer/internal.h"
 
+/* The bytes on a page of their own; they fit. */
+static void
+put_on_page(pb_buf *b, const uint8_t *bytes, uint64_t size)
+{
+    uint32_t got;
+    bool zero;
+    pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
+    uint8_t *at = pb_frame_address(b->pool, frame);
+    pb_copy(at, bytes, size);
+    pb_zero(at + size, zero ? 0 : PB_PAGE_SIZE - size);
+    pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
+}
+
+/* It is linked before the first frame is reserved: who looks at a pool finds the owners of all
+ * that is held. */
 pb_status
 pb_buf_promote(pb_buf *b)
 {
@@ -10,25 +25,22 @@ pb_buf_promote(pb_buf *b)
         return PB_OK;
     }
     pb_set_actor(b->pool, &b->member);
-    pb_status st = pb_pool_reserve(b->pool, size != 0);
-    if (st != PB_OK) {
-        return st;
-    }
     memcpy(bytes, pb_buf_inline(b), PB_INLINE);
     memset(pb_buf_inline(b), 0, PB_INLINE);
     b->root.levels = 1;
+    pb_pool_link(b->pool, &b->member);
+    pb_status st = pb_pool_reserve(b->pool, size != 0);
+    if (st != PB_OK) {
+        pb_pool_unlink(b->pool, &b->member);
+        b->root.levels = 0;
+        memcpy(pb_buf_inline(b), bytes, PB_INLINE);
+        return st;
+    }
     b->root.tail_room = 0;
     b->tail = NULL;
     if (size) {
-        uint32_t got;
-        bool zero;
-        pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
-        uint8_t *at = pb_frame_address(b->pool, frame);
-        pb_copy(at, bytes, size);
-        pb_zero(at + size, zero ? 0 : PB_PAGE_SIZE - size);
-        pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
+        put_on_page(b, bytes, size);
     }
-    pb_pool_link(b->pool, &b->member);
     return PB_OK;
 }
 

@@ -39,17 +39,18 @@ pb_reserve_locked(pb_pool *pool, uint64_t n)
 {
     pb_pool *root = pool->root;
     uint64_t wanted = root->reserved + n;
-    root->asked = n;
-    if (PB_UNLIKELY(root->pending & PB_PENDING_FAULT)) {
+    pb_refusal *refusal = pb_refusal_of(pool);
+    refusal->asked = n;
+    if (PB_UNLIKELY(pb_pending(root) & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* found while n was counted, perhaps */
     }
-    root->refused = wanted < n ? root : over_limit(pool, n);
-    if (root->refused) {
+    refusal->refused = wanted < n ? root : over_limit(pool, n);
+    if (refusal->refused) {
         return PB_LIMIT;
     }
     if (is_short(root, wanted)) {
-        root->short_by = wanted - root->listed - root->untouched;
-        root->short_of_run = false;
+        refusal->short_by = wanted - root->listed - root->untouched;
+        refusal->short_of_run = false;
         return PB_NEED_PAGES;
     }
     if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n)) {
@@ -86,7 +87,7 @@ account_moved(pb_pool *pool)
     }
     while (pool->reached < pool->mark_count && pool->held >= pool->marks[pool->reached]) {
         pool->crossed |= 1u << pool->reached++;
-        pool->root->pending |= PB_PENDING_PRESSURE;
+        pb_set_bits8(&pool->root->pending, PB_PENDING_PRESSURE);
     }
     while (pool->reached && pool->held < pool->marks[pool->reached - 1]) {
         pool->reached--;

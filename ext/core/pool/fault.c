@@ -5,6 +5,7 @@
 
 #if PB_LOCKS
 _Thread_local pb_acting pb_acting_here;
+_Thread_local pb_refusal pb_refusal_here;
 #endif
 
 pb_fault
@@ -25,13 +26,29 @@ void
 pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
 {
     pb_pool *root = pool->root;
+    pb_lock_take(&root->fault_lock);
     if (stays && root->fault.why == NULL) {
         root->fault = *fault;
     }
     if (!(root->pending & PB_PENDING_FAULT)) { /* the first one is reported */
         root->found = *fault;
-        root->pending |= PB_PENDING_FAULT;
+        pb_set_bits8(&root->pending, PB_PENDING_FAULT);
     }
+    pb_lock_drop(&root->fault_lock);
+}
+
+bool
+pb_pool_take_fault(pb_pool *pool, pb_fault *fault)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->fault_lock);
+    bool mine = root->pending & PB_PENDING_FAULT;
+    if (mine) {
+        *fault = root->found;
+        pb_clear_bits8(&root->pending, PB_PENDING_FAULT);
+    }
+    pb_lock_drop(&root->fault_lock);
+    return mine;
 }
 
 static const char *
@@ -61,12 +78,14 @@ pb_pool_forget(pb_pool *pool, const pb_member *tree)
     if (pb_acting_of(root)->tree == tree) {
         pb_acting_of(root)->tree = NULL;
     }
+    pb_lock_take(&root->fault_lock);
     if (root->found.owner == tree) {
         root->found.owner = NULL;
     }
     if (root->fault.owner == tree) {
         root->fault.owner = NULL;
     }
+    pb_lock_drop(&root->fault_lock);
 }
 
 /* ---- what a frame is ---- */

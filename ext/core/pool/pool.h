@@ -112,6 +112,14 @@ typedef struct {
         *pool; /* the root whose frame it is; NULL: the one that reports it */
 } pb_fault;
 
+/* What the last reservation that was refused was short of. */
+typedef struct {
+    uint64_t asked;          /* frames that the last reservation asked for */
+    uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
+    bool short_of_run;       /* and in one piece */
+    struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
+} pb_refusal;
+
 /* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
  * does. */
 typedef struct {
@@ -128,6 +136,7 @@ typedef struct pb_pool {
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
     uint8_t pending;      /* of a root: what waits to be reported (PB_PENDING_*) */
+    uint8_t paused;       /* of a root: no lock of a tree may be taken, somebody looks */
     uint16_t account;     /* its number; 0 is the root */
 
     /* ---- its account, with those of its children ---- */
@@ -152,10 +161,7 @@ typedef struct pb_pool {
     uint64_t keep;      /* as many warm frames stay; the rest goes back by itself */
     uint64_t keep_most; /* keep rises up to here with what is taken again after it went */
     uint64_t quarantined, guards;
-    uint64_t asked;          /* frames that the last reservation asked for */
-    uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
-    bool short_of_run;       /* and in one piece */
-    struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
+    pb_refusal refusal; /* see pb_refusal_of */
     uint64_t table_bytes;
     uint32_t regions;
     struct pb_pool **accounts; /* children by number; the caller's memory */
@@ -163,6 +169,9 @@ typedef struct pb_pool {
     pb_map *map;               /* where regions and views are listed; may be NULL */
     pb_fault fault;            /* the first broken rule; it stays */
     pb_fault found;            /* with PB_PENDING_FAULT: what to report */
+    pb_lock fault_lock;        /* of both, and innermost: damage is noted under any lock */
+    /* Told of each tree that is linked, by the thread that does it. */
+    void (*link_hook)(pb_member *tree);
     /* Told of frames that are taken or freed, and by which tree; returns a number for that.
      * Runs under the pool's lock: no Python code. */
     uint32_t (*trace_hook)(struct pb_pool *root, const pb_member *actor, pb_frame first,
@@ -183,6 +192,7 @@ typedef struct pb_pool {
 #if PB_LOCKS
 extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
 extern _Thread_local pb_acting pb_acting_here;
+extern _Thread_local pb_refusal pb_refusal_here;
 #endif
 
 /* ---- address of a frame: no loop, no branch ---- */
@@ -337,6 +347,29 @@ pb_acting_of(pb_pool *pool)
 #endif
 }
 
+/* What this thread was refused last. */
+static inline pb_refusal *
+pb_refusal_of(pb_pool *pool)
+{
+#if PB_LOCKS
+    (void)pool;
+    return &pb_refusal_here;
+#else
+    return &pool->root->refusal;
+#endif
+}
+
+/* Which of PB_PENDING_* wait to be told in the family of a pool. */
+static inline uint8_t
+pb_pending(const pb_pool *pool)
+{
+    return pb_load8(&pool->root->pending);
+}
+
+/* Take over what was found, so that it is told once.  false: another thread did. */
+bool
+pb_pool_take_fault(pb_pool *pool, pb_fault *fault);
+
 /* A tree of the pool is about to take or free frames, or to be walked: for reports. */
 static inline void
 pb_set_actor(pb_pool *pool, const pb_member *tree)
@@ -451,7 +484,7 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 /* Reserve n frames, so that taking them cannot fail.
  * PB_CORRUPT where damage was found that is not reported yet (so whoever counts what a change
  * needs has only to note it), or a free frame was written to (debug); PB_LIMIT, or
- * PB_NEED_PAGES with pool->short_by set; then nothing is reserved. */
+ * PB_NEED_PAGES with pb_refusal_of(pool)->short_by set; then nothing is reserved. */
 pb_status
 pb_pool_reserve(pb_pool *pool, uint64_t n);
 

@@ -14,6 +14,7 @@ pb_pool_init(pb_pool *pool, uint64_t limit)
     pool->keep = pool->keep_most = UINT64_MAX;
     pool->watch = 1;
     pb_lock_init(&pool->lock);
+    pb_lock_init(&pool->fault_lock);
 }
 
 void
@@ -212,6 +213,9 @@ void
 pb_pool_link(pb_pool *pool, pb_member *tree)
 {
     pb_pool *root = pool->root;
+    if (root->link_hook) {
+        root->link_hook(tree);
+    }
     pb_lock_take(&root->lock);
     tree->prev = NULL;
     tree->next = root->members;

@@ -368,8 +368,7 @@ pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_
 {
     pb_paste p;
     pb_status st;
-    pb_buf_init(&r->b, from->pool, PB_MAX_LEVELS);
-    pb_buf_freeze(&r->b, PB_FROZEN_INTERNAL);
+    pb_buf_init_internal(&r->b, from->pool);
     r->whole = !pb_buf_viewed(from);
     r->off = r->whole ? off : 0;
     if (r->whole) {

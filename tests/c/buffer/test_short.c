@@ -306,8 +306,8 @@ sweep_call(pair *p, const operation *op, range r, lack by)
         CHECK_EQ(st, by == BY_LIMIT ? PB_LIMIT : PB_NEED_PAGES);
         CHECK(n < PLENTY);
         if (by == BY_MEMORY) {
-            CHECK(mem.pool.short_by > 0);
-            asked = pb_max(asked, n + mem.pool.short_by);
+            CHECK(mem.pool.refusal.short_by > 0);
+            asked = pb_max(asked, n + mem.pool.refusal.short_by);
         }
         after = look_at(&p->b);
         check_same(&before, &after);

@@ -171,9 +171,9 @@ test_a_run_asks_for_a_region_of_its_size(void)
         memory_grow(&mem); /* enough frames, but nowhere nine in a row */
     }
     CHECK_STATUS(pb_buf_pin(&p.b, 0, 9 * PB_PAGE_SIZE, &pin, &at), PB_NEED_PAGES);
-    CHECK(mem.pool.short_by >= 9);
+    CHECK(mem.pool.refusal.short_by >= 9);
     AGREE(&p.b, &p.m);
-    memory_grow_by(&mem, (uint32_t)mem.pool.short_by);
+    memory_grow_by(&mem, (uint32_t)mem.pool.refusal.short_by);
     CHECK_OK(pb_buf_pin(&p.b, 0, 9 * PB_PAGE_SIZE, &pin, &at));
     CHECK_BYTES(at, p.m.sheet[0]->bytes, PB_PAGE_SIZE);
     pb_pin_release(&mem.pool, &pin);

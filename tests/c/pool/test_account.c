@@ -143,7 +143,7 @@ test_a_region_that_comes_later_is_known_to_children(void)
     start(PB_UNLIMITED, PB_UNLIMITED, PB_UNLIMITED);
     pb_frame all = take(&lower, 255);
     CHECK_STATUS(pb_pool_reserve(&lower, 1), PB_NEED_PAGES);
-    CHECK_EQ(root->short_by, 1);
+    CHECK_EQ(root->refusal.short_by, 1);
     memory_grow(&mem);
     pb_frame more = take(&lower, 10);
     CHECK_EQ(pb_region_of(more), 8);
@@ -167,20 +167,20 @@ test_the_pool_whose_limit_it_was_is_named(void)
 {
     start(9, 6, 3);
     CHECK_STATUS(pb_pool_reserve(&lower, 4), PB_LIMIT);
-    CHECK(root->refused == &lower);
+    CHECK(root->refusal.refused == &lower);
     pb_frame a = take(&upper, 4);
     CHECK_STATUS(pb_pool_reserve(&lower, 3), PB_LIMIT);
-    CHECK(root->refused == &upper);
+    CHECK(root->refusal.refused == &upper);
     pb_frame b = take(&beside, 4);
     CHECK_STATUS(pb_pool_reserve(&lower, 2), PB_LIMIT);
-    CHECK(root->refused == root);
+    CHECK(root->refusal.refused == root);
     CHECK_STATUS(pb_pool_reserve(&lower, UINT64_MAX), PB_LIMIT);
     CHECK_HELD(8, 4, 0);
     pb_frame c = take(&lower, 1);
-    CHECK(root->refused == NULL);
+    CHECK(root->refusal.refused == NULL);
     CHECK_HELD(9, 5, 1);
     CHECK_STATUS(pb_pool_reserve(&beside, 1), PB_LIMIT);
-    CHECK(root->refused == root);
+    CHECK(root->refusal.refused == root);
     unref_backwards(root, a, 4);
     unref_backwards(root, b, 4);
     pb_frame_unref(root, c);
@@ -199,7 +199,7 @@ test_a_reservation_is_one_of_every_pool_above(void)
     CHECK_EQ(beside.reserved, 0);
     CHECK_STATUS(pb_pool_reserve(&upper, 3), PB_LIMIT);
     CHECK_STATUS(pb_pool_reserve(&lower, 1), PB_LIMIT);
-    CHECK(root->refused == &lower);
+    CHECK(root->refusal.refused == &lower);
     pb_pool_unreserve(&lower, 1);
     CHECK_EQ(upper.reserved, 3);
     CHECK_OK(pb_pool_reserve(&upper, 3));

@@ -100,7 +100,7 @@ test_the_quarantine_ends_when_frames_are_short(void)
     unref_frames(pool, a, 10);
     CHECK_EQ(pool->listed + pool->untouched, 0);
     CHECK_STATUS(pb_pool_reserve(pool, 11), PB_NEED_PAGES);
-    CHECK_EQ(pool->short_by, 1);
+    CHECK_EQ(pool->refusal.short_by, 1);
     CHECK_EQ(pool->quarantined, 0);
     CHECK_EQ(take_frames(pool, 1),
              a + 9); /* what was freed last leaves last, and is in front */

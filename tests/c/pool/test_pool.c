@@ -60,9 +60,9 @@ test_an_empty_pool_needs_pages(void)
     CHECK_POOL(pool);
     CHECK_OK(pb_pool_reserve(pool, 0));
     CHECK_STATUS(pb_pool_reserve(pool, 1), PB_NEED_PAGES);
-    CHECK_EQ(pool->short_by, 1);
+    CHECK_EQ(pool->refusal.short_by, 1);
     CHECK_STATUS(pb_pool_reserve(pool, 1000), PB_NEED_PAGES);
-    CHECK_EQ(pool->short_by, 1000);
+    CHECK_EQ(pool->refusal.short_by, 1000);
     CHECK_EQ(pool->reserved, 0);
     stop();
 }
@@ -74,7 +74,7 @@ test_reservations_are_kept_apart_from_what_is_free(void)
     CHECK_EQ(pool->total, 10);
     CHECK_OK(pb_pool_reserve(pool, 7));
     CHECK_STATUS(pb_pool_reserve(pool, 5), PB_NEED_PAGES);
-    CHECK_EQ(pool->short_by, 2);
+    CHECK_EQ(pool->refusal.short_by, 2);
     CHECK_EQ(pool->reserved, 7);
     CHECK_OK(pb_pool_reserve(pool, 3));
     CHECK_STATUS(pb_pool_reserve(pool, 1), PB_NEED_PAGES);
