@@ -16,26 +16,36 @@ name_check(PyObject *name)
     return PyUnicode_AsUTF8(name) ? 0 : -1;
 }
 
-int
-name_set(PyObject **at, PyObject *name)
+void
+name_set(pb_lock *lock, PyObject **at, PyObject *name)
 {
-    if (name_check(name) < 0) {
-        return -1;
-    }
+    PyObject *now = name == Py_None ? NULL : Py_XNewRef(name);
+    pb_lock_take(lock);
     PyObject *old = *at;
-    *at = name == Py_None ? NULL : Py_XNewRef(name);
+    *at = now;
+    pb_lock_drop(lock);
     Py_XDECREF(old);
-    return 0;
 }
 
 PyObject *
-name_get(PyObject *name)
+name_ref(pb_lock *lock, PyObject **at)
 {
-    return Py_NewRef(name ? name : Py_None);
+    pb_lock_take(lock);
+    PyObject *name = Py_XNewRef(*at);
+    pb_lock_drop(lock);
+    return name;
+}
+
+PyObject *
+name_or_none(PyObject *name)
+{
+    return name ? name : Py_NewRef(Py_None);
 }
 
 PyObject *
 name_in_repr(PyObject *name)
 {
-    return name ? PyUnicode_FromFormat(" %R", name) : PyUnicode_FromString("");
+    PyObject *text = name ? PyUnicode_FromFormat(" %R", name) : PyUnicode_FromString("");
+    Py_XDECREF(name);
+    return text;
 }

@@ -1,23 +1,31 @@
-/* base/names.h: what buffers and queues are called in reports: a str, or NULL for no
- * name. */
+/* base/names.h: what buffers and queues are called in reports: a str, or NULL for no name.
+ *
+ * Reports ask for names at any time, so a place where one is kept has a lock, under which nothing
+ * else is locked (state->lists). */
 #ifndef PAGEBUF_BASE_NAMES_H
 #define PAGEBUF_BASE_NAMES_H
 
 #include "base/common.h"
 
-/* Is it a str, None or NULL?  -1 with an exception. */
+#include "base/lock.h"
+
+/* May it be a name: a str, None or NULL?  -1 with an exception. */
 int
 name_check(PyObject *name);
 
-/* Replace a name by another one that passes name_check; else -1 with an exception. */
-int
-name_set(PyObject **at, PyObject *name);
+/* Put it, which may be one, in the place of another one. */
+void
+name_set(pb_lock *lock, PyObject **at, PyObject *name);
 
-/* The value of the attribute `name`, a new reference: None for no name. */
+/* A new reference, or NULL. */
 PyObject *
-name_get(PyObject *name);
+name_ref(pb_lock *lock, PyObject **at);
 
-/* " 'inbox'", or an empty str: a new reference, for a repr. */
+/* As an attribute shows it: None for no name.  Takes the reference. */
+PyObject *
+name_or_none(PyObject *name);
+
+/* " 'inbox'" or nothing: a new str for a repr.  Takes the reference. */
 PyObject *
 name_in_repr(PyObject *name);
 

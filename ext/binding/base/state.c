@@ -39,6 +39,26 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
+PyObject *
+state_once(PyObject **at, PyObject *made)
+{
+#ifdef Py_GIL_DISABLED
+    PyObject *there = NULL;
+    if (__atomic_compare_exchange_n(at, &there, made, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
+        return made;
+    }
+#else
+    PyObject *there = *at;
+    if (there == NULL) {
+        *at = made;
+        return made;
+    }
+#endif
+    Py_DECREF(made);
+    return there;
+}
+
 /* The same list as above, and the strings, which are in no cycle. */
 void
 state_clear(module_state *state)

@@ -40,7 +40,10 @@ typedef struct {
     pb_map map;         /* regions of all pools; views, once there is a debug pool */
     bool debugging;     /* there is, or was, a debug pool */
     pb_intervals names; /* of buffers, by address (buffer/names.c) */
-    void *locks;        /* what lock/lock.h makes of it */
+    pb_lock lists;      /* of the names and of both below; nothing is locked under it */
+    struct lock_wait *waits;      /* who waits for a mutex, or looks (pool/rest.c) */
+    struct retired_pool *retired; /* lock/retired.c */
+    void *locks;                  /* what lock/lock.h makes of it */
 
     /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names,
      * and only the types know them; so the module sets this function once
@@ -60,6 +63,22 @@ state_of_module(PyObject *module)
 /* The state behind an object of ours or of a subclass. */
 module_state *
 state_of(PyObject *self);
+
+/* What the state makes when it is first asked for: borrowed, NULL while there is none.  Another
+ * thread may be making it. */
+static inline PyObject *
+state_seen(PyObject **at)
+{
+#ifdef Py_GIL_DISABLED
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+#else
+    return *at;
+#endif
+}
+
+/* The state takes the reference to what was made, unless it has one by now; what it has, borrowed. */
+PyObject *
+state_once(PyObject **at, PyObject *made);
 
 /* Drop every reference of the state. */
 void

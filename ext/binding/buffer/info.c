@@ -41,7 +41,7 @@ get_frozen(BufferObject *self, void *closure)
 static PyObject *
 get_name(BufferObject *self, void *closure)
 {
-    return name_get(buffer_name(self));
+    return name_or_none(buffer_name(self));
 }
 
 static int

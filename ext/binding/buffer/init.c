@@ -2,6 +2,7 @@
 #include "buffer/object.h"
 
 #include "base/names.h"
+#include "lock/retired.h"
 #include "buffer/share.h"
 #include "pool/trace.h"
 
@@ -72,14 +73,14 @@ begin_anew(BufferObject *self, BufferObject *fresh, uint32_t since)
     pb_buf *from = &fresh->b;
     Py_INCREF(pool_object(from));
     buffer_move_name(self, fresh);
-    buffer_lock(&self->b);
+    buffer_lock_two(&self->b, from);
     PoolObject *old = pool_object(&self->b);
     holder_fini(&self->b);
     pb_buf_begin_anew(&self->b, from->pool, pb_buf_max_levels(from));
     pb_buf_adopt(&self->b, from);
-    buffer_unlock(&self->b);
+    buffer_unlock_two(&self->b, from);
     trace_replace(since, from, &self->b);
-    Py_DECREF(old);
+    retire_pool(&self->b, old);
 }
 
 /* A second call begins anew, as with bytearray.  A call that raises has changed nothing

@@ -22,52 +22,68 @@ find_named(const module_state *state, const BufferObject *self)
 PyObject *
 buffer_name(const BufferObject *self)
 {
-    const named *found = find_named(state_of_buf(&self->b), self);
-    return found ? found->name : NULL;
+    module_state *state = state_of_buf(&self->b);
+    pb_lock_take(&state->lists);
+    const named *found = find_named(state, self);
+    PyObject *name = found ? Py_NewRef(found->name) : NULL;
+    pb_lock_drop(&state->lists);
+    return name;
+}
+
+/* Put a record, or none, in the place of the one that the buffer has; returns that. */
+static named *
+exchange(BufferObject *self, module_state *state, named *now)
+{
+    pb_lock_take(&state->lists);
+    named *old = find_named(state, self);
+    if (old) {
+        pb_intervals_remove(&state->names, &old->place);
+    }
+    if (now) {
+        pb_intervals_add(&state->names, &now->place, self, 1);
+    }
+    pb_lock_drop(&state->lists);
+    return old;
+}
+
+static void
+free_named(named *n)
+{
+    if (n) {
+        Py_DECREF(n->name);
+        PyMem_Free(n);
+    }
 }
 
 void
 buffer_drop_name(BufferObject *self, module_state *state)
 {
-    named *found = find_named(state, self);
-    if (found) {
-        pb_intervals_remove(&state->names, &found->place);
-        Py_DECREF(found->name);
-        PyMem_Free(found);
-    }
+    free_named(exchange(self, state, NULL));
 }
 
 int
 buffer_set_name(BufferObject *self, PyObject *name)
 {
     module_state *state = state_of_buf(&self->b);
+    named *now = NULL;
     if (name_check(name) < 0) {
         return -1;
     }
-    named *found = find_named(state, self);
-    if (name == NULL || name == Py_None) {
-        buffer_drop_name(self, state);
-        return 0;
-    }
-    if (found == NULL) {
-        found = PyMem_Calloc(1, sizeof *found);
-        if (found == NULL) {
+    if (name && name != Py_None) {
+        now = PyMem_Calloc(1, sizeof *now);
+        if (now == NULL) {
             PyErr_NoMemory();
             return -1;
         }
-        pb_intervals_add(&state->names, &found->place, self, 1);
+        now->name = Py_NewRef(name);
     }
-    return name_set(&found->name, name);
+    free_named(exchange(self, state, now));
+    return 0;
 }
 
 void
 buffer_move_name(BufferObject *self, BufferObject *from)
 {
     module_state *state = state_of_buf(&self->b);
-    buffer_drop_name(self, state);
-    named *found = find_named(state, from);
-    if (found) {
-        pb_intervals_remove(&state->names, &found->place);
-        pb_intervals_add(&state->names, &found->place, self, 1);
-    }
+    free_named(exchange(self, state, exchange(from, state, NULL)));
 }

@@ -39,7 +39,7 @@ buffer_type_ready(PyTypeObject *type);
 
 /* ---- buffer/names.c ---- */
 
-/* The name, borrowed, or NULL. */
+/* The name, a new reference, or NULL. */
 PyObject *
 buffer_name(const BufferObject *self);
 

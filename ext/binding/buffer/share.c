@@ -112,25 +112,32 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
     pb_buf *b = &self->b;
     BufferObject *copy = NULL;
     pb_status st = PB_OK;
+    uint64_t size;
     bool moved;
     do {
         Py_XDECREF(copy);
         copy = buffer_new(type, pool_object(b), pb_buf_max_levels(b));
-        if (copy == NULL || buffer_set_name(copy, buffer_name(self)) < 0) {
+        PyObject *name = buffer_name(self);
+        int named = copy ? buffer_set_name(copy, name) : -1;
+        Py_XDECREF(name);
+        if (named < 0) {
             Py_XDECREF(copy);
             return NULL;
         }
         buffer_lock(b);
         moved = copy->b.pool != b->pool;
+        size = b->root.size;
         st = moved ? PB_OK : pb_buf_share(&copy->b, b);
+        if (!moved && st == PB_OK) {
+            pb_buf_freeze(&copy->b, frozen);
+            pb_buf_remember_tail(&copy->b);
+        }
         buffer_unlock(b);
-    } while (moved || transfer_acquire_again(b, &st, 0, b->root.size));
+    } while (moved || transfer_acquire_again(b, &st, 0, size));
     if (st != PB_OK) {
         Py_DECREF(copy);
         return NULL;
     }
-    pb_buf_freeze(&copy->b, frozen);
-    pb_buf_remember_tail(&copy->b);
     return copy;
 }
 

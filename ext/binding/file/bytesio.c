@@ -19,6 +19,7 @@ keep_spare(PoolObject *pool, BytesIOObject *self)
 #if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
     return false;
 #else
+    pb_buf_clear(&self->b);
     bool keeps = pb_buf_is_inline(&self->b) && pool->spares < SPARE_FILES;
     if (keeps) {
         pool->spare[pool->spares++] = (PyObject *)self;
@@ -110,9 +111,8 @@ bytesio_dealloc(BytesIOObject *self)
     Py_CLEAR(self->dict);
     PoolObject *pool = pool_object(&self->b);
     bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
-    pb_buf_clear(&self->b);
     if (!exact || !keep_spare(pool, self)) {
-        holder_fini(&self->b);
+        holder_end(&self->b);
         type->tp_free(self);
     }
     pool_report_unraisable(pool);

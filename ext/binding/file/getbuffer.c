@@ -42,8 +42,8 @@ static void
 drop_export(BytesIOObject *file, file_export *e)
 {
     unmap_view(&e->in_map);
-    buffer_lock(&file->b);
     view_unpin(pool_object(&file->b), &e->pin);
+    buffer_lock(&file->b);
     file->s.blocks--;
     stream_forget(&file->s);
     buffer_unlock(&file->b);

@@ -15,7 +15,8 @@ typedef struct {
 } FileObject;
 
 /* The tree of a file before __init__.  Nobody changes it: the file is closed. */
-static pb_buf nothing;
+static PoolObject no_pool = {.pool.root = &no_pool.pool};
+static pb_buf nothing = {.pool = &no_pool.pool};
 
 #define FACE FileObject
 #define FACE_BUF(self) ((self)->b)

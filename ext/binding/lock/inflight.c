@@ -6,14 +6,6 @@
 
 /* ---- read snapshots ---- */
 
-#ifdef Py_GIL_DISABLED
-#define LOCK_INFLIGHT(locks) PyMutex_Lock(&(locks)->inflight_lock)
-#define UNLOCK_INFLIGHT(locks) PyMutex_Unlock(&(locks)->inflight_lock)
-#else
-#define LOCK_INFLIGHT(locks) ((void)(locks))
-#define UNLOCK_INFLIGHT(locks) ((void)(locks))
-#endif
-
 inflight_tree *
 inflight_new(pb_buf *from)
 {
@@ -32,21 +24,21 @@ inflight_note(inflight_tree *h)
 {
     h->pool = (PoolObject *)Py_NewRef(pool_object(h->from));
     lock_state *locks = locks_of(h->pool->state);
-    LOCK_INFLIGHT(locks);
+    pb_lock_take(&locks->inflight_lock);
     h->prev = NULL;
     h->next = locks->inflight;
     if (h->next) {
         h->next->prev = h;
     }
     locks->inflight = h;
-    UNLOCK_INFLIGHT(locks);
+    pb_lock_drop(&locks->inflight_lock);
 }
 
 void
 inflight_forget(inflight_tree *h)
 {
     lock_state *locks = locks_of(h->pool->state);
-    LOCK_INFLIGHT(locks);
+    pb_lock_take(&locks->inflight_lock);
     if (h->next) {
         h->next->prev = h->prev;
     }
@@ -56,7 +48,7 @@ inflight_forget(inflight_tree *h)
     else {
         locks->inflight = h->next;
     }
-    UNLOCK_INFLIGHT(locks);
+    pb_lock_drop(&locks->inflight_lock);
 }
 
 void
@@ -100,9 +92,6 @@ open_gates(lock_state *locks)
         }
         memset(&locks->gates[i], 0, sizeof locks->gates[i]);
     }
-#ifdef Py_GIL_DISABLED
-    locks->inflight_lock = (PyMutex){0};
-#endif
 }
 
 /* Keep those of the forking thread: it goes on with its call. */
@@ -127,6 +116,9 @@ after_in_child(PyObject *ref, PyObject *Py_UNUSED(ignored))
 {
     PyObject *module = PyObject_CallNoArgs(ref);
     if (module && module != Py_None) {
+#ifdef Py_GIL_DISABLED
+        rest_after_fork(state_of_module(module));
+#endif
         open_gates(locks_of(state_of_module(module)));
         drop_snapshots(locks_of(state_of_module(module)));
     }

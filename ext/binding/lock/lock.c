@@ -13,6 +13,7 @@ locks_begin(module_state *state)
         PyErr_NoMemory();
         return -1;
     }
+    pb_lock_init(&locks_of(state)->inflight_lock);
     return 0;
 }
 
@@ -33,29 +34,82 @@ locks_end(module_state *state)
 
 #ifdef Py_GIL_DISABLED
 
+/* The note of a copy that gives up the thread state; NULL when all are in use: then it keeps it.
+ * A gate is only a note here: others wait for the lock of the buffer. */
+static copy_gate *
+note_copy(lock_state *locks, pb_buf *b, const copy_job *job)
+{
+    copy_gate *gate = NULL;
+    pb_lock_take(&locks->inflight_lock);
+    for (int i = 0; i < COPY_GATES && gate == NULL; i++) {
+        gate = locks->gates[i].buffer ? NULL : &locks->gates[i];
+    }
+    if (gate) {
+        gate->buffer = b;
+        gate->job = *job;
+    }
+    pb_lock_drop(&locks->inflight_lock);
+    return gate;
+}
+
 copy_gate *
 buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
 {
-    *saved = PyEval_SaveThread();
-    return NULL;
+    copy_gate *gate = note_copy(locks_of(state_of_buf(b)), b, job);
+    if (gate) {
+        *saved = PyEval_SaveThread();
+    }
+    return gate;
 }
 
 void
 buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
 {
-    PyEval_RestoreThread(saved);
+    if (gate) {
+        PyEval_RestoreThread(saved);
+        lock_state *locks = locks_of(state_of_buf(b));
+        pb_lock_take(&locks->inflight_lock);
+        gate->buffer = NULL;
+        pb_lock_drop(&locks->inflight_lock);
+    }
 }
 
 void
-copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+buffer_lock_again(pb_buf *b)
 {
-    pb_buf_copy_in(b, off, src, n);
+    do {
+        PoolObject *pool =
+            (PoolObject *)Py_NewRef(pool_object(b)); /* __init__ may replace it */
+        buffer_unlock(b);
+        rest_wait(pool);
+        Py_DECREF(pool);
+        if (!try_lock(b)) {
+            mutex_wait(state_of_buf(b), mutex_of(b));
+        }
+    } while (!may_change(b));
 }
 
-pb_status
-copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
+/* Nobody waits with a lock held: neither does a looker wait for it in vain, nor is it left to the
+ * child of a fork. */
+void
+buffer_lock_two(pb_buf *a, pb_buf *b)
 {
-    return pb_buf_copy_out(b, off, dst, n);
+    pb_buf *first = a < b ? a : b, *second = a < b ? b : a;
+    for (;;) {
+        buffer_lock(first);
+        if (second == first) {
+            return;
+        }
+        if (try_lock(second)) {
+            if (may_change(second) && may_change(first)) {
+                return;
+            }
+            buffer_unlock(second);
+        }
+        buffer_unlock(first);
+        buffer_lock(second);
+        buffer_unlock(second);
+    }
 }
 
 #else
@@ -107,35 +161,6 @@ buffer_enter_gil(pb_buf *b, copy_gate *gate, PyThreadState *saved)
         gate->buffer = NULL;
         PyThread_release_lock(gate->lock);
     }
-}
-
-/* A small copy takes less time than giving up the GIL.  src: what is stored, or NULL. */
-static copy_gate *
-leave_gil(pb_buf *b, uint64_t off, const void *src, uint64_t n, PyThreadState **saved)
-{
-    if (n < COPY_WITHOUT_GIL) {
-        return NULL;
-    }
-    return buffer_leave_gil(b, &(copy_job){.src = src, .off = off, .n = n}, saved);
-}
-
-void
-copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
-{
-    PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(b, off, src, n, &saved);
-    pb_buf_copy_in(b, off, src, n);
-    buffer_enter_gil(b, gate, saved);
-}
-
-pb_status
-copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
-{
-    PyThreadState *saved = NULL;
-    copy_gate *gate = leave_gil(b, off, NULL, n, &saved);
-    pb_status st = pb_buf_copy_out(b, off, dst, n);
-    buffer_enter_gil(b, gate, saved);
-    return st;
 }
 
 static copy_gate *
@@ -190,3 +215,32 @@ buffer_lock_wait(pb_buf *b)
 }
 
 #endif
+
+/* A small copy takes less time than giving up the GIL.  src: what is stored, or NULL. */
+static copy_gate *
+leave_gil(pb_buf *b, uint64_t off, const void *src, uint64_t n, PyThreadState **saved)
+{
+    if (n < COPY_WITHOUT_GIL) {
+        return NULL;
+    }
+    return buffer_leave_gil(b, &(copy_job){.src = src, .off = off, .n = n}, saved);
+}
+
+void
+copy_in_lock_held(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    PyThreadState *saved = NULL;
+    copy_gate *gate = leave_gil(b, off, src, n, &saved);
+    pb_buf_copy_in(b, off, src, n);
+    buffer_enter_gil(b, gate, saved);
+}
+
+pb_status
+copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n)
+{
+    PyThreadState *saved = NULL;
+    copy_gate *gate = leave_gil(b, off, NULL, n, &saved);
+    pb_status st = pb_buf_copy_out(b, off, dst, n);
+    buffer_enter_gil(b, gate, saved);
+    return st;
+}

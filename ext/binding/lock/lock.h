@@ -35,9 +35,7 @@ typedef struct {
 typedef struct {
     copy_gate gates[COPY_GATES];
     struct inflight_tree *inflight; /* lock/inflight.h */
-#ifdef Py_GIL_DISABLED
-    PyMutex inflight_lock;
-#endif
+    pb_lock inflight_lock;          /* of both */
 } lock_state;
 
 static inline lock_state *
@@ -65,10 +63,33 @@ mutex_of(pb_buf *b)
     return (PyMutex *)&b->word.lock;
 }
 
+/* Somebody looks at the pool (pool/rest.c): give the lock back, and take it when that is over. */
+void
+buffer_lock_again(pb_buf *b);
+
+static inline bool
+may_change(const pb_buf *b)
+{
+    return PB_LIKELY(!pb_load8(&b->pool->root->paused));
+}
+
+static inline bool
+try_lock(pb_buf *b)
+{
+    uint8_t none = 0;
+    return __atomic_compare_exchange_n(&b->word.lock, &none, 1, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
 static inline void
 buffer_lock(pb_buf *b)
 {
-    PyMutex_Lock(mutex_of(b));
+    if (PB_UNLIKELY(!try_lock(b))) {
+        mutex_wait(state_of_buf(b), mutex_of(b));
+    }
+    if (!may_change(b)) {
+        buffer_lock_again(b);
+    }
 }
 
 static inline void
@@ -111,6 +132,10 @@ buffer_free_lock(pb_buf *b)
 }
 
 /* Lock two buffers, which may be the same one, in the order of their addresses. */
+#ifdef Py_GIL_DISABLED
+void
+buffer_lock_two(pb_buf *a, pb_buf *b);
+#else
 static inline void
 buffer_lock_two(pb_buf *a, pb_buf *b)
 {
@@ -119,13 +144,12 @@ buffer_lock_two(pb_buf *a, pb_buf *b)
     if (second != first) {
         buffer_lock(second);
     }
-#ifndef Py_GIL_DISABLED
     while (first->root.lock || second->root.lock) { /* waiting for one gives up the GIL */
         buffer_lock(first);
         buffer_lock(second);
     }
-#endif
 }
+#endif
 
 static inline void
 buffer_unlock_two(pb_buf *a, pb_buf *b)

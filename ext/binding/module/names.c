@@ -13,13 +13,13 @@ name_of_holder(PyObject *obj)
         return buffer_name((BufferObject *)obj);
     }
     if (PyObject_TypeCheck(obj, state->queue_type)) {
-        return ((QueueObject *)obj)->name;
+        return queue_name((QueueObject *)obj);
     }
     if (!PyObject_TypeCheck(obj, state->bytesio_type)) {
         return NULL; /* the interpreter ends, and has cleared the types */
     }
     PyObject *dict = ((BytesIOObject *)obj)->dict; /* its name is an ordinary attribute */
     PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
-    return name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name) ? name
-                                                                                  : NULL;
+    bool plain = name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name);
+    return plain ? Py_NewRef(name) : NULL;
 }

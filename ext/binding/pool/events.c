@@ -7,14 +7,36 @@
 
 /* ---- pressure ---- */
 
+/* The marks to tell of now, 0 for none: the callbacks do not run already. */
+static uint32_t
+begin_callback(PoolObject *self)
+{
+    pb_lock *lock = &self->pool.root->lock;
+    pb_lock_take(lock);
+    uint32_t crossed = self->in_callback ? 0 : self->pool.crossed;
+    if (crossed) {
+        self->pool.crossed = 0;
+        self->in_callback = true;
+    }
+    pb_lock_drop(lock);
+    return crossed;
+}
+
+static void
+end_callback(PoolObject *self)
+{
+    pb_lock *lock = &self->pool.root->lock;
+    pb_lock_take(lock);
+    self->in_callback = false;
+    pb_lock_drop(lock);
+}
+
 /* Call the callbacks of one pool; an error in one stays there. */
 static void
-call_pressed(PoolObject *self)
+call_pressed(PoolObject *self, uint32_t crossed)
 {
-    PyObject *bits = PyLong_FromUnsignedLong(self->pool.crossed);
+    PyObject *bits = PyLong_FromUnsignedLong(crossed);
     PyObject *result = NULL;
-    self->pool.crossed = 0;
-    self->in_callback = true;
     if (bits) {
         module_state *state = self->state;
         result = PyObject_CallMethodOneArg((PyObject *)self, state->str_pressed, bits);
@@ -24,7 +46,7 @@ call_pressed(PoolObject *self)
     }
     Py_XDECREF(bits);
     Py_XDECREF(result);
-    self->in_callback = false;
+    end_callback(self);
 }
 
 /* Events raised in a callback run after it, never within it.  A callback that always
@@ -32,8 +54,9 @@ call_pressed(PoolObject *self)
 static void
 report_pressure(PoolObject *self)
 {
-    for (int i = 0; self->pool.crossed && !self->in_callback && i < PB_MARKS; i++) {
-        call_pressed(self);
+    uint32_t crossed;
+    for (int i = 0; i < PB_MARKS && (crossed = begin_callback(self)) != 0; i++) {
+        call_pressed(self, crossed);
     }
 }
 
@@ -65,9 +88,11 @@ report_pressure_above(PoolObject *self)
     for (PoolObject *p = self; p; p = p->parent) {
         report_pressure(p);
     }
+    pb_lock_take(&root->lock);
     if (any_waits(root)) {
         pb_set_bits8(&root->pending, PB_PENDING_PRESSURE);
     }
+    pb_lock_drop(&root->lock);
     Py_DECREF(self);
 }
 
@@ -81,8 +106,11 @@ report_damage(PoolObject *self)
     if (!(pb_pending(root) & PB_PENDING_FAULT) || !pb_pool_take_fault(root, &found)) {
         return 0;
     }
+    rest_begin(self);
     pb_fault_find_owner(&found);
-    raise_fault(pool_around(root), &found);
+    PyObject *owner = object_around(pb_buf_of(found.owner));
+    rest_end(self);
+    raise_fault(pool_around(root), &found, owner);
     return -1;
 }
 

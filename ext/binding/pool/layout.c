@@ -60,12 +60,16 @@ region_list(const pb_pool *pool, const uint8_t *state, size_t n)
 PyObject *
 pool_frame_states(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
+    pb_lock_take(&self->pool.root->lock);
     size_t n = pb_layout_frames(&self->pool);
+    pb_lock_drop(&self->pool.root->lock);
     uint8_t *state = PyMem_Malloc(n ? n : 1);
     if (state == NULL) {
         return PyErr_NoMemory();
     }
+    rest_begin(self);
     pb_layout_pool(&self->pool, state, n);
+    rest_end(self);
     PyObject *list = region_list(&self->pool, state, n);
     PyMem_Free(state);
     return list;

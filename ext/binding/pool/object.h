@@ -34,6 +34,10 @@ typedef struct PoolObject {
     struct event *events; /* who took and freed frames; NULL: not recorded */
     uint32_t event_count;
     bool in_callback; /* callbacks of on_pressure are running */
+#ifdef Py_GIL_DISABLED
+    PyMutex look;             /* of a root: held by who looks at all trees (pool/rest.c) */
+    struct lock_wait *looker; /* its note */
+#endif
     unsigned spares;
     PyObject *spare[SPARE_FILES]; /* memory of BytesIO objects that are gone */
 } PoolObject;
@@ -56,14 +60,20 @@ holder_of(const pb_buf *b)
     return (PyObject *)((char *)b - offsetof(Holder, b));
 }
 
-/* The object around a tree, borrowed.  NULL if there is none, or if it is in its
- * dealloc: a new reference would bring it back to life. */
+/* A new reference to the object around a tree.  NULL if there is none, or if it is in its dealloc:
+ * it must not come back to life.  The pool is at rest (rest_begin). */
 static inline PyObject *
 object_around(const pb_buf *b)
 {
-    bool around =
-        b && pb_buf_frozen(b) != PB_FROZEN_INTERNAL && Py_REFCNT(holder_of(b)) > 0;
-    return around ? holder_of(b) : NULL;
+    if (b == NULL || pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
+        return NULL;
+    }
+    PyObject *obj = holder_of(b);
+#ifdef Py_GIL_DISABLED
+    return PyUnstable_TryIncRef(obj) ? obj : NULL;
+#else
+    return Py_REFCNT(obj) > 0 ? Py_NewRef(obj) : NULL;
+#endif
 }
 
 static inline PoolObject *
@@ -107,7 +117,42 @@ arg_pool(module_state *state, PyObject *obj, PoolObject **out);
 void
 pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of);
 void
-pool_remove_export(pool_export *e);
+pool_remove_export(PoolObject *self, pool_export *e);
+
+/* ---- pool/rest.c ---- */
+
+#ifdef Py_GIL_DISABLED
+/* From now on no tree of the family of a pool changes, and none comes or goes.  No lock may be held;
+ * the pool's is held until rest_end: no call between that takes it, or runs Python code. */
+void
+rest_begin(PoolObject *pool);
+void
+rest_end(PoolObject *pool);
+
+/* Wait until nobody looks.  No lock is held. */
+void
+rest_wait(PoolObject *pool);
+
+/* Wait for a mutex that is taken, and take it. */
+void
+mutex_wait(module_state *state, PyMutex *mutex);
+
+/* In the child of a fork all who waited or looked are gone. */
+void
+rest_after_fork(module_state *state);
+#else
+static inline void
+rest_begin(PoolObject *pool)
+{
+    (void)pool;
+}
+
+static inline void
+rest_end(PoolObject *pool)
+{
+    (void)pool;
+}
+#endif
 
 /* ---- pool/grow.c ---- */
 

@@ -11,6 +11,8 @@
  * the collector, which changes it. */
 typedef struct {
     const pb_region *region; /* NULL: of no pool */
+    PoolObject *pool;        /* a reference, as is that to the object */
+    PyObject *object;        /* around the owner, or NULL */
     pb_frame frame;
     pb_owner owner; /* of this byte */
     pb_kind kind;
@@ -28,13 +30,39 @@ static const char *const states[PB_KINDS] = {
     [PB_KIND_FREE] = "free",
 };
 
-/* The region that an address lies in; NULL: none. */
+/* A new reference to a pool, unless it is in its dealloc.  The map is locked, so it is still there. */
+static PoolObject *
+living_pool(const pb_region *r)
+{
+    PoolObject *pool = pool_around(r->pool);
+#ifdef Py_GIL_DISABLED
+    return PyUnstable_TryIncRef((PyObject *)pool) ? pool : NULL;
+#else
+    return Py_REFCNT(pool) > 0 ? (PoolObject *)Py_NewRef(pool) : NULL;
+#endif
+}
+
+/* The region that an address lies in, and a new reference to its pool; NULL: none. */
 static const pb_region *
-region_at(const module_state *state, uintptr_t address)
+region_at(module_state *state, uintptr_t address, PoolObject **pool)
 {
     const void *p = (const void *)address;
+    pb_lock_take(&state->map.lock);
     const pb_interval *x = pb_intervals_touching(&state->map.regions, p, 1);
-    return x ? pb_debug_region(x) : NULL;
+    const pb_region *r = x ? pb_debug_region(x) : NULL;
+    *pool = r ? living_pool(r) : NULL;
+    pb_lock_drop(&state->map.lock);
+    return *pool ? r : NULL;
+}
+
+static bool
+is_in_view(module_state *state, uintptr_t address)
+{
+    pb_lock_take(&state->map.lock);
+    bool found =
+        pb_intervals_containing(&state->map.views, (const void *)address, 1) != NULL;
+    pb_lock_drop(&state->map.lock);
+    return found;
 }
 
 static bool
@@ -54,25 +82,34 @@ is_writable(const finding *f)
            row->held.count <= 1 && !f->owner.shared && !frozen;
 }
 
-static finding
-find(const module_state *state, uintptr_t address)
+/* All that is known of it, with a reference to the owner.  The pool of the region is at rest. */
+static void
+look(finding *f, uintptr_t address)
 {
-    finding f = {.region = region_at(state, address)};
-    if (f.region == NULL) {
-        return f;
+    const pb_pool *pool = f->region->pool;
+    f->frame = pb_debug_frame_at(f->region, address);
+    f->kind = pb_frame_kind(f->region, f->frame);
+    f->readable = (is_payload(f->kind) || f->kind == PB_KIND_NODE) &&
+                  pb_guard_of(pool, f->frame) != PB_CLOSED;
+    f->trace = pb_frame_trace(pool, f->frame);
+    if (is_payload(f->kind) || f->readable) {
+        uint64_t in_page = (address - (uintptr_t)f->region->base) & PB_PAGE_MASK;
+        f->owner = pb_owner_of(f->region->pool, f->frame, in_page);
+        f->writable = is_writable(f);
+        f->object = object_around(f->owner.tree);
     }
-    const pb_pool *pool = f.region->pool;
-    f.frame = pb_debug_frame_at(f.region, address);
-    f.kind = pb_frame_kind(f.region, f.frame);
-    f.readable = (is_payload(f.kind) || f.kind == PB_KIND_NODE) &&
-                 pb_guard_of(pool, f.frame) != PB_CLOSED;
-    f.trace = pb_frame_trace(pool, f.frame);
-    f.in_view = pool->debug && pb_intervals_containing(&state->map.views,
-                                                       (const void *)address, 1) != NULL;
-    if (is_payload(f.kind) || f.readable) {
-        uint64_t in_page = (address - (uintptr_t)f.region->base) & PB_PAGE_MASK;
-        f.owner = pb_owner_of(f.region->pool, f.frame, in_page);
-        f.writable = is_writable(&f);
+}
+
+static finding
+find(module_state *state, uintptr_t address)
+{
+    finding f = {0};
+    f.region = region_at(state, address, &f.pool);
+    if (f.region) {
+        f.in_view = f.region->pool->debug && is_in_view(state, address);
+        rest_begin(f.pool);
+        look(&f, address);
+        rest_end(f.pool);
     }
     return f;
 }
@@ -93,14 +130,13 @@ arg_address(PyObject *obj, uintptr_t *out)
 static PyObject *
 finding_object(module_state *state, PyObject *address, const finding *f)
 {
-    PoolObject *pool = pool_around(f->region->pool);
-    PyObject *owner = object_around(f->owner.tree);
+    PoolObject *pool = f->pool;
     PyObject *fields[] = {
         Py_NewRef(address),
         Py_NewRef(pool),
         PyLong_FromUnsignedLong(f->frame),
         PyUnicode_FromString(states[f->kind]),
-        Py_NewRef(owner ? owner : Py_None),
+        Py_NewRef(f->object ? f->object : Py_None),
         f->owner.tree ? PyLong_FromUnsignedLongLong(f->owner.offset) : Py_NewRef(Py_None),
         PyBool_FromLong(f->readable),
         PyBool_FromLong(f->writable),
@@ -137,10 +173,13 @@ module_region_of(PyObject *module, PyObject *address)
         return NULL;
     }
     finding f = find(state, at);
-    if (f.region == NULL || Py_REFCNT(pool_around(f.region->pool)) == 0) {
+    if (f.region == NULL) {
         Py_RETURN_NONE; /* of no pool, or of one in its dealloc */
     }
-    return finding_object(state, address, &f);
+    PyObject *result = finding_object(state, address, &f);
+    Py_XDECREF(f.object);
+    Py_DECREF(f.pool);
+    return result;
 }
 
 const char is_valid_doc[] =
@@ -157,14 +196,26 @@ const char is_valid_doc[] =
     "False\n";
 
 static bool
-is_valid_page(module_state *state, uintptr_t address)
+is_valid_frame(const pb_region *r, pb_frame frame)
 {
-    const pb_interval *x = pb_intervals_touching(&state->map.regions, (void *)address, 1);
-    const pb_region *r = x ? pb_debug_region(x) : NULL;
-    pb_frame frame = r ? pb_debug_frame_at(r, address) : 0;
     bool detached = frame && pb_frame_kind(r, frame) == PB_KIND_DETACHED;
     return frame && (detached || pb_frame_readable(r->pool, frame)) &&
            pb_guard_of(r->pool, frame) != PB_CLOSED;
+}
+
+static bool
+is_valid_page(module_state *state, uintptr_t address)
+{
+    PoolObject *pool;
+    const pb_region *r = region_at(state, address, &pool);
+    if (r == NULL) {
+        return false;
+    }
+    pb_lock_take(&pool->pool.lock);
+    bool valid = is_valid_frame(r, pb_debug_frame_at(r, address));
+    pb_lock_drop(&pool->pool.lock);
+    Py_DECREF(pool);
+    return valid;
 }
 
 PyObject *

@@ -46,9 +46,8 @@ set_attribute(PyObject *error, const char *name, PyObject *value)
 /* The object around the tree; if there is none, who freed the frame, or who took it.  A new
  * reference. */
 static PyObject *
-owner_of(const pb_fault *fault, PyObject *took, PyObject *freed)
+owner_of(PyObject *obj, PyObject *took, PyObject *freed)
 {
-    PyObject *obj = object_around(pb_buf_of(fault->owner));
     return Py_NewRef(obj ? obj : freed != Py_None ? freed : took);
 }
 
@@ -99,9 +98,10 @@ error_type(const module_state *state)
 
 /* A CorruptionError with its attributes; NULL with another exception. */
 static PyObject *
-error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *freed)
+error_of(PoolObject *pool, const pb_fault *fault, PyObject *obj, PyObject *took,
+         PyObject *freed)
 {
-    PyObject *owner = owner_of(fault, took, freed);
+    PyObject *owner = owner_of(obj, took, freed);
     PyObject *message = message_of(pool, fault, owner, took, freed);
     PyObject *error =
         message ? PyObject_CallOneArg(error_type(pool->state), message) : NULL;
@@ -119,19 +119,20 @@ error_of(PoolObject *pool, const pb_fault *fault, PyObject *took, PyObject *free
 /* Reprs run Python code, so the pool that is named needs a reference; one in its dealloc
  * must not get any. */
 void
-raise_fault(PoolObject *reported, const pb_fault *fault)
+raise_fault(PoolObject *reported, const pb_fault *fault, PyObject *owner)
 {
     PoolObject *pool = fault->pool ? pool_around(fault->pool) : reported;
     bool going = Py_REFCNT(pool) == 0;
     pool = (PoolObject *)Py_NewRef(going ? reported : pool);
     PyObject *took = trace_text(pool, going ? 0 : fault->trace.took);
     PyObject *freed = trace_text(pool, going ? 0 : fault->trace.freed);
-    PyObject *error = took && freed ? error_of(pool, fault, took, freed) : NULL;
+    PyObject *error = took && freed ? error_of(pool, fault, owner, took, freed) : NULL;
     if (error) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     }
     Py_XDECREF(error);
     Py_XDECREF(took);
     Py_XDECREF(freed);
+    Py_XDECREF(owner);
     Py_DECREF(pool);
 }

@@ -5,9 +5,10 @@
 #include "pool/object.h"
 
 /* Raise CorruptionError for a fault.  `reported` is the pool that it was found through;
- * the fault may name another one. */
+ * the fault may name another one.  `owner` is
+ * the object around the tree, whose reference is taken, or NULL. */
 void
-raise_fault(PoolObject *reported, const pb_fault *fault);
+raise_fault(PoolObject *reported, const pb_fault *fault, PyObject *owner);
 
 /* Raise PoolLimitError for the last refusal of a root. */
 void

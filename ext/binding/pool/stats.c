@@ -17,6 +17,7 @@ PyObject *
 pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
     const pb_pool *p = &self->pool, *root = p->root;
+    rest_begin(self);
     long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
     const long long values[] = {
         (long long)PB_PAGE_SIZE,
@@ -36,6 +37,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)root->guards,
         (long long)p->detached,
     };
+    rest_end(self);
     return struct_of_numbers(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
 }
 
@@ -94,7 +96,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
     {
         PyObject *obj = object_around(b);
         rows->kind = kind_of(state, b, obj);
-        rows->obj = Py_XNewRef(obj);
+        rows->obj = obj;
         rows->listed = is_listed(self, b);
         rows->size = b->root.size;
         pb_buf_stats(b, &rows->use);
@@ -108,13 +110,15 @@ row_object(module_state *state, const row *r)
 {
     PyObject *name = r->obj ? state->name_of(r->obj) : NULL;
     const pb_share *s = &r->share;
-    return Py_BuildValue(
+    PyObject *tuple = Py_BuildValue(
         "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
         (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
         (unsigned long long)(s->frames - s->uss) << PB_PAGE_SHIFT,
         (unsigned long long)s->uss << PB_PAGE_SHIFT, (unsigned long long)s->pss,
         (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
         (unsigned long long)r->use.pinned);
+    Py_XDECREF(name);
+    return tuple;
 }
 
 /* The rows as tuples, and one sum for all trees of other pools. */
@@ -144,24 +148,65 @@ const char pool_usage_doc[] =
     "resident, shared, private, proportional, nodes, holes, pinned), in bytes and pages,\n"
     "and the bytes that trees of other pools hold of what this one took.";
 
+/* Memory for all rows, had outside of the rest: as often as there are more trees by then. */
+typedef struct {
+    size_t n, words;
+    row *rows;
+    uint32_t *scratch;
+} table;
+
+static int
+make_table(const PoolObject *self, table *t)
+{
+    t->rows = PyMem_Calloc(t->n ? t->n : 1, sizeof *t->rows);
+    t->scratch = PyMem_Calloc(t->words, sizeof *t->scratch);
+    if (t->rows == NULL || t->scratch == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static void
+free_table(table *t)
+{
+    PyMem_Free(t->rows);
+    PyMem_Free(t->scratch);
+}
+
+/* false: there is more by now than the table has room for. */
+static bool
+fill_table(PoolObject *self, table *t)
+{
+    table asked = {count_trees(self), pb_usage_words(&self->pool), t->rows, t->scratch};
+    bool fits = t->rows && asked.n <= t->n && asked.words <= t->words;
+    if (fits) {
+        fill_rows(self, t->rows, t->scratch);
+    }
+    t->n = asked.n;
+    t->words = asked.words;
+    return fits;
+}
+
 PyObject *
 pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
-    size_t n = count_trees(self);
-    PyObject *result = NULL;
-    row *rows = PyMem_Calloc(n ? n : 1, sizeof *rows);
-    uint32_t *scratch = PyMem_Calloc(pb_usage_words(&self->pool), sizeof *scratch);
-    if (rows == NULL || scratch == NULL) {
-        PyErr_NoMemory();
-        goto done;
+    table t = {0};
+    bool filled = false;
+    int failed = 0;
+    while (!filled && failed == 0) {
+        rest_begin(self);
+        filled = fill_table(self, &t);
+        rest_end(self);
+        if (!filled) {
+            free_table(&t);
+            failed = make_table(self, &t);
+        }
     }
-    fill_rows(self, rows, scratch);
-    result = list_rows(self->state, rows, n);
-    for (size_t i = 0; i < n; i++) {
-        Py_XDECREF(rows[i].obj);
+    PyObject *result = filled ? list_rows(self->state, t.rows, t.n) : NULL;
+    for (size_t i = 0; filled && i < t.n; i++) {
+        Py_XDECREF(t.rows[i].obj);
     }
-done:
-    PyMem_Free(rows);
-    PyMem_Free(scratch);
+    free_table(&t);
     return result;
 }

@@ -62,6 +62,7 @@ label_of(const pb_buf *b, char *out, size_t size)
     else {
         PyOS_snprintf(out, size, "%s at %p", type, (void *)obj);
     }
+    Py_XDECREF(name); /* a str: no code of anybody runs */
 }
 
 /* ---- events ---- */
@@ -148,17 +149,26 @@ trace_end(PoolObject *self)
 void
 trace_forget(const pb_buf *b)
 {
-    PoolObject *self = pool_around(b->pool->root);
-    event *last = self->events ? &self->events[self->event_count % EVENTS] : NULL;
-    if (last && last->tree == b) {
+    PoolObject *self = pool_around(pb_buf_pool(b)->root);
+    if (self->events == NULL) {
+        return;
+    }
+    pb_lock_take(&self->pool.lock);
+    event *last = &self->events[self->event_count % EVENTS];
+    if (last->tree == b) {
         last->tree = NULL;
     }
+    pb_lock_drop(&self->pool.lock);
 }
 
 uint32_t
-trace_count(const PoolObject *self)
+trace_count(PoolObject *self)
 {
-    return pool_around(self->pool.root)->event_count;
+    self = pool_around(self->pool.root);
+    pb_lock_take(&self->pool.lock);
+    uint32_t count = self->event_count;
+    pb_lock_drop(&self->pool.lock);
+    return count;
 }
 
 void
@@ -201,13 +211,24 @@ trace_where(const PoolObject *self, uint32_t number, int *line)
     return e ? e->path : NULL;
 }
 
+/* Copied under the lock; the text is made when it is given back. */
 PyObject *
 trace_text(PoolObject *self, uint32_t number)
 {
+    event copy = {0};
+    pb_lock_take(&self->pool.root->lock);
     const event *e = find_event(self, number);
-    if (e == NULL) {
+    if (e) {
+        copy = *e;
+        Py_XINCREF(copy.file);
+    }
+    pb_lock_drop(&self->pool.root->lock);
+    if (copy.number == 0) {
         Py_RETURN_NONE;
     }
-    return e->file ? PyUnicode_FromFormat("%s (%U:%d)", e->label, e->file, e->line)
-                   : PyUnicode_FromString(e->label);
+    PyObject *text =
+        copy.file ? PyUnicode_FromFormat("%s (%U:%d)", copy.label, copy.file, copy.line)
+                  : PyUnicode_FromString(copy.label);
+    Py_XDECREF(copy.file);
+    return text;
 }

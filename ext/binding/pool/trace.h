@@ -21,7 +21,7 @@ trace_forget(const pb_buf *b);
 /* How many events the root of a pool has recorded.  When `now` takes the place of `old`,
  * trace_replace assigns to it the events that `old` caused since that count. */
 uint32_t
-trace_count(const PoolObject *self);
+trace_count(PoolObject *self);
 void
 trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
 

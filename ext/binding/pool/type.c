@@ -11,6 +11,19 @@
 /* Accounts by number, for a root with children. */
 #define ACCOUNTS_BYTES (PB_MOST_POOLS * sizeof(pb_pool *))
 
+#ifdef Py_GIL_DISABLED
+/* Lookers and views find the object by its tree, and may only get a reference to one that was told
+ * of that before.  The thread that has the tree linked has a reference. */
+static void
+expect_references(pb_member *tree)
+{
+    const pb_buf *b = pb_buf_of(tree);
+    if (pb_buf_frozen(b) != PB_FROZEN_INTERNAL) {
+        PyUnstable_EnableTryIncRef(holder_of(b));
+    }
+}
+#endif
+
 static PyObject *
 pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -27,6 +40,10 @@ pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->state = state_of_module(self->module);
     self->pool.map = &self->state->map;
+#ifdef Py_GIL_DISABLED
+    PyUnstable_EnableTryIncRef((PyObject *)self); /* of who finds it by an address */
+    self->pool.link_hook = expect_references;
+#endif
     /* The collector must not clear this list.  In a cycle of pool and buffer it would
      * unmap the regions before the buffer has given its frames back. */
     PyObject_GC_UnTrack(self->regions);
@@ -225,19 +242,41 @@ PyDoc_STRVAR(check_doc,
              "Recount every frame from all trees; CorruptionError names the first broken\n"
              "rule.  O(frames).");
 
+/* Scratch memory is had outside of the rest; *words becomes what is needed by then. */
+static bool
+check_at_rest(PoolObject *self, uint32_t *scratch, size_t *words, bool *good,
+              pb_fault *fault, PyObject **owner)
+{
+    rest_begin(self);
+    size_t needed = pb_pool_check_words(&self->pool);
+    bool done = scratch && needed <= *words;
+    if (done) {
+        *good = pb_pool_check(&self->pool, scratch, fault);
+        *owner = *good ? NULL : object_around(pb_buf_of(fault->owner));
+    }
+    *words = needed;
+    rest_end(self);
+    return done;
+}
+
 static PyObject *
 pool_check(PoolObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_fault fault;
-    size_t words = pb_pool_check_words(&self->pool);
-    uint32_t *scratch = PyMem_Calloc(words, sizeof *scratch);
-    if (scratch == NULL) {
-        return PyErr_NoMemory();
+    PyObject *owner = NULL;
+    uint32_t *scratch = NULL;
+    size_t words = 0;
+    bool good = false;
+    while (!check_at_rest(self, scratch, &words, &good, &fault, &owner)) {
+        PyMem_Free(scratch);
+        scratch = PyMem_Calloc(words, sizeof *scratch);
+        if (scratch == NULL) {
+            return PyErr_NoMemory();
+        }
     }
-    bool good = pb_pool_check(&self->pool, scratch, &fault);
     PyMem_Free(scratch);
     if (!good) {
-        raise_fault(pool_around(self->pool.root), &fault);
+        raise_fault(pool_around(self->pool.root), &fault, owner);
         return NULL;
     }
     Py_RETURN_NONE;
@@ -308,17 +347,15 @@ make_default(module_state *state)
 PoolObject *
 pool_default(module_state *state)
 {
-    if (PB_UNLIKELY(state->default_pool == NULL)) {
-        PyObject *pool = make_default(state);
-        if (pool == NULL) {
+    PyObject *pool = state_seen(&state->default_pool);
+    if (PB_UNLIKELY(pool == NULL)) {
+        PyObject *made = make_default(state);
+        if (made == NULL) {
             return NULL;
         }
-        if (state->default_pool == NULL) { /* the factory ran Python code */
-            state->default_pool = Py_NewRef(pool);
-        }
-        Py_DECREF(pool);
+        pool = state_once(&state->default_pool, made);
     }
-    return (PoolObject *)Py_NewRef(state->default_pool);
+    return (PoolObject *)Py_NewRef(pool);
 }
 
 PoolObject *
@@ -349,6 +386,8 @@ arg_pool(module_state *state, PyObject *obj, PoolObject **out)
 void
 pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of)
 {
+    pb_lock *lock = &self->pool.root->lock;
+    pb_lock_take(lock);
     e->of = of;
     e->next = self->exports;
     e->link = &self->exports;
@@ -356,11 +395,14 @@ pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of)
     if (e->next) {
         e->next->link = &e->next;
     }
+    pb_lock_drop(lock);
 }
 
 void
-pool_remove_export(pool_export *e)
+pool_remove_export(PoolObject *self, pool_export *e)
 {
+    pb_lock *lock = &self->pool.root->lock;
+    pb_lock_take(lock);
     if (e->link) {
         *e->link = e->next;
         if (e->next) {
@@ -368,4 +410,5 @@ pool_remove_export(pool_export *e)
         }
         e->link = NULL;
     }
+    pb_lock_drop(lock);
 }

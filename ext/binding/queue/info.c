@@ -6,6 +6,12 @@
 #include "pool/report.h"
 #include "pool/trace.h"
 
+PyObject *
+queue_name(QueueObject *self)
+{
+    return name_ref(&state_of_buf(&self->q.b)->lists, &self->name);
+}
+
 Py_ssize_t
 queue_length(QueueObject *self)
 {
@@ -15,7 +21,7 @@ queue_length(QueueObject *self)
 PyObject *
 queue_repr(QueueObject *self)
 {
-    PyObject *name = name_in_repr(self->name);
+    PyObject *name = name_in_repr(queue_name(self));
     PyObject *repr =
         name ? PyUnicode_FromFormat("<%s%U size=%llu at %p>", Py_TYPE(self)->tp_name, name,
                                     (unsigned long long)queue_size(self), self)
@@ -69,14 +75,18 @@ get_pool(QueueObject *self, void *closure)
 static PyObject *
 get_name(QueueObject *self, void *closure)
 {
-    return name_get(self->name);
+    return name_or_none(queue_name(self));
 }
 
 static int
 set_name(QueueObject *self, PyObject *name, void *closure)
 {
+    if (name_check(name) < 0) {
+        return -1;
+    }
     trace_forget(&self->q.b);
-    return name_set(&self->name, name);
+    name_set(&state_of_buf(&self->q.b)->lists, &self->name, name);
+    return 0;
 }
 
 PyGetSetDef queue_getset[] = {
@@ -105,9 +115,10 @@ queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
     pb_fault fault;
     queue_lock(self);
     bool good = pb_queue_check(&self->q, &fault) && pb_buf_check(&self->q.b, &fault);
+    PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(self);
     queue_unlock(self);
     if (!good) {
-        raise_fault(pool_object(&self->q.b), &fault);
+        raise_fault(pool_object(&self->q.b), &fault, owner);
         return NULL;
     }
     Py_RETURN_NONE;

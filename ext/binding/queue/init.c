@@ -2,6 +2,7 @@
 #include "queue/object.h"
 
 #include "base/names.h"
+#include "lock/retired.h"
 
 /* ---- arguments ---- */
 
@@ -78,13 +79,13 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     if (parse_make(self, args, kwargs, &made) < 0) {
         return -1;
     }
-    (void)name_set(&self->name, made.name); /* cannot fail: parse_make has checked it */
+    name_set(&state_of_buf(&self->q.b)->lists, &self->name, made.name);
     queue_lock(self);
     PoolObject *old = pool_object(&self->q.b);
     PoolObject *now = (PoolObject *)Py_NewRef(made.pool ? made.pool : old);
     holder_fini(&self->q.b);
     pb_queue_init(&self->q, &now->pool, made.max_bytes, made.overflow);
     queue_unlock(self);
-    Py_DECREF(old);
+    retire_pool(&self->q.b, old);
     return 0;
 }

@@ -128,6 +128,10 @@ extern const char queue_get_doc[], queue_peek_doc[], queue_consume_doc[], queue_
 
 extern PyGetSetDef queue_getset[];
 
+/* The name, a new reference, or NULL. */
+PyObject *
+queue_name(QueueObject *self);
+
 Py_ssize_t
 queue_length(QueueObject *self);
 PyObject *

@@ -20,14 +20,14 @@
 static PyObject *
 socket_type(module_state *state)
 {
-    if (state->socket_type == NULL) {
+    PyObject *seen = state_seen(&state->socket_type);
+    if (seen == NULL) {
         PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
         PyObject *module = PyDict_GetItemString(modules, "_socket");
-        if (module) {
-            state->socket_type = PyObject_GetAttrString(module, "socket");
-        }
+        PyObject *made = module ? PyObject_GetAttrString(module, "socket") : NULL;
+        seen = made ? state_once(&state->socket_type, made) : NULL;
     }
-    return state->socket_type;
+    return seen;
 }
 
 /* Does the type of `obj` override a method of _socket.socket?  TLS sockets do, and so do

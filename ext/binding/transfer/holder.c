@@ -1,6 +1,9 @@
 /* transfer/holder.c: slots and methods of every object with a tree. */
 #include "transfer/holder.h"
 
+#include "lock/pins.h"
+#include "lock/retired.h"
+
 #include "base/structs.h"
 #include "buffer/share.h"
 #include "inspect/check.h"
@@ -19,16 +22,39 @@ holder_traverse(PyObject *self, visitproc visit, void *arg)
     if (b->pool) {
         Py_VISIT(pool_object(b));
     }
+#ifdef Py_GIL_DISABLED
+    if (b->pool) {
+        return traverse_retired(b, visit, arg);
+    }
+#endif
     return 0;
 }
 
 void
 holder_fini(pb_buf *b)
 {
-    pb_pin_list *pins = pb_buf_is_inline(b) ? NULL : b->pins;
-    pb_buf_fini(b);
+    pins_fini(b);
     trace_forget(b);
-    PyMem_Free(pins);
+}
+
+/* A tree that is listed ends under its lock: somebody may look at the pool. */
+void
+holder_end(pb_buf *b)
+{
+#ifdef Py_GIL_DISABLED
+    bool listed = !pb_buf_is_inline(b);
+    module_state *state = state_of_buf(b);
+    if (listed) {
+        buffer_lock(b);
+    }
+    holder_fini(b);
+    if (listed) {
+        buffer_unlock(b);
+    }
+    drop_retired(b, state);
+#else
+    holder_fini(b);
+#endif
 }
 
 void
@@ -36,7 +62,7 @@ holder_release(pb_buf *b)
 {
     if (b->pool) {
         PoolObject *pool = pool_object(b);
-        holder_fini(b);
+        holder_end(b);
         pool_report_unraisable(pool);
         Py_DECREF(pool);
     }
@@ -44,53 +70,100 @@ holder_release(pb_buf *b)
 
 /* ---- stats ---- */
 
-/* What the tree holds of its pool.  If it shares nothing, that is all its frames. */
-static int
-share_of(const pb_buf *b, const pb_tree_stats *use, pb_share *share)
+/* What a tree is, and holds of its pool. */
+typedef struct {
+    uint64_t size, bias;
+    unsigned levels;
+    pb_tree_stats use;
+    pb_share share;
+} standing;
+
+/* The buffer is locked, or its pool at rest. */
+static void
+look_at(const pb_buf *b, standing *s)
+{
+    pb_buf_stats(b, &s->use);
+    uint64_t frames = s->use.pages + s->use.nodes;
+    s->share = (pb_share){frames, s->use.nodes, frames, frames << PB_PAGE_SHIFT};
+    s->size = b->root.size;
+    s->levels = pb_buf_levels(b);
+    s->bias = pb_buf_bias(b);
+}
+
+static bool
+is_shared(const pb_buf *b)
+{
+    return !pb_buf_is_inline(b) && b->root.shared;
+}
+
+/* How it shares takes a look at all trees.  *words of scratch memory become what that takes; true:
+ * there was as much. */
+static bool
+look_at_rest(const pb_buf *b, PoolObject *pool, uint32_t *scratch, size_t *words,
+             standing *s)
 {
     pb_usage usage;
-    uint64_t frames = use->pages + use->nodes;
-    *share = (pb_share){frames, use->nodes, frames, frames << PB_PAGE_SHIFT};
-    if (pb_buf_is_inline(b) || !b->root.shared) {
-        return 0;
+    rest_begin(pool);
+    size_t needed = pb_usage_words(&pool->pool);
+    bool same = pool_object(b) == pool;
+    bool done = scratch && needed <= *words && same && is_shared(b);
+    if (done) {
+        look_at(b, s);
+        pb_usage_begin(&usage, pool->pool.root, scratch);
+        pb_usage_of(&usage, b, &s->share);
     }
-    uint32_t *scratch = PyMem_Calloc(pb_usage_words(b->pool), sizeof *scratch);
-    if (scratch == NULL) {
-        PyErr_NoMemory();
-        return -1;
+    *words = needed;
+    rest_end(pool);
+    return done;
+}
+
+/* One attempt: 1 done, 0 it has changed meanwhile, -1 with an exception. */
+static int
+look_once(pb_buf *b, standing *s)
+{
+    buffer_lock(b);
+    bool shared = is_shared(b);
+    look_at(b, s);
+    PoolObject *pool = (PoolObject *)Py_NewRef(pool_object(b));
+    buffer_unlock(b);
+    size_t words = 0;
+    bool done = !shared || look_at_rest(b, pool, NULL, &words, s);
+    uint32_t *scratch = done ? NULL : PyMem_Calloc(words, sizeof *scratch);
+    int result = 1;
+    if (!done) {
+        result = scratch ? look_at_rest(b, pool, scratch, &words, s) : -1;
     }
-    pb_usage_begin(&usage, b->pool->root, scratch);
-    pb_usage_of(&usage, b, share);
     PyMem_Free(scratch);
-    return 0;
+    Py_DECREF(pool);
+    return result;
 }
 
 PyObject *
 holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    pb_buf *b = &((Holder *)self)->b;
-    pb_tree_stats use;
-    pb_share share;
-    buffer_lock(b);
-    pb_buf_stats(b, &use);
-    int failed = share_of(b, &use, &share);
+    standing s;
+    int result;
+    do {
+        result = look_once(&((Holder *)self)->b, &s);
+    } while (result == 0);
+    if (result < 0) {
+        return PyErr_NoMemory();
+    }
     const long long values[] = {
-        (long long)b->root.size,
-        (long long)use.pages,
-        (long long)use.nodes,
-        (long long)use.holes,
-        (long long)use.shared,
-        (long long)pb_buf_levels(b),
-        (long long)pb_buf_bias(b),
-        (long long)((use.pages + use.nodes) << PB_PAGE_SHIFT),
-        (long long)(share.uss << PB_PAGE_SHIFT),
-        (long long)share.pss,
-        (long long)use.pinned,
+        (long long)s.size,
+        (long long)s.use.pages,
+        (long long)s.use.nodes,
+        (long long)s.use.holes,
+        (long long)s.use.shared,
+        (long long)s.levels,
+        (long long)s.bias,
+        (long long)((s.use.pages + s.use.nodes) << PB_PAGE_SHIFT),
+        (long long)(s.share.uss << PB_PAGE_SHIFT),
+        (long long)s.share.pss,
+        (long long)s.use.pinned,
     };
-    buffer_unlock(b);
-    return failed ? NULL
-                  : struct_of_numbers(state_of(self)->buffer_stats_type, values,
-                                      Py_ARRAY_LENGTH(values));
+    return struct_of_numbers(state_of(self)->buffer_stats_type, values,
+                             Py_ARRAY_LENGTH(values));
 }
 
 /* ---- the tree as runs of entries ---- */
@@ -178,9 +251,10 @@ holder_check(PyObject *self, PyObject *Py_UNUSED(ignored))
     pb_fault fault;
     buffer_lock(b);
     bool good = pb_buf_check(b, &fault);
+    PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(self);
     buffer_unlock(b);
     if (!good) {
-        raise_fault(pool_object(b), &fault);
+        raise_fault(pool_object(b), &fault, owner);
         return NULL;
     }
     Py_RETURN_NONE;

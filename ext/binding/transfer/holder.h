@@ -14,6 +14,10 @@ holder_traverse(PyObject *self, visitproc visit, void *arg);
 void
 holder_fini(pb_buf *b);
 
+/* The same when the object goes. */
+void
+holder_end(pb_buf *b);
+
 /* The same in tp_dealloc, where the reference to the pool goes as well.  There is none
  * yet if tp_new has failed. */
 void

@@ -38,10 +38,10 @@ take_snapshot(inflight_tree *h, uint64_t off, uint64_t *n)
 static void
 end_snapshot(inflight_tree *h)
 {
-    buffer_lock(h->from);
+    buffer_lock_two(h->from, &h->r.b);
     inflight_forget(h);
     pb_range_end_snapshot(&h->r, h->from, h->shared);
-    buffer_unlock(h->from);
+    buffer_unlock_two(h->from, &h->r.b);
 }
 
 /* ---- 2. put ---- */

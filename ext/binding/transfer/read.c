@@ -40,10 +40,10 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
     Py_BEGIN_ALLOW_THREADS
     st = pb_buf_copy_out(&h->r.b, off, dst, n);
     Py_END_ALLOW_THREADS
-    buffer_lock(b);
+    buffer_lock_two(b, &h->r.b);
     inflight_forget(h);
     pb_range_end_snapshot(&h->r, b, false);
-    buffer_unlock(b);
+    buffer_unlock_two(b, &h->r.b);
     inflight_free(h);
     buffer_lock(b);
     return st;

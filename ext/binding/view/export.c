@@ -81,18 +81,18 @@ static void
 export_free(pb_buf *b, export *e)
 {
     unmap_view(&e->in_map);
-    pool_remove_export(&e->listed);
+    if (e->pool) {
+        pool_remove_export(e->pool, &e->listed);
+    }
     Py_XDECREF(e->copy);
     if (e->pinned) {
-        buffer_lock(b);
         view_unpin(e->pool, &e->pin);
-        buffer_unlock(b);
     }
     if (e->held) {
-        buffer_lock(b);
+        buffer_lock_two(b, &e->snapshot); /* a tree that is listed ends under its lock */
         pb_buf_end_snapshot(&e->snapshot, b);
         trace_forget(&e->snapshot);
-        buffer_unlock(b);
+        buffer_unlock_two(b, &e->snapshot);
     }
     Py_XDECREF(e->pool);
     PyMem_Free(e);

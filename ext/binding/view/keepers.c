@@ -208,8 +208,10 @@ stable_dealloc(StableObject *self)
 {
     PyObject_GC_UnTrack(self);
     if (self->pool) {
+        buffer_lock(&self->b); /* somebody may look at the pool */
         pb_buf_fini(&self->b);
         trace_forget(&self->b);
+        buffer_unlock(&self->b);
         pool_report_unraisable(self->pool);
         Py_DECREF(self->pool);
     }
@@ -300,14 +302,16 @@ view_stable(pb_buf *b, uint64_t off, uint64_t n)
 static PyObject *
 zeros(module_state *state)
 {
-    if (state->zeros == NULL) {
-        state->zeros = PyBytes_FromStringAndSize(NULL, ZEROS);
-        if (state->zeros == NULL) {
+    PyObject *seen = state_seen(&state->zeros);
+    if (seen == NULL) {
+        PyObject *made = PyBytes_FromStringAndSize(NULL, ZEROS);
+        if (made == NULL) {
             return NULL;
         }
-        memset(PyBytes_AS_STRING(state->zeros), 0, (size_t)ZEROS);
+        memset(PyBytes_AS_STRING(made), 0, (size_t)ZEROS);
+        seen = state_once(&state->zeros, made);
     }
-    return Py_NewRef(state->zeros);
+    return Py_NewRef(seen);
 }
 
 static PyObject *

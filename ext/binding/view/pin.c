@@ -1,6 +1,8 @@
 /* view/pin.c: what views keep: pins, and trees inside the library. */
 #include "view/object.h"
 
+#include "lock/pins.h"
+
 static pb_status
 pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
@@ -77,7 +79,7 @@ static int
 provide_pins(const pb_buf *b, pb_pin_list **pins)
 {
     if (!has_pins(b) && *pins == NULL) {
-        *pins = PyMem_Calloc(1, sizeof **pins);
+        *pins = pins_new();
         if (*pins == NULL) {
             PyErr_NoMemory();
             return -1;
@@ -95,6 +97,7 @@ pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
     *st = ready ? pin_lock_held(b, p, pins) : PB_OK;
     if (ready && *st == PB_OK) {
         p->pool = (PoolObject *)Py_NewRef(pool_object(b));
+        pins_taken(b);
     }
     buffer_unlock(b);
     return ready;
@@ -110,7 +113,7 @@ view_pin_in(pb_buf *b, pinning *p)
             return -1;
         }
     } while (!pin_once(b, p, &pins, &st) || transfer_acquire_again(b, &st, p->off, p->n));
-    PyMem_Free(pins);
+    pins_free(pins);
     if (st == PB_PINNED) {
         raise_no_run(p);
     }
@@ -131,7 +134,7 @@ void
 view_unpin(PoolObject *pool, pb_pin *pin)
 {
     if (pin->count) {
-        pb_pin_release(&pool->pool, pin);
+        pins_release(&pool->pool, pin);
     }
 }
 

@@ -32,6 +32,7 @@
  * word around a byte that they are asked for. */
 typedef struct {
     _Alignas(8) uint8_t lock;
+    uint8_t retired; /* it had other pools before (lock/retired.h) */
 } pb_shared_word;
 #endif
 

@@ -135,7 +135,7 @@ gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
     uint64_t nodes = need_nodes(b, first, n);
     if (n > UINT32_MAX / 2 || pinned_between(b, first, n) ||
         pb_pool_reserve(b->pool, n + nodes) != PB_OK) {
-        return b->pool->root->pending & PB_PENDING_FAULT ? PB_CORRUPT : PB_OK;
+        return pb_pending(b->pool) & PB_PENDING_FAULT ? PB_CORRUPT : PB_OK;
     }
     *done = pb_pool_take_behind(b->pool, after, (uint32_t)n);
     if (*done) {
@@ -181,7 +181,7 @@ make_one(pb_buf *b, run_wanted *w)
         pb_tree_need(b->pool, &b->root, w->first + w->owned, w->first + w->pages - 1);
     bool done = need == 0 && w->known == w->pages;
     pb_status st = PB_OK;
-    if (PB_UNLIKELY(b->pool->root->pending & PB_PENDING_FAULT)) {
+    if (PB_UNLIKELY(pb_pending(b->pool) & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* found while counting */
     }
     if (!done && w->known && w->known < w->pages && !b->root.shared) {

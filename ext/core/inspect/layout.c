@@ -134,7 +134,6 @@ void
 pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n)
 {
     pool = pool->root;
-    pb_lock_take(&pool->lock);
     read_states(pool, state, n);
     for (size_t f = 1; f < n; f++) {
         if (state[f] == PB_STATE_SHARED_NODE) {
@@ -147,7 +146,6 @@ pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n)
             mark_pins(b->pins, state, n);
         }
     }
-    pb_lock_drop(&pool->lock);
 }
 
 /* ---- a tree ---- */

@@ -38,8 +38,8 @@ pb_layout_frames(const pb_pool *pool);
 bool
 pb_layout_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *count);
 
-/* state[f] = what frame f is, for all f < n.  Numbers of no region are unused.  Takes the
- * pool's lock; pin lists are read as pb_pool_pinned reads them.  O(n), and the views. */
+/* state[f] = what frame f is, for all f < n.  Numbers of no region are unused.  The pool
+ * is at rest.  O(n), and the views. */
 void
 pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n);
 

@@ -55,6 +55,9 @@ pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n)
         .frame = pins->run_frame + (pb_frame)(first - pins->run_page),
         .count = (uint32_t)n,
     };
+#if PB_LOCKS
+    pin->list = pins;
+#endif
     if (pin->next) {
         pin->next->link = &pin->next;
     }
@@ -64,12 +67,14 @@ pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n)
 void
 pb_pin_release(pb_pool *pool, pb_pin *pin)
 {
+    pb_lock_take(&pool->root->lock); /* who looks at the pool has no lock of the list */
     if (pin->link) {
         *pin->link = pin->next;
         if (pin->next) {
             pin->next->link = pin->link;
         }
     }
+    pb_lock_drop(&pool->root->lock);
     for (uint32_t i = 0; pin->detached && i < pin->count; i++) {
         pb_frame frame = pin->frame + i;
         if (pb_frame_row(pool, frame)->held.kind == PB_KIND_DETACHED) {

@@ -25,6 +25,9 @@ typedef struct pb_pin {
     pb_frame frame;              /* the run as it was made */
     uint32_t count;
     bool detached; /* some of its frames are named by no entry */
+#if PB_LOCKS
+    struct pb_pin_list *list; /* also when the buffer is gone */
+#endif
 } pb_pin;
 
 typedef struct pb_pin_list {
