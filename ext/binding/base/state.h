@@ -41,9 +41,9 @@ typedef struct {
     bool debugging;     /* there is, or was, a debug pool */
     pb_intervals names; /* of buffers, by address (buffer/names.c) */
     pb_lock lists;      /* of the names and of both below; nothing is locked under it */
-    struct lock_wait *waits;      /* who waits for a mutex, or looks (pool/rest.c) */
-    struct retired_pool *retired; /* lock/retired.c */
-    void *locks;                  /* what lock/lock.h makes of it */
+    void *waits;        /* what pool/rest.c makes of it: who waits for a mutex, or looks */
+    void *retired;      /* what lock/retired.c makes of it */
+    void *locks;        /* what lock/lock.h makes of it */
 
     /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names,
      * and only the types know them; so the module sets this function once

@@ -35,13 +35,16 @@ static retired_pool *
 take_retired(const pb_buf *b, module_state *state)
 {
     pb_lock_take(&state->lists);
-    retired_pool **at = &state->retired;
-    while (*at && (*at)->of != b) {
-        at = &(*at)->next;
+    retired_pool *found = state->retired, *before = NULL;
+    while (found && found->of != b) {
+        before = found;
+        found = found->next;
     }
-    retired_pool *found = *at;
-    if (found) {
-        *at = found->next;
+    if (found && before) {
+        before->next = found->next;
+    }
+    else if (found) {
+        state->retired = found->next;
     }
     pb_lock_drop(&state->lists);
     return found;

@@ -47,7 +47,12 @@ forget_wait(module_state *state, lock_wait *w)
     if (w->next) {
         w->next->prev = w->prev;
     }
-    *(w->prev ? &w->prev->next : &state->waits) = w->next;
+    if (w->prev) {
+        w->prev->next = w->next;
+    }
+    else {
+        state->waits = w->next;
+    }
     pb_lock_drop(&state->lists);
     PyMem_RawFree(w);
 }
