@@ -82,7 +82,7 @@ take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
     return zero;
 }
 
-static bool
+static inline bool
 take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
 {
     pb_pool *root = pool->root;
@@ -324,7 +324,7 @@ pb_pool_take_exact(pb_pool *pool, uint32_t n)
 
 /* ---- the place behind a frame ---- */
 
-static bool
+PB_NOINLINE static bool
 take_behind_locked(pb_pool *pool, pb_frame after, uint32_t n)
 {
     pb_region *r = region_of(pool->root, after);
