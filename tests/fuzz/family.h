@@ -73,7 +73,7 @@ family_grow(void)
 {
     pb_pool *pool = &f.mem.pool;
     uint64_t frames = f.piece ? f.piece : pb_pool_next_region(pool);
-    frames = pb_max(frames, pool->short_by + 2);
+    frames = pb_max(frames, pb_refusal_of(pool)->short_by + 2);
     if (f.stingy) {
         return false;
     }

@@ -24,6 +24,7 @@ remove_under_lock(pb_map *m, pb_intervals *t, pb_interval *x)
     pb_lock_drop(&m->lock);
 }
 
+/* Four names for two steps: callers say region or view, and none passes a tree. */
 void
 pb_map_add_region(pb_map *m, pb_interval *x, const void *start, size_t n)
 {

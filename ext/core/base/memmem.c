@@ -195,6 +195,8 @@ last_byte(const uint8_t *text, uint8_t byte, size_t len)
 #endif
 }
 
+/* Mirrors pb_memmem_first.  The steps differ in direction, bounds and search, so they share no
+ * loop. */
 const uint8_t *
 pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
 {

@@ -7,7 +7,7 @@
 
 /* Values of root.shared other than 0. */
 #define PB_SHARED_FOR_GOOD 1
-#define PB_SHARED_BY_HOLDS 2 /* and by nothing else */
+#define PB_SHARED_BY_READERS 2 /* and by nothing else */
 
 static inline uint64_t
 page_of(uint64_t pos)

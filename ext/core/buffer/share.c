@@ -153,7 +153,7 @@ pb_buf_read_snapshot(pb_buf *to, pb_buf *from)
         return st;
     }
     if (before != PB_SHARED_FOR_GOOD && from->root.readers < UINT8_MAX) {
-        from->root.shared = PB_SHARED_BY_HOLDS;
+        from->root.shared = PB_SHARED_BY_READERS;
     }
     if (from->root.readers < UINT8_MAX) { /* a count that got there stays */
         from->root.readers++;
@@ -167,7 +167,7 @@ pb_buf_end_snapshot(pb_buf *to, pb_buf *from)
     bool counted = !pb_buf_is_inline(to);
     pb_buf_fini(to);
     if (counted && from->root.readers < UINT8_MAX && --from->root.readers == 0 &&
-        from->root.shared == PB_SHARED_BY_HOLDS) {
+        from->root.shared == PB_SHARED_BY_READERS) {
         from->root.shared = 0;
         pb_buf_remember_tail(from);
     }

@@ -160,7 +160,9 @@ pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, siz
     return PB_OK;
 }
 
-/* ---- backwards: the same, mirrored ---- */
+/* ---- backwards: the same, mirrored ----
+ *
+ * Each step has its ends the other way round; one function for both would ask at each of them. */
 
 static uint64_t
 in_run_back(const sought *s, const pb_run *run)
