@@ -10,7 +10,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h> /* PyMemberDef flags before 3.12 */
-#include <stddef.h>       /* offsetof */
+#include <sched.h>
+#include <stddef.h> /* offsetof */
 
 #include "base/config.h"
 
@@ -40,6 +41,15 @@ object_free(void *self)
     PyTypeObject *type = Py_TYPE(self);
     type->tp_free(self);
     Py_DECREF(type);
+}
+
+/* Another thread's turn.  No lock is held that it may want. */
+static inline void
+let_others_run(void)
+{
+    Py_BEGIN_ALLOW_THREADS
+    sched_yield();
+    Py_END_ALLOW_THREADS
 }
 
 #endif

@@ -27,19 +27,16 @@ clip_view(view_args *a, uint64_t len)
     return 0;
 }
 
-/* (offset=0, size=None, *, writable), and of views() `most`: the formats end before it or with it. */
+/* (offset=0, size=None, *, writable), and of views() `most`. */
 static int
-parse_view(BufferObject *self, const char *format, PyObject *args, PyObject *kwargs,
-           view_args *out)
+parse_view(BufferObject *self, const char *format, char **names, PyObject *args,
+           PyObject *kwargs, view_args *out)
 {
-    static char *names[] = {"offset", "size", "writable", "most", NULL};
-    static char *names_of_one[] = {"offset", "size", "writable", NULL};
     PyObject *off = NULL, *size = NULL, *most = NULL;
-    bool one = out->most == 1;
     out->off = 0;
     out->size = UINT64_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, one ? names_of_one : names, &off,
-                                     &size, &out->writable, &most) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &off, &size,
+                                     &out->writable, &most) ||
         (off && arg_offset(off, "offset", &out->off) < 0) ||
         (size && arg_size(size, &out->size) < 0) ||
         (most && most != Py_None && arg_offset(most, "most", &out->most) < 0)) {
@@ -70,8 +67,9 @@ const char buffer_view_doc[] = PyDoc_STR(
 PyObject *
 buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    view_args a = {.writable = 1, .most = 1};
-    if (parse_view(self, "|OO$p:view", args, kwargs, &a) < 0) {
+    static char *names[] = {"offset", "size", "writable", NULL};
+    view_args a = {.writable = 1};
+    if (parse_view(self, "|OO$p:view", names, args, kwargs, &a) < 0) {
         return NULL;
     }
     return a.writable ? view_live(&self->b, a.off, a.size)
@@ -94,8 +92,9 @@ const char buffer_views_doc[] = PyDoc_STR(
 PyObject *
 buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"offset", "size", "writable", "most", NULL};
     view_args a = {.writable = 0, .most = UINT64_MAX};
-    if (parse_view(self, "|OO$pO:views", args, kwargs, &a) < 0) {
+    if (parse_view(self, "|OO$pO:views", names, args, kwargs, &a) < 0) {
         return NULL;
     }
     return a.writable ? views_live(&self->b, a.off, a.size, a.most)

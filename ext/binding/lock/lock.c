@@ -1,8 +1,6 @@
 /* lock/lock.c: large copies without the GIL, and waiting for them. */
 #include "lock/lock.h"
 
-#include <sched.h>
-
 /* ---- what an interpreter keeps ---- */
 
 int
@@ -182,14 +180,6 @@ wait_at_gate(copy_gate *gate)
     PyThread_release_lock(gate->lock);
     Py_END_ALLOW_THREADS
     gate->waiting--;
-}
-
-static void
-let_others_run(void)
-{
-    Py_BEGIN_ALLOW_THREADS
-    sched_yield();
-    Py_END_ALLOW_THREADS
 }
 
 /* Yield to the threads at the gate.  Otherwise a thread that writes in a loop takes the

@@ -7,8 +7,6 @@
 
 #ifdef Py_GIL_DISABLED
 
-#include <sched.h>
-
 /* ---- for the child of a fork ----
  *
  * A mutex may be handed to a thread that waits and does not run yet.  So in the child it may be
@@ -97,14 +95,6 @@ all_at_rest(const pb_pool *root)
         }
     }
     return true;
-}
-
-static void
-let_others_run(void)
-{
-    Py_BEGIN_ALLOW_THREADS
-    sched_yield();
-    Py_END_ALLOW_THREADS
 }
 
 static void

@@ -21,6 +21,19 @@ page_address(const pb_buf *b, pb_entry e)
     return pb_frame_address(b->pool, pb_entry_frame(e));
 }
 
+/* Where a position in the first page of an extent lies; NULL of what is no page.  Damage is noted. */
+static inline uint8_t *
+extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
+{
+    if (PB_LIKELY(x->kind == PB_EXTENT_PRESENT)) {
+        return pb_frame_address(b->pool, x->frame) + (pos & PB_PAGE_MASK);
+    }
+    if (x->kind == PB_EXTENT_BAD) {
+        pb_pool_found_bad(b->pool, &b->member, x->frame, pos - b->root.bias);
+    }
+    return NULL;
+}
+
 /* The shape changes: nothing of the tree is remembered. */
 static inline void
 forget(pb_buf *b)

@@ -38,14 +38,8 @@ stretch_at(const pb_buf *b, uint64_t pos, uint64_t end)
     uint64_t page = page_of(pos);
     pb_leaf leaf = leaf_of(b, page);
     pb_extent x = pb_leaf_extent(b->pool, &leaf, page, page_of(end - 1) + 1);
-    pb_stretch s = {x.kind, NULL, pb_min(end, (page + x.pages) << PB_PAGE_SHIFT) - pos};
-    if (PB_LIKELY(x.kind == PB_EXTENT_PRESENT)) {
-        s.at = pb_frame_address(b->pool, x.frame) + (pos & PB_PAGE_MASK);
-    }
-    else if (x.kind == PB_EXTENT_BAD) {
-        pb_pool_found_bad(b->pool, &b->member, x.frame, pos - b->root.bias);
-    }
-    return s;
+    uint64_t past = pb_min(end, (page + x.pages) << PB_PAGE_SHIFT);
+    return (pb_stretch){x.kind, extent_address(b, &x, pos), past - pos};
 }
 
 pb_stretch

@@ -1,5 +1,6 @@
 /* range/run.c: the contiguous stretches of a range, forwards and backwards. */
 #include "range/run.h"
+#include "buffer/internal.h"
 
 /* Pages [first, first + x->pages), clipped to the positions [pos, end). */
 static pb_run
@@ -7,14 +8,7 @@ run_of(const pb_buf *b, const pb_extent *x, uint64_t first, uint64_t pos, uint64
 {
     uint64_t from = pb_max(pos, first << PB_PAGE_SHIFT);
     uint64_t to = pb_min(end, (first + x->pages) << PB_PAGE_SHIFT);
-    pb_run run = {x->kind, NULL, from - b->root.bias, to - from};
-    if (x->kind == PB_EXTENT_PRESENT) {
-        run.at = pb_frame_address(b->pool, x->frame) + (from & PB_PAGE_MASK);
-    }
-    else if (x->kind == PB_EXTENT_BAD) { /* reported after the call */
-        pb_pool_found_bad(b->pool, &b->member, x->frame, run.start);
-    }
-    return run;
+    return (pb_run){x->kind, extent_address(b, x, from), from - b->root.bias, to - from};
 }
 
 /* The bytes of a tiny buffer lie in the object, in one piece. */

@@ -43,10 +43,19 @@ class _ProcessProtocol(SubprocessStreamProtocol):
         return reader
 
 
-def _protocol(
-    limit: float | None, pool: PagePool | None, max_bytes: int | None
-) -> _ProcessProtocol:
-    return _ProcessProtocol(readers(limit, pool, max_bytes), asyncio.get_running_loop())
+async def _start(
+    spawn: Callable[..., Any],
+    *command: Any,
+    limit: float | None,
+    pool: PagePool | None,
+    max_bytes: int | None,
+    **kwds: Any,
+) -> Process:
+    """``spawn`` is the method of the running loop that starts the command."""
+    loop = asyncio.get_running_loop()
+    protocol = _ProcessProtocol(readers(limit, pool, max_bytes), loop)
+    transport, _ = await spawn(lambda: protocol, *command, **kwds)
+    return Process(transport, protocol, loop)
 
 
 async def create_subprocess_exec(
@@ -61,11 +70,18 @@ async def create_subprocess_exec(
     **kwds: Any,
 ) -> Process:
     """As `asyncio.create_subprocess_exec`; ``stdout`` and ``stderr`` are `QueueReader`."""
-    loop = asyncio.get_running_loop()
-    protocol = _protocol(limit, pool, max_bytes)
-    pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
-    transport, _ = await loop.subprocess_exec(lambda: protocol, program, *args, **pipes, **kwds)
-    return Process(transport, protocol, loop)
+    return await _start(
+        asyncio.get_running_loop().subprocess_exec,
+        program,
+        *args,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        limit=limit,
+        pool=pool,
+        max_bytes=max_bytes,
+        **kwds,
+    )
 
 
 async def create_subprocess_shell(
@@ -80,8 +96,14 @@ async def create_subprocess_shell(
     **kwds: Any,
 ) -> Process:
     """As `asyncio.create_subprocess_shell`; ``stdout`` and ``stderr`` are `QueueReader`."""
-    loop = asyncio.get_running_loop()
-    protocol = _protocol(limit, pool, max_bytes)
-    pipes = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
-    transport, _ = await loop.subprocess_shell(lambda: protocol, cmd, **pipes, **kwds)
-    return Process(transport, protocol, loop)
+    return await _start(
+        asyncio.get_running_loop().subprocess_shell,
+        cmd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        limit=limit,
+        pool=pool,
+        max_bytes=max_bytes,
+        **kwds,
+    )

@@ -6,29 +6,22 @@
 #include "range/find.h"
 #include "support.h"
 
-static inline uint64_t
-find_in(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
-{
-    uint64_t at;
-    CHECK_OK(pb_buf_find(b, from, to, needle, n, &at));
-    return at;
-}
+typedef pb_status
+search(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
+       uint64_t *answer);
 
 static inline uint64_t
-rfind_in(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
+answer_of(search *call, const pb_buf *b, uint64_t from, uint64_t to, const void *needle,
+          size_t n)
 {
-    uint64_t at;
-    CHECK_OK(pb_buf_rfind(b, from, to, needle, n, &at));
-    return at;
+    uint64_t answer;
+    CHECK_OK(call(b, from, to, needle, n, &answer));
+    return answer;
 }
 
-static inline uint64_t
-count_in(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n)
-{
-    uint64_t found;
-    CHECK_OK(pb_buf_count(b, from, to, needle, n, &found));
-    return found;
-}
+#define find_in(...) answer_of(pb_buf_find, __VA_ARGS__)
+#define rfind_in(...) answer_of(pb_buf_rfind, __VA_ARGS__)
+#define count_in(...) answer_of(pb_buf_count, __VA_ARGS__)
 
 static inline int
 compare_with(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n)
