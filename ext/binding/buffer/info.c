@@ -11,13 +11,16 @@
 static PyObject *
 get_nbytes(BufferObject *self, void *closure)
 {
-    return PyLong_FromUnsignedLongLong(self->b.root.size);
+    return PyLong_FromUnsignedLongLong(transfer_size_now(&self->b));
 }
 
 static PyObject *
 get_levels(BufferObject *self, void *closure)
 {
-    return PyLong_FromLong((long)pb_buf_levels(&self->b));
+    buffer_lock(&self->b);
+    long levels = (long)pb_buf_levels(&self->b);
+    buffer_unlock(&self->b);
+    return PyLong_FromLong(levels);
 }
 
 static PyObject *
@@ -68,11 +71,14 @@ PyGetSetDef buffer_getset[] = {
 PyObject *
 buffer_repr(BufferObject *self)
 {
+    buffer_lock(&self->b);
+    uint64_t size = self->b.root.size;
+    int levels = (int)pb_buf_levels(&self->b);
+    buffer_unlock(&self->b);
     PyObject *name = name_in_repr(buffer_name(self));
     PyObject *repr = name ? PyUnicode_FromFormat("<%s%U size=%llu levels=%d at %p>",
                                                  Py_TYPE(self)->tp_name, name,
-                                                 (unsigned long long)self->b.root.size,
-                                                 (int)pb_buf_levels(&self->b), self)
+                                                 (unsigned long long)size, levels, self)
                           : NULL;
     Py_XDECREF(name);
     return repr;

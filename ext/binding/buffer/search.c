@@ -107,7 +107,7 @@ search_in(pb_buf *b, const bounds *given, const needle *x, search *call, uint64_
                       (size_t)x->view.len, found);
         }
         buffer_unlock(b);
-    } while (transfer_again(b, &st, 0, b->root.size));
+    } while (transfer_again(b, &st, 0, 0));
     return st == PB_OK ? 0 : -1;
 }
 

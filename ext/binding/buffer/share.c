@@ -252,13 +252,15 @@ buffer_restore(BufferObject *self, PyObject *arg)
     }
     pb_buf *from = &((BufferObject *)arg)->b, *b = &self->b;
     pb_status st = PB_OK;
+    uint64_t size;
     bool foreign;
     do {
         buffer_lock_two(b, from);
         foreign = !pb_pool_same(from->pool, b->pool);
+        size = from->root.size;
         st = foreign || b == from ? PB_OK : pb_buf_restore(b, from);
         buffer_unlock_two(b, from);
-    } while (transfer_again(b, &st, 0, from->root.size));
+    } while (transfer_again(b, &st, 0, size));
     if (foreign) {
         PyErr_SetString(PyExc_ValueError, "restore() takes a buffer of the same pool");
     }

@@ -54,7 +54,7 @@ buffer_dealloc(BufferObject *self)
 static Py_ssize_t
 buffer_length(BufferObject *self)
 {
-    return (Py_ssize_t)self->b.root.size; /* at most 2^59 */
+    return (Py_ssize_t)transfer_size_now(&self->b); /* at most 2^59 */
 }
 
 PyDoc_STRVAR(bytes_doc, "__bytes__($self, /)\n--\n\nAll bytes, as one bytes object.");

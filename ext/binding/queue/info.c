@@ -42,13 +42,19 @@ get_total_in(QueueObject *self, void *closure)
 static PyObject *
 get_total_out(QueueObject *self, void *closure)
 {
-    return PyLong_FromUnsignedLongLong(self->q.out);
+    queue_lock(self);
+    uint64_t total = self->q.out;
+    queue_unlock(self);
+    return PyLong_FromUnsignedLongLong(total);
 }
 
 static PyObject *
 get_dropped(QueueObject *self, void *closure)
 {
-    return PyLong_FromUnsignedLongLong(self->q.pushed + self->q.refused);
+    queue_lock(self);
+    uint64_t total = self->q.pushed + self->q.refused;
+    queue_unlock(self);
+    return PyLong_FromUnsignedLongLong(total);
 }
 
 static PyObject *

@@ -50,7 +50,7 @@ put_bytes(QueueObject *self, const void *src, uint64_t n)
         st = n && admitted ? queue_put_lock_held(self, src, n) : PB_OK;
         self->q.refused += admitted || self->q.overflow == PB_RAISE ? 0 : n;
         queue_unlock(self);
-    } while (transfer_again(&self->q.b, &st, pb_queue_len(&self->q), n));
+    } while (transfer_again(&self->q.b, &st, AT_THE_END, n));
     if (!admitted && self->q.overflow == PB_RAISE) {
         queue_raise_full(self, n);
         return -1;

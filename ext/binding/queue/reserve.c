@@ -280,6 +280,21 @@ const char queue_views_doc[] =
     ">>> [bytes(view) for view in queue.views()]\n"
     "[b'hello']\n";
 
+/* The length is read, then shared: where another thread takes bytes between, anew. */
+static PyObject *
+views_of_all(QueueObject *self, uint64_t most)
+{
+    uint64_t n;
+    while ((n = queue_size(self)) != 0) {
+        PyObject *views = views_stable(&self->q.b, 0, n, most);
+        if (views || queue_size(self) >= n || !PyErr_ExceptionMatches(PyExc_IndexError)) {
+            return views;
+        }
+        PyErr_Clear();
+    }
+    return PyList_New(0);
+}
+
 PyObject *
 queue_views(QueueObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -290,6 +305,5 @@ queue_views(QueueObject *self, PyObject *args, PyObject *kwargs)
         (given && given != Py_None && arg_offset(given, "most", &most) < 0)) {
         return NULL;
     }
-    uint64_t n = queue_size(self);
-    return n ? views_stable(&self->q.b, 0, n, most) : PyList_New(0);
+    return views_of_all(self, most);
 }

@@ -4,8 +4,10 @@
 #include "pool/report.h"
 
 void
-raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
+raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
 {
+    uint64_t size = transfer_size(b);
+    off = off == AT_THE_END ? size : off;
     module_state *state = state_of_buf(b);
     switch (st) {
     case PB_CAPACITY:
@@ -16,12 +18,12 @@ raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n)
                      (unsigned long long)pb_buf_capacity(b), (int)pb_buf_max_levels(b));
         break;
     case PB_LIMIT:
-        raise_limit(b->pool->root);
+        raise_limit(pb_buf_pool(b)->root);
         break;
     case PB_RANGE:
         PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
                      (unsigned long long)n, (unsigned long long)off,
-                     (unsigned long long)b->root.size);
+                     (unsigned long long)size);
         break;
     case PB_FROZEN:
         PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");

@@ -12,9 +12,12 @@
 
 /* ---- transfer/status.c ---- */
 
-/* Raise the exception for a refusal, for bytes [off, off + n) of a buffer. */
+/* An offset: where the buffer ends, which only its lock tells. */
+#define AT_THE_END UINT64_MAX
+
+/* Raise the exception for a refusal, for bytes [off, off + n) of a buffer.  No lock is held. */
 void
-raise_status(const pb_buf *b, pb_status st, uint64_t off, uint64_t n);
+raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 
 /* What to do after an attempt at [off, off + n) that the core refused, or that left events
  * pending.  Runs Python code, so no lock may be held.
@@ -117,6 +120,17 @@ transfer_size(pb_buf *b)
     uint64_t size = b->root.size;
     buffer_unlock(b);
     return size;
+}
+
+/* A length for those who only look: with a GIL it needs no lock, and waits for no copy. */
+static inline uint64_t
+transfer_size_now(pb_buf *b)
+{
+#ifdef Py_GIL_DISABLED
+    return transfer_size(b);
+#else
+    return b->root.size;
+#endif
 }
 
 #endif

@@ -51,7 +51,7 @@ transfer_extend(pb_buf *b, const void *src, uint64_t n)
         buffer_lock(b);
         st = n ? extend_lock_held(b, src, n) : PB_OK;
         buffer_unlock(b);
-    } while (transfer_again(b, &st, b->root.size, n));
+    } while (transfer_again(b, &st, AT_THE_END, n));
     return st == PB_OK ? 0 : -1;
 }
 

@@ -68,7 +68,7 @@ export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
         st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
         e->held = st == PB_OK;
         buffer_unlock(b);
-    } while (transfer_acquire_again(b, &st, 0, b->root.size));
+    } while (transfer_acquire_again(b, &st, 0, 0));
     if (st != PB_OK) {
         return -1;
     }

@@ -247,7 +247,7 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
         buffer_lock(b);
         st = view_hold_lock_held(&stable->b, b, pb_buf_share, &stable->pool);
         buffer_unlock(b);
-    } while (transfer_acquire_again(b, &st, 0, b->root.size));
+    } while (transfer_acquire_again(b, &st, 0, 0));
     if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
         raise_status(b, PB_RANGE, off, n);
         st = PB_RANGE;

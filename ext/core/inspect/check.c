@@ -48,13 +48,14 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     if (row->held.kind != (h ? PB_KIND_NODE : PB_KIND_DATA)) {
         return broken(c, "I1: a frame is of the wrong kind", frame, page);
     }
-    if (row->held.count == 0) {
+    uint32_t count = pb_load32(&row->held.count); /* others may drop what they share */
+    if (count == 0) {
         return broken(c, "I1: an entry names a frame with no reference", frame, page);
     }
-    if (row->held.count > 1 && row->held.pins) {
+    if (count > 1 && row->held.pins) {
         return broken(c, "I11: a live-pinned frame has two references", frame, page);
     }
-    if (row->held.count > 1 && !c->b->root.shared) {
+    if (count > 1 && !c->b->root.shared) {
         return broken(c, "I2: a shared frame in a tree not marked so", frame, page);
     }
     return true;
