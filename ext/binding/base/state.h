@@ -41,7 +41,7 @@ typedef struct {
     bool debugging;     /* there is, or was, a debug pool */
     pb_intervals names; /* of buffers, by address (buffer/names.c) */
     pb_lock lists;      /* of the names and of both below; nothing is locked under it */
-    void *waits;        /* what pool/rest.c makes of it: who waits for a mutex, or looks */
+    void *waits;        /* what pool/pause.c makes of it: who waits for a mutex, or looks */
     void *retired;      /* what lock/retired.c makes of it */
     void *locks;        /* what lock/lock.h makes of it */
 

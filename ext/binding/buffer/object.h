@@ -196,7 +196,7 @@ extern PyType_Spec buffer_iter_spec;
 PyObject *
 buffer_iter(BufferObject *self);
 
-/* ---- buffer/extras.c ---- */
+/* ---- buffer/python_methods.c ---- */
 
 PyObject *
 buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs);

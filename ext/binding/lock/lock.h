@@ -14,7 +14,7 @@
 /* ---- what an interpreter keeps ---- */
 
 /* Work that a thread does without the GIL, so that the child of a fork can finish it
- * (lock/inflight.h). */
+ * (lock/fork.h). */
 typedef struct {
     const void *src; /* n bytes to store from `off` on, or NULL */
     uint64_t off, n;
@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct {
     copy_gate gates[COPY_GATES];
-    struct inflight_tree *inflight; /* lock/inflight.h */
+    struct inflight_tree *inflight; /* lock/fork.h */
     pb_lock inflight_lock;          /* of both */
 } lock_state;
 
@@ -63,7 +63,7 @@ mutex_of(pb_buf *b)
     return (PyMutex *)&b->word.lock;
 }
 
-/* Somebody looks at the pool (pool/rest.c): give the lock back, and take it when that is over. */
+/* Somebody looks at the pool (pool/pause.c): give the lock back, and take it when that is over. */
 void
 buffer_lock_again(pb_buf *b);
 

@@ -5,7 +5,7 @@
 #include "base/structs.h"
 #include "buffer/object.h"
 #include "file/object.h"
-#include "lock/inflight.h"
+#include "lock/fork.h"
 #include "lock/lock.h"
 #include "pool/segv.h"
 #include "queue/object.h"

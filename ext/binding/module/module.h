@@ -10,7 +10,7 @@
 PyObject *
 name_of_holder(PyObject *obj);
 
-/* ---- module/raw.c ---- */
+/* ---- module/testing.c ---- */
 
 PyObject *
 module_raw_addresses(PyObject *module, PyObject *args);

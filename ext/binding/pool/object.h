@@ -35,7 +35,7 @@ typedef struct PoolObject {
     uint32_t event_count;
     bool in_callback; /* callbacks of on_pressure are running */
 #ifdef Py_GIL_DISABLED
-    PyMutex look;             /* of a root: held by who looks at all trees (pool/rest.c) */
+    PyMutex look;             /* of a root: held by who looks at all trees (pool/pause.c) */
     struct lock_wait *looker; /* its note */
 #endif
     unsigned spares;
@@ -119,7 +119,7 @@ pool_add_export(PoolObject *self, pool_export *e, const pb_buf *of);
 void
 pool_remove_export(PoolObject *self, pool_export *e);
 
-/* ---- pool/rest.c ---- */
+/* ---- pool/pause.c ---- */
 
 #ifdef Py_GIL_DISABLED
 /* From now on no tree of the family of a pool changes, and none comes or goes.  No lock may be held;

@@ -5,7 +5,7 @@
  * the same buffer, and two threads may put buffers into each other. */
 #include "transfer/range.h"
 
-#include "lock/inflight.h"
+#include "lock/fork.h"
 
 /* ---- 1. a read snapshot ---- */
 

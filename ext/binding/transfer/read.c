@@ -2,7 +2,7 @@
 #include "transfer/transfer.h"
 
 #include "buffer/share.h"
-#include "lock/inflight.h"
+#include "lock/fork.h"
 
 /* ---- beside everything ---- */
 

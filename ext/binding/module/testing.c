@@ -1,4 +1,4 @@
-/* module/raw.c: where the bytes of structures lie, for the tests that damage them
+/* module/testing.c: where the bytes of structures lie, for the tests that damage them
  * (_testing.py). */
 #include "module/module.h"
 

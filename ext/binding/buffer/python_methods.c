@@ -1,4 +1,4 @@
-/* buffer/extras.c: methods of PageBuffer that are written in Python. */
+/* buffer/python_methods.c: methods of PageBuffer that are written in Python. */
 #include "buffer/object.h"
 
 /* pagebuf._extras.name(self, *args) */

@@ -1,4 +1,4 @@
-/* buffer/trim.c: ranges away: off the front, off the end, out of the middle.
+/* buffer/cut.c: ranges away: off the front, off the end, out of the middle.
  *
  * Live views (I7): pages that are dropped under one are detached and live on with it;
  * pages that are made zeros under one are cleared in place. */

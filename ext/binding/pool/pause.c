@@ -1,4 +1,4 @@
-/* pool/rest.c: looking at a whole pool while other threads work.
+/* pool/pause.c: looking at a whole pool while other threads work.
  *
  * The looker pauses the pool: whoever takes the lock of a tree gives it back and waits (lock/lock.h).
  * It waits until the lock of every tree that is listed was free once, and looks under the pool's

@@ -1,6 +1,6 @@
-/* lock/inflight.c: read snapshots in flight, and what the child of a fork does with
+/* lock/fork.c: read snapshots in flight, and what the child of a fork does with
  * them. */
-#include "lock/inflight.h"
+#include "lock/fork.h"
 
 #include "lock/lock.h"
 

@@ -1,4 +1,4 @@
-/* lock/inflight.h: what the child of os.fork() must clean up.
+/* lock/fork.h: what the child of os.fork() must clean up.
  *
  * Only the forking thread goes on in the child.  The other threads are gone, maybe in the
  * middle of work without the GIL, and their stacks may be reused.  So whoever gives up the
