@@ -11,6 +11,7 @@ FUZZ_OPS ?= 10000000
 PY       := .venv/bin/python
 PIP      := $(PY) -m pip install -qq --disable-pip-version-check
 TINY     := page64 page16
+LEVELS   := level1 level2
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 NATIVE   := $(wildcard ext/*/*/*.c ext/*/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
@@ -19,7 +20,7 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) slow sanitize fuzz lint lint-python \
+.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
         lint-c lint-types format arrows compare bench instructions free-threaded clean distclean
 
 help:
@@ -83,6 +84,10 @@ define pytest
 	@$(1) $(PY) -m pytest $(2) -m alone $(PYTEST) || [ $$? = 5 ]
 endef
 
+# What neither the size of a page nor a debug level can change runs once, in test-py.
+ONCE := tests/aio tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
+        tests/faces/test_clients.py tests/faces/test_command_line.py tests/threads/test_pairs.py
+
 test: test-c test-py $(TINY:%=test-%)
 
 test-c: .venv/.stamps/venv
@@ -95,7 +100,11 @@ test-py: build/stamps/normal .venv/.stamps/test
 
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 	@echo "== Python tests, $*"
-	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib,tests)
+	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib,tests $(ONCE:%=--ignore %))
+
+$(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
+	@echo "== Python tests at debug level $*"
+	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,tests $(ONCE:%=--ignore %))
 
 slow: build/stamps/normal .venv/.stamps/test
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)
