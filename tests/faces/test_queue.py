@@ -335,16 +335,44 @@ def test_drop_oldest(pool, limit):
     queue = queue_of(pool, max_bytes=limit, overflow="drop_oldest")
     put = 0
     for size in (1, limit // 2, limit, 1, limit - 1, limit, 3):
-        if size <= limit:
-            assert queue.put(pattern(put, size)) is True
-            put += size
+        assert queue.put(pattern(put, size)) is True
+        put += size
         kept = min(put, limit)
         assert queue.peek() == pattern(put - kept, kept)
         assert queue.dropped == put - kept
-    assert queue.put(bytes(limit + 1)) is False
-    assert queue.dropped == put - min(put, limit) + limit + 1
     assert queue.total_in == put
     queue.check()
+
+
+@pytest.mark.parametrize("limit", [0, 1, 10, PAGE, 2 * PAGE + 1, 1 << 18])
+@pytest.mark.parametrize("before", [0, 5, PAGE])
+@pytest.mark.parametrize("more", [1, PAGE, 1 << 19])
+def test_drop_oldest_keeps_the_end_of_what_is_longer(pool, limit, before, more):
+    """The newest max_bytes of everything, as log rings do, and no memory for the rest."""
+    if PAGE < 4096 and more > PAGE:
+        pytest.skip("hundred thousands of pages; copies without the GIL are tried on large ones")
+    queue = queue_of(pool, pattern(0, before), max_bytes=limit, overflow="drop_oldest")
+    data = pattern(before, limit + more)
+    assert queue.put(data) is True
+    assert queue.peek() == data[more:]
+    assert (queue.total_in, queue.dropped) == (before + limit + more, before + more)
+    assert pool.stats().high_water <= 2 * (limit // PAGE + 2) + 8
+    assert_sums(queue, pushed=before + more)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 10, PAGE, 2 * PAGE + 1])
+@pytest.mark.parametrize("shared", [False, True])
+def test_splice_keeps_the_end_of_what_is_longer(pool, limit, shared):
+    sink = queue_of(pool, b"before", max_bytes=limit, overflow="drop_oldest")
+    source = queue_of(pool, pattern(0, limit + 3 * PAGE))
+    views = source.views() if shared else []
+    assert sink.splice_from(source, limit + 2 * PAGE) == limit + 2 * PAGE
+    assert sink.peek() == pattern(2 * PAGE, limit)
+    assert source.get() == pattern(limit + 2 * PAGE, PAGE)
+    assert sink.dropped == 6 + 2 * PAGE
+    assert_sums(sink, pushed=6 + 2 * PAGE)
+    assert_sums(source)
+    del views
 
 
 def test_drop_oldest_under_views(pool):

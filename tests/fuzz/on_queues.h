@@ -88,7 +88,8 @@ some_put(const uint8_t *src, uint64_t n)
     if (flags & 1 && pb_queue_put_fast(&to->q, src, n)) {
         return PB_OK;
     }
-    return flags & 2 ? put_by_hand(src, n) : pb_queue_put(&to->q, src, n);
+    bool by_hand = flags & 2 && pb_queue_surplus(&to->q, n) == 0;
+    return by_hand ? put_by_hand(src, n) : pb_queue_put(&to->q, src, n);
 }
 
 static inline void
@@ -96,15 +97,13 @@ call_put(void)
 {
     pb_status st = PB_OK;
     uint64_t len = queue_len(to);
-    uint64_t most =
-        to->q.overflow == PB_GROW ? MOST - len : pb_min(to->q.max_bytes, MOST - len);
-    uint64_t n = some_length(to, len, most);
-    if (n == 0 || n > pb_queue_room(&to->q)) {
+    uint64_t n = some_length(to, len, MOST - len);
+    if (n == 0 || !pb_queue_admits(&to->q, n)) {
         return;
     }
     const uint8_t *src = some_content(n);
     CALL_LOOSE(st, some_put(src, n));
-    if (done(to, st, len + n)) {
+    if (done(to, st, len + n - pb_queue_surplus(&to->q, n))) {
         note_put(src, n, too_many(len, n));
     }
     else {
@@ -251,11 +250,11 @@ call_queue_splice(void)
     uint64_t len = queue_len(to);
     from = to == &f.member[PLAIN_BUFFERS] ? to + 1 : to - 1;
     uint64_t n = some_length(from, 0, pb_min(queue_len(from), MOST - len));
-    if (n == 0 || n > pb_queue_room(&to->q)) {
+    if (n == 0 || !pb_queue_admits(&to->q, n)) {
         return;
     }
     CALL_LOOSE(st, pb_queue_splice(&to->q, &from->q, n, &short_of));
-    if (!done(to, st, len + n)) {
+    if (!done(to, st, len + n - pb_queue_surplus(&to->q, n))) {
         after_refusal(to);
         agree_on_member(from);
         return;

@@ -39,8 +39,7 @@ class Model:
 
     def put(self, data):
         room = self.max_bytes - len(self.bytes)
-        oldest = self.overflow == "drop_oldest" and len(data) <= self.max_bytes
-        if len(data) > room and not oldest:
+        if len(data) > room and self.overflow != "drop_oldest":
             if self.overflow == "raise":
                 raise CapacityError
             self.dropped += len(data)
@@ -172,8 +171,7 @@ class QueueMachine(RuleBasedStateMachine):
         source.put(data)
         moved = data[:n]
         room = self.model.max_bytes - len(self.model.bytes)
-        oldest = self.model.overflow == "drop_oldest" and len(moved) <= self.model.max_bytes
-        if len(moved) <= room or oldest:
+        if len(moved) <= room or self.model.overflow == "drop_oldest":
             assert self.queue.splice_from(source, n) == len(moved)
             self.model.put(moved)
             assert source.get() == data[n:]

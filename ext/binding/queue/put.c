@@ -11,19 +11,21 @@ queue_raise_full(QueueObject *self, uint64_t n)
         (unsigned long long)self->q.max_bytes);
 }
 
-/* Copy into a reservation.  Other threads wait for the lock. */
+/* Copy into a reservation, but for what would be pushed out at once.  Other threads wait for the
+ * lock. */
 static pb_status
 put_without_gil(QueueObject *self, const void *src, uint64_t n)
 {
-    uint64_t secured;
+    uint64_t secured, surplus = pb_queue_surplus(&self->q, n), kept = n - surplus;
     PyThreadState *saved;
-    pb_status st = pb_queue_begin_in(&self->q, n, &secured);
+    pb_status st = pb_queue_begin_in(&self->q, kept, &secured);
     if (st == PB_OK) {
         copy_job job = {.reserved = secured};
         copy_gate *gate = buffer_leave_gil(&self->q.b, &job, &saved);
-        pb_queue_fill(&self->q, src, n);
+        pb_queue_fill(&self->q, (const uint8_t *)src + surplus, kept);
         buffer_enter_gil(&self->q.b, gate, saved);
-        pb_queue_end_in(&self->q, n, secured);
+        pb_queue_end_in(&self->q, kept, secured);
+        pb_queue_pass(&self->q, surplus);
     }
     return st;
 }
@@ -31,8 +33,9 @@ put_without_gil(QueueObject *self, const void *src, uint64_t n)
 pb_status
 queue_put_lock_held(QueueObject *self, const void *src, uint64_t n)
 {
-    return PB_LIKELY(n < COPY_WITHOUT_GIL) ? pb_queue_put(&self->q, src, n)
-                                           : put_without_gil(self, src, n);
+    bool small = n - pb_queue_surplus(&self->q, n) < COPY_WITHOUT_GIL;
+    return PB_LIKELY(small) ? pb_queue_put(&self->q, src, n)
+                            : put_without_gil(self, src, n);
 }
 
 /* 1: they are in; 0: the queue has turned them away; -1: an exception. */
@@ -46,7 +49,7 @@ put_bytes(QueueObject *self, const void *src, uint64_t n)
     }
     do {
         queue_lock(self);
-        admitted = n <= pb_queue_room(&self->q);
+        admitted = pb_queue_admits(&self->q, n);
         st = n && admitted ? queue_put_lock_held(self, src, n) : PB_OK;
         self->q.refused += admitted || self->q.overflow == PB_RAISE ? 0 : n;
         queue_unlock(self);
@@ -75,15 +78,16 @@ const char queue_put_doc[] = PyDoc_STR(
     "Append the bytes of ``data``, all of them or none; returns whether it did.\n\n"
     "What happens at ``max_bytes`` is the policy of the queue: ``raise`` raises\n"
     "CapacityError, ``drop_newest`` turns ``data`` away and returns False,\n"
-    "``drop_oldest`` pushes out as many of the oldest bytes as it takes (``data`` that\n"
-    "is itself longer than ``max_bytes`` is turned away).  ``dropped`` counts both.\n"
+    "``drop_oldest`` pushes out as many of the oldest bytes as it takes: the newest\n"
+    "``max_bytes`` of everything stay, of longer ``data`` its end.  ``dropped`` counts\n"
+    "both.\n"
     "O(len(data)); no byte that is there moves.\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue(max_bytes=4, overflow='drop_oldest')\n"
-    ">>> queue.put(b'abc'), queue.put(b'def'), queue.put(b'too long')\n"
-    "(True, True, False)\n"
-    ">>> queue.get(), queue.dropped\n"
-    "(b'cdef', 10)\n");
+    ">>> queue.put(b'abc'), queue.put(b'def'), queue.peek()\n"
+    "(True, True, b'cdef')\n"
+    ">>> queue.put(b'longer'), queue.get(), queue.dropped\n"
+    "(True, b'nger', 8)\n");
 
 PyObject *
 queue_put(QueueObject *self, PyObject *data)

@@ -15,7 +15,7 @@ splice_once(QueueObject *self, QueueObject *other, uint64_t n)
     outcome o = {PB_OK, true, &self->q, 0};
     buffer_lock_two(&self->q.b, &other->q.b);
     n = pb_min(n, pb_queue_len(&other->q));
-    o.admitted = n <= pb_queue_room(&self->q);
+    o.admitted = pb_queue_admits(&self->q, n);
     if (n && o.admitted) {
         o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by);
     }

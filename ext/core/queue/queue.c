@@ -200,8 +200,8 @@ pb_queue_clear(pb_queue *q)
 
 /* 1. reserve what pushing out may take  2. append  3. push out.  When 2 fails nothing
  * was pushed out. */
-pb_status
-pb_queue_put(pb_queue *q, const void *src, uint64_t n)
+static pb_status
+append(pb_queue *q, const void *src, uint64_t n)
 {
     uint64_t secured;
     pb_status st = pb_queue_cancel(q);
@@ -209,6 +209,17 @@ pb_queue_put(pb_queue *q, const void *src, uint64_t n)
         st = secure_push(q, n, &secured);
     }
     return st == PB_OK ? push_out(q, pb_buf_extend(&q->b, src, n), secured) : st;
+}
+
+pb_status
+pb_queue_put(pb_queue *q, const void *src, uint64_t n)
+{
+    uint64_t surplus = pb_queue_surplus(q, n);
+    pb_status st = append(q, (const uint8_t *)src + surplus, n - surplus);
+    if (st == PB_OK) {
+        pb_queue_pass(q, surplus);
+    }
+    return st;
 }
 
 pb_status
@@ -245,10 +256,12 @@ mark_unshared(pb_buf *b)
     }
 }
 
-/* Everything on this side that can be refused.  Where trees share, what comes in may hang below
- * shared nodes, and the tree may be taller afterwards: so frames for the tallest are secured. */
+/* Everything on this side that can be refused, for bytes [surplus, n) of `from`.  Where trees share,
+ * what comes in may hang below shared nodes, and the tree may be taller afterwards: so frames for
+ * the tallest are secured. */
 static pb_status
-begin_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_paste *p, uint64_t *secured)
+begin_splice(pb_queue *q, pb_queue *from, uint64_t surplus, uint64_t n, pb_paste *p,
+             uint64_t *secured)
 {
     bool shares = q->b.root.shared || from->b.root.shared;
     pb_status st = pb_queue_cancel(q);
@@ -258,7 +271,7 @@ begin_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_paste *p, uint64_t *sec
     if (st != PB_OK) {
         return st;
     }
-    st = pb_paste_begin(p, &q->b, q->b.root.size, &from->b, 0, n);
+    st = pb_paste_begin(p, &q->b, q->b.root.size, &from->b, surplus, n - surplus);
     if (st != PB_OK) {
         give_back(q, *secured);
     }
@@ -270,7 +283,7 @@ begin_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_paste *p, uint64_t *sec
 pb_status
 pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
 {
-    uint64_t here, there;
+    uint64_t here, there, surplus = pb_queue_surplus(q, n);
     bool shares = q->b.root.shared || from->b.root.shared;
     pb_paste p;
     *short_of = from;
@@ -279,7 +292,7 @@ pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
         return st;
     }
     *short_of = q;
-    st = begin_splice(q, from, n, &p, &here);
+    st = begin_splice(q, from, surplus, n, &p, &here);
     if (st != PB_OK) {
         pb_queue_end_out(from, 0, there);
         return st;
@@ -293,6 +306,7 @@ pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
         mark_unshared(&q->b);
         mark_unshared(&from->b);
     }
+    pb_queue_pass(q, surplus);
     return push_out(q, PB_OK, here);
 }
 

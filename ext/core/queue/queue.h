@@ -82,7 +82,7 @@ pb_queue_in(const pb_queue *q)
 
 /* ---- in ---- */
 
-/* How many bytes a put may have at most. */
+/* How many bytes a reservation may have at most. */
 static inline uint64_t
 pb_queue_room(const pb_queue *q)
 {
@@ -90,8 +90,32 @@ pb_queue_room(const pb_queue *q)
     return q->max_bytes - pb_min(q->max_bytes, len);
 }
 
+/* May a put have n bytes?  Where the oldest give way, any number: the newest max_bytes of
+ * everything stay. */
+static inline bool
+pb_queue_admits(const pb_queue *q, uint64_t n)
+{
+    return q->overflow == PB_DROP_OLDEST || n <= pb_queue_room(q);
+}
+
+/* How many of n bytes that are put at once would be pushed out by the others of them.  They need
+ * not come in: it is enough that they are counted (pb_queue_pass). */
+static inline uint64_t
+pb_queue_surplus(const pb_queue *q, uint64_t n)
+{
+    uint64_t most = q->overflow == PB_DROP_OLDEST ? q->max_bytes : UINT64_MAX;
+    return n - pb_min(n, most);
+}
+
+/* After the others came in: count n bytes that came before them and are gone. */
+static inline void
+pb_queue_pass(pb_queue *q, uint64_t n)
+{
+    q->pushed += n;
+}
+
 /* Append n > 0 bytes, and push out as many of the oldest as are too many then, where that is
- * the policy. */
+ * the policy.  Of more than max_bytes the last ones stay. */
 pb_status
 pb_queue_put(pb_queue *q, const void *src, uint64_t n);
 
@@ -142,7 +166,8 @@ pb_status
 pb_queue_cancel(pb_queue *q);
 
 /* Move the first n > 0 bytes of another queue to the end of this one, whole pages as they are
- * where that goes (range/paste.h), and push out what is too much here.  Both are locked.
+ * where that goes (range/paste.h), and push out what is too much here, as pb_queue_put does.
+ * Both are locked.
  * *short_of: whose pool a refusal is about. */
 pb_status
 pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of);
