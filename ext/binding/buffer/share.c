@@ -7,25 +7,10 @@
 /* ---- view and views ---- */
 
 typedef struct {
-    uint64_t off, size, most;
+    view_range range;
+    uint64_t most;
     int writable;
 } view_args;
-
-/* Clip a range to a buffer of `len` bytes; IndexError if it does not lie inside. */
-static int
-clip_view(view_args *a, uint64_t len)
-{
-    bool to_the_end = a->size == UINT64_MAX;
-    uint64_t size = !to_the_end ? a->size : a->off <= len ? len - a->off : 0;
-    if (a->off > len || size > len - a->off) {
-        PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
-                     (unsigned long long)size, (unsigned long long)a->off,
-                     (unsigned long long)len);
-        return -1;
-    }
-    a->size = size;
-    return 0;
-}
 
 /* (offset=0, size=None, *, writable), and of views() `most`. */
 static int
@@ -33,17 +18,16 @@ parse_view(BufferObject *self, const char *format, char **names, PyObject *args,
            PyObject *kwargs, view_args *out)
 {
     PyObject *off = NULL, *size = NULL, *most = NULL;
-    out->off = 0;
-    out->size = UINT64_MAX;
+    out->range = (view_range){.n = TO_THE_END};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &off, &size,
                                      &out->writable, &most) ||
-        (off && arg_offset(off, "offset", &out->off) < 0) ||
-        (size && arg_size(size, &out->size) < 0) ||
+        (off && arg_offset(off, "offset", &out->range.off) < 0) ||
+        (size && arg_size(size, &out->range.n) < 0) ||
         (most && most != Py_None && arg_offset(most, "most", &out->most) < 0)) {
         return -1;
     }
     out->writable = out->writable && !pb_buf_frozen(&self->b);
-    return clip_view(out, transfer_size(&self->b));
+    return 0;
 }
 
 const char buffer_view_doc[] = PyDoc_STR(
@@ -72,8 +56,7 @@ buffer_view(BufferObject *self, PyObject *args, PyObject *kwargs)
     if (parse_view(self, "|OO$p:view", names, args, kwargs, &a) < 0) {
         return NULL;
     }
-    return a.writable ? view_live(&self->b, a.off, a.size)
-                      : view_stable(&self->b, a.off, a.size);
+    return a.writable ? view_live(&self->b, &a.range) : view_stable(&self->b, &a.range);
 }
 
 const char buffer_views_doc[] = PyDoc_STR(
@@ -97,8 +80,8 @@ buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
     if (parse_view(self, "|OO$pO:views", names, args, kwargs, &a) < 0) {
         return NULL;
     }
-    return a.writable ? views_live(&self->b, a.off, a.size, a.most)
-                      : views_stable(&self->b, a.off, a.size, a.most);
+    return a.writable ? views_live(&self->b, &a.range, a.most)
+                      : views_stable(&self->b, &a.range, a.most);
 }
 
 /* ---- snapshots and clones ---- */

@@ -50,11 +50,24 @@ drop_export(BytesIOObject *file, file_export *e)
     PyMem_Free(e);
 }
 
+/* The address of all bytes, in one run. */
+static int
+pin_all(BytesIOObject *file, file_export *e, uint8_t **address)
+{
+    pinning p = {.pin = &e->pin};
+    if (view_pin(&file->b, &(view_range){.n = TO_THE_END}, &p) < 0) {
+        return -1;
+    }
+    *address = p.pool ? p.address : (uint8_t *)"";
+    Py_XDECREF(p.pool); /* the file keeps it: with exports it cannot begin anew */
+    return 0;
+}
+
 static int
 export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
 {
     BytesIOObject *file = self->file;
-    uint8_t *address = (uint8_t *)"";
+    uint8_t *address;
     file_export *e = PyMem_Calloc(1, sizeof *e);
     view->obj = NULL;
     if (e == NULL) {
@@ -66,7 +79,7 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
         PyMem_Free(e);
         return -1;
     }
-    if ((size && view_pin(&file->b, 0, size, &e->pin, &address) < 0) ||
+    if (pin_all(file, e, &address) < 0 ||
         PyBuffer_FillInfo(view, (PyObject *)self, address, (Py_ssize_t)size, 0, flags) <
             0) {
         drop_export(file, e);

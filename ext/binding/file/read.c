@@ -235,24 +235,34 @@ file_readinto1(pb_buf *b, stream *s, PyObject *dst)
 
 /* ---- in other ways ---- */
 
+/* The next bytes of a stream, at most r->n of them; it goes on behind them. */
+static pb_status
+find_next(pb_buf *b, view_range *r)
+{
+    stream *s = r->of;
+    r->off = pb_min(s->pos, b->root.size);
+    r->n = stream_may_read(s) ? stream_ahead_lock_held(b, s, r->n) : 0;
+    s->pos += r->n;
+    return PB_OK;
+}
+
+/* There is no view: back again, unless somebody has moved on from there. */
+static void
+step_back(pb_buf *Py_UNUSED(b), const view_range *r)
+{
+    stream *s = r->of;
+    s->pos = s->pos == r->off + r->n ? r->off : s->pos;
+}
+
 PyObject *
 file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t n;
-    if (stream_arg_size("read_buffer", args, nargs, &n) < 0 || stream_check_read(s) < 0 ||
-        stream_check_open(s) < 0) {
+    view_range next = {.find = find_next, .undo = step_back, .of = s};
+    if (stream_arg_size("read_buffer", args, nargs, &next.n) < 0 ||
+        stream_check_read(s) < 0 || stream_check_open(s) < 0) {
         return NULL;
     }
-    buffer_lock(b);
-    uint64_t pos = s->pos, len = stream_ahead_lock_held(b, s, n);
-    buffer_unlock(b);
-    PyObject *view = view_stable(b, pos, len);
-    if (view) {
-        buffer_lock(b);
-        s->pos = pos + len;
-        buffer_unlock(b);
-    }
-    return view;
+    return view_stable(b, &next);
 }
 
 PyObject *

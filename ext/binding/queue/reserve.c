@@ -8,23 +8,21 @@
 #define HINT_MOST ((uint64_t)1 << 20)
 
 static pb_status
-reserve_hole(pb_buf *b, uint64_t n, uint64_t *off)
+reserve_hole(pb_buf *b, view_range *r)
 {
     QueueObject *self = (QueueObject *)holder_of(b);
-    pb_status st = pb_queue_reserve_hole(&self->q, n, off);
+    pb_status st = pb_queue_reserve_hole(&self->q, r->n, &r->off);
     self->lent = self->q.serial;
     self->staged = false;
     return st;
 }
 
 static void
-give_up(pb_buf *b)
+give_up(pb_buf *b, const view_range *Py_UNUSED(r))
 {
     QueueObject *self = (QueueObject *)holder_of(b);
     (void)pb_queue_cancel(&self->q); /* its pages are this tree's alone */
 }
-
-static const pin_room behind_the_last_byte = {reserve_hole, give_up};
 
 /* Growth never waits for a view (I7).  When an older view keeps the last page where it
  * is, that page cannot move into one run with new ones.  Then the caller fills a
@@ -65,10 +63,11 @@ reserve_staging(QueueObject *self, uint64_t n)
 static PyObject *
 reserve_view(QueueObject *self, uint64_t n)
 {
+    const view_range behind_the_last_byte = {.n = n, .find = reserve_hole, .undo = give_up};
     PyObject *view = NULL;
     do {
         Py_XDECREF(view);
-        view = view_live_in(&self->q.b, n, &behind_the_last_byte);
+        view = view_live(&self->q.b, &behind_the_last_byte);
     } while (view && self->q.uncommitted != n);
     if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
         PyErr_Clear();
@@ -280,19 +279,12 @@ const char queue_views_doc[] =
     ">>> [bytes(view) for view in queue.views()]\n"
     "[b'hello']\n";
 
-/* The length is read, then shared: where another thread takes bytes between, anew. */
-static PyObject *
-views_of_all(QueueObject *self, uint64_t most)
+/* All that is in the queue: a reservation is not. */
+static pb_status
+find_all(pb_buf *b, view_range *r)
 {
-    uint64_t n;
-    while ((n = queue_size(self)) != 0) {
-        PyObject *views = views_stable(&self->q.b, 0, n, most);
-        if (views || queue_size(self) >= n || !PyErr_ExceptionMatches(PyExc_IndexError)) {
-            return views;
-        }
-        PyErr_Clear();
-    }
-    return PyList_New(0);
+    r->n = pb_queue_len(&((QueueObject *)holder_of(b))->q);
+    return PB_OK;
 }
 
 PyObject *
@@ -305,5 +297,5 @@ queue_views(QueueObject *self, PyObject *args, PyObject *kwargs)
         (given && given != Py_None && arg_offset(given, "most", &most) < 0)) {
         return NULL;
     }
-    return views_of_all(self, most);
+    return views_stable(&self->q.b, &(view_range){.find = find_all}, most);
 }

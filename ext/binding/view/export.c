@@ -24,26 +24,18 @@ typedef struct {
     pb_buf snapshot;
 } export;
 
-/* Read the length, then pin it.  If another thread cuts the buffer in between, start
- * over. */
 static int
 export_live(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
+    pinning p = {.pin = &e->pin};
     e->writable = true;
-    while ((*n = transfer_size(b)) != 0) {
-        pinning p = {.n = *n, .pin = &e->pin};
-        if (view_pin_in(b, &p) == 0) {
-            e->pinned = true;
-            e->pool = p.pool;
-            *address = p.address;
-            return 0;
-        }
-        if (transfer_size(b) >= *n || !PyErr_ExceptionMatches(PyExc_IndexError)) {
-            return -1;
-        }
-        PyErr_Clear();
+    if (view_pin(b, &(view_range){.n = TO_THE_END}, &p) < 0) {
+        return -1;
     }
-    *address = (uint8_t *)"";
+    e->pool = p.pool;
+    e->pinned = p.pool != NULL;
+    *n = p.range.n;
+    *address = p.pool ? p.address : (uint8_t *)"";
     return 0;
 }
 

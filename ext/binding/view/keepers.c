@@ -132,8 +132,8 @@ PyType_Spec live_spec = {
     .slots = live_slots,
 };
 
-static PyObject *
-view_pinned(pb_buf *b, pinning *p)
+PyObject *
+view_live(pb_buf *b, const view_range *asked)
 {
     module_state *state = state_of_buf(b);
     LiveObject *live = PyObject_GC_New(LiveObject, state->live_type);
@@ -142,35 +142,28 @@ view_pinned(pb_buf *b, pinning *p)
     }
     live->pool = NULL;
     live->pin = (pb_pin){0};
-    p->pin = &live->pin;
-    if (view_pin_in(b, p) < 0) {
+    pinning p = {.pin = &live->pin};
+    if (view_pin(b, asked, &p) < 0) {
         Py_DECREF(live);
         return NULL;
     }
-    live->pool = p->pool;
+    live->pool = p.pool;
     PyObject_GC_Track(live);
-    return run_view(state, (PyObject *)live, p->address, p->n, 0);
+    return run_view(state, (PyObject *)live, p.pool ? p.address : (void *)"", p.range.n, 0);
 }
 
 PyObject *
-view_live(pb_buf *b, uint64_t off, uint64_t n)
+views_live(pb_buf *b, const view_range *asked, uint64_t most)
 {
-    if (n == 0) {
-        PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
-        return empty ? run_view(state_of_buf(b), empty, (void *)"", 0, 0) : NULL;
+    view_range r = *asked;
+    buffer_lock(b);
+    pb_status st = view_find_lock_held(b, &r);
+    buffer_unlock(b);
+    if (st != PB_OK) {
+        view_raise_range(&r);
+        return NULL;
     }
-    return view_pinned(b, &(pinning){.off = off, .n = n});
-}
-
-PyObject *
-view_live_in(pb_buf *b, uint64_t n, const pin_room *room)
-{
-    return view_pinned(b, &(pinning){.room = room, .n = n});
-}
-
-PyObject *
-views_live(pb_buf *b, uint64_t off, uint64_t n, uint64_t most)
-{
+    uint64_t off = r.off, n = r.n;
     PyObject *list = PyList_New(0);
     for (; list && n && most; most--) {
         buffer_lock(b);
@@ -182,7 +175,7 @@ views_live(pb_buf *b, uint64_t off, uint64_t n, uint64_t most)
             Py_CLEAR(list);
             break;
         }
-        PyObject *view = view_live(b, off, len);
+        PyObject *view = view_live(b, &(view_range){.off = off, .n = len});
         if (view == NULL || PyList_Append(list, view) < 0) {
             Py_CLEAR(list);
         }
@@ -232,10 +225,23 @@ PyType_Spec stable_spec = {
     .slots = stable_slots,
 };
 
-/* An object that shares what the buffer holds now.  IndexError if [off, off + n) does
- * not lie in it: growing the pool runs Python code, which may have cut the buffer. */
+/* An object that shares what the buffer holds now, of which *r becomes the range that was asked
+ * for.  Of a range without bytes there is no share, and no pool. */
+static pb_status
+share_lock_held(StableObject *stable, pb_buf *b, view_range *r)
+{
+    pb_status st = view_find_lock_held(b, r);
+    if (st == PB_OK && r->n) {
+        st = view_hold_lock_held(&stable->b, b, pb_buf_share, &stable->pool);
+        if (st != PB_OK) {
+            view_undo_lock_held(b, r);
+        }
+    }
+    return st;
+}
+
 static StableObject *
-stable_new(pb_buf *b, uint64_t off, uint64_t n)
+stable_new(pb_buf *b, const view_range *asked, view_range *r)
 {
     StableObject *stable = PyObject_GC_New(StableObject, state_of_buf(b)->stable_type);
     pb_status st = PB_OK;
@@ -244,13 +250,13 @@ stable_new(pb_buf *b, uint64_t off, uint64_t n)
     }
     stable->pool = NULL;
     do {
+        *r = *asked;
         buffer_lock(b);
-        st = view_hold_lock_held(&stable->b, b, pb_buf_share, &stable->pool);
+        st = share_lock_held(stable, b, r);
         buffer_unlock(b);
-    } while (transfer_acquire_again(b, &st, 0, 0));
-    if (st == PB_OK && (off > stable->b.root.size || n > stable->b.root.size - off)) {
-        raise_status(b, PB_RANGE, off, n);
-        st = PB_RANGE;
+    } while (st != PB_RANGE && transfer_acquire_again(b, &st, 0, 0));
+    if (st == PB_RANGE) {
+        view_raise_range(r);
     }
     if (st != PB_OK) {
         Py_CLEAR(stable);
@@ -278,19 +284,30 @@ view_copy(pb_buf *b, uint64_t off, uint64_t n)
     return view;
 }
 
-PyObject *
-view_stable(pb_buf *b, uint64_t off, uint64_t n)
+/* Takes the reference to `stable`. */
+static PyObject *
+view_of(StableObject *stable, module_state *state, const view_range *r)
 {
-    StableObject *stable = n ? stable_new(b, off, n) : NULL;
-    if (stable == NULL) {
-        return n ? NULL : view_copy(b, off, 0);
-    }
-    uint8_t *address = pb_buf_one_run(&stable->b, off, n);
+    uint8_t *address = r->n ? pb_buf_one_run(&stable->b, r->off, r->n) : (uint8_t *)"";
     if (address) {
-        return run_view(state_of_buf(b), (PyObject *)stable, address, n, 1);
+        return run_view(state, (PyObject *)stable, address, r->n, 1);
     }
-    PyObject *view = view_copy(&stable->b, off, n);
+    PyObject *view = view_copy(&stable->b, r->off, r->n);
     Py_DECREF(stable);
+    return view;
+}
+
+PyObject *
+view_stable(pb_buf *b, const view_range *asked)
+{
+    view_range r = *asked;
+    StableObject *stable = stable_new(b, asked, &r);
+    PyObject *view = stable ? view_of(stable, state_of_buf(b), &r) : NULL;
+    if (stable && view == NULL && r.undo) {
+        buffer_lock(b);
+        r.undo(b, &r);
+        buffer_unlock(b);
+    }
     return view;
 }
 
@@ -325,11 +342,13 @@ stretch_view(module_state *state, StableObject *stable, uint8_t *address, uint64
 }
 
 PyObject *
-views_stable(pb_buf *b, uint64_t off, uint64_t n, uint64_t most)
+views_stable(pb_buf *b, const view_range *asked, uint64_t most)
 {
+    view_range r = *asked;
     module_state *state = state_of_buf(b);
-    StableObject *stable = stable_new(b, off, n);
+    StableObject *stable = stable_new(b, asked, &r);
     PyObject *list = stable ? PyList_New(0) : NULL;
+    uint64_t off = r.off, n = r.n;
     for (; list && n && most; most--) {
         pb_stretch s = pb_buf_stretch(&stable->b, off, n);
         uint64_t len = s.at ? s.n : pb_min(s.n, (uint64_t)ZEROS);

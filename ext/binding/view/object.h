@@ -32,32 +32,54 @@ unmap_view(mapped_view *v)
     }
 }
 
-/* A live view of [off, off + n), inside the size: a writable memoryview. */
-PyObject *
-view_live(pb_buf *b, uint64_t off, uint64_t n);
+/* The bytes that a view is asked to show: n of them from `off` on, or all (TO_THE_END).
+ *
+ * Only the lock tells what is there.  So a range goes as it was asked for to where the bytes are
+ * pinned or shared, and is resolved there, under the same lock.  `find`, if not NULL, sets
+ * `off` and `n` there; `undo` takes back what it has done besides, under the lock, where there is
+ * no view after all (I3). */
+typedef struct view_range view_range;
+struct view_range {
+    uint64_t off, n;
+    pb_status (*find)(pb_buf *b, view_range *r);
+    void (*undo)(pb_buf *b, const view_range *r);
+    void *of;      /* what these two want to know */
+    uint64_t size; /* out: of the buffer, for the message of a refusal */
+};
 
-/* Makes room for a view, under the same lock as the pin, so that a refusal changes
- * nothing (I3).  `begin` says where the room is; `undo` takes it away if there is no pin. */
-typedef struct {
-    pb_status (*begin)(pb_buf *b, uint64_t n, uint64_t *off);
-    void (*undo)(pb_buf *b);
-} pin_room;
+/* view_range.n */
+#define TO_THE_END UINT64_MAX
 
-/* A live view of n > 0 bytes in new room. */
-PyObject *
-view_live_in(pb_buf *b, uint64_t n, const pin_room *room);
+/* Resolve a range.  PB_RANGE: it does not lie in the buffer, or begins past its end. */
+pb_status
+view_find_lock_held(pb_buf *b, view_range *r);
 
-/* A stable view of [off, off + n): a contiguous read-only memoryview, of a copy if the
- * pages are scattered. */
+static inline void
+view_undo_lock_held(pb_buf *b, const view_range *r)
+{
+    if (r->undo) {
+        r->undo(b, r);
+    }
+}
+
+/* IndexError for a range that was PB_RANGE. */
+void
+view_raise_range(const view_range *r);
+
+/* A live view: a writable memoryview.  BufferError where its bytes cannot lie in one run. */
 PyObject *
-view_stable(pb_buf *b, uint64_t off, uint64_t n);
+view_live(pb_buf *b, const view_range *asked);
+
+/* A stable view: a contiguous read-only memoryview, of a copy if the pages are scattered. */
+PyObject *
+view_stable(pb_buf *b, const view_range *asked);
 
 /* A list of memoryviews, one per run, the first `most` of them.  Stable ones show holes as slices
  * of zeros; live ones make pages of them. */
 PyObject *
-views_stable(pb_buf *b, uint64_t off, uint64_t n, uint64_t most);
+views_stable(pb_buf *b, const view_range *asked, uint64_t most);
 PyObject *
-views_live(pb_buf *b, uint64_t off, uint64_t n, uint64_t most);
+views_live(pb_buf *b, const view_range *asked, uint64_t most);
 
 /* The buffer protocol of an object that is a Holder (view/export.c). */
 int
@@ -65,21 +87,18 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* What to pin: [off, off + n), or n bytes in new room.  `pool` tells whose pin it is:
- * before the lock is held, __init__ may move the object to another pool. */
+/* A range that is to be pinned.  `pool` tells whose pin it is: before the lock is held, __init__
+ * may move the object to another pool. */
 typedef struct {
-    const pin_room *room; /* may be NULL */
-    uint64_t off, n;
+    view_range range; /* out: what it came to; of no bytes there is no pin */
     pb_pin *pin;
     uint8_t *address; /* out */
-    PoolObject *pool; /* out, a reference */
+    PoolObject *pool; /* out, a reference; NULL: no pin */
 } pinning;
 
 /* Pin it, and let the pool grow if needed.  -1 with an exception and nothing changed. */
 int
-view_pin_in(pb_buf *b, pinning *p);
-int
-view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
+view_pin(pb_buf *b, const view_range *asked, pinning *p);
 
 /* Give the pin back.  The GIL guards the pin list.  Without a GIL something else must: a
  * view does not know its buffer (docs/threading.md). */

@@ -3,14 +3,40 @@
 
 #include "lock/pins.h"
 
+/* ---- ranges ---- */
+
+pb_status
+view_find_lock_held(pb_buf *b, view_range *r)
+{
+    if (r->find) {
+        pb_status st = r->find(b, r);
+        if (st != PB_OK) {
+            return st;
+        }
+    }
+    r->size = b->root.size;
+    if (r->off > r->size) {
+        return PB_RANGE;
+    }
+    r->n = r->n == TO_THE_END ? r->size - r->off : r->n;
+    return r->n <= r->size - r->off ? PB_OK : PB_RANGE;
+}
+
+void
+view_raise_range(const view_range *r)
+{
+    PyErr_Format(PyExc_IndexError, "a view of %llu bytes at offset %llu of %llu",
+                 (unsigned long long)(r->n == TO_THE_END ? 0 : r->n),
+                 (unsigned long long)r->off, (unsigned long long)r->size);
+}
+
+/* ---- pins ---- */
+
 static pb_status
 pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     if (pb_buf_frozen(b)) {
         return PB_FROZEN;
-    }
-    if (p->off > b->root.size || p->n > b->root.size - p->off) {
-        return PB_RANGE; /* another thread has cut the buffer meanwhile */
     }
     if (pb_buf_is_inline(b) || b->pins == NULL) {
         pb_status st = pb_buf_open_pins(b, *pins);
@@ -19,7 +45,7 @@ pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
         }
         *pins = NULL; /* now it belongs to the buffer */
     }
-    return pb_buf_pin(b, p->off, p->n, p->pin, &p->address);
+    return pb_buf_pin(b, p->range.off, p->range.n, p->pin, &p->address);
 }
 
 /* Demote to inline, and take back an empty pin list. */
@@ -42,11 +68,11 @@ pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     bool was_inline = pb_buf_is_inline(b);
     pb_account_begin_trial(b->pool);
-    pb_status st = p->room ? p->room->begin(b, p->n, &p->off) : PB_OK;
-    if (st == PB_OK) {
+    pb_status st = view_find_lock_held(b, &p->range);
+    if (st == PB_OK && p->range.n) {
         st = pin_range(b, p, pins);
-        if (st != PB_OK && p->room) {
-            p->room->undo(b);
+        if (st != PB_OK) {
+            view_undo_lock_held(b, &p->range);
         }
         if (st != PB_OK && was_inline) {
             back_inline(b, pins);
@@ -65,7 +91,7 @@ raise_no_run(const pinning *p)
         PyExc_BufferError,
         "%llu bytes at offset %llu asked in one run, but other live views keep pages of "
         "theirs where they are; views() shows runs as they lie",
-        (unsigned long long)p->n, (unsigned long long)p->off);
+        (unsigned long long)p->range.n, (unsigned long long)p->range.off);
 }
 
 static inline bool
@@ -95,7 +121,7 @@ pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
     buffer_lock(b);
     bool ready = has_pins(b) || *pins;
     *st = ready ? pin_lock_held(b, p, pins) : PB_OK;
-    if (ready && *st == PB_OK) {
+    if (ready && *st == PB_OK && p->range.n) {
         p->pool = (PoolObject *)Py_NewRef(pool_object(b));
         pins_taken(b);
     }
@@ -104,30 +130,27 @@ pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
 }
 
 int
-view_pin_in(pb_buf *b, pinning *p)
+view_pin(pb_buf *b, const view_range *asked, pinning *p)
 {
     pb_pin_list *pins = NULL;
     pb_status st = PB_OK;
+    p->pool = NULL;
+    p->address = NULL;
     do {
+        p->range = *asked;
         if (provide_pins(b, &pins) < 0) {
             return -1;
         }
-    } while (!pin_once(b, p, &pins, &st) || transfer_acquire_again(b, &st, p->off, p->n));
+    } while (!pin_once(b, p, &pins, &st) ||
+             (st != PB_RANGE && transfer_acquire_again(b, &st, p->range.off, p->range.n)));
     pins_free(pins);
+    if (st == PB_RANGE) {
+        view_raise_range(&p->range);
+    }
     if (st == PB_PINNED) {
         raise_no_run(p);
     }
     return st == PB_OK ? 0 : -1;
-}
-
-int
-view_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
-{
-    pinning p = {.off = off, .n = n, .pin = pin};
-    int result = view_pin_in(b, &p);
-    *address = p.address;
-    Py_XDECREF(p.pool); /* the file keeps it: with exports it cannot begin anew */
-    return result;
 }
 
 void

@@ -102,7 +102,7 @@ def test_views_of_a_buffer_that_is_cut_between_two(pages):
         assert sum(map(len, buf.views(PAGE, 20 * PAGE, writable=True))) == 20 * PAGE
         assert len(buf) == size
     else:
-        with pytest.raises(IndexError, match="asked of 300"):
+        with pytest.raises(IndexError, match=r"of 300$"):
             buf.views(PAGE, 20 * pages * PAGE, writable=True)
     pool.check()
 

@@ -1,0 +1,102 @@
+"""A range is what it means in the moment that a view shows, not in the one of the call.
+
+Growing the pool gives up the lock and runs Python code, which here cuts what is being viewed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pagebuf
+from tests.helpers import PAGE
+from tests.support import pattern
+
+SIZE = 8 * PAGE
+
+
+class Cutting(pagebuf.PagePool):
+    """Calls `act`, once, when it has to grow."""
+
+    act: Callable[[], Any] | None = None
+
+    def _new_region(self, *args: Any, **kwargs: Any) -> Any:
+        act, self.act = self.act, None
+        if act:
+            act()
+        return super()._new_region(*args, **kwargs)
+
+
+def use_up(pool: pagebuf.PagePool) -> pagebuf.PageBuffer:
+    """All that is free."""
+    rest = pagebuf.PageBuffer(pool=pool)
+    rest.write(0, b"x")
+    while pool.stats().free:
+        rest.extend(bytes([1]) * PAGE)
+    return rest
+
+
+SHARING = {
+    "views": lambda buf: b"".join(buf.views()),
+    "views from": lambda buf: b"".join(buf.views(0, None)),
+    "view": lambda buf: bytes(buf.view(writable=False)),
+    "read_buffer": lambda buf: bytes(buf.open().read_buffer()),
+    "snapshot": lambda buf: buf.snapshot().tobytes(),
+}
+
+
+@pytest.mark.parametrize("call", SHARING)
+def test_sharing(call):
+    """The pages under a live view are copied, for which there are none left."""
+    pool = Cutting()
+    buf = pagebuf.PageBuffer(pattern(0, SIZE), pool=pool)
+    live, rest = buf.view(), use_up(pool)
+    pool.act = lambda: buf.truncate(PAGE + 3)
+    assert SHARING[call](buf) == pattern(0, PAGE + 3)
+    assert pool.act is None
+    del live, rest
+    pool.check()
+
+
+PINNING = {
+    "view": lambda buf: buf.view(),
+    "memoryview": memoryview,
+}
+
+
+@pytest.mark.parametrize("call", PINNING)
+def test_pinning(call):
+    """Holes become pages, of which there are none left."""
+    pool = Cutting()
+    buf = pagebuf.PageBuffer(pattern(0, PAGE), pool=pool)
+    buf.truncate(SIZE)
+    rest = use_up(pool)
+    pool.act = lambda: buf.truncate(2 * PAGE)
+    with PINNING[call](buf) as view:
+        assert bytes(view) == pattern(0, PAGE) + bytes(PAGE)
+    assert pool.act is None
+    del rest
+    pool.check()
+
+
+def test_a_range_that_is_gone():
+    pool = Cutting()
+    buf = pagebuf.PageBuffer(pattern(0, SIZE), pool=pool)
+    live, rest = buf.view(), use_up(pool)
+    pool.act = lambda: buf.truncate(PAGE + 3)
+    with pytest.raises(IndexError, match=f"a view of {PAGE} bytes at offset {PAGE} of {PAGE + 3}$"):
+        buf.view(PAGE, PAGE, writable=False)
+    del live, rest
+
+
+def test_views_of_a_queue():
+    pool = Cutting()
+    queue = pagebuf.ByteQueue(pool=pool)
+    queue.put(pattern(0, SIZE))
+    live = queue.reserve(PAGE)
+    rest = use_up(pool)
+    pool.act = lambda: queue.consume(SIZE - 5)
+    assert b"".join(queue.views()) == pattern(SIZE - 5, 5)
+    del live, rest
+    queue.check()
