@@ -59,7 +59,8 @@ pb_map_allows(pb_map *m, const void *p, size_t n, const pb_interval **where)
     return allowed;
 }
 
-/* Next to each other in a whole tree is next to each other in memory. */
+/* In a sound tree, neighbours in order are neighbours in memory: compare each range with
+ * the next. */
 static bool
 check_apart(const pb_intervals *t, const char **why)
 {

@@ -27,7 +27,7 @@ typedef struct {
 void
 pb_map_init(pb_map *m);
 
-/* pb_intervals_add and pb_intervals_remove, under the lock. */
+/* pb_intervals_add and pb_intervals_remove; take the lock. */
 void
 pb_map_add_region(pb_map *m, pb_interval *x, const void *start, size_t n);
 
@@ -40,13 +40,13 @@ pb_map_add_view(pb_map *m, pb_interval *x, const void *start, size_t n);
 void
 pb_map_remove_view(pb_map *m, pb_interval *x);
 
-/* May [p, p + n) be read or written as foreign memory?  Yes where it touches no region, or
- * lies in one view.  false: *where is the first region it touches, which may be looked at
- * as long as that region stays.  O(log n), under the lock. */
+/* May [p, p + n) be read or written as foreign memory?  Yes if it touches no region, or
+ * lies in one view.  false: *where is the first region it touches; valid as long as that
+ * region stays.  O(log n), takes the lock. */
 bool
 pb_map_allows(pb_map *m, const void *p, size_t n, const pb_interval **where);
 
-/* Are both trees whole, and do no two regions overlap (I10)?  Under the lock. */
+/* Are both trees sound, and do no two regions overlap (I10)?  Takes the lock. */
 bool
 pb_map_check(pb_map *m, const char **why);
 

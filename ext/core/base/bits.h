@@ -1,4 +1,4 @@
-/* base/bits.h: checked arithmetic, and where the bits of a number are. */
+/* base/bits.h: checked arithmetic, and the positions of bits. */
 #ifndef PB_BASE_BITS_H
 #define PB_BASE_BITS_H
 

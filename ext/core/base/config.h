@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 12 in every build that is shipped; the tests also build 6 and 4, so that
- * trees of many levels are reached within a few KiB. */
+/* 12 in every shipped build.  The tests also build 6 and 4: there a few KiB reach trees
+ * of many levels. */
 #ifndef PB_PAGE_SHIFT
 #define PB_PAGE_SHIFT 12
 #endif
@@ -43,7 +43,7 @@ _Static_assert((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) % PB_NODE_BITS == 
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PB_NOINLINE \
-    __attribute__((noinline)) /* keeps what calls it free of its registers */
+    __attribute__((noinline)) /* keeps its registers out of the hot caller */
 #define PB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else

@@ -1,6 +1,6 @@
-/* base/copy.h: the one routine that moves payload bytes (I9), and its kin that clears
- * them.  All of them allow for places that overlap.  Checks that must see every copy have
- * their place here. */
+/* base/copy.h: the one routine that moves payload bytes (I9), and the one that clears
+ * them.  Source and destination may overlap.  Checks that must see every copy belong
+ * here. */
 #ifndef PB_BASE_COPY_H
 #define PB_BASE_COPY_H
 
@@ -26,7 +26,7 @@ pb_copy_16_to_64(uint8_t *dst, const uint8_t *src, size_t n)
     memcpy(dst + n - 16, &last, 16);
 }
 
-/* For any size; out of line (base/copy.c). */
+/* Any size; out of line (base/copy.c). */
 void
 pb_copy_far(void *dst, const void *src, size_t n);
 
@@ -42,7 +42,7 @@ pb_copy(void *dst, const void *src, size_t n)
     }
 }
 
-/* The same for large pieces, without a look at the size. */
+/* The same for large pieces: calls the library without testing the size. */
 static inline void
 pb_move(void *dst, const void *src, size_t n)
 {

@@ -43,7 +43,7 @@ reach_here(const pb_interval *x)
     return higher(x->end, higher(reach_of(x->child[0]), reach_of(x->child[1])));
 }
 
-/* Which child of its parent x is. */
+/* Is x the left (0) or the right (1) child of its parent? */
 static int
 side_of(const pb_interval *x)
 {
@@ -105,7 +105,8 @@ scatter(uint64_t serial)
 
 /* ---- in and out ---- */
 
-/* Hang x below a node without a child on that side; everything above reaches x now. */
+/* Insert x below a node that has no child on that side, and update how far the nodes
+ * above reach. */
 static void
 hang(pb_intervals *t, pb_interval *x)
 {
@@ -131,7 +132,7 @@ pb_intervals_add(pb_intervals *t, pb_interval *x, const void *start, size_t n)
     t->count++;
 }
 
-/* The child that must be above the other one; NULL for a leaf. */
+/* The child with the higher priority, which must come above the other; NULL for a leaf. */
 static pb_interval *
 heir(const pb_interval *x)
 {
@@ -233,7 +234,7 @@ typedef struct {
     size_t seen;
 } checker;
 
-/* Notes the first broken rule. */
+/* Note the first broken rule. */
 static bool
 holds(checker *c, bool rule, const char *why)
 {
@@ -267,7 +268,7 @@ check_order(checker *c, const pb_interval *x)
     return in_order;
 }
 
-/* Links are checked before they are followed, so a ring of them is found, not walked. */
+/* Check each link before following it: so a cycle is found, not walked for ever. */
 static bool
 check_below(checker *c, const pb_interval *x)
 {

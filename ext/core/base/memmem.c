@@ -4,8 +4,9 @@
 
 /* ---- the two-way algorithm ---- */
 
-/* A needle, read from its end when back is set, cut into a left and a right part: the
- * right part begins at `cut` and has the period `period`; `periodic`: so has all of it. */
+/* A needle, read from its end when `back` is set.  It is cut into a left and a right
+ * part.  The right part begins at `cut` and has the period `period`; `periodic`: the
+ * whole needle has it, too. */
 typedef struct {
     const uint8_t *byte;
     int64_t n;
@@ -75,7 +76,7 @@ take_apart(const uint8_t *needle, size_t n, bool back)
     return x;
 }
 
-/* The text under the needle: byte k of [from, to), counted from `to` when back is set. */
+/* The text being searched: byte k of [from, to), counted from `to` when `back` is set. */
 typedef struct {
     pb_text *text;
     uint64_t from, to;
@@ -139,7 +140,7 @@ pb_match_pieces(pb_text *text, uint64_t from, uint64_t to, const uint8_t *needle
 
 /* ---- in memory ---- */
 
-/* A text in one piece has been fetched already. */
+/* A text in one piece never needs another one. */
 static const uint8_t *
 match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, bool back)
 {
@@ -148,7 +149,7 @@ match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, b
     return at == UINT64_MAX ? NULL : text + at;
 }
 
-/* The scan has found so many candidates in so many bytes: is it worth while still?  A
+/* Is scanning still worth while, after this many candidates in this many bytes?  A
  * candidate costs a call and, where its other end fits too, a comparison. */
 #define CANDIDATE 16
 #define worth_while(work, scanned) ((work) <= 4 * (scanned) + 4096)
@@ -195,8 +196,8 @@ last_byte(const uint8_t *text, uint8_t byte, size_t len)
 #endif
 }
 
-/* Mirrors pb_memmem_first.  The steps differ in direction, bounds and search, so they share no
- * loop. */
+/* The mirror of pb_memmem_first.  Direction, bounds and search differ in every step, so
+ * the two share no loop. */
 const uint8_t *
 pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
 {

@@ -10,19 +10,19 @@
 
 #include "base/config.h"
 
-/* In memory; NULL when there is none.  1 <= n <= len. */
+/* In a text in one piece; NULL when there is none.  1 <= n <= len. */
 const uint8_t *
 pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
 const uint8_t *
 pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
 
-/* A text in pieces: bytes [start, end) of it lie at `at` (NULL: they are zeros).  When
- * another one is wanted, `fetch` brings a piece that has byte `off`. */
+/* A text in pieces.  The current piece is [start, end), at `at` (NULL: zeros).  `fetch`
+ * makes the piece that contains byte `off` the current one. */
 typedef struct pb_text {
     const uint8_t *at;
     uint64_t start, end;
     void (*fetch)(struct pb_text *text, uint64_t off);
-    const void *source; /* for fetch */
+    const void *source; /* argument for fetch */
 } pb_text;
 
 /* The first (back: the last) place of the needle within [from, to); UINT64_MAX when

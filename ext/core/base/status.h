@@ -1,8 +1,8 @@
-/* base/status.h: what a call came to. */
+/* base/status.h: the result of a call. */
 #ifndef PB_BASE_STATUS_H
 #define PB_BASE_STATUS_H
 
-/* One place in the binding turns it into an exception. */
+/* transfer/status.c of the binding turns it into an exception. */
 typedef enum {
     PB_OK = 0,
     PB_NEED_PAGES, /* the pool is short: add a region and try again */

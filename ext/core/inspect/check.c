@@ -9,8 +9,8 @@
 typedef struct {
     const pb_buf *b;
     pb_fault *fault;
-    uint64_t first, last; /* pages that may be there */
-    uint32_t *seen;       /* references counted so far, when recounting */
+    uint64_t first, last; /* pages that may be present */
+    uint32_t *seen; /* of each frame, the references counted so far (recounting only) */
 } checker;
 
 static bool
@@ -48,7 +48,7 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     if (row->held.kind != (h ? PB_KIND_NODE : PB_KIND_DATA)) {
         return broken(c, "I1: a frame is of the wrong kind", frame, page);
     }
-    uint32_t count = pb_load32(&row->held.count); /* others may drop what they share */
+    uint32_t count = pb_load32(&row->held.count); /* other threads may drop shares */
     if (count == 0) {
         return broken(c, "I1: an entry names a frame with no reference", frame, page);
     }
@@ -97,7 +97,7 @@ check_shape(const checker *c)
     return true;
 }
 
-/* I4: zeros past the end, or the fill of debug pools. */
+/* I4: behind the end are zeros, or the fill pattern of debug pools. */
 static bool
 check_tail(const checker *c)
 {
@@ -134,7 +134,7 @@ page_at(const pb_buf *b, uint64_t page)
     return frame ? pb_frame_address(b->pool, frame) : NULL;
 }
 
-/* What is remembered is what a walk finds. */
+/* The remembered leaf, tail and front are those that a walk of the tree finds. */
 static bool
 check_memory(const checker *c)
 {
@@ -179,7 +179,8 @@ check_inline(const checker *c)
     return true;
 }
 
-/* I7, I11: what is live of a pin is its run, page for page, with one reference each. */
+/* I7, I11: the tree still names the live part of a pin, page for page, and each frame
+ * has one reference. */
 static bool
 check_pin(const checker *c, const pb_pin *pin)
 {
@@ -234,7 +235,7 @@ pb_pool_check_words(const pb_pool *pool)
     return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
 }
 
-/* Count a reference; what is below a node that was seen before is counted. */
+/* Count a reference.  The subtree of a node is counted once, at its first reference. */
 static pb_visit
 recount(void *arg, const pb_place *at)
 {
@@ -242,13 +243,13 @@ recount(void *arg, const pb_place *at)
     return seen[at->frame]++ ? PB_VISIT_PAST : PB_VISIT_BELOW;
 }
 
-/* What a recount comes to, beside what the pool has counted. */
+/* The sums of a recount, to compare with the pool's own. */
 typedef struct {
     uint64_t held, nodes, detached, quarantined, guards;
     uint32_t *charged; /* by account */
 } sums;
 
-/* With a tree that names it as its owner. */
+/* Name as the owner a tree that reaches the frame. */
 static bool
 broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame frame)
 {
@@ -258,7 +259,7 @@ broken_frame(const checker *c, const pb_pool *pool, const char *why, pb_frame fr
     return false;
 }
 
-/* A frame that entries name more often than it counts; 0: there is none. */
+/* A frame that more entries name than its count says; 0: there is none. */
 static pb_frame
 named_too_often(const checker *c, const pb_pool *root)
 {
@@ -275,8 +276,8 @@ named_too_often(const checker *c, const pb_pool *root)
     return 0;
 }
 
-/* Where an entry was changed to another frame, the one that it left says nothing of whose entry
- * it was; the other one does. */
+/* If damage made an entry name another frame, the frame it used to name does not tell
+ * whose entry that was.  The frame it names now does, so report that one. */
 static bool
 miscounted(const checker *c, const pb_pool *root, pb_frame f)
 {
@@ -301,7 +302,7 @@ check_held(const checker *c, const pb_pool *root, pb_frame f, const pb_row *row,
     return true;
 }
 
-/* Frames that nobody has. */
+/* A frame that no tree reaches. */
 static bool
 check_left(const checker *c, pb_pool *root, pb_frame f)
 {
@@ -316,8 +317,8 @@ check_left(const checker *c, pb_pool *root, pb_frame f)
     return true;
 }
 
-/* Of the ground that was never used only the edge is looked at: the rest is large, and what
- * was written there is found when it is taken. */
+/* Of the untouched frames only those at the edge are checked: the others are many, and
+ * taking one finds what was written there. */
 #define EDGE 16
 
 static bool
@@ -383,7 +384,7 @@ check_trees(const checker *c, const pb_pool *root)
     return true;
 }
 
-/* What is charged to a child is counted in all pools above it. */
+/* A frame charged to a child pool counts in every pool above it, too. */
 static bool
 check_accounts(const checker *c, const pb_pool *root, const sums *s)
 {

@@ -8,7 +8,8 @@
 bool
 pb_buf_check(const pb_buf *b, pb_fault *fault);
 
-/* Words of scratch that pb_pool_check wants: one a frame number, one an account. */
+/* Words of scratch that pb_pool_check needs: one for each frame number, one for each
+ * account. */
 size_t
 pb_pool_check_words(const pb_pool *pool);
 

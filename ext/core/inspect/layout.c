@@ -24,7 +24,7 @@ pb_state_name(pb_state state)
 
 /* ---- one frame ---- */
 
-/* What it is when more than one tree reaches it. */
+/* The state of the same frame when more than one tree reaches it. */
 static pb_state
 as_shared(pb_state state)
 {
@@ -33,7 +33,7 @@ as_shared(pb_state state)
                                     : state;
 }
 
-/* It does not know of live views: those are in the pin lists.  The pool's lock is held. */
+/* Live views are not seen here: the pin lists know them.  The pool's lock is held. */
 static pb_state
 state_of_frame(const pb_pool *pool, pb_frame frame)
 {
@@ -87,8 +87,8 @@ pb_layout_region(const pb_pool *pool, size_t from, pb_frame *first, uint32_t *co
     return false;
 }
 
-/* Mark what the entries of a shared node name.  Its owner copies it before it changes it
- * (I2), so that it can be read here.  What is marked has been gone through. */
+/* Mark everything below a shared node as shared.  Nobody changes a shared node in place
+ * (I2), so reading it is safe.  A subtree that is marked already is skipped. */
 static void
 mark_below(const pb_pool *pool, uint8_t *state, size_t n, pb_frame frame)
 {
@@ -156,15 +156,15 @@ pb_layout_open(pb_layout *c, const pb_buf *b)
     const pb_root *root = &b->root;
     *c = (pb_layout){.b = b, .level = 1};
     if (pb_buf_is_inline(b) || root->size == 0) {
-        c->level = PB_MAX_LEVELS + 1; /* past the last one */
+        c->level = PB_MAX_LEVELS + 1; /* past the last level */
         return;
     }
     c->begin = c->page = root->bias >> PB_PAGE_SHIFT;
     c->end = ((root->bias + root->size - 1) >> PB_PAGE_SHIFT) + 1;
 }
 
-/* The entry of height h on the way to `page`, or the hole that is met before; *past is
- * where the range ends that it spans; *shared: more than one tree gets there. */
+/* The entry of height h on the way to `page`, or the hole that ends the way earlier.
+ * *past: the first page behind its span.  *shared: more than one tree reaches it. */
 static pb_entry
 entry_at(const pb_buf *b, uint64_t page, unsigned h, uint64_t *past, bool *shared)
 {
@@ -205,7 +205,7 @@ state_of_entry(pb_layout *c, pb_entry e, bool shared)
     return shared ? as_shared(state) : state;
 }
 
-/* Go on from c->page within its level.  false: the level has no entry more. */
+/* Go on from c->page within its level. false: the level has no more entries. */
 static bool
 next_of_level(pb_layout *c, pb_layout_run *run)
 {

@@ -43,7 +43,8 @@ pb_usage_words(const pb_pool *pool)
     return 2 * pb_pool_numbers(pool);
 }
 
-/* Is it the first time that this tree comes by?  *before: did any tree, in this round? */
+/* Is this the tree's first visit to the frame?  *before: has any tree visited it in this
+ * round? */
 static bool
 come_by(pb_usage *c, pb_frame frame, bool *before)
 {
@@ -53,7 +54,7 @@ come_by(pb_usage *c, pb_frame frame, bool *before)
     return first;
 }
 
-/* What one of the trees that reach a frame has of its bytes. */
+/* How many bytes of a frame count for one of the trees that reach it. */
 static uint64_t
 part_of_frame(const pb_usage *c, pb_frame frame, bool first)
 {
@@ -76,7 +77,7 @@ add_frame(pb_usage *c, pb_frame frame, bool node, bool first, pb_share *share)
 
 typedef struct {
     pb_usage *usage;
-    pb_share *share; /* round 1 without one, round 2 with it */
+    pb_share *share; /* NULL in round 1 */
 } visited;
 
 static pb_visit
@@ -165,7 +166,8 @@ find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
     return found;
 }
 
-/* One that an object is around rather than a read snapshot inside the library. */
+/* If several trees reach the frame, prefer one that a Python object holds to a read
+ * snapshot inside the library. */
 pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
 {

@@ -16,8 +16,8 @@
 /* ---- one tree ---- */
 typedef struct {
     uint64_t pages, nodes; /* frames that the tree names */
-    uint64_t holes;        /* pages of the size that are absent */
-    uint64_t shared;       /* frames that another tree names too */
+    uint64_t holes;        /* pages without a frame */
+    uint64_t shared;       /* frames that have other references, too */
     uint64_t pinned;       /* pages under live views */
 } pb_tree_stats;
 
@@ -32,20 +32,20 @@ pb_pool_pinned(const pb_pool *pool);
 /* ---- the shares of all trees ---- */
 
 typedef struct {
-    uint64_t frames; /* that the tree reaches: pages and nodes */
+    uint64_t frames; /* pages and nodes that the tree reaches */
     uint64_t nodes;
-    uint64_t uss; /* that no other tree reaches */
-    uint64_t pss; /* bytes: its share of what the pool asked about took */
+    uint64_t uss; /* frames that no other tree reaches */
+    uint64_t pss; /* bytes: the tree's part of the frames that the pool took */
 } pb_share;
 
 typedef struct {
-    pb_pool *pool;   /* frames that it or its children took are divided up */
-    uint32_t *reach; /* trees that reach a frame */
-    uint32_t *seen;  /* the last tree that came by, by number */
+    pb_pool *pool;   /* whose frames are divided; those of its children are its own, too */
+    uint32_t *reach; /* for each frame, how many trees reach it */
+    uint32_t *seen;  /* for each frame, the number of the last tree that visited it */
     uint32_t tree;
 } pb_usage;
 
-/* Words of zeroed scratch that a usage takes. */
+/* Words of zeroed scratch that a usage needs. */
 size_t
 pb_usage_words(const pb_pool *pool);
 
@@ -53,26 +53,26 @@ pb_usage_words(const pb_pool *pool);
 void
 pb_usage_begin(pb_usage *c, pb_pool *pool, uint32_t *scratch);
 
-/* Round 2, for one tree.  Each may be asked once, in any order; that of those asked for the
- * first one pays what is left over.  O(frames that it reaches). */
+/* Round 2, for one tree.  Ask once for each tree, in any order; the first one that
+ * reaches a frame gets the remainder of its bytes.  O(frames that the tree reaches). */
 void
 pb_usage_of(pb_usage *c, const pb_buf *b, pb_share *share);
 
 /* ---- whose is it? ---- */
 
-/* A tree that reaches a frame, and where: of a node, where what it leads to begins. */
+/* A tree that reaches a frame, and where.  For a node: where its span begins. */
 typedef struct {
     const pb_buf *tree; /* NULL: there is none */
-    uint64_t offset;    /* in it, of the byte that was asked about */
-    bool shared;        /* the frame, or a node on the way to it, is another tree's too */
+    uint64_t offset;    /* the byte's offset in the tree */
+    bool shared;        /* another tree has the frame, or a node on the way to it, too */
 } pb_owner;
 
-/* Of byte `in_page` of a frame.  O(frames). */
+/* The owner of byte `in_page` of a frame.  O(frames). */
 pb_owner
 pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page);
 
-/* A fault that says so (look_up) gets the tree that reaches the frame, and the offset in it.
- * O(frames). */
+/* If the fault asks for it (look_up), fill in the tree that reaches the frame, and the
+ * offset there.  O(frames). */
 void
 pb_fault_find_owner(pb_fault *fault);
 

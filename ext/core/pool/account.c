@@ -29,7 +29,7 @@ static bool
 is_short(pb_pool *root, uint64_t wanted)
 {
     if (PB_UNLIKELY(root->listed + root->untouched < wanted) && root->debug) {
-        pb_debug_end_quarantine(root); /* no reason to ask the system for more */
+        pb_debug_end_quarantine(root); /* those frames come first, then new memory */
     }
     return root->listed + root->untouched < wanted;
 }
@@ -42,7 +42,7 @@ pb_reserve_locked(pb_pool *pool, uint64_t n)
     pb_refusal *refusal = pb_refusal_of(pool);
     refusal->asked = n;
     if (PB_UNLIKELY(pb_pending(root) & PB_PENDING_FAULT)) {
-        return PB_CORRUPT; /* found while n was counted, perhaps */
+        return PB_CORRUPT; /* perhaps found while the caller counted n */
     }
     refusal->refused = wanted < n ? root : over_limit(pool, n);
     if (refusal->refused) {
@@ -123,7 +123,7 @@ pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
     pool->mark_count = n;
     pool->reached = pool->crossed = 0;
     while (pool->reached < n && pool->held >= marks[pool->reached]) {
-        pool->reached++; /* what is there already is not news */
+        pool->reached++; /* marks already reached are not reported */
     }
     account_moved(pool);
     pb_lock_drop(&pool->root->lock);
@@ -173,8 +173,8 @@ pb_pool_join(pb_pool *child, pb_pool *parent, unsigned from)
     return joins;
 }
 
-/* What others still hold of the child's is its parent's from now on, which has counted it
- * all the time. */
+/* Charge frames of the child that others still hold to its parent.  The parent has
+ * counted them all along. */
 static void
 charge_parent(pb_pool *child)
 {

@@ -39,8 +39,8 @@ pb_advise_dense(pb_region *r, uint64_t held)
     if (PB_LIKELY(r->lo < r->advised) || held < HUGE_MIN_HELD) {
         return;
     }
-    /* A quarter of what is held, at a time: few calls, and only what is reached of it
-     * is ever touched. */
+    /* A quarter of what is held at a time: few calls, and the pool touches only what it
+     * uses of it. */
     uint64_t stretch = pb_max(held / 4, 2 * HUGE_FRAMES);
     pb_frame to = (pb_frame)pb_min((uint64_t)r->lo + stretch, r->hi);
     r->advised = advise_huge(r, r->advised, to);

@@ -1,4 +1,4 @@
-/* pool/alloc.c: frames handed out: the warmest, neighbours, whole runs. */
+/* pool/alloc.c: take frames: the warmest, neighbours, whole runs. */
 #include "pool/advise.h"
 #include "pool/poison.h"
 #include "pool/guard.h"
@@ -32,7 +32,7 @@ row_start(pb_row *row, pb_kind kind, uint16_t account)
     row->held.pins = 0;
 }
 
-/* The frames [first, first + n) are the pool's. */
+/* The pool holds the frames [first, first + n) from now on. */
 static void
 count_taken(pb_pool *pool, pb_frame first, uint32_t n)
 {
@@ -46,7 +46,8 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
 
 /* ---- from the lists, from fresh ground ---- */
 
-/* What was given back is wanted again: so much had better be kept. */
+/* The pool takes back n frames that it had given to the system: keep that many more next
+ * time. */
 static void
 keep_more(pb_pool *root, uint64_t n)
 {
@@ -128,8 +129,8 @@ untouched_region(pb_pool *root)
 
 /* ---- a run for data ---- */
 
-/* Where a run that cannot follow its hint starts: a little before the warmest frame,
- * as far as `want` or RUN_BACK frames reach back over free ones. */
+/* Where to start a run that cannot follow its hint: a little before the warmest frame,
+ * up to `want` or RUN_BACK free frames back. */
 static pb_frame
 warm_start(pb_pool *root, uint32_t want)
 {
@@ -151,7 +152,7 @@ take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, boo
     pb_region *r = region_of(root, first);
     uint32_t bit = bit_index(r, first);
     bool inside = after && bit < r->count;
-    /* 1. the neighbour, freed before;  2. the neighbour, never used */
+    /* 1. the neighbour, freed before;  2. the neighbour, untouched */
     bool listed = inside && bit_get(r->free_map, bit);
     bool bump = inside && !listed && first == r->lo && r->lo < r->hi;
     if (!listed && !bump && root->listed) { /* 3. the warmest, or a run around it */
@@ -166,7 +167,7 @@ take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, boo
         *zero = take_listed(pool, first, *got, PB_KIND_DATA);
         return first;
     }
-    if (!bump) { /* 4. fresh ground */
+    if (!bump) { /* 4. untouched frames */
         r = untouched_region(root);
     }
     first = r->lo;
@@ -175,8 +176,8 @@ take_run_locked(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, boo
     return first;
 }
 
-/* In pools that do more than level 0: out of the sample, or a run of its own with a guard
- * behind it. */
+/* In pools that do more than level 0: a frame of the sample, or a run of its own with a
+ * guard behind it. */
 static pb_frame
 take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bool *zero)
 {
@@ -190,7 +191,7 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
         return frame;
     }
     bool guarded = pb_guard_wanted(root);
-    if (root->sample_every) { /* up to the one whose turn it is */
+    if (root->sample_every) { /* stop before the frame that comes from the sample */
         want = want < root->sample_left - 1 ? want : root->sample_left - 1;
     }
     frame = take_run_locked(pool, guarded ? 0 : after, want, got, zero);
@@ -254,7 +255,8 @@ pb_pool_take_node(pb_pool *pool, bool *zero)
 
 /* ---- a run of exactly so many ---- */
 
-/* The first stretch of n free frames on the lists, in region r; 0 when there is none. */
+/* The first n consecutive frames of region r that are all on the free lists; 0 when
+ * there are none. */
 static pb_frame
 find_listed(const pb_region *r, uint32_t n)
 {
@@ -270,8 +272,8 @@ find_listed(const pb_region *r, uint32_t n)
     return 0;
 }
 
-/* The stretch around the most recently freed frame when it has n; else 0.  Who asks for a
- * run again and again finds the one it gave back, without a search. */
+/* The free frames around the most recently freed one, if they are n; else 0.  Whoever
+ * takes and frees runs in turn gets the same one back, without a search. */
 static pb_frame
 find_warm(pb_pool *root, uint32_t n)
 {

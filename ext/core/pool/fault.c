@@ -1,4 +1,5 @@
-/* pool/fault.c: what was found broken, and what can be asked of a frame whatever its state. */
+/* pool/fault.c: notes of damage, and questions that may be asked about any frame,
+ * damaged or not. */
 #include "pool/internal.h"
 
 /* ---- what was found ---- */

@@ -1,7 +1,6 @@
-/* pool/frame.h: numbers of frames, and the word that names one.
- *
- * A frame is a page-sized place in a region.  Wherever one is named in a page (that is, in a
- * node of a tree) it is by an entry: 8 bytes, little-endian in memory. */
+/* pool/frame.h: frame numbers, and the word that names a frame.  A frame is a page-sized
+ * place in a region.  The nodes of a tree name frames by entries: 8 bytes each,
+ * little-endian in memory. */
 #ifndef PB_POOL_FRAME_H
 #define PB_POOL_FRAME_H
 
@@ -51,7 +50,8 @@ pb_entry_frame(pb_entry e)
     return (pb_frame)(e >> PB_ENTRY_SHIFT);
 }
 
-/* The same where it is an index: what is known to have 32 bits need not be cut to them. */
+/* The same for use as an index: 64 bits wide, so the compiler need not clear the upper
+ * half again. */
 static inline uint64_t
 pb_entry_number(pb_entry e)
 {

@@ -37,7 +37,7 @@ release_locked(pb_pool *root, pb_frame frame, pb_row *row)
     }
 }
 
-/* A reference was to be dropped that is none. */
+/* Note that somebody dropped a reference that does not exist. */
 PB_NOINLINE static void
 found_undroppable(pb_pool *root, pb_frame frame)
 {
@@ -58,13 +58,14 @@ end_frame(pb_pool *root, pb_frame frame, pb_row *row)
     if (row->held.pins == 0) {
         release_locked(root, frame, row);
     }
-    else { /* I7: lives on with its view */
+    else { /* I7: it lives on with its view */
         row->held.kind = PB_KIND_DETACHED;
         count_detached(pool_charged(root, row), 1);
     }
 }
 
-/* A count that is neither the last one, nor none, nor stays for ever. */
+/* Does a reference of this count go without freeing the frame?  Not the last one, not
+ * one that does not exist, and not one of a count that stays for ever. */
 static inline bool
 is_one_of_some(uint32_t count)
 {
@@ -105,8 +106,8 @@ pb_frame_unref(pb_pool *pool, pb_frame frame)
     pb_lock_drop(&pool->root->lock);
 }
 
-/* The rows of the region last looked at.  What lies beside it is looked up, and there it is asked
- * whether there is such a frame (level 0): so neighbours cost nothing more. */
+/* The rows of the region looked up last.  Only a frame outside of it is looked up and
+ * checked anew, so neighbours cost nothing extra. */
 typedef struct {
     uint64_t first, span; /* frames */
     pb_row *rows;
@@ -178,7 +179,7 @@ pb_frame_unref_shared(pb_pool *pool, pb_frame frame)
     pb_lock_take(&root->lock);
     bool good = pb_frame_readable(root, frame);
     bool shared = !good || pb_frame_count(root, frame) > 1;
-    if (shared) { /* what is broken is noted there, and not walked into */
+    if (shared) { /* notes what is broken, and does not follow it */
         unref_locked(root, frame);
     }
     pb_lock_drop(&root->lock);
@@ -187,8 +188,8 @@ pb_frame_unref_shared(pb_pool *pool, pb_frame frame)
 
 /* ---- pins ---- */
 
-/* A number of pins that got to its highest value stays there, as a count does: the frame
- * is never freed. */
+/* A number of pins that reached its highest value stays there, as a count does: the
+ * frame is never freed. */
 void
 pb_frame_pin(pb_pool *pool, pb_frame frame)
 {

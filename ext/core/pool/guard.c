@@ -56,7 +56,7 @@ pb_guard_wanted(const pb_pool *root)
 
 /* ---- protection, and how many pieces it makes ---- */
 
-/* How many borders lie between frames i - 1 and i, for all i in [from, to]. */
+/* How many i in [from, to] there are with a border between frames i - 1 and i. */
 static uint32_t
 borders(const pb_region *r, uint32_t from, uint32_t to)
 {
@@ -67,7 +67,7 @@ borders(const pb_region *r, uint32_t from, uint32_t to)
     return n;
 }
 
-/* How many pieces more it makes when [i, i + n) becomes `how`. */
+/* How many more pieces the region has after [i, i + n) becomes `how`. */
 static int64_t
 pieces_more(const pb_region *r, uint32_t i, uint32_t n, pb_protection how)
 {
@@ -77,7 +77,8 @@ pieces_more(const pb_region *r, uint32_t i, uint32_t n, pb_protection how)
     return (int64_t)after - before;
 }
 
-/* [i, i + n), and what is one piece with its ends: as a whole it makes no piece more. */
+/* Widen [i, i + n) by the pieces its ends lie in: protecting all of that makes no new
+ * piece. */
 static void
 widen(const pb_region *r, uint32_t *i, uint32_t *n)
 {
@@ -153,7 +154,7 @@ pb_guard_behind(pb_pool *root, pb_frame frame)
         root->untouched--;
         bit_set(r->zero_map, bit);
     }
-    else { /* held, or nobody knows what is in it */
+    else { /* held, or its bytes are not known */
         return;
     }
     memset(row, 0, sizeof *row);
@@ -171,7 +172,7 @@ pb_guard_left(pb_pool *root, pb_frame frame)
         return;
     }
     root->guards--;
-    if (bit_get(r->zero_map, bit)) { /* never touched, or the system's again */
+    if (bit_get(r->zero_map, bit)) { /* untouched, or given back to the system */
         list_push_cold(root, frame);
     }
     else {
@@ -187,7 +188,7 @@ pb_guard_sample(pb_pool *root)
     if (root->sample_left > 1) {
         return 0;
     }
-    if (root->quarantined == 0) { /* all in use: an ordinary one takes this turn */
+    if (root->quarantined == 0) { /* all in use: take an ordinary frame this time */
         root->sample_left = root->sample_every + 1;
         return 0;
     }

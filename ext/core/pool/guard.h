@@ -27,7 +27,7 @@ typedef enum {
     PB_CLOSED = 2,
 } pb_protection;
 
-/* Can frames be protected one by one here? */
+/* Can this system protect single frames? */
 bool
 pb_guard_possible(void);
 
@@ -35,31 +35,32 @@ pb_guard_possible(void);
 bool
 pb_guard_wanted(const pb_pool *root);
 
-/* Protect [first, first + n), all of one region; nothing where that is not possible, or not
- * at this level.  Opening never fails. */
+/* Protect [first, first + n), frames of one region.  Does nothing where that is
+ * impossible or the debug level does not ask for it.  Opening never fails. */
 void
 pb_guard_set(pb_pool *root, pb_frame first, uint32_t n, pb_protection how);
 
-/* A frame that was shared once is about to be written by the one tree that names it now.
- * Takes the lock itself. */
+/* The one tree that still names a formerly shared frame is about to write it: make it
+ * writable.  Takes the lock itself. */
 void
 pb_guard_thaw(pb_pool *pool, pb_frame frame);
 
-/* How is a frame protected? */
+/* The protection of a frame. */
 pb_protection
 pb_guard_of(const pb_pool *root, pb_frame frame);
 
-/* Keep frame `frame`, right behind a run, as a guard, where it is free and not needed. */
+/* Make the frame behind a run a guard, if it is free and not needed. */
 void
 pb_guard_behind(pb_pool *root, pb_frame frame);
 
-/* The frame before is free again: a guard here is no longer one. */
+/* The frame before this one is free again: if this one was its guard, free it. */
 void
 pb_guard_left(pb_pool *root, pb_frame frame);
 
 /* ---- the sample ---- */
 
-/* The frame whose turn it is, open; 0: it is another one's turn, or all are in use. */
+/* The next frame of the sample, open; 0: this request is not one of the sample's, or all
+ * of its frames are in use. */
 pb_frame
 pb_guard_sample(pb_pool *root);
 

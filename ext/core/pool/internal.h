@@ -74,7 +74,7 @@ region_of(pb_pool *root, pb_frame frame)
     return &root->region[pb_region_of(frame)];
 }
 
-/* Was it never handed out?  Its row says nothing then. */
+/* Was the frame never handed out?  Then its row says nothing. */
 static inline bool
 is_untouched(const pb_region *r, pb_frame frame)
 {
@@ -117,7 +117,7 @@ list_link(pb_pool *root, pb_frame *head, pb_frame frame, bool cold)
     out_of_bounds(root, frame, 1);
 }
 
-/* The warm list: in front. */
+/* Put a frame at the front of the warm list. */
 static inline void
 list_push(pb_pool *root, pb_frame frame)
 {
@@ -134,7 +134,7 @@ list_push_cold(pb_pool *root, pb_frame frame)
     root->cold++;
 }
 
-/* Off either list.  Its bit in the free map is the caller's to clear. */
+/* Take a frame off its list.  The caller clears its bit in the free map. */
 static inline void
 list_remove(pb_pool *root, pb_row *row)
 {
@@ -156,7 +156,7 @@ list_remove(pb_pool *root, pb_row *row)
     root->cold -= cold;
 }
 
-/* Where the next frame comes from when no place is better than another; 0: no list has one. */
+/* The frame to take when any will do; 0: both lists are empty. */
 static inline pb_frame
 list_first(const pb_pool *root)
 {
@@ -165,7 +165,7 @@ list_first(const pb_pool *root)
 
 /* ---- the quarantine: a ring, the oldest in front ---- */
 
-/* There is room. */
+/* The quarantine has room. */
 static inline void
 quarantine_add(pb_pool *root, pb_frame frame)
 {
@@ -174,7 +174,7 @@ quarantine_add(pb_pool *root, pb_frame frame)
     root->quarantine[(root->oldest + root->quarantined++) % PB_QUARANTINE] = frame;
 }
 
-/* It is not empty. */
+/* The quarantine is not empty. */
 static inline pb_frame
 quarantine_next(pb_pool *root)
 {
@@ -193,11 +193,11 @@ pool_charged(pb_pool *root, const pb_row *row)
     return row->held.account ? root->accounts[row->held.account] : root;
 }
 
-/* What an account holds has reached `watch` or fallen below `rearm`. */
+/* Call when what an account holds has reached `watch` or fallen below `rearm`. */
 void
 account_moved(pb_pool *pool);
 
-/* n reserved frames are taken. */
+/* Count n reserved frames as taken. */
 static inline void
 charge(pb_pool *pool, uint64_t n)
 {
@@ -210,7 +210,7 @@ charge(pb_pool *pool, uint64_t n)
     }
 }
 
-/* A frame is freed. */
+/* Count a frame as freed. */
 static inline void
 discharge(pb_pool *pool, bool node)
 {
@@ -235,13 +235,13 @@ count_detached(pb_pool *pool, int by)
 pb_status
 pb_reserve_locked(pb_pool *pool, uint64_t n);
 
-/* pb_pool_give_back, under the lock: until three quarters of what is kept are left. */
+/* pb_pool_give_back, under the lock: until three quarters of `keep` are left. */
 void
 pb_give_back_locked(pb_pool *root);
 
 /* ---- debug pools (pool/poison.c, pool/guard.c) ---- */
 
-/* Does the root do more than level 0 where frames come and go? */
+/* Does the root do more than level 0 when frames are taken and freed? */
 static inline bool
 is_special(const pb_pool *root)
 {

@@ -40,22 +40,21 @@ poison(const pb_pool *root, pb_frame frame)
     at[PB_PAGE_SIZE - 1] = PB_POISON_END;
 }
 
-/* Zeros, as the system or trim() left them? */
+/* Does it hold zeros, from the system or from trim()? */
 static bool
 is_left_zero(const pb_region *r, pb_frame frame)
 {
     return is_untouched(r, frame) || bit_get(r->zero_map, bit_index(r, frame));
 }
 
-/* The first byte of an open frame that nobody holds which is not as it was left;
- * PB_PAGE_SIZE: none. */
+/* The first byte of an open free frame that somebody has written to; PB_PAGE_SIZE: none. */
 static size_t
 find_damage(pb_pool *root, pb_frame frame)
 {
     const pb_region *r = region_of(root, frame);
     const uint8_t *at = pb_frame_address(root, frame);
     if (is_untouched(r, frame) && !r->fresh_zero) {
-        return PB_PAGE_SIZE; /* nobody knows what was there */
+        return PB_PAGE_SIZE; /* its bytes are not known */
     }
     if (is_left_zero(r, frame)) {
         return pb_debug_first_other(at, 0, PB_PAGE_SIZE);
@@ -87,7 +86,7 @@ pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault)
     return at != PB_PAGE_SIZE;
 }
 
-/* What is wrong with a free frame is noted and mended. */
+/* Note and mend damage to a free frame. */
 static bool
 verify(pb_pool *root, pb_frame frame)
 {
@@ -105,7 +104,7 @@ pb_debug_taken(pb_pool *root, pb_frame first, uint32_t n)
 {
     pb_guard_set(root, first, n, PB_OPEN);
     for (uint32_t i = 0; i < n; i++) {
-        verify(root, first + i); /* closed or not: what is said of it may be wrong */
+        verify(root, first + i); /* a closed one, too: the record may be wrong */
     }
 }
 

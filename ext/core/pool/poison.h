@@ -18,7 +18,7 @@
 #define PB_POISON_END 0xa5
 #define PB_TAIL_FILL 0x5a
 
-/* Tell the trace hook, and note its number where frames are traced. */
+/* Call the trace hook, and keep the number it returns where frames are traced. */
 void
 pb_debug_tell(pb_pool *root, pb_frame first, uint32_t n, bool taken);
 
@@ -27,25 +27,25 @@ pb_debug_tell(pb_pool *root, pb_frame first, uint32_t n, bool taken);
 void
 pb_debug_taken(pb_pool *root, pb_frame first, uint32_t n);
 
-/* A frame was freed.  false: it goes onto the free list, as it does in other pools. */
+/* A frame was freed.  false: put it on the free list, as other pools do. */
 bool
 pb_debug_released(pb_pool *root, pb_frame frame);
 
-/* Nobody has written to the free frames that are next in turn, n of them; else that is noted
- * and mended. */
+/* Check the next n free frames for writes; note and mend what was written.  false: there
+ * was damage. */
 bool
 pb_debug_verify_free(pb_pool *root, uint64_t n);
 
-/* Frames are short: the quarantine ends. */
+/* Frames are short: empty the quarantine. */
 void
 pb_debug_end_quarantine(pb_pool *root);
 
-/* May a copy use memory of somebody else's?  Not where it touches pages of a debug pool and lies
- * in no one view that was handed out: that is noted.  Called without a lock. */
+/* May a copy use this foreign memory?  Not if it touches pages of a debug pool without
+ * lying inside one view that was handed out: then note that.  Called without a lock. */
 bool
 pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
 
-/* What the kinds of damage are called. */
+/* The names of the kinds of damage. */
 #define PB_WHY_POISON "I1: a free frame was written to"
 #define PB_WHY_ZEROS "I4: a free frame that was zeros is not"
 #define PB_WHY_TAIL "I4: a byte past the end was written"
@@ -56,8 +56,8 @@ pb_debug_foreign(pb_pool *pool, const void *mem, uint64_t n);
 size_t
 pb_debug_first_other(const uint8_t *at, uint8_t byte, size_t n);
 
-/* What somebody did to a frame that nobody holds, as a fault; false: nothing, or it cannot be
- * reached (level 2). */
+/* Damage to a frame that nobody holds, as a fault; false: none, or level 2 makes it
+ * unreadable. */
 bool
 pb_debug_find(pb_pool *root, pb_frame frame, pb_fault *fault);
 

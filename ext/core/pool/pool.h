@@ -28,8 +28,8 @@
 #define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
 #define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
 #define PB_REGION_SLOTS 32 /* the last stays empty: frame numbers have 31 bits, 8 TiB */
-#define PB_FRAME_BITS 32   /* of the type; numbers with all of them are no region's */
-#define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that got here stays (never freed) */
+#define PB_FRAME_BITS 32   /* bits of the type; no frame number uses all of them */
+#define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that reaches this never falls */
 #define PB_UNLIMITED UINT64_MAX
 #define PB_QUARANTINE 64   /* freed frames that wait before they are used again */
 #define PB_MOST_POOLS 8192 /* accounts of one root */
@@ -39,16 +39,16 @@ typedef enum {
     PB_KIND_NONE = 0, /* never handed out */
     PB_KIND_DATA = 1,
     PB_KIND_NODE = 2,
-    PB_KIND_DETACHED = 3,    /* under a live pin, named by no entry */
-    PB_KIND_QUARANTINED = 4, /* freed, not to be used again yet (debug) */
+    PB_KIND_DETACHED = 3,    /* under a live pin, but no entry names it any more */
+    PB_KIND_QUARANTINED = 4, /* freed, not to be used again for a while (debug) */
     PB_KIND_GUARD = 5,       /* kept empty behind a run (debug) */
-    PB_KIND_FREE = 6,        /* on a free list; in no row */
+    PB_KIND_FREE = 6,        /* on a free list; never stored in a row */
     PB_KINDS,                /* how many there are */
 } pb_kind;
 
-/* One row of the frame table.  A free frame's count is negative as a signed number, one
- * that was never handed out has 0: so `count > 0` is all it takes to know a frame that
- * may be read, and `count == 1` one that may be written. */
+/* One row of the frame table.  The count of a free frame is negative as a signed number,
+ * and 0 for a frame never handed out.  So `count > 0` says that a frame may be read, and
+ * `count == 1` that it may be written. */
 typedef union {
     struct {
         uint32_t count; /* entries that name the frame, over all trees */
@@ -68,7 +68,7 @@ typedef union {
 
 _Static_assert(sizeof(pb_row) == 8, "a row is 8 bytes: 0.2 % of a page");
 
-/* Who took a frame and who freed it last, as numbers that the trace hook gave. */
+/* Who took a frame and who freed it last, as numbers from the trace hook. */
 typedef struct {
     uint32_t took, freed;
 } pb_trace;
@@ -78,7 +78,7 @@ typedef struct {
     pb_row *table; /* row of frame `first` */
     uint64_t *free_map;
     uint64_t *zero_map;
-    pb_trace *trace; /* NULL where nobody keeps it */
+    pb_trace *trace; /* NULL unless frames are traced */
     uint8_t *guard;  /* how each frame is protected (pool/guard.h); NULL: not at all */
     pb_frame first;
     uint32_t count;   /* frames mapped */
@@ -87,19 +87,19 @@ typedef struct {
     pb_frame rested;  /* lo, when pb_advise_rest was last called */
     bool fresh_zero;
     bool discard_zeroes;
-    bool sampled; /* its frames are those of the sample (pool/guard.h) */
+    bool sampled; /* the region of the sample (pool/guard.h) */
     struct pb_pool *pool;
     pb_interval extent; /* in the map */
 } pb_region;
 
-/* A tree as its pool knows it: one of those that draw frames.  What is around it is the
- * business of who put it there (pb_buf_of). */
+/* A tree as its pool knows it: somebody who takes frames.  The structure around it
+ * belongs to whoever linked it (pb_buf_of). */
 typedef struct pb_member {
     struct pb_member *next, *prev;
 } pb_member;
 
-/* Where a broken rule was found, for the message.  Without an owner `offset` is a byte of the
- * frame. */
+/* Where a broken rule was found, for the message.  Without an owner, `offset` counts
+ * from the start of the frame. */
 typedef struct {
     const char *why;
     pb_frame frame;
@@ -107,12 +107,12 @@ typedef struct {
     bool
         look_up; /* the frame is held: who reports it looks up whose it is (inspect/usage.h) */
     uint64_t offset;
-    pb_trace trace; /* of the frame, where it is kept */
+    pb_trace trace; /* of the frame, in traced pools */
     const struct pb_pool
         *pool; /* the root whose frame it is; NULL: the one that reports it */
 } pb_fault;
 
-/* What the last reservation that was refused was short of. */
+/* Why the last reservation was refused. */
 typedef struct {
     uint64_t asked;          /* frames that the last reservation asked for */
     uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
@@ -120,8 +120,8 @@ typedef struct {
     struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
 } pb_refusal;
 
-/* Which tree takes or frees frames: the one that changes, or the one on whose behalf that
- * does. */
+/* The tree that takes or frees frames: the one that changes, or the one on whose behalf
+ * it does. */
 typedef struct {
     const pb_member *tree, *on_behalf;
     unsigned trying; /* see pb_account_begin_trial */
@@ -144,9 +144,9 @@ typedef struct pb_pool {
     uint64_t held, nodes, detached, high_water;
     uint64_t reserved;        /* of listed + untouched: reserved (I3) */
     uint64_t limit;           /* frames */
-    uint64_t taken;           /* frames handed out so far: see pb_pool_taken */
-    uint64_t watch;           /* look when as many are held: the next mark, or a new high */
-    uint64_t rearm;           /* and so is holding less than this */
+    uint64_t taken;           /* frames handed out since the beginning: see pb_pool_taken */
+    uint64_t watch;           /* holding this many calls account_moved */
+    uint64_t rearm;           /* and so does holding fewer than this */
     uint64_t marks[PB_MARKS]; /* rising; reaching one is reported (pb_pool_set_marks) */
     uint32_t mark_count;
     uint32_t reached; /* marks that are not above `held` */
@@ -158,8 +158,8 @@ typedef struct pb_pool {
     pb_frame free_head, free_tail;           /* warm: most recently freed first */
     pb_frame cold_head;                      /* given back to the system */
     uint64_t total, listed, cold, untouched; /* listed: on either list */
-    uint64_t keep;      /* as many warm frames stay; the rest goes back by itself */
-    uint64_t keep_most; /* keep rises up to here with what is taken again after it went */
+    uint64_t keep;      /* warm frames that stay; the pool gives back the rest */
+    uint64_t keep_most; /* `keep` grows up to this as frames are taken back */
     uint64_t quarantined, guards;
     pb_refusal refusal; /* see pb_refusal_of */
     uint64_t table_bytes;
@@ -169,18 +169,18 @@ typedef struct pb_pool {
     pb_map *map;               /* where regions and views are listed; may be NULL */
     pb_fault fault;            /* the first broken rule; it stays */
     pb_fault found;            /* with PB_PENDING_FAULT: what to report */
-    pb_lock fault_lock;        /* of both, and innermost: damage is noted under any lock */
-    /* Told of each tree that is linked, by the thread that does it. */
+    pb_lock fault_lock;        /* of both; innermost, as damage is noted under any lock */
+    /* Called for each tree that is linked, in the thread that links it. */
     void (*link_hook)(pb_member *tree);
-    /* Told of frames that are taken or freed, and by which tree; returns a number for that.
-     * Runs under the pool's lock: no Python code. */
+    /* Called for frames taken or freed, with the tree that does it; returns a number
+     * that stands for that.  Runs under the pool's lock: no Python code. */
     uint32_t (*trace_hook)(struct pb_pool *root, const pb_member *actor, pb_frame first,
                            uint32_t n, bool taken);
     pb_acting acting;                   /* see pb_set_actor */
     pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
     uint32_t oldest;
-    uint32_t sample_every;  /* one frame in so many comes from the sample; 0: none does */
-    uint32_t sample_left;   /* 1: the next one does */
+    uint32_t sample_every;  /* one frame in this many comes from the sample; 0: none */
+    uint32_t sample_left;   /* 1: the next one comes from there */
     uint32_t mappings;      /* pieces that protection has cut the regions into */
     uint32_t most_mappings; /* past this number no protection is added */
     pb_region region[PB_REGION_SLOTS];
@@ -190,7 +190,7 @@ typedef struct pb_pool {
 #define PB_PENDING_PRESSURE 2
 
 #if PB_LOCKS
-extern _Thread_local uint64_t pb_taken_here; /* of all pools, by this thread */
+extern _Thread_local uint64_t pb_taken_here; /* by this thread, for all pools */
 extern _Thread_local pb_acting pb_acting_here;
 extern _Thread_local pb_refusal pb_refusal_here;
 #endif
@@ -260,17 +260,17 @@ pb_frame_ref(pb_pool *pool, pb_frame frame)
 /* ---- level 0: what every copy asks of a page before it touches it ---- */
 
 #ifndef PB_CHECKS
-#define PB_CHECKS 1 /* 0 only to measure what the checks cost */
+#define PB_CHECKS 1 /* 0 only to measure the cost of the checks */
 #endif
 
-/* Is it a frame of a region?  Names outside of all regions are safe to ask for. */
+/* Is it a frame of a region?  Any number may be asked about. */
 static inline bool
 pb_frame_in_region(const pb_pool *pool, pb_frame frame)
 {
     return !PB_CHECKS || frame < pool->past[pb_frame_bits(frame)];
 }
 
-/* Is it a frame of a region, and held?  Names outside of all regions are safe to ask for. */
+/* Is it a frame of a region, and held?  Any number may be asked about. */
 static inline bool
 pb_frame_readable(const pb_pool *pool, uint64_t frame)
 {
@@ -281,7 +281,7 @@ pb_frame_readable(const pb_pool *pool, uint64_t frame)
                          &((const pb_row *)pool->rows[bits])[frame].held.count) > 0);
 }
 
-/* And by one entry only (I2)? */
+/* And does one entry only name it (I2)? */
 static inline bool
 pb_frame_writable(const pb_pool *pool, uint64_t frame)
 {
@@ -291,7 +291,8 @@ pb_frame_writable(const pb_pool *pool, uint64_t frame)
                      pb_load32(&((const pb_row *)pool->rows[bits])[frame].held.count) == 1);
 }
 
-/* The same of n > 0 frames that follow one another, in one region: held, or held once. */
+/* The same for n > 0 consecutive frames of one region: are all of them held (`once`: by
+ * one entry each)? */
 static inline bool
 pb_run_held(const pb_pool *pool, uint64_t frame, uint64_t n, bool once)
 {
@@ -322,17 +323,18 @@ pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
     return pb_run_held(pool, frame, n, true);
 }
 
-/* A broken rule at a frame: at `offset` of the owner, or of the frame itself where there is none. */
+/* A fault at a frame: `offset` counts in the owner, or in the frame if there is no
+ * owner. */
 pb_fault
 pb_fault_at(const pb_pool *pool, const char *why, pb_frame frame, const pb_member *owner,
             uint64_t offset);
 
-/* Note damage that was found: it is reported after the call (PB_PENDING_FAULT), and stays in
- * pool->fault when `stays`. */
+/* Note damage.  It is reported after the call (PB_PENDING_FAULT); if it `stays`,
+ * pool->fault keeps it, too. */
 void
 pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays);
 
-/* The same of an entry that names no frame that may be touched. */
+/* The same for an entry whose frame must not be touched. */
 void
 pb_pool_found_bad(pb_pool *pool, const pb_member *owner, pb_frame frame, uint64_t offset);
 
@@ -347,7 +349,7 @@ pb_acting_of(pb_pool *pool)
 #endif
 }
 
-/* What this thread was refused last. */
+/* The last refusal in this thread. */
 static inline pb_refusal *
 pb_refusal_of(pb_pool *pool)
 {
@@ -359,18 +361,19 @@ pb_refusal_of(pb_pool *pool)
 #endif
 }
 
-/* Which of PB_PENDING_* wait to be told in the family of a pool. */
+/* Which of PB_PENDING_* wait to be reported for the pool's root. */
 static inline uint8_t
 pb_pending(const pb_pool *pool)
 {
     return pb_load8(&pool->root->pending);
 }
 
-/* Take over what was found, so that it is told once.  false: another thread did. */
+/* Take the noted damage for reporting, so that it is reported once.  false: another
+ * thread has taken it. */
 bool
 pb_pool_take_fault(pb_pool *pool, pb_fault *fault);
 
-/* A tree of the pool is about to take or free frames, or to be walked: for reports. */
+/* Say which tree is about to take or free frames, or to be walked: reports name it. */
 static inline void
 pb_set_actor(pb_pool *pool, const pb_member *tree)
 {
@@ -378,54 +381,55 @@ pb_set_actor(pb_pool *pool, const pb_member *tree)
     acting->tree = acting->on_behalf ? acting->on_behalf : tree;
 }
 
-/* A change that may yet be refused takes frames that it will give back then: nothing is said of
- * them until it is decided, neither in high_water nor by marks (I3).  Calls may be nested. */
+/* Begin a change that may still be refused.  Frames it takes may be given back, so
+ * neither high_water nor marks see them until it is decided (I3).  Calls nest. */
 static inline void
 pb_account_begin_trial(pb_pool *pool)
 {
     pb_acting_of(pool)->trying++;
 }
 
-/* It is decided: what the pool and those above it hold now is looked at. */
+/* The change is decided: update high_water and marks of the pool and those above it. */
 void
 pb_account_end_trial(pb_pool *pool);
 
 /* ---- life ---- */
 
-/* An empty pool that may hold `limit` frames.  Cannot fail.  It is not moved afterwards. */
+/* Begin an empty pool that may hold `limit` frames.  Cannot fail.  Do not move it
+ * afterwards. */
 void
 pb_pool_init(pb_pool *pool, uint64_t limit);
 
-/* The debug level, before the first region is added. */
+/* Set the debug level, before the first region is added. */
 void
 pb_pool_set_debug(pb_pool *pool, unsigned level);
 
-/* Room for the children of a root, PB_MOST_POOLS pointers that are NULL, which is to stay as long
- * as the root.  false: it has some already. */
+/* Give the root a table for its children: PB_MOST_POOLS NULL pointers that stay valid as
+ * long as the root.  false: it has one already. */
 bool
 pb_pool_offer_accounts(pb_pool *root, pb_pool **table);
 
-/* A pool that was just made becomes a child of `parent`, with the first free number from `from` on
- * (1 to PB_MOST_POOLS - 1).  false: there is none. */
+/* Make a new pool a child of `parent`.  It gets the first free number from `from` on (1
+ * to PB_MOST_POOLS - 1).  false: there is none. */
 bool
 pb_pool_join(pb_pool *child, pb_pool *parent, unsigned from);
 
-/* The child goes; frames of it that others still hold are charged to its parent.  O(frames)
- * where there are any. */
+/* End a child.  Frames of it that others still hold are charged to its parent; O(frames)
+ * if there are any. */
 void
 pb_pool_leave(pb_pool *child);
 
-/* The root goes: its regions leave the map. */
+/* End a root: its regions leave the map. */
 void
 pb_pool_fini(pb_pool *pool);
 
-/* A tree draws from the pool from now on; it does so no longer. */
+/* A tree begins, or ends, to take frames from the pool. */
 void
 pb_pool_link(pb_pool *pool, pb_member *tree);
 void
 pb_pool_unlink(pb_pool *pool, pb_member *tree);
 
-/* The tree is gone, linked or not: no report names it. */
+/* A tree ends, linked or not: reports must not name it any more. */
 void
 pb_pool_forget(pb_pool *pool, const pb_member *tree);
 
@@ -446,19 +450,20 @@ pb_pool_within(const pb_pool *pool, const pb_pool *above)
     return pool != NULL;
 }
 
-/* Bytes of the companion region for `frames` frames; the second of a debug pool. */
+/* Bytes of the companion region for `frames` frames; the second function is for debug
+ * pools. */
 size_t
 pb_pool_table_bytes(uint32_t frames);
 size_t
 pb_pool_companion_bytes(const pb_pool *pool, uint32_t frames);
 
-/* How many frames the next region spans by default (as many as all before it); 0 when
- * all numbers are given out. */
+/* How many frames the next region should have: as many as all before it together; 0 when
+ * no numbers are left. */
 uint32_t
 pb_pool_next_region(const pb_pool *pool);
 
-/* Holding marks[i] frames is to be noted (PB_PENDING_PRESSURE, pool->crossed) whenever the
- * account gets there from below.  They rise; at most PB_MARKS. */
+/* Note (PB_PENDING_PRESSURE, pool->crossed) whenever the account reaches marks[i] frames
+ * from below.  Marks rise; there are at most PB_MARKS. */
 void
 pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n);
 
@@ -475,7 +480,7 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
 #define PB_SAMPLE_FRAMES (2 * PB_SAMPLE + 1)
 
 size_t
-pb_pool_sample_bytes(void); /* of its companion region */
+pb_pool_sample_bytes(void); /* bytes of its companion region */
 void
 pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 
@@ -488,13 +493,13 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 pb_status
 pb_pool_reserve(pb_pool *pool, uint64_t n);
 
-/* Give back what was reserved and not taken. */
+/* Give back reserved frames that were not taken. */
 void
 pb_pool_unreserve(pb_pool *pool, uint64_t n);
 
-/* What a change needs is counted before it, where a frame that one tree names twice counts
- * twice; once the first of them has its copy, the second needs none.  So note what this
- * thread has taken so far, and afterwards give back what is left of n reserved frames. */
+/* Counting before a change may count too much: a frame that one tree names twice counts
+ * twice, but needs one copy only.  So note before the change how many frames this thread
+ * has taken, and afterwards give back the rest of the n reserved ones. */
 static inline uint64_t
 pb_pool_taken(const pb_pool *pool)
 {
@@ -534,8 +539,8 @@ pb_pool_take_node(pb_pool *pool, bool *zero);
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
 
-/* Take the `n` reserved frames right behind frame `after`, all of them: false where one is not
- * free, or not of the same region; then nothing was taken. */
+/* Take all of the `n` reserved frames right behind frame `after`.  false: one of them is
+ * not free, or in another region; then nothing was taken. */
 bool
 pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n);
 
@@ -545,22 +550,23 @@ pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n);
 void
 pb_frame_unref(pb_pool *pool, pb_frame frame);
 
-/* One reference more for each frame that one of n entries names.  Where there is none, or none
- * that is held, nothing is done: who looks at the page finds it. */
+/* Add a reference to each frame that one of n entries names.  An entry that names no
+ * held frame is skipped: whoever reads the page finds it. */
 void
 pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n);
 
-/* Drop one reference of each, from the back, so that the frames come off the free list in rising
- * order. */
+/* Drop one reference of each, from the back: then the free list hands the frames out in
+ * rising order. */
 void
 pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n);
 
-/* Drop one reference where there are others.  false: the caller's is the only one, and
- * stays.  So of two trees that give up a node at once, one takes it apart. */
+/* Drop one reference if there are others.  false: the caller's is the only one, and
+ * stays.  So if two trees release a node at once, exactly one of them takes it apart. */
 bool
 pb_frame_unref_shared(pb_pool *pool, pb_frame frame);
 
-/* One live pin more or less on a frame; the last one off a detached frame frees it. */
+/* Add or remove a live pin of a frame; removing the last one of a detached frame frees
+ * it. */
 void
 pb_frame_pin(pb_pool *pool, pb_frame frame);
 void
@@ -582,20 +588,20 @@ pb_pool_warm(const pb_pool *root)
     return root->listed - root->cold;
 }
 
-/* Frames that are freed in one go are given back in batches, of whole huge pages where it
- * can be; what is left of them when it is over, by pb_pool_keep. */
+/* When many frames are freed at once, they go back to the system in batches, of whole
+ * huge pages if possible.  pb_pool_keep gives back the remainder at the end. */
 #define PB_BATCH ((uint64_t)8 << (20 - PB_PAGE_SHIFT))
 
-/* Where more than root->keep is warm, what was freed first goes back to the system, in whole
- * stretches. */
+/* If more than root->keep frames are warm, give those freed first back to the system, in
+ * long stretches. */
 void
 pb_pool_give_back(pb_pool *pool);
 
-/* At the end of whatever frees frames. */
+/* Call at the end of everything that frees frames. */
 static inline void
 pb_pool_keep(pb_pool *pool)
 {
-    /* without a GIL the lock is needed to look */
+    /* without a GIL only the lock makes the test safe */
     if (PB_LOCKS || PB_UNLIKELY(pb_pool_warm(pool->root) > pool->root->keep)) {
         pb_pool_give_back(pool);
     }
@@ -603,7 +609,7 @@ pb_pool_keep(pb_pool *pool)
 
 /* ---- looking in ---- */
 
-/* Bytes of the frame tables that are in use; the rest was never touched.  O(regions). */
+/* Bytes of the frame tables that were ever touched.  O(regions). */
 uint64_t
 pb_pool_tables(const pb_pool *pool);
 
@@ -611,17 +617,17 @@ pb_pool_tables(const pb_pool *pool);
 size_t
 pb_pool_numbers(const pb_pool *pool);
 
-/* Is the frame one of a region, and is it free?  For the checks. */
+/* Does a region have the frame, and is it free?  For the checks. */
 bool
 pb_frame_valid(const pb_pool *pool, pb_frame frame);
 bool
 pb_frame_is_free(const pb_pool *pool, pb_frame frame);
 
-/* What a frame of a region is. */
+/* The kind of a frame of a region. */
 pb_kind
 pb_frame_kind(const pb_region *r, pb_frame frame);
 
-/* What the trace hook said of a frame; zeros where it is not kept. */
+/* The numbers the trace hook gave for a frame; zeros unless frames are traced. */
 pb_trace
 pb_frame_trace(const pb_pool *pool, pb_frame frame);
 

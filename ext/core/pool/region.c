@@ -29,7 +29,7 @@ pb_pool_fini(pb_pool *pool)
 {
     EACH_REGION(pool, r)
     {
-        /* whoever maps it may use the memory again */
+        /* whoever mapped the memory may use it for something else */
         pb_guard_set(pool, r->first, r->count, PB_OPEN);
         pb_asan_unpoison(r->base, (size_t)r->count << PB_PAGE_SHIFT);
         if (pool->map) {
@@ -50,7 +50,7 @@ pb_pool_table_bytes(uint32_t frames)
     return (size_t)frames * sizeof(pb_row) + 2 * map_words(frames) * sizeof(uint64_t);
 }
 
-/* What lay_tables puts behind the maps. */
+/* Bytes that lay_tables puts behind the maps. */
 static size_t
 traced_bytes(uint32_t frames)
 {
@@ -75,7 +75,8 @@ slot_span(unsigned k)
     return k < PB_REGION0_BITS ? PB_REGION0_FRAMES : (uint32_t)1 << k;
 }
 
-/* The slot of a region of so many frames: regions get larger, numbers may be skipped. */
+/* The slot for a region of this many frames.  Regions get larger, so numbers may be
+ * skipped. */
 static unsigned
 slot_for(const pb_pool *root, uint32_t frames)
 {
@@ -107,12 +108,12 @@ lay_tables(pb_region *r, void *table, bool traced, bool zero)
         r->trace = (pb_trace *)(r->zero_map + words);
         r->guard = (uint8_t *)(r->trace + r->count);
     }
-    if (!zero) { /* fresh memory of the system is not touched before its frames are */
+    if (!zero) { /* fresh memory from the system stays untouched until its frames are used */
         memset(table, 0, traced ? traced_bytes(r->count) : pb_pool_table_bytes(r->count));
     }
 }
 
-/* Region k has these addresses, in the root and in every child. */
+/* Enter the addresses of region k in the root and in every child. */
 static void
 publish(pb_pool *pool, unsigned k)
 {
@@ -168,7 +169,7 @@ pb_pool_add_region(pb_pool *pool, void *base, void *table, uint32_t frames, bool
                    bool discard_zeroes)
 {
     pb_pool *root = pool->root;
-    pb_lock_take(&root->lock); /* a run that ends before this region looks into it */
+    pb_lock_take(&root->lock); /* whose run ends before the region reads its first row */
     unsigned k = slot_for(root, frames);
     if (frames < 2 || k >= PB_REGION_SLOTS - 1) {
         pb_lock_drop(&root->lock);
@@ -252,7 +253,7 @@ pb_pool_numbers(const pb_pool *pool)
     return pool->root->regions ? (size_t)r->first + r->count : 1;
 }
 
-/* Rows of frames that were ever handed out, and the maps. */
+/* Counts the rows of frames that were ever handed out, and the maps. */
 uint64_t
 pb_pool_tables(const pb_pool *pool)
 {

@@ -9,8 +9,8 @@ is_warm(const pb_region *r, uint32_t i)
     return bit_get(r->free_map, i) && !r->table[i].free.cold;
 }
 
-/* Discard the warm frames [i, i + n) of a region, as far as system pages go: they change
- * lists, the lowest in front.  Debug pools must know what is in a free frame. */
+/* Discard the warm frames [i, i + n) of a region, whole system pages only.  They move to
+ * the cold list, the lowest in front.  Debug pools note what a free frame contains. */
 static uint64_t
 cool(pb_pool *root, pb_region *r, uint32_t i, uint32_t n)
 {
@@ -55,8 +55,8 @@ pb_pool_trim(pb_pool *pool)
     return bytes;
 }
 
-/* The warm frames around one of them, upwards first, `most` at the most.  A tree is freed
- * from its end, so what lies above was freed before. */
+/* Discard up to `most` warm frames around this one, upwards first: a tree is freed from
+ * its end, so the frames above were freed earlier. */
 static uint64_t
 cool_around(pb_pool *root, pb_frame frame, uint64_t most)
 {
@@ -72,11 +72,11 @@ cool_around(pb_pool *root, pb_frame frame, uint64_t most)
     return cool(root, r, i, n);
 }
 
-/* Where a stretch is smaller than a page of the system it stays; after so many of them the
- * search ends for now. */
+/* A stretch smaller than a system page stays.  After this many of those the search ends
+ * for now. */
 #define MOST_FAILURES 16
 
-/* To three quarters of what is kept, so that it is not done for every frame. */
+/* Down to three quarters of `keep`, so that not every freed frame triggers it. */
 void
 pb_give_back_locked(pb_pool *root)
 {

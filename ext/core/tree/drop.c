@@ -1,7 +1,7 @@
 /* tree/drop.c: pages and subtrees given up. */
 #include "tree/internal.h"
 
-/* From the back, so that the frames come off the free list in rising order. */
+/* Release from the back: then the free list hands the frames out in rising order. */
 static void
 release_node(pb_pool *pool, const pb_entry *node, unsigned h)
 {
@@ -72,8 +72,8 @@ pb_tree_drop_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint
     return n;
 }
 
-/* 1. a whole subtree: give it up   2. own the node   3. drop in the children, from the
- * back   4. an empty node goes. */
+/* 1. release a subtree that goes as a whole  2. else own the node  3. drop in its
+ * children, from the back  4. release the node if that leaves it empty. */
 static void
 drop_below(pb_pool *pool, const pb_root *root, pb_entry *at, unsigned h, uint64_t lo,
            uint64_t hi)

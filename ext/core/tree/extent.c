@@ -17,8 +17,8 @@ pb_tree_shape(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t 
     return pb_leaf_shape(&leaf, page, past);
 }
 
-/* Do the entries of two neighbouring pages belong to one extent?  Runs end where a region may
- * end. */
+/* Do the entries of two neighbouring pages belong to one extent?  A run ends where a
+ * region may end. */
 static inline bool
 follows(pb_entry a, pb_entry b)
 {

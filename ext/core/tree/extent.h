@@ -25,7 +25,7 @@ typedef struct {
 
 /* ---- in a leaf that is at hand ---- */
 
-/* How many entries from `at` on are holes: at most `most`. */
+/* How many entries from `at` on are holes, `most` at most. */
 static inline uint64_t
 pb_holes_ahead(const pb_entry *at, uint64_t most)
 {
@@ -50,8 +50,8 @@ pb_run_ahead(const pb_entry *at, pb_entry e, uint64_t most)
     return n;
 }
 
-/* What the entries from `page` on say, up to `past` and to the end of the leaf, whether or not
- * it may be touched: HOLE or PRESENT. */
+/* The extent at `page`, up to `past` and within the leaf, by the entries alone: HOLE or
+ * PRESENT, even where a frame must not be touched. */
 static inline pb_extent
 pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
@@ -67,7 +67,7 @@ pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
     return (pb_extent){PB_EXTENT_PRESENT, pb_entry_frame(e), pb_run_ahead(at, e, most)};
 }
 
-/* The same, and every frame is looked at before it is called PRESENT (I1). */
+/* The same, but PRESENT only after a look at every frame (I1). */
 static inline pb_extent
 pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
@@ -80,7 +80,8 @@ pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t
 
 /* ---- in a tree; [page, past) is not empty, and the tree reaches it.  O(levels + pages) ---- */
 
-/* What [page, past) begins with.  Ends with its leaf, or with the subtree that is missing. */
+/* The extent that [page, past) begins with.  It ends at the latest with its leaf, or
+ * with the missing subtree. */
 pb_extent
 pb_tree_extent(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t past);
 
@@ -88,12 +89,12 @@ pb_tree_extent(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t
 pb_extent
 pb_tree_shape(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t past);
 
-/* What [first, past) ends with: `frame` is that of its first page. */
+/* The extent that [first, past) ends with.  Its `frame` is that of its first page. */
 pb_extent
 pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first,
                     uint64_t past);
 
-/* The frame behind a page as its entry has it; 0: a hole. */
+/* The frame that a page's entry names; 0: a hole. */
 pb_frame
 pb_tree_frame(const pb_pool *pool, const pb_root *root, uint64_t page);
 

@@ -1,4 +1,4 @@
-/* tree/find.c: the way to a page: its entry, its leaf, the walk that is shown. */
+/* tree/find.c: the way to a page: its entry, its leaf, and the page walk that users see. */
 #include "tree/internal.h"
 
 bool

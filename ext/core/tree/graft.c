@@ -8,7 +8,7 @@ typedef struct {
     const pb_root *from;
 } graft;
 
-/* The pages [lo, hi] of the span of an entry of height h, and the page of `from` for lo. */
+/* Pages [lo, hi] within the span of an entry of height h of `to`; `from`'s page for lo. */
 typedef struct {
     unsigned h;
     uint64_t lo, hi, at;
@@ -26,14 +26,14 @@ is_whole(const part *p)
     return p->lo == 0 && p->hi == span_mask(p->h);
 }
 
-/* Has `from` one entry for all of it? */
+/* Does one entry of `from` cover all of it? */
 static inline bool
 has_entry(const pb_root *from, const part *p)
 {
     return is_whole(p) && p->h < from->levels && (p->at & span_mask(p->h)) == 0;
 }
 
-/* Is nothing behind these pages of `from`? */
+/* Are all of these pages holes in `from`? */
 static bool
 is_hole(const pb_pool *pool, const pb_root *from, const part *p)
 {
@@ -48,7 +48,7 @@ is_hole(const pb_pool *pool, const pb_root *from, const part *p)
     return true;
 }
 
-/* Child i of a part, where [from, to] are the children that it touches. */
+/* The part of child i; the part as a whole touches the children [from, to]. */
 static inline part
 child_of(const part *p, uint64_t i, uint64_t from, uint64_t to)
 {
@@ -86,7 +86,7 @@ need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, 
     return n;
 }
 
-/* All of it as a part of the entry that the root would be. */
+/* The whole range, as a part of the root taken for an entry. */
 static inline part
 part_of_root(const pb_root *to, uint64_t first, uint64_t last, uint64_t at)
 {
@@ -139,8 +139,9 @@ graft_pages(const graft *g, pb_entry *node, const part *p)
     }
 }
 
-/* 1. one entry for all of it   2. nothing for all of it   3. own the node   4. its
- * children   5. an empty node goes. */
+/* 1. share one entry for all of it  2. or drop all of it where `from` has a hole  3.
+ * else own the node  4. graft into its children  5. release the node if that leaves it
+ * empty. */
 static void
 graft_below(const graft *g, pb_entry *at, const part *p)
 {

@@ -13,15 +13,16 @@
 
 #include "tree/tree.h"
 
-/* Nodes it takes to graft: those that are copied or made on the way to what is grafted.
- * O(nodes touched). */
+/* How many nodes grafting copies or makes on the way to the grafted entries.  O(nodes
+ * touched). */
 uint64_t
 pb_graft_need(const pb_pool *pool, const pb_root *to, uint64_t first, uint64_t last,
               const pb_root *from, uint64_t at);
 
-/* Let the pages [first, last] of `to` be those of `from` from `at` on, holes too.  What was
- * there is given up.  Neither range may lie outside its tree; no page in them may be under
- * a live view (I11).  Spends reserved frames, no more than pb_graft_need counted. */
+/* Make the pages [first, last] of `to` the pages of `from` from `at` on, holes included.
+ * What was there is released.  Both ranges lie inside their trees, and no page of them
+ * is under a live view (I11).  Spends reserved frames, at most as many as pb_graft_need
+ * counted. */
 void
 pb_graft(pb_pool *pool, pb_root *to, uint64_t first, uint64_t last, const pb_root *from,
          uint64_t at);

@@ -6,11 +6,11 @@
 
 /* ---- the children of an entry ---- */
 
-/* The children of an entry of height h that the pages [lo, hi] of its span touch, and
- * the part of [lo, hi] in child i. */
+/* The children [from, to] of an entry of height h that the pages [lo, hi] of its span
+ * touch, and the part of [lo, hi] that lies in one of them. */
 typedef struct {
     uint32_t from, to;
-    unsigned bits; /* of a child's span */
+    unsigned bits; /* log2 of the pages that a child spans */
     uint64_t lo, hi;
 } children;
 
@@ -36,7 +36,7 @@ child_hi(const children *c, uint32_t i)
 
 /* ---- nodes ---- */
 
-/* A new node, all holes, in the place of an entry.  Spends a reserved frame. */
+/* Put a new node, all holes, in the place of an entry.  Spends a reserved frame. */
 pb_entry *
 pb_tree_new_node(pb_pool *pool, pb_entry *at);
 

@@ -13,8 +13,8 @@ pb_tree_levels_for(uint64_t end)
     return levels;
 }
 
-/* The slots move down into nodes, FANOUT to a node: one node, but two where a node
- * has fewer entries than the root. */
+/* How many nodes the slots of the root need when they move one level down: one, or two
+ * on tiny pages, where a node has fewer entries than the root. */
 static unsigned
 groups(const pb_root *root)
 {
@@ -33,7 +33,7 @@ uint64_t
 pb_tree_raise_need(const pb_root *root, unsigned levels)
 {
     unsigned n = groups(root);
-    /* after the first step one group is left */
+    /* every further level needs one */
     return n && levels > root->levels ? n + (levels - root->levels - 1u) : 0;
 }
 
@@ -65,7 +65,7 @@ pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels)
 
 /* ---- grow shorter ---- */
 
-/* Shift the root down by the slots that lie before the bias: they are holes. */
+/* Drop the root slots that lie before the bias, all holes, by moving the others down. */
 static void
 leave_slots_behind(pb_root *root)
 {
@@ -81,7 +81,8 @@ leave_slots_behind(pb_root *root)
     root->bias -= n * span;
 }
 
-/* Move the children of a root slot that lie in [from, from + 4) up; the node goes. */
+/* Move the children [from, from + 4) of a root slot into the root, and release their
+ * node. */
 static void
 lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_entry *slot)
 {
@@ -100,12 +101,12 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
     if (!shared) {
         pb_frame_unref(pool, frame);
     }
-    else if (!pb_frame_unref_shared(pool, frame)) { /* given up by the others meanwhile */
+    else if (!pb_frame_unref_shared(pool, frame)) { /* the last owner by now */
         pb_tree_release_entry(pool, e, 1);
     }
 }
 
-/* One level less when all that is in use lies in four neighbouring children. */
+/* Take away one level if everything in use lies in four neighbouring children. */
 static bool
 lower_once(pb_pool *pool, pb_root *root)
 {

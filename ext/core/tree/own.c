@@ -1,11 +1,12 @@
-/* tree/own.c: pages and the way to them made a tree's own: counted first (I3), then copied or made. */
+/* tree/own.c: make pages, and the nodes on the way to them, a tree's own.  First count
+ * the frames that takes (I3), then copy or make them. */
 #include "base/copy.h"
 #include "pool/guard.h"
 #include "tree/internal.h"
 
 /* ---- count what a change needs (I3) ---- */
 
-/* Frames for pages [lo, hi] below an entry of height h that is a hole. */
+/* Frames needed for the pages [lo, hi] below an entry of height h that is a hole. */
 static uint64_t
 need_hole(unsigned h, uint64_t lo, uint64_t hi)
 {
@@ -16,7 +17,7 @@ need_hole(unsigned h, uint64_t lo, uint64_t hi)
     return n;
 }
 
-/* Holes among entries of height 0. */
+/* How many of the entries [from, to] of height 0 are holes. */
 static uint64_t
 need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t to)
 {
@@ -86,7 +87,7 @@ pb_tree_new_node(pb_pool *pool, pb_entry *at)
     return node;
 }
 
-/* I2: a shared node is copied before an entry of it changes. */
+/* I2: copy a shared node before changing an entry of it. */
 static pb_entry *
 copy_node(pb_pool *pool, pb_entry *at)
 {
@@ -96,7 +97,7 @@ copy_node(pb_pool *pool, pb_entry *at)
     pb_entry *node = (pb_entry *)pb_frame_address(pool, frame);
     pb_copy(node, pb_frame_address(pool, old), PB_PAGE_SIZE);
     pb_entries_ref(pool, node, PB_FANOUT);
-    if (!pb_frame_unref_shared(pool, old)) { /* given up by the others meanwhile */
+    if (!pb_frame_unref_shared(pool, old)) { /* the last owner by now */
         pb_tree_release_entry(pool, pb_entry_load(at), 1);
     }
     pb_tree_set(at, pb_entry_of(frame));

@@ -1,4 +1,4 @@
-/* tree/protect.c: the pages of a snapshot made read-only (level 2). */
+/* tree/protect.c: make the pages of a snapshot read-only (debug level 2). */
 #include "pool/guard.h"
 #include "tree/visit.h"
 

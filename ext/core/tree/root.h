@@ -27,19 +27,19 @@
 /* Values of root.frozen. */
 #define PB_FROZEN_SNAPSHOT 1
 #define PB_FROZEN_INTERNAL \
-    2 /* a read snapshot inside the library: no object is around it */
+    2 /* a read snapshot inside the library: no Python object holds it */
 
-/* Everything a tree is, apart from the object that holds it.  size and bias are bytes;
- * bias + size never exceeds the reach of `levels`.  There is no pointer in it: with the
- * fields of the holder left out it could be written to a file. */
+/* Everything a tree is, apart from the object that holds it. size and bias count bytes;
+ * bias + size never exceeds the reach of `levels`.  It contains no pointer: without the
+ * holder's fields it could be written to a file. */
 typedef struct {
     uint64_t size;
     uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
-    uint8_t max_levels; /* the capacity: what this number of levels reaches */
+    uint8_t max_levels; /* limits the capacity: what this number of levels reaches */
     uint8_t shared;     /* may hold frames with more than one reference (I2) */
-    /* bytes that would be padding serve the holder, so that a tiny buffer fits its object: they
-     * are no part of the tree, and asked for by accessors (buffer/buf.h) */
-    uint8_t lock; /* not used where threads may meet (pb_shared_word) */
+    /* The holder uses bytes that would be padding, so that a tiny buffer fits into its
+     * object.  They are not part of the tree; buffer/buf.h has accessors for them. */
+    uint8_t lock; /* unused without a GIL (pb_shared_word) */
     uint16_t tail_room;
     uint8_t frozen;
     uint8_t readers;
@@ -47,15 +47,16 @@ typedef struct {
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_root;
 
-/* The one way in which an entry of a tree changes.  Its place is the tree's alone (I2). */
+/* The only way to change an entry of a tree.  No other tree shares its place (I2). */
 static inline void
 pb_tree_set(pb_entry *at, pb_entry e)
 {
     pb_entry_store(at, e);
 }
 
-/* What a root says of its pages, and what a file would hold of it: `to` names what `from` names.
- * Nothing is counted, and what serves the holder stays as it is in `to`. */
+/* Copy what a root says of its pages, which is what a file would hold of it: `to` names
+ * what `from` names.  No reference is counted.  The holder's fields in `to` stay as they
+ * are. */
 static inline void
 pb_root_copy(pb_root *to, const pb_root *from)
 {
@@ -67,7 +68,7 @@ pb_root_copy(pb_root *to, const pb_root *from)
     }
 }
 
-/* A root names nothing any more, without a count. */
+/* Forget everything a root names, without releasing a reference. */
 static inline void
 pb_root_forget(pb_root *root)
 {
@@ -76,7 +77,7 @@ pb_root_forget(pb_root *root)
     }
 }
 
-/* log2 of the pages that an entry of height h spans. */
+/* log2 of the number of pages that an entry of height h spans. */
 static inline unsigned
 pb_span_bits(unsigned h)
 {

@@ -1,15 +1,15 @@
-/* tree/tree.h: the radix tree of pages: find, own, drop, grow taller and shorter.
- *
- * A tree belongs to one pool.  Every function here walks by page number; what lies
- * between bias and bias + size is the business of buffer/buf.h.  Entries that are not in
- * use are holes, always: before the bias as well as past the end. */
+/* tree/tree.h: the radix tree of pages: find, own, drop, grow taller and shorter.  A
+ * tree belongs to one pool.  Every function here walks by page number; bias and size are
+ * the business of buffer/buf.h.  Entries outside of [bias, bias + size) are always
+ * holes. */
 #ifndef PB_TREE_TREE_H
 #define PB_TREE_TREE_H
 
 #include "pool/pool.h"
 #include "tree/root.h"
 
-/* The entries of height 0 for pages [first, end); entry == NULL: all of them holes. */
+/* The entries of height 0 for the pages [first, end); entry == NULL: all of them are
+ * holes. */
 typedef struct {
     pb_entry *entry;
     uint64_t first, end;
@@ -35,8 +35,8 @@ pb_leaf_get(const pb_leaf *leaf, uint64_t page)
     return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : PB_HOLE;
 }
 
-/* Is a node nothing but holes?  What is left nearly always lies right behind entry `near`, or
- * right before it. */
+/* Does a node contain holes only?  If not, the present entry nearly always lies next to
+ * `near`, so look there first. */
 static inline bool
 pb_node_is_empty(const pb_entry *node, uint32_t near)
 {
@@ -53,19 +53,19 @@ pb_node_is_empty(const pb_entry *node, uint32_t near)
     return true;
 }
 
-/* Notes that an entry must not be followed.  Returns false. */
+/* Report an entry that must not be followed.  Returns false. */
 bool
 pb_entry_note_bad(const pb_pool *pool, pb_entry e);
 
-/* May the node behind an entry be gone into?  Else that is noted, and the entry passed over like a
- * hole; in the end the call is refused, or reports it. */
+/* May we read the node that an entry names?  If not, note the damage; the caller treats
+ * the entry as a hole, and the public call refuses or reports it at its end. */
 static inline bool
 pb_node_good(const pb_pool *pool, pb_entry e)
 {
     return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
-/* May the page behind an entry be read, or shared?  The same, but of payload. */
+/* May we read or share the data page that an entry names?  If not, note the damage. */
 static inline bool
 pb_page_good(const pb_pool *pool, pb_entry e)
 {
@@ -78,14 +78,15 @@ pb_entry_good(const pb_pool *pool, pb_entry e, unsigned h)
     return h ? pb_node_good(pool, e) : pb_page_good(pool, e);
 }
 
-/* And may the page be written by a tree that shares nothing (I2)? */
+/* May a tree that shares nothing write the page, too (I2)? */
 static inline bool
 pb_page_mine(const pb_pool *pool, pb_entry e)
 {
     return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
-/* The entry of height h on the way to `page`, or the hole that is met before.  O(levels). */
+/* The entry of height h on the way to `page`, or the hole that ends the way earlier.
+ * O(levels). */
 pb_entry
 pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);
 
@@ -93,52 +94,54 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
-/* The same as pb_tree_leaf, but false unless the leaf is there and its path is this tree's alone (I2). */
+/* As pb_tree_leaf, but false unless the leaf exists and no other tree shares the path to
+ * it (I2). */
 bool
 pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
-/* Frames it takes to own the pages [first, last]: those that are holes or shared, and
- * the nodes on the way.  The tree reaches them.  O(pages present). */
+/* How many frames it takes to own the pages [first, last]: one for each hole and shared
+ * page, and for the nodes on the way.  The tree's levels reach them.  O(pages present). */
 uint64_t
 pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
 
-/* Make the path to `page` exist and be owned by this tree alone (I2); returns its leaf.
- * Spends reserved frames as counted by pb_tree_need. */
+/* Make the path to `page` exist and belong to this tree alone (I2); returns the leaf.
+ * Spends reserved frames as pb_tree_need counts them. */
 void
 pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
 
-/* The same for one entry of height > 0, whose own place is owned. */
+/* The same for one entry of height > 0, in a place that this tree owns. */
 pb_entry *
 pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at);
 
-/* Make the page behind an owned entry this tree's alone; its bytes are kept unless
- * `whole` says that the caller overwrites all of them. */
+/* Make the page of an owned entry belong to this tree alone.  Keeps its bytes, unless
+ * `whole`: then the caller overwrites all of them. */
 void
 pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole);
 
-/* Levels that positions below `end` ask for; more than PB_MAX_LEVELS: out of reach. */
+/* How many levels reach all positions below `end`; more than PB_MAX_LEVELS: none do. */
 unsigned
 pb_tree_levels_for(uint64_t end);
 
-/* Frames it takes to raise the tree to `levels`, and the raising. */
+/* How many frames raising the tree to `levels` takes, and the raising itself. */
 uint64_t
 pb_tree_raise_need(const pb_root *root, unsigned levels);
 void
 pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels);
 
-/* Frames it takes to drop the pages [first, last] (0 where nothing is shared), and the
- * dropping: they become holes, nodes that are left empty go too. */
+/* How many frames dropping the pages [first, last] takes (0 where nothing is shared),
+ * and the dropping itself: the pages become holes, and nodes that become empty are
+ * released. */
 uint64_t
 pb_tree_drop_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
 void
 pb_tree_drop(pb_pool *pool, pb_root *root, uint64_t first, uint64_t last);
 
-/* Give up one reference to an entry of height h, and with the last one its subtree. */
+/* Release one reference to an entry of height h; with the last one, its subtree. */
 void
 pb_tree_release_entry(pb_pool *pool, pb_entry e, unsigned h);
 
-/* Leave behind root slots before the bias, and levels that the size no longer asks
- * for.  Cannot fail, keeps every byte. */
+/* Drop root slots that lie before the bias, and levels that the size no longer needs.
+ * Cannot fail, keeps every byte. */
 void
 pb_tree_shrink(pb_pool *pool, pb_root *root);
 
@@ -146,8 +149,8 @@ pb_tree_shrink(pb_pool *pool, pb_root *root);
 void
 pb_tree_release(pb_pool *pool, pb_root *root);
 
-/* The data pages are a snapshot's from now on: nobody writes them where no live view is over
- * them (level 2).  O(pages).  Takes the pool's lock. */
+/* Make the data pages of a snapshot read-only, except those under a live view (debug
+ * level 2).  O(pages).  Takes the pool's lock. */
 void
 pb_tree_freeze(pb_pool *pool, const pb_root *root);
 
@@ -158,11 +161,11 @@ typedef struct {
     uint32_t index;
     pb_entry entry;
     pb_frame frame;    /* 0: the walk stops here, a hole */
-    uintptr_t address; /* of what the entry names */
+    uintptr_t address; /* address of what the entry names */
 } pb_step;
 
-/* The way to `page`: at each level the entry.  Returns the number of steps (the last
- * one is the page itself, or the hole); steps has room for PB_MAX_LEVELS + 1. */
+/* The way to `page`, one step for each level.  Returns the number of steps; the last one
+ * is the page itself, or the hole.  `steps` has room for PB_MAX_LEVELS + 1. */
 unsigned
 pb_tree_walk(const pb_pool *pool, const pb_root *root, uint64_t page, pb_step *steps);
 
