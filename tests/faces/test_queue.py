@@ -140,6 +140,67 @@ def test_old_bytes_never_come_back(pool):
     assert queue.get() == b"x" + bytes(4 * PAGE)
 
 
+# ---- looking, and lines ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_tail(pool, size):
+    queue = queue_of(pool, pattern(0, size + 3))
+    queue.consume(3)
+    for n in (0, 1, PAGE, size - 1, size, size + 1):
+        if n >= 0:
+            got = min(n, size)
+            assert queue.tail(n) == pattern(3 + size - got, got)
+    assert queue.tail() == queue.tail(None) == queue.tail(-1) == queue.tobytes()
+    assert queue.get() == pattern(3, size)
+    with pytest.raises(TypeError):
+        queue.tail("1")
+
+
+def test_what_is_reserved_is_no_tail(pool):
+    queue = queue_of(pool, b"abc")
+    view = queue.reserve(5)
+    view[:] = b"-----"
+    assert (queue.tail(2), queue.find(b"-"), queue.tobytes()) == (b"bc", -1, b"abc")
+
+
+def test_find(pool):
+    data = pattern(0, 3 * PAGE)
+    queue = queue_of(pool, b"x" + data)
+    queue.consume(1)
+    assert queue.readuntil(data[-3:-1]) == data[:-1]  # what that remembers is its own
+    queue.clear()
+    queue.put(data)
+    for at in around(0, PAGE, 2 * PAGE):
+        assert queue.find(data[at : at + 9]) == data.find(data[at : at + 9])
+        assert queue.find(data[at], at) == at
+        assert queue.find(bytearray(data[at : at + 9]), at + 1) == data.find(
+            data[at : at + 9], at + 1
+        )
+    assert queue.find(b"", 5, 4) == -1
+    assert queue.find(b"", -1) == len(data) - 1
+    assert queue.find(data[-5:], -5, None) == len(data) - 5
+    for bad in ("x", None, 1.5):
+        with pytest.raises(TypeError):
+            queue.find(bad)
+    for bad in (-1, 256):
+        with pytest.raises(ValueError):
+            queue.find(bad)
+    assert queue.get() == data
+
+
+def test_iteration_takes_lines(pool):
+    queue = queue_of(pool, b"one\n\ntwo\nthr")
+    assert iter(queue) is queue
+    assert list(queue) == [b"one\n", b"\n", b"two\n"]
+    assert list(queue) == []
+    queue.put(b"ee\n" + pattern(0, 2 * PAGE).replace(b"\n", b"-") + b"\n")
+    assert next(queue) == b"three\n"
+    assert len(next(queue)) == 2 * PAGE + 1
+    with pytest.raises(StopIteration):
+        next(queue)
+
+
 # ---- what stays in flight ----
 
 
@@ -628,8 +689,6 @@ def test_object(pool):
     del queue
     gc.collect()
     assert ref() is None
-    with pytest.raises(TypeError):
-        iter(ByteQueue(pool=pool))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -105,6 +105,23 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.peek(n) == bytes(self.model.bytes)[:n]
 
     @rule(n=SIZES)
+    def tail(self, n):
+        whole = bytes(self.model.bytes)
+        assert self.queue.tail(n) == (whole[-n:] if n else b"")
+        assert self.queue.tobytes() == self.queue.tail() == whole
+
+    @rule(sep=SEPARATORS, start=SIZES, length=SIZES)
+    def find(self, sep, start, length):
+        expected = bytes(self.model.bytes).find(sep, start, start + length)
+        assert self.queue.find(sep, start, start + length) == expected
+
+    @rule()
+    def lines(self):
+        for line in self.queue:
+            assert line == self.model.until(b"\n")
+        assert self.model.until(b"\n") is None
+
+    @rule(n=SIZES)
     def consume(self, n):
         if n > len(self.model.bytes):
             with pytest.raises(ValueError):

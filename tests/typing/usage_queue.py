@@ -19,6 +19,11 @@ def moves(queue: ByteQueue, other: ByteQueue) -> None:
     assert_type(queue.get(), bytes)
     assert_type(queue.get(None), bytes)
     assert_type(queue.peek(5), bytes)
+    assert_type(queue.tail(5), bytes)
+    assert_type(queue.find(b"x", 1, None), int)
+    assert_type(queue.tobytes(), bytes)
+    for line in queue:
+        assert_type(line, bytes)
     queue.consume(5)
     queue.clear()
     assert_type(queue.readexactly(5), bytes | None)

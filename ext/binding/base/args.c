@@ -39,6 +39,34 @@ arg_size(PyObject *obj, uint64_t *out)
     return 0;
 }
 
+/* A slice index. */
+static int
+arg_bound(PyObject *obj, Py_ssize_t *out)
+{
+    if (obj == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(obj)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "slice indices must be integers or None or have "
+                        "an __index__ method");
+        return -1;
+    }
+    *out = PyNumber_AsSsize_t(obj, NULL);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+int
+arg_bounds(PyObject *const *args, Py_ssize_t nargs, bounds *out)
+{
+    *out = (bounds){0, PY_SSIZE_T_MAX};
+    if ((nargs > 1 && arg_bound(args[1], &out->start) < 0) ||
+        (nargs > 2 && arg_bound(args[2], &out->end) < 0)) {
+        return -1;
+    }
+    return 0;
+}
+
 int
 arg_bytes(PyObject *obj, Py_buffer *view)
 {

@@ -16,6 +16,35 @@ arg_offset(PyObject *obj, const char *what, uint64_t *out);
 int
 arg_size(PyObject *obj, uint64_t *out);
 
+/* The bounds of a search as the caller gave them.  What they mean depends on the length, which is
+ * known under the lock only. */
+typedef struct {
+    Py_ssize_t start, end;
+} bounds;
+
+/* `start` and `end` behind the first one of fast-call arguments: None, or ints clipped to the range
+ * of an index. */
+int
+arg_bounds(PyObject *const *args, Py_ssize_t nargs, bounds *out);
+
+/* Count negative bounds from the end, and clip `end` to the size.  `start` may lie past both. */
+static inline bounds
+bounds_in(const bounds *given, uint64_t size)
+{
+    Py_ssize_t len = (Py_ssize_t)size;
+    bounds r = *given;
+    if (r.end > len) {
+        r.end = len;
+    }
+    else if (r.end < 0) {
+        r.end = r.end + len < 0 ? 0 : r.end + len;
+    }
+    if (r.start < 0) {
+        r.start = r.start + len < 0 ? 0 : r.start + len;
+    }
+    return r;
+}
+
 /* The bytes of any C-contiguous object; release them with arg_release.  A bytes object
  * never changes, so it is borrowed without a view. */
 int

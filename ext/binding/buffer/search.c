@@ -31,59 +31,6 @@ needle_from(const pb_buf *b, PyObject *obj, needle *x)
     return source_byte(obj, &x->byte);
 }
 
-/* A slice index: None, or an int clipped to the range of an index. */
-static int
-arg_bound(PyObject *obj, Py_ssize_t *out)
-{
-    if (obj == Py_None) {
-        return 0;
-    }
-    if (!PyIndex_Check(obj)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "slice indices must be integers or None or have "
-                        "an __index__ method");
-        return -1;
-    }
-    *out = PyNumber_AsSsize_t(obj, NULL);
-    return *out == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-/* The bounds of a search as the caller gave them.  What they mean depends on the length,
- * which is known under the lock only. */
-typedef struct {
-    Py_ssize_t start, end;
-} bounds;
-
-static int
-args_bounds(PyObject *const *args, Py_ssize_t nargs, bounds *out)
-{
-    *out = (bounds){0, PY_SSIZE_T_MAX};
-    if ((nargs > 1 && arg_bound(args[1], &out->start) < 0) ||
-        (nargs > 2 && arg_bound(args[2], &out->end) < 0)) {
-        return -1;
-    }
-    return 0;
-}
-
-/* Count negative bounds from the end, and clip `end` to the size.  `start` may lie past
- * both. */
-static bounds
-bounds_in(const pb_buf *b, const bounds *given)
-{
-    Py_ssize_t size = (Py_ssize_t)b->root.size;
-    bounds r = *given;
-    if (r.end > size) {
-        r.end = size;
-    }
-    else if (r.end < 0) {
-        r.end = r.end + size < 0 ? 0 : r.end + size;
-    }
-    if (r.start < 0) {
-        r.start = r.start + size < 0 ? 0 : r.start + size;
-    }
-    return r;
-}
-
 /* ---- find and index ---- */
 
 typedef pb_status
@@ -99,7 +46,7 @@ search_in(pb_buf *b, const bounds *given, const needle *x, search *call, uint64_
     pb_status st;
     do {
         buffer_lock(b);
-        bounds r = bounds_in(b, given);
+        bounds r = bounds_in(given, b->root.size);
         st = PB_OK;
         *found = none;
         if (r.start <= r.end) {
@@ -118,7 +65,7 @@ seek(BufferObject *self, const char *name, PyObject *const *args, Py_ssize_t nar
 {
     needle x;
     bounds given;
-    if (check_nargs(name, nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0 ||
+    if (check_nargs(name, nargs, 1, 3) < 0 || arg_bounds(args, nargs, &given) < 0 ||
         needle_from(&self->b, args[0], &x) < 0) {
         return -2;
     }
@@ -223,7 +170,7 @@ buffer_count(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     needle x;
     bounds given;
-    if (check_nargs("count", nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0 ||
+    if (check_nargs("count", nargs, 1, 3) < 0 || arg_bounds(args, nargs, &given) < 0 ||
         needle_from(&self->b, args[0], &x) < 0) {
         return NULL;
     }
@@ -239,7 +186,7 @@ static pb_status
 matches_lock_held(const pb_buf *b, const bounds *given, const Py_buffer *part, bool at_end,
                   bool *match)
 {
-    bounds r = bounds_in(b, given);
+    bounds r = bounds_in(given, b->root.size);
     *match = false;
     if (r.start > r.end || part->len > r.end - r.start) {
         return PB_OK;
@@ -285,7 +232,7 @@ ends_match(BufferObject *self, const char *name, PyObject *const *args, Py_ssize
            bool at_end)
 {
     bounds given;
-    if (check_nargs(name, nargs, 1, 3) < 0 || args_bounds(args, nargs, &given) < 0) {
+    if (check_nargs(name, nargs, 1, 3) < 0 || arg_bounds(args, nargs, &given) < 0) {
         return NULL;
     }
     int result = PyTuple_Check(args[0]) ? matches_any(self, args[0], &given, at_end)

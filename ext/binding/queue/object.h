@@ -140,7 +140,21 @@ PyObject *
 queue_check(QueueObject *self, PyObject *ignored);
 extern const char queue_check_doc[];
 
+/* ---- queue/look.c ---- */
+
+PyObject *
+queue_tail(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_find(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+queue_tobytes(QueueObject *self, PyObject *ignored);
+extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
+
 /* ---- queue/read.c ---- */
+
+/* The next line of an iteration; NULL without an exception where there is no whole one. */
+PyObject *
+queue_next(QueueObject *self);
 
 PyObject *
 queue_readexactly(QueueObject *self, PyObject *arg);

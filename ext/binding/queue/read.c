@@ -168,11 +168,28 @@ const char queue_readline_doc[] =
     ">>> queue.readline(), queue.readline()\n"
     "(b'one\\n', None)\n";
 
-PyObject *
-queue_readline(QueueObject *self, PyObject *Py_UNUSED(ignored))
+static PyObject *
+read_line(QueueObject *self)
 {
     PyObject *sep = PyBytes_FromStringAndSize("\n", 1); /* CPython has it at hand */
     PyObject *out = sep ? read_until(self, sep) : NULL;
     Py_XDECREF(sep);
     return out;
+}
+
+PyObject *
+queue_readline(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return read_line(self);
+}
+
+PyObject *
+queue_next(QueueObject *self)
+{
+    PyObject *line = read_line(self);
+    if (line != Py_None) {
+        return line;
+    }
+    Py_DECREF(line);
+    return NULL;
 }

@@ -58,6 +58,9 @@ static PyMethodDef queue_methods[] = {
     METHOD("put", queue_put, METH_O, queue_put_doc),
     METHOD("get", queue_get, METH_FASTCALL, queue_get_doc),
     METHOD("peek", queue_peek, METH_FASTCALL, queue_peek_doc),
+    METHOD("tail", queue_tail, METH_FASTCALL, queue_tail_doc),
+    METHOD("find", queue_find, METH_FASTCALL, queue_find_doc),
+    METHOD("tobytes", queue_tobytes, METH_NOARGS, queue_tobytes_doc),
     METHOD("consume", queue_consume, METH_O, queue_consume_doc),
     METHOD("clear", queue_clear, METH_NOARGS, queue_clear_doc),
     METHOD("readexactly", queue_readexactly, METH_O, queue_readexactly_doc),
@@ -89,7 +92,8 @@ PyDoc_STRVAR(queue_doc,
              "Put any amount, get any amount: putting moves no byte that is there, and memory\n"
              "follows what is in flight, page by page, for ever.  ``max_bytes`` bounds what it\n"
              "holds; ``overflow`` says what happens then: 'raise', 'drop_oldest' or\n"
-             "'drop_newest', each put all or nothing, counted in ``dropped``.\n\n"
+             "'drop_newest', each put all or nothing, counted in ``dropped``.  An iteration\n"
+             "takes the lines that are there, each with its b'\\n'.\n\n"
              ">>> from pagebuf import ByteQueue\n"
              ">>> queue = ByteQueue()\n"
              ">>> queue.put(b'GET / HTTP/1.1\\r\\nHost: ')\n"
@@ -109,6 +113,8 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_members, queue_members},
     {Py_tp_getset, queue_getset},
     {Py_tp_repr, queue_repr},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, queue_next},
     {Py_sq_length, queue_length},
     {0, NULL},
 };

@@ -358,6 +358,13 @@ pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
     return st;
 }
 
+pb_status
+pb_queue_find(const pb_queue *q, uint64_t from, uint64_t to, const void *sub, uint64_t n,
+              uint64_t *at)
+{
+    return pb_buf_find(&q->b, from, pb_min(to, pb_queue_len(q)), sub, (size_t)n, at);
+}
+
 bool
 pb_queue_check(const pb_queue *q, pb_fault *fault)
 {

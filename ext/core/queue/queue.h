@@ -181,6 +181,13 @@ pb_queue_copy_out(const pb_queue *q, void *dst, uint64_t n)
     return pb_buf_copy_out(&q->b, 0, dst, n);
 }
 
+/* The same of n bytes that begin `off` bytes from the front. */
+static inline pb_status
+pb_queue_copy_at(const pb_queue *q, uint64_t off, void *dst, uint64_t n)
+{
+    return pb_buf_copy_out(&q->b, off, dst, n);
+}
+
 /* Where the first n bytes lie, up to `most` pieces of them; *pieces: how many. */
 static inline pb_status
 pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
@@ -258,6 +265,12 @@ pb_queue_search_anew(pb_queue *q)
 {
     q->searched = 0;
 }
+
+/* *at: the distance from the front to the first `sub` of n bytes that lies in [from, to) of what is in
+ * the queue, UINT64_MAX when there is none.  Nothing is remembered. */
+pb_status
+pb_queue_find(const pb_queue *q, uint64_t from, uint64_t to, const void *sub, uint64_t n,
+              uint64_t *at);
 
 /* The sums of a queue, beside pb_buf_check. */
 bool
