@@ -1,21 +1,21 @@
-/* buffer/buf.h: a growable run of bytes in pages: ranges in, ranges out, ranges away.
+/* buffer/buf.h: a growable sequence of bytes in pages: write, read and cut ranges of it.
  *
- * A buffer is a root and what is remembered of it (a software TLB):
+ * A buffer is a root and some hints about its tree, which save walks (a software TLB):
  *    tail, tail_room  where the next byte goes, and how many fit in that page
  *    head             the page that the first byte lies in
  *    leaf_r, leaf_w   the leaf node last read from / last written to (and owned, I2)
- * Whatever changes the shape of the tree forgets what it may have moved.
+ * A change of the tree's shape clears each hint that it may have made wrong.
  *
- * A tiny buffer has no tree: root.levels is 0 and its bytes lie in the object itself,
- * over everything from root.bias on.
+ * A tiny buffer has no tree: root.levels is 0.  Its bytes lie in the object itself, in the
+ * memory from root.bias on.
  *
- *    +------+------+-------------------+---------------------------------------------+
- *    | pool | tail | size .. tail_room | bias slot[4] leaf_r leaf_w .. pins next prev      |
- *    +------+------+-------------------+---------------------------------------------+
- *                                       ^ PB_INLINE bytes, zeros past the size (I4)
+ *    +------+------+-------------------+----------------------------------------------+
+ *    | pool | tail | size .. tail_room | bias slot[4] leaf_r leaf_w .. pins next prev |
+ *    +------+------+-------------------+----------------------------------------------+
+ *                                        ^ PB_INLINE bytes, zeros past the size (I4)
  *
- * In debug pools `tail_room` is 0, so that every change takes the long way, and `tail` says
- * where the fill of the tail begins (buffer/tail.c).
+ * In debug pools `tail_room` is 0, so that every append takes the slow path.  There `tail`
+ * points to the first byte of the tail fill (buffer/tail.c).
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
  * return PB_NEED_PAGES or PB_LIMIT with nothing changed (I3). */
@@ -28,11 +28,11 @@
 #include "view/pins.h"
 
 #if PB_LOCKS
-/* What other threads look at while one has the lock.  A word of its own: compilers load the whole
- * word around a byte that they are asked for. */
+/* What other threads read while one thread holds the lock.  It has a word of its own, because
+ * a compiler may load the whole word to get one byte of it. */
 typedef struct {
     _Alignas(8) uint8_t lock;
-    uint8_t retired; /* it had other pools before (lock/retired.h) */
+    uint8_t retired; /* the buffer had other pools before (lock/retired.h) */
 } pb_shared_word;
 #endif
 
@@ -42,16 +42,16 @@ typedef struct pb_buf {
 #if PB_LOCKS
     pb_shared_word word;
 #endif
-    pb_root root; /* and in its padding what the accessors below are about */
+    pb_root root; /* its padding holds the fields that the accessors below read */
     pb_entry *leaf_r, *leaf_w;
     uint64_t leaf_r_first, leaf_w_first; /* page of their first entry */
     uint8_t *head;
     pb_pin_list *pins; /* NULL: there never was a live view */
-    pb_member member; /* trees of the same pool; of a tiny buffer only its address counts */
+    pb_member member;  /* links the trees of a pool; a tiny buffer is not linked */
 } pb_buf;
 
-/* The pool, without the lock: an object may begin anew in another one meanwhile, but keeps the one
- * that it had (lock/retired.h). */
+/* The pool, for a caller without the lock.  Another thread may move the buffer to another pool
+ * meanwhile.  The old pool stays alive (lock/retired.h). */
 static inline pb_pool *
 pb_buf_pool(const pb_buf *b)
 {
@@ -62,14 +62,14 @@ pb_buf_pool(const pb_buf *b)
 #endif
 }
 
-/* The buffer around what its pool knows of it; NULL of NULL. */
+/* The buffer that contains a member; NULL for NULL. */
 static inline pb_buf *
 pb_buf_of(const pb_member *tree)
 {
     return tree ? (pb_buf *)((uintptr_t)tree - offsetof(pb_buf, member)) : NULL;
 }
 
-/* Every tree that draws from a root or one of its children; its lock is held. */
+/* Every tree of a root pool and of its children.  The root's lock is held. */
 #define EACH_TREE(pool_root, b)                                \
     for (const pb_buf *b = pb_buf_of((pool_root)->members); b; \
          b = pb_buf_of(b->member.next))
@@ -89,7 +89,7 @@ pb_buf_inline(const pb_buf *b)
     return (uint8_t *)(uintptr_t)b + PB_INLINE_AT;
 }
 
-/* Height and bias as a caller sees them: a tiny buffer is a tree of one level. */
+/* Levels and bias as a caller sees them: a tiny buffer looks like a tree of one level. */
 static inline unsigned
 pb_buf_levels(const pb_buf *b)
 {
@@ -102,7 +102,7 @@ pb_buf_bias(const pb_buf *b)
     return pb_buf_is_inline(b) ? 0 : b->root.bias;
 }
 
-/* ---- what the root keeps for the holder: asked for and set here, so that it may lie elsewhere ---- */
+/* ---- what the root's padding keeps for the buffer.  Only these functions know where it lies ---- */
 
 /* 0, or why the buffer never changes: PB_FROZEN_SNAPSHOT, PB_FROZEN_INTERNAL. */
 static inline uint8_t
@@ -117,14 +117,14 @@ pb_buf_freeze(pb_buf *b, uint8_t how)
     b->root.frozen = how;
 }
 
-/* How many bytes fit behind the last one, at b->tail, without another look. */
+/* How many bytes pb_buf_extend can store at b->tail without any check. */
 static inline uint64_t
 pb_buf_tail_room(const pb_buf *b)
 {
     return b->root.tail_room;
 }
 
-/* The next append takes the long way. */
+/* Make the next append take the slow path. */
 static inline void
 pb_buf_forget_tail(pb_buf *b)
 {
@@ -139,28 +139,29 @@ pb_buf_max_levels(const pb_buf *b)
 
 /* ---- life ---- */
 
-/* An empty buffer on a pool, which must outlive it.  Cannot fail. */
+/* Make an empty buffer on a pool, which must outlive it.  Cannot fail. */
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
 
-/* The same of a tree inside the library (PB_FROZEN_INTERNAL): no object is around it. */
+/* The same for a tree that the library uses itself, without an object around it
+ * (PB_FROZEN_INTERNAL). */
 void
 pb_buf_init_internal(pb_buf *b, pb_pool *pool);
 
-/* Give everything back.  Cannot fail.  Views live on; the pin list is the caller's to free. */
+/* Give everything back.  Cannot fail.  Live views stay valid.  The caller frees the pin list. */
 void
 pb_buf_fini(pb_buf *b);
 
-/* The same as pb_buf_init after pb_buf_fini, for one that goes on under the lock that it is called
- * with: that lock and the count of readers stay as they are. */
+/* Call pb_buf_init after pb_buf_fini, but keep the lock, which the caller holds, and the count of
+ * readers. */
 void
 pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels);
 
-/* Move tiny contents to a page: what is to be viewed or shared must be in a tree. */
+/* Move tiny contents to a page: only a tree can be viewed or shared. */
 pb_status
 pb_buf_promote(pb_buf *b);
 
-/* Undo pb_buf_promote after what it was done for has failed. */
+/* Undo pb_buf_promote, when the call that needed it has failed. */
 void
 pb_buf_demote(pb_buf *b);
 
@@ -172,31 +173,32 @@ pb_buf_capacity(const pb_buf *b)
 
 /* ---- in ---- */
 
-/* Remember where the next byte goes, after a change that left it open. */
+/* Set the tail hint again, after a change that cleared it. */
 void
 pb_buf_remember_tail(pb_buf *b);
 
-/* Make [off, off + n) writable memory of this buffer alone, the bytes around it as they
- * were or zeros (I4), and the buffer long enough to hold it.  n > 0.  Afterwards
- * pb_buf_copy_in cannot fail.  PB_CAPACITY past what max_levels reaches. */
+/* Make [off, off + n), n > 0, writable memory that only this buffer owns, and make the buffer
+ * long enough to hold it.  Bytes around the range keep their values; new ones are zero (I4).
+ * Afterwards pb_buf_copy_in cannot fail.  PB_CAPACITY past what max_levels reaches. */
 pb_status
 pb_buf_prepare(pb_buf *b, uint64_t off, uint64_t n);
 
-/* The same for those who do not overwrite all of it, or read it first: every byte of
- * [off, off + n) stays as it was, zero where there was none. */
+/* The same for a caller that reads the range first, or does not overwrite all of it: the bytes
+ * in the range, too, keep their values, and new ones are zero. */
 pb_status
 pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n);
 
-/* Store n prepared bytes.  Touches neither pool nor shape.  Cannot fail. */
+/* Copy n bytes into a range that was prepared.  Changes neither the pool nor the tree.  Cannot
+ * fail. */
 void
 pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
 pb_status
 pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
-/* A write whose bytes somebody copies by hand, in three steps: begin, pb_buf_copy_in, end.  Begin
- * also looks at the source (pb_buf_may_use); after it nothing can fail.  End remembers the tail.
- * Between them the lock may be the only thing that is held, but it is held. */
+/* A write in three steps, for a caller that copies the bytes itself: begin, pb_buf_copy_in, end.
+ * Begin also checks the source (pb_buf_may_use); after it nothing can fail.  End sets the tail
+ * hint.  The caller keeps the buffer's lock from begin to end, and may give up the GIL. */
 pb_status
 pb_buf_write_begin(pb_buf *b, uint64_t off, const void *src, uint64_t n);
 
@@ -206,7 +208,7 @@ pb_buf_write_end(pb_buf *b)
     pb_buf_remember_tail(b);
 }
 
-/* The remembered tail did not do. */
+/* Append where pb_buf_extend cannot use the tail hint. */
 pb_status
 pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
 
@@ -223,7 +225,8 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
     return PB_OK;
 }
 
-/* May a copy use this memory of somebody else's?  Debug pools look (pb_debug_foreign). */
+/* May a copy use this memory, which may belong to anybody?  Only debug pools check
+ * (pb_debug_foreign). */
 static inline bool
 pb_buf_may_use(const pb_buf *b, const void *mem, uint64_t n)
 {
@@ -232,20 +235,21 @@ pb_buf_may_use(const pb_buf *b, const void *mem, uint64_t n)
 
 /* ---- out ---- */
 
-/* One contiguous stretch of a range: what it is, where it lies if it is PRESENT (NULL
- * otherwise), and how long it is. */
+/* The contiguous start of a range: its kind, its address if it is PRESENT (else NULL), and its
+ * length. */
 typedef struct {
     pb_extent_kind kind;
     uint8_t *at;
     uint64_t n;
 } pb_stretch;
 
-/* What [off, off + n), n > 0, a range inside the buffer, begins with.  Damage is noted. */
+/* The first stretch of [off, off + n), n > 0, which lies inside the buffer.  Damage is reported
+ * to the pool. */
 pb_stretch
 pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n);
 
-/* Copy [off, off + n) to dst; the range lies inside the buffer.  PB_OK.  What is damaged is
- * noted and reads as zeros. */
+/* Copy [off, off + n), which lies inside the buffer, to dst.  Always PB_OK.  Damaged pages are
+ * reported to the pool and read as zeros. */
 pb_status
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n);
 
@@ -258,8 +262,7 @@ pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n);
 pb_status
 pb_buf_drop_front(pb_buf *b, uint64_t n);
 
-/* Where the first byte lies, when n bytes can be taken from its page without using it
- * up; else NULL. */
+/* The address of the first byte, if taking n bytes leaves some of its page in use; else NULL. */
 static inline const uint8_t *
 pb_buf_ready(const pb_buf *b, uint64_t n)
 {
@@ -271,7 +274,7 @@ pb_buf_ready(const pb_buf *b, uint64_t n)
     return PB_LIKELY(ready) ? b->head + used : NULL;
 }
 
-/* Take n bytes that pb_buf_ready found ready. */
+/* Take n bytes for which pb_buf_ready returned an address. */
 static inline void
 pb_buf_take_ready(pb_buf *b, uint64_t n)
 {
@@ -281,7 +284,7 @@ pb_buf_take_ready(pb_buf *b, uint64_t n)
 
 /* ---- away ---- */
 
-/* Cut, or extend by a hole. */
+/* Cut the buffer to `size` bytes, or extend it to that by a hole. */
 pb_status
 pb_buf_truncate(pb_buf *b, uint64_t size);
 
@@ -293,10 +296,10 @@ pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n);
 void
 pb_buf_clear(pb_buf *b);
 
-/* ---- looking in ---- */
+/* ---- inspection ---- */
 
-/* The next range with pages behind it, from `off` on, clipped to the size.  false when
- * there is none. */
+/* The next range that is no hole, from `off` on, clipped to the size.  false when there is
+ * none. */
 bool
 pb_buf_next_data(const pb_buf *b, uint64_t off, uint64_t *start, uint64_t *end);
 

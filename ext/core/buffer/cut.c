@@ -1,7 +1,7 @@
-/* buffer/cut.c: ranges away: off the front, off the end, out of the middle.
+/* buffer/cut.c: ranges removed from the front and from the end, and punched into the middle.
  *
- * Live views (I7): pages that are dropped under one are detached and live on with it;
- * pages that are made zeros under one are cleared in place. */
+ * Live views (I7): a cut detaches the pages under a view, and the view keeps them.  A punch
+ * clears the pages under a view in place. */
 #include "buffer/internal.h"
 
 void
@@ -14,7 +14,7 @@ pb_buf_shrink(pb_buf *b)
     }
 }
 
-/* Where changes need not remember the tail, debug pools do all the same. */
+/* Fill the tail again.  Only debug pools need it: the tail hint of other pools may stay empty. */
 static inline void
 refill_tail(pb_buf *b)
 {
@@ -50,8 +50,8 @@ remember_front(pb_buf *b)
     }
 }
 
-/* Would pb_buf_shrink find nothing to do?  The bias in the first root slot, and more than
- * four children in use. */
+/* Would pb_buf_shrink find nothing to do?  That is so if the bias lies in the first root slot, and
+ * with one level less the range would need more slots than the root has. */
 static inline bool
 is_shrunk(unsigned levels, uint64_t bias, uint64_t size)
 {
@@ -60,8 +60,8 @@ is_shrunk(unsigned levels, uint64_t bias, uint64_t size)
            ((bias + size - 1) >> bits) - (bias >> bits) >= PB_ROOT_SLOTS;
 }
 
-/* The plain case of a FIFO: one page is left behind, in the remembered leaf, the next one
- * is there, and nothing else changes.  false: not so plain, nothing has changed. */
+/* The fast path of a FIFO: free the first page, when it and the next one lie in the hinted leaf
+ * and no other node changes.  false: the fast path does not apply, and nothing has changed. */
 static bool
 drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
 {
@@ -84,15 +84,17 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     return true;
 }
 
-/* Nothing before the bias is in use.  Where nodes are shared, cuts begin with the tree, so
- * that nodes are covered whole: they are given up then, not copied to be emptied. */
+/* Where a cut that reaches the front begins.  Nothing before the bias is in use.  In a tree with
+ * shared nodes the cut begins at page 0, so that it covers whole nodes: then the tree only drops
+ * its reference, instead of copying a node to empty it. */
 static inline uint64_t
 unused_from(const pb_buf *b, uint64_t page)
 {
     return b->root.shared ? 0 : page;
 }
 
-/* The same past the end: cuts reach to the end of the tree. */
+/* Where a cut that reaches the end stops, as a position: for the same reason at the end of a tree
+ * with shared nodes. */
 static inline uint64_t
 unused_to(const pb_buf *b, uint64_t pos)
 {
@@ -100,7 +102,7 @@ unused_to(const pb_buf *b, uint64_t pos)
                           : (pos + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK;
 }
 
-/* Drop the pages before the new front, then move there. */
+/* Drop the pages before the new front, then move the front. */
 static pb_status
 drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
 {
@@ -109,12 +111,12 @@ drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
     if (st != PB_OK) {
         return st;
     }
-    b->leaf_r = b->leaf_w = NULL; /* their nodes may go */
+    b->leaf_r = b->leaf_w = NULL; /* the cut may free these nodes */
     if (b->pins) {
         b->pins->run_count = 0;
         pb_pins_detach(b->pool, &b->root, b->pins, first, last);
     }
-    if (b->root.shared) { /* the tail's node may be copied, its page is not */
+    if (b->root.shared) { /* the cut may copy the tail's node, but not its page */
         b->root.tail_room = 0;
     }
     uint64_t taken = pb_pool_taken(b->pool);
@@ -166,7 +168,8 @@ pb_buf_drop_front(pb_buf *b, uint64_t n)
 
 /* ---- zeros ---- */
 
-/* A range to be wiped: pages [first, past) wholly inside it, and up to two edges. */
+/* A range to make zeros: the pages [first, past), which lie wholly inside it, and up to two pages
+ * at its edges. */
 typedef struct {
     uint64_t pos, end, first, past;
     uint64_t edge[2];
@@ -209,7 +212,7 @@ need_to_wipe(const pb_buf *b, const wiping *w)
     return need;
 }
 
-/* Own an edge page and clear its part of the range. */
+/* Make this tree the only owner of an edge page, and clear its part of the range. */
 static void
 wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
 {
@@ -243,7 +246,8 @@ wipe_pages(pb_buf *b, const wiping *w)
     }
 }
 
-/* 2. drop  3. clear  4. give back what was counted twice: a node on the way to both. */
+/* 2. drop the pages  3. clear the edges  4. give back frames that were counted twice: for a node
+ * on the path to both. */
 static void
 wipe_reserved(pb_buf *b, const wiping *w, uint64_t need)
 {
@@ -256,8 +260,8 @@ wipe_reserved(pb_buf *b, const wiping *w, uint64_t need)
     pb_pool_give_rest(b->pool, need, taken);
 }
 
-/* Make [pos, end) zeros: pages wholly inside are dropped, edges are cleared.
- * 1. reserve what shared pages and nodes need, then 2 to 4. */
+/* Make [pos, end) zeros: drop the pages wholly inside it, and clear the edges.
+ * 1. reserve what shared pages and nodes need, then 2 to 4 (wipe_reserved). */
 static pb_status
 wipe(pb_buf *b, uint64_t pos, uint64_t end)
 {
@@ -296,7 +300,7 @@ pb_buf_punch(pb_buf *b, uint64_t off, uint64_t n)
         return PB_CORRUPT;
     }
     uint64_t pos = root->bias + off, end = pos + n;
-    /* nothing before the bias or past the end is in use: whole pages there go as well */
+    /* nothing before the bias or past the end is in use, so drop those pages whole */
     if (end == root->bias + root->size) {
         end = unused_to(b, end);
     }
@@ -335,15 +339,15 @@ lengthen(pb_buf *b, uint64_t size)
     return st;
 }
 
-/* A live view over the new last page: what it shows past the end stays, until the buffer
- * grows over it (I4, I7). */
+/* If a live view covers the new last page, the bytes past the end stay, because the view shows
+ * them.  They are zeroed when the buffer grows over them (I4, I7). */
 static pb_status
 shorten_tree(pb_buf *b, uint64_t size)
 {
     pb_root *root = &b->root;
     uint64_t end = root->bias + size;
     bool pinned = (end & PB_PAGE_MASK) && b->pins && pb_pins_cover(b->pins, page_of(end));
-    /* to the end of the page, so that a whole last page is dropped, not cleared */
+    /* wipe to the end of the old last page, so that it is dropped, not cleared */
     wiping w =
         wiping_of(b, pinned ? up_to_page(end) : end, unused_to(b, root->bias + root->size));
     uint64_t need = need_to_wipe(b, &w);

@@ -1,10 +1,10 @@
-/* buffer/gather.c: pages made one run, for live views over them. */
+/* buffer/gather.c: makes pages one run of frames, for live views. */
 #include "buffer/internal.h"
 #include "pool/guard.h"
 
 /* ---- runs ---- */
 
-/* How many of n pages, from the first on, lie in frame `place` and the ones right behind it. */
+/* How many of n pages, from the first on, lie in the run of frames that begins at `place`. */
 static uint64_t
 pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame place)
 {
@@ -20,7 +20,7 @@ pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame place)
     return done;
 }
 
-/* Are the pages [first, first + n) one run?  Its first frame, else 0. */
+/* The first frame of the pages [first, first + n) if they are one run; else 0. */
 static pb_frame
 run_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
@@ -57,7 +57,7 @@ pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
     pb_tree_set(at, pb_entry_of(to));
 }
 
-/* The nodes that owning the pages takes, without the pages. */
+/* How many nodes must be made or copied to own the pages.  Does not count the pages. */
 static uint64_t
 need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
 {
@@ -66,7 +66,7 @@ need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
         pb_leaf leaf;
         if (!pb_tree_leaf_owned(b->pool, &b->root, first + i, &leaf) ||
             leaf.entry == NULL) {
-            pages++; /* its nodes are counted by pb_tree_need, the page comes with them */
+            pages++; /* pb_tree_need counts this page with its nodes */
             continue;
         }
         pb_frame frame = pb_entry_frame(pb_leaf_get(&leaf, first + i));
@@ -75,7 +75,7 @@ need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
     return pb_tree_need(b->pool, &b->root, first, first + n - 1) - pages;
 }
 
-/* Is another live view in the way, so that pages may not move? */
+/* Does a live view pin one of the pages, so that they may not move? */
 static bool
 pinned_between(const pb_buf *b, uint64_t first, uint64_t n)
 {
@@ -83,7 +83,8 @@ pinned_between(const pb_buf *b, uint64_t first, uint64_t n)
     return pb_pins_next(b->pins, first, &from, &past) && from < first + n;
 }
 
-/* Move the pages into frames [run, run + n), which were taken; `nodes` more are reserved. */
+/* Move the pages to the frames [run, run + n), which the caller took.  `nodes` more frames are
+ * reserved. */
 static void
 move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t nodes)
 {
@@ -99,7 +100,8 @@ move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t nodes)
     pb_pool_keep(b->pool);
 }
 
-/* 1. reserve run and nodes  2. take the run  3. move the pages into it. */
+/* Gather the pages in a new run:
+ * 1. reserve frames for the run and for nodes  2. take the run  3. move the pages. */
 static pb_status
 gather(pb_buf *b, uint64_t first, uint64_t n)
 {
@@ -118,7 +120,8 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     if (run == 0) {
         pb_pool_unreserve(b->pool, n + nodes);
         pb_refusal *refusal = pb_refusal_of(b->pool);
-        refusal->short_by = n + nodes; /* a region that has it whole */
+        refusal->short_by =
+            n + nodes; /* a new region this large has the run in one piece */
         refusal->short_of_run = true;
         return PB_NEED_PAGES;
     }
@@ -127,8 +130,8 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     return PB_OK;
 }
 
-/* The same where the frames behind a run are free: what lies before stays where it is.  Then *done;
- * else nothing has changed. */
+/* Move only the pages that follow a run, to the frames right behind it.  Sets *done if those
+ * frames were free; else nothing has changed. */
 static pb_status
 gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
 {
@@ -150,14 +153,15 @@ gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
 
 /* ---- pins ---- */
 
-/* The pages that one run is made of.  `known` of them are one, from `run` on, and the first `owned`
- * of those are this tree's alone. */
+/* The pages to be made one run.  The first `known` of them are one already, from frame `run` on.
+ * The first `owned` of those are known to belong to this tree alone. */
 typedef struct {
     uint64_t first, pages, owned, known;
     pb_frame run;
 } run_wanted;
 
-/* What is remembered is not looked at again, so that a view after growth costs what is new. */
+/* Does not check again what the pin list remembers, so that a view after growth costs only the new
+ * pages. */
 static run_wanted
 look_at_run(const pb_buf *b, uint64_t first, uint64_t pages)
 {
@@ -173,7 +177,8 @@ look_at_run(const pb_buf *b, uint64_t first, uint64_t pages)
     return w;
 }
 
-/* 1. what is one run already  2. what can be moved behind it  3. all of it elsewhere. */
+/* Try in this order: 1. the pages are one run already  2. move the rest behind the known run
+ * 3. move all of them elsewhere. */
 static pb_status
 make_one(pb_buf *b, run_wanted *w)
 {
@@ -182,7 +187,7 @@ make_one(pb_buf *b, run_wanted *w)
     bool done = need == 0 && w->known == w->pages;
     pb_status st = PB_OK;
     if (PB_UNLIKELY(pb_pending(b->pool) & PB_PENDING_FAULT)) {
-        return PB_CORRUPT; /* found while counting */
+        return PB_CORRUPT; /* pb_tree_need found damage */
     }
     if (!done && w->known && w->known < w->pages && !b->root.shared) {
         st = gather_behind(b, w->first + w->known, w->pages - w->known,
@@ -195,7 +200,7 @@ make_one(pb_buf *b, run_wanted *w)
     return st;
 }
 
-/* Make the pages one run of this buffer's own frames, and remember it. */
+/* Make the pages one run of frames that only this buffer owns, and remember it. */
 static pb_status
 make_run(pb_buf *b, uint64_t first, uint64_t pages)
 {
@@ -231,7 +236,7 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
         }
     }
     pb_pins_add(pins, pin, first, pages);
-    (void)pb_tail_close(b); /* the page is viewed from now on */
+    (void)pb_tail_close(b); /* a page under a view has no fill */
     *address = pb_frame_address(b->pool, pin->frame) + (pos & PB_PAGE_MASK);
     return PB_OK;
 }

@@ -1,4 +1,4 @@
-/* buffer/hints.c: what is remembered of a tree: leaves, and where the next byte goes. */
+/* buffer/hints.c: the hints of a buffer: its last leaves, and where the next byte goes. */
 #include "buffer/internal.h"
 #include "pool/guard.h"
 
@@ -19,7 +19,8 @@ pb_buf_find_entry(pb_buf *b, uint64_t page)
     return pb_leaf_at(&leaf, page);
 }
 
-/* The same in a tree that may share nodes: NULL unless the path is this tree's alone. */
+/* The entry of a page in a tree that may share nodes; NULL unless only this tree owns the path.
+ * Sets the write hint. */
 static pb_entry *
 look_up_owned_leaf(pb_buf *b, uint64_t page)
 {
@@ -68,7 +69,7 @@ void
 pb_buf_remember_tail(pb_buf *b)
 {
     if (PB_UNLIKELY(b->root.frozen)) {
-        b->root.tail_room = 0; /* so that every change comes by pb_buf_prepare */
+        b->root.tail_room = 0; /* so that every change goes through pb_buf_prepare */
         return;
     }
     if (pb_buf_is_inline(b)) {
@@ -86,7 +87,7 @@ pb_buf_remember_tail(pb_buf *b)
     pb_entry *at = used ? pb_buf_owned_entry(b, page_of(end)) : NULL;
     if (at && !(b->pins && b->pins->tail_written)) {
         b->tail = page_address(b, pb_entry_load(at)) + used;
-        /* the page may reach further than the capacity, where a bias has shifted it */
+        /* with a bias the last page may reach past the capacity */
         uint64_t most = pb_buf_capacity(b) - b->root.size;
         b->root.tail_room = (uint16_t)pb_min(PB_PAGE_SIZE - used, most);
     }

@@ -7,7 +7,7 @@
 
 /* Values of root.shared other than 0. */
 #define PB_SHARED_FOR_GOOD 1
-#define PB_SHARED_BY_READERS 2 /* and by nothing else */
+#define PB_SHARED_BY_READERS 2 /* only read snapshots share it: 0 again when they end */
 
 static inline uint64_t
 page_of(uint64_t pos)
@@ -21,7 +21,8 @@ page_address(const pb_buf *b, pb_entry e)
     return pb_frame_address(b->pool, pb_entry_frame(e));
 }
 
-/* Where a position in the first page of an extent lies; NULL of what is no page.  Damage is noted. */
+/* The address of a position in the first page of an extent; NULL where no page is.  Damage is
+ * reported to the pool. */
 static inline uint8_t *
 extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
 {
@@ -34,7 +35,7 @@ extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
     return NULL;
 }
 
-/* The shape changes: nothing of the tree is remembered. */
+/* Clear all hints, because the tree changes its shape. */
 static inline void
 forget(pb_buf *b)
 {
@@ -46,23 +47,24 @@ forget(pb_buf *b)
     }
 }
 
-/* The entry of a page in the remembered leaf, or NULL. */
+/* The entry of a page in a hinted leaf; NULL if the leaf does not hold it. */
 static inline pb_entry *
 recall(pb_entry *leaf, uint64_t first, uint64_t page)
 {
     return leaf && page - first < PB_FANOUT ? leaf + (page - first) : NULL;
 }
 
-/* The entry of `page` in its leaf, NULL where there is no leaf.  Remembers the leaf, which is not
- * the one that is remembered now. */
+/* The entry of `page` in its leaf; NULL where there is no leaf.  Sets the read hint to that leaf.
+ * Call it when the hints do not cover the page. */
 pb_entry *
 pb_buf_find_entry(pb_buf *b, uint64_t page);
 
-/* The same in a tree that may share pages: NULL where this one or its path is shared. */
+/* The same in a tree that may share pages: also NULL where this page or its path is shared. */
 pb_entry *
 pb_buf_alone_entry(pb_buf *b, uint64_t page);
 
-/* The entry of a page whose path is this tree's alone: anywhere, in most trees. */
+/* The entry of a page whose path only this tree owns; else NULL.  Most trees share nothing, and
+ * there it finds any page that has a leaf. */
 static inline pb_entry *
 pb_buf_unshared_entry(pb_buf *b, uint64_t page)
 {
@@ -74,12 +76,12 @@ pb_buf_unshared_entry(pb_buf *b, uint64_t page)
     return at ? at : pb_buf_find_entry(b, page);
 }
 
-/* The entry of a page that may be written, or NULL.  The long way finds out why it may not. */
+/* The entry of a page that may be written, or NULL.  The slow path then finds out why. */
 pb_entry *
 pb_buf_owned_entry(pb_buf *b, uint64_t page);
 
-/* Does entry `at` of a page begin a run that holds n bytes from `in_page` on, as far as
- * the leaf goes? */
+/* Do n bytes from `in_page` on lie in one run of frames, which begins at entry `at` of `page`?
+ * false if the leaf ends before them. */
 static inline bool
 run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, uint64_t n)
 {
@@ -92,7 +94,7 @@ run_holds(const pb_buf *b, const pb_entry *at, uint64_t page, uint64_t in_page, 
     return pages <= left && pb_run_ahead(at, pb_entry_load(at), pages) == pages;
 }
 
-/* Leave levels and root slots behind; live views keep their place in the tree. */
+/* Drop levels and root slots that are not needed.  Pins then move with the positions. */
 void
 pb_buf_shrink(pb_buf *b);
 
@@ -100,71 +102,72 @@ pb_buf_shrink(pb_buf *b);
 uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page);
 
-/* Make the pages of positions [pos, pos + n) this buffer's own, zeros around what is to be
- * overwritten.  Spends reserved frames as counted by pb_tree_need. */
+/* Make this buffer the only owner of the pages of positions [pos, pos + n), and zero what the
+ * caller will not overwrite of new pages.  Spends the reserved frames that pb_tree_need counted. */
 void
 pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
 
-/* pb_buf_prepare where the page was looked up already and may not be written as it is. */
+/* pb_buf_prepare for a caller that has just looked the page up: it may not be written as it is. */
 pb_status
 pb_buf_prepare_looked(pb_buf *b, uint64_t off, uint64_t n);
 
-/* Levels for positions up to `end`. */
+/* Add the levels that positions up to `end` need. */
 pb_status
 pb_buf_raise_to(pb_buf *b, uint64_t end);
 
-/* Does [off, off + n) fit the capacity (I8)?  *end is its end as a tree position. */
+/* Does [off, off + n) fit the capacity (I8)?  Sets *end to its end as a position. */
 bool
 pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end);
 
-/* The buffer is at least `size` long.  I4: where a live view may have written past the
- * old end, that is zeroed first. */
+/* Make the buffer at least `size` long.  I4: if a live view may have written past the old end,
+ * zero those bytes first. */
 void
 pb_buf_grow_to(pb_buf *b, uint64_t size);
 
-/* Zero what a live view may have written past the end, as far as the page goes. */
+/* Zero the last page past the end, where a live view may have written. */
 void
 pb_buf_clean_tail(pb_buf *b);
 
-/* Put frame `to` in the place of what is behind an owned entry, with the same bytes. */
+/* Copy the page of an owned entry to frame `to`, and make the entry name that frame. */
 void
 pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to);
 
 /* ---- buffer/overlap.c: copies from a buffer to itself, through a live view ---- */
 
-/* Does foreign memory [mem, mem + n) touch a live view of this very buffer, a tree with a pin
- * list? */
+/* Does the caller's memory [mem, mem + n) overlap a live view of this buffer?  The buffer is a
+ * tree with a pin list. */
 bool
 pb_overlap_found(const pb_buf *b, const void *mem, uint64_t n);
 
-/* Copy between [off, off + n) and such memory, as if the source were copied first. */
+/* Copy between [off, off + n) and memory that overlaps a view, as memmove does. */
 void
 pb_overlap_copy(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in);
 
 /* ---- buffer/tail.c: bytes past the end of the last page, in debug pools (I4) ---- */
 
-/* Fill them, where the page is this tree's alone and no live view is over it. */
+/* Fill the bytes, if only this tree owns the page and no live view covers it. */
 void
 pb_tail_fill(pb_buf *b);
 
-/* The first byte of the fill that somebody wrote, as an offset in the buffer; UINT64_MAX:
- * none, or they are not filled. */
+/* The offset of the first byte of the fill that somebody overwrote; UINT64_MAX if there is no
+ * such byte or no fill. */
 uint64_t
 pb_tail_damage(const pb_buf *b);
 
-/* The frame of the last page; 0: it is a hole. */
+/* The frame of the last page; 0 if that is a hole. */
 pb_frame
 pb_tail_frame(const pb_buf *b);
 
-/* None, or else that is noted. */
+/* Is the fill intact?  If not, report it to the pool. */
 bool
 pb_tail_intact(const pb_buf *b);
 
+/* Zero the fill, as in other pools (I4). */
 void
 pb_tail_end(pb_buf *b);
 
-/* Before a change: look at the fill, then make it zeros, as in other pools.  false: somebody
- * wrote past the end.  It notes and mends that; the change should not go on. */
+/* Call before a change: checks the fill, then zeros it, as in other pools (I4).  false: somebody
+ * wrote past the end.  That is reported and undone, and the caller returns PB_CORRUPT. */
 static inline bool
 pb_tail_close(pb_buf *b)
 {
@@ -176,7 +179,7 @@ pb_tail_close(pb_buf *b)
     return good;
 }
 
-/* A change begins: reports will name this tree.  false: PB_CORRUPT, see pb_tail_close. */
+/* Begin a change: reports will name this tree.  false: return PB_CORRUPT (pb_tail_close). */
 static inline bool
 pb_buf_begin(pb_buf *b)
 {

@@ -1,7 +1,7 @@
 /* buffer/life.c: a buffer begins, is emptied, and ends. */
 #include "buffer/internal.h"
 
-/* From a tree that is empty, or from nothing, to no tree at all. */
+/* Make an empty tree, or zeroed memory, a tiny buffer. */
 static void
 become_inline(pb_buf *b)
 {
@@ -39,7 +39,7 @@ pb_buf_init_internal(pb_buf *b, pb_pool *pool)
     begin(b, pool, PB_MAX_LEVELS, PB_FROZEN_INTERNAL);
 }
 
-/* A snapshot does not begin anew, so that `frozen` is 0. */
+/* Never called for a snapshot, so `frozen` is 0 and stays 0. */
 void
 pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels)
 {
@@ -64,14 +64,14 @@ void
 pb_buf_clear(pb_buf *b)
 {
     if (!pb_buf_is_inline(b)) {
-        (void)pb_buf_begin(b); /* damage is reported, but does not stop this */
+        (void)pb_buf_begin(b); /* reports damage, but goes on */
         forget(b);
         if (b->pins) {
             pb_pins_detach(b->pool, &b->root, b->pins, 0, UINT64_MAX);
             b->pins->tail_written = false;
         }
         pb_tree_release(b->pool, &b->root);
-        if (!PB_INLINE || b->pins) { /* with a pin list it stays a tree */
+        if (!PB_INLINE || b->pins) { /* a buffer with a pin list stays a tree */
             return;
         }
         pb_pool_unlink(b->pool, &b->member);

@@ -1,11 +1,12 @@
-/* buffer/overlap.c: copies from a buffer to itself, through a live view.
+/* buffer/overlap.c: copies between a buffer and a live view of it.
  *
- * The result is as if the source were copied first.  A view shows tree positions in
- * order, so memmove's rule does it, by positions instead of addresses: where the
- * destination lies behind the source, from the back. */
+ * The result is that of memmove.  A view shows tree positions in order, so memmove's rule works
+ * on positions instead of addresses: if the destination lies after the source, copy from the
+ * back. */
 #include "buffer/internal.h"
 
-/* The live pin whose pages [mem, mem + n) touches, and where those start. */
+/* The pin whose pages [mem, mem + n) overlaps, or NULL.  Sets *start to the address of its first
+ * page. */
 static const pb_pin *
 pin_over(const pb_buf *b, const uint8_t *mem, uint64_t n, const uint8_t **start)
 {
@@ -25,12 +26,12 @@ pb_overlap_found(const pb_buf *b, const void *mem, uint64_t n)
     return pin_over(b, mem, n, &start) != NULL;
 }
 
-/* One piece, in one page at most. */
+/* Copy one piece, which lies in one page. */
 static void
 move_piece(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in)
 {
     pb_stretch s = pb_buf_stretch(b, off, n);
-    if (s.kind != PB_EXTENT_PRESENT) { /* read, not written: what is written was prepared */
+    if (s.kind != PB_EXTENT_PRESENT) { /* a read: a range to be written was prepared */
         pb_zero(mem, n);
         return;
     }
@@ -44,7 +45,9 @@ pb_overlap_copy(const pb_buf *b, uint64_t off, uint8_t *mem, uint64_t n, bool in
     const pb_pin *pin = pin_over(b, mem, n, &start);
     uint64_t from = (pin->page << PB_PAGE_SHIFT) + (uint64_t)(mem - start);
     uint64_t pos = b->root.bias + off;
-    int64_t ahead = (int64_t)(pos - from); /* `from` may be before 0: gone */
+    int64_t ahead =
+        (int64_t)(pos -
+                  from); /* `from` wraps below 0 if mem begins in a page that was dropped */
     bool backwards = in ? ahead > 0 : ahead < 0;
     uint64_t done = 0;
     while (done < n) {

@@ -1,4 +1,4 @@
-/* buffer/prepare.c: a range is made writable memory of this buffer alone (I3). */
+/* buffer/prepare.c: makes a range writable memory that only this buffer owns (I3). */
 #include "buffer/internal.h"
 
 /* ---- pages ---- */
@@ -7,7 +7,7 @@
 typedef struct {
     uint64_t pos, end; /* bytes */
     uint64_t first, last;
-    bool keep; /* the bytes are to stay; else they will be overwritten */
+    bool keep; /* keep the bytes; else the caller overwrites them */
 } span;
 
 static inline span
@@ -24,7 +24,7 @@ overwrites(const span *s, uint64_t page)
            ((page + 1) << PB_PAGE_SHIFT) <= s->end;
 }
 
-/* I4: what the caller does not overwrite of a page handed out is zero. */
+/* I4: zero what the caller does not overwrite of a new page. */
 static void
 zero_around(uint8_t *at, const span *s, uint64_t page)
 {
@@ -35,8 +35,9 @@ zero_around(uint8_t *at, const span *s, uint64_t page)
     pb_zero(at + to, PB_PAGE_SIZE - to);
 }
 
-/* The frame that the next one had best follow.  A buffer that is consumed from the front
- * takes what it has just freed, warm: so it runs round in the same frames. */
+/* The frame that the new one should follow; 0 for no wish.  A buffer that is consumed from the
+ * front has no wish: it gets the warm frames that it freed last, and so uses the same few frames
+ * again and again. */
 static inline pb_frame
 frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t page)
 {
@@ -45,7 +46,7 @@ frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t page)
                : 0;
 }
 
-/* Fill a stretch of holes in a leaf with frames, neighbours where there are any. */
+/* Give each of n holes in a leaf a frame, consecutive ones where the pool has them. */
 static void
 fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
 {
@@ -82,7 +83,8 @@ own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t 
     }
 }
 
-/* Link what pb_tree_need counted and the pool reserved.  Cannot fail. */
+/* Make this tree the only owner of the pages, with frames that pb_tree_need counted and the pool
+ * reserved.  Cannot fail. */
 static void
 own_pages(pb_buf *b, const span *s)
 {
@@ -155,12 +157,12 @@ pb_buf_grow_to(pb_buf *b, uint64_t size)
         pb_buf_clean_tail(b);
     }
     b->root.size = size;
-    if (dirty) { /* the view goes on */
+    if (dirty) { /* the view may write past the new end, too */
         b->pins->tail_written = pb_pins_cover(b->pins, page_of(b->root.bias + size));
     }
 }
 
-/* Levels first, then a reservation of frames; when that is refused the levels are given up again. */
+/* Add the levels, then reserve the frames.  If the reservation fails, drop the levels again. */
 static pb_status
 reserve_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
 {
@@ -178,10 +180,9 @@ reserve_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
     return st;
 }
 
-/* What is known of a call. */
-#define KEPT 1u /* the bytes stay; else the caller overwrites them */
-#define LOOKED \
-    2u /* its one page may not be written as it is, which was looked up just now */
+/* How the range is prepared. */
+#define KEPT 1u   /* keep the bytes; else the caller overwrites them */
+#define LOOKED 2u /* the caller has just found that the page may not be written as it is */
 
 static pb_status
 prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
@@ -198,7 +199,7 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
         return st;
     }
     if (need && (off != b->root.size || b->root.shared)) {
-        forget(b); /* frames may change under front and tail, nodes under the leaves */
+        forget(b); /* the head, the tail and the leaves may get other frames */
     }
     uint64_t taken = pb_pool_taken(b->pool);
     own_pages(b, &s);

@@ -1,9 +1,9 @@
-/* buffer/read.c: where bytes lie, and copies of prepared and of present ones. */
+/* buffer/read.c: finds where bytes lie, and copies them in and out. */
 #include "buffer/internal.h"
 
-/* ---- level 0: no page is touched that is not there to be touched (I1, I2) ---- */
+/* ---- checks of debug level 0: no access to a frame that may not be read (I1, I2) ---- */
 
-/* A page that an entry names at offset `off`. */
+/* May the `pages` frames from entry `e` on be read?  If not, report it for offset `off`. */
 static inline bool
 may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
@@ -16,7 +16,7 @@ may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 
 /* ---- copies ---- */
 
-/* The leaf with a page, one that is remembered if it will do. */
+/* The leaf that holds a page, from a hint if possible. */
 static inline pb_leaf
 leaf_of(const pb_buf *b, uint64_t page)
 {
@@ -31,7 +31,7 @@ leaf_of(const pb_buf *b, uint64_t page)
     return leaf;
 }
 
-/* The same as pb_buf_stretch, of the range [pos, end) of a tree. */
+/* pb_buf_stretch for positions [pos, end) of a tree. */
 static pb_stretch
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end)
 {
@@ -51,7 +51,8 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n)
     return stretch_at(b, b->root.bias + off, b->root.bias + off + n);
 }
 
-/* Is the foreign side of a copy a live view of this buffer?  No bytes may be nowhere. */
+/* Does the caller's memory overlap a live view of this buffer?  If n is 0, `mem` may be any
+ * pointer. */
 static inline bool
 is_own_view(const pb_buf *b, const void *mem, uint64_t n)
 {
@@ -69,7 +70,7 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
     while (n) {
         pb_stretch to = pb_buf_stretch(b, off, n);
         if (PB_LIKELY(to.kind ==
-                      PB_EXTENT_PRESENT)) { /* prepared; else damaged, and noted */
+                      PB_EXTENT_PRESENT)) { /* it was prepared; else it is damaged */
             pb_copy(to.at, from, to.n);
         }
         from += to.n;
@@ -101,7 +102,7 @@ pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
     return PB_OK;
 }
 
-/* In more than one page. */
+/* pb_buf_peek for a range in more than one page. */
 PB_NOINLINE static const uint8_t *
 peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 {
@@ -112,7 +113,7 @@ peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
     return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
 }
 
-/* Of the leaf that was remembered just now, or of the root. */
+/* Report the bad entry `at`, which lies in the leaf of the read hint or in the root. */
 PB_NOINLINE static const uint8_t *
 peek_bad(const pb_buf *b, const pb_entry *at, uint64_t in_page)
 {
@@ -123,7 +124,7 @@ peek_bad(const pb_buf *b, const pb_entry *at, uint64_t in_page)
     return NULL;
 }
 
-/* With the entry of the page at hand. */
+/* pb_buf_peek when the entry of the page is known; NULL: there is no leaf. */
 PB_NOINLINE static const uint8_t *
 peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 {
@@ -150,7 +151,7 @@ peek_far(pb_buf *b, uint64_t off, uint64_t n)
     return peek_at(b, pb_buf_find_entry(b, page_of(b->root.bias + off)), off, n);
 }
 
-/* In the remembered leaf it takes no call. */
+/* If the hinted leaf has the page, this walks no tree. */
 const uint8_t *
 pb_buf_peek(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -172,7 +173,7 @@ pb_buf_page(const pb_buf *b, uint64_t page)
     return x.kind == PB_EXTENT_PRESENT ? pb_frame_address(b->pool, x.frame) : NULL;
 }
 
-/* The first page in [page, last] that is there (want) or is a hole; last + 1 if none. */
+/* The first page in [page, last] that is no hole (want) or is one (!want); last + 1 if none. */
 static uint64_t
 next_page(const pb_buf *b, uint64_t page, uint64_t last, bool want)
 {

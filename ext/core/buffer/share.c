@@ -1,4 +1,4 @@
-/* buffer/share.c: trees that share frames. */
+/* buffer/share.c: pin lists, and trees that share frames. */
 #include "buffer/internal.h"
 
 /* ---- views ---- */
@@ -38,13 +38,14 @@ share_root(pb_buf *to, pb_buf *from)
     to->root.shared = from->root.shared = PB_SHARED_FOR_GOOD;
     forget(to);
     from->leaf_w = NULL;
-    from->root.tail_room = 0; /* the tail page is shared now, and so are remembered runs */
+    from->root.tail_room =
+        0; /* the tail page is shared now, and so is the remembered run */
     if (from->pins) {
         from->pins->run_count = 0;
     }
 }
 
-/* I11: `to` gets copies of the pages under a live view of `from`. */
+/* I11: copy the pages under a live view of `from` for `to`. */
 static pb_status
 copy_pinned(pb_buf *to, const pb_pin *pin)
 {
@@ -66,22 +67,22 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
         pb_tree_own_leaf(to->pool, &to->root, page, &leaf);
         pb_entry *at = pb_leaf_at(&leaf, page);
         if (pb_frame_count(to->pool, pb_entry_frame(pb_entry_load(at))) == 1) {
-            continue; /* copied for another pin before */
+            continue; /* copied before, for another pin */
         }
-        if (left == 0) { /* in runs, so that a view of the copy need not gather */
+        if (left == 0) { /* take runs, so that a view of the copy need not gather */
             uint64_t want =
                 pb_tree_need(to->pool, &to->root, page, pb_min(last, leaf.end - 1));
             run = pb_pool_take_run(to->pool, run, (uint32_t)want, &left, &zero);
         }
         pb_buf_move_page(to, at, run);
-        run += --left != 0; /* the last frame stays as a hint */
+        run += --left != 0; /* keep the last frame: the next run should follow it */
     }
     pb_pool_give_rest(to->pool, need, taken);
     return PB_OK;
 }
 
-/* A view that wrote past the end is gone: what it wrote goes, while the page is still this
- * tree's alone (I2). */
+/* If the view that may have written past the end is gone, zero those bytes now, while only this
+ * tree owns the page (I2). */
 static void
 clean_left_tail(pb_buf *b)
 {
@@ -93,7 +94,7 @@ clean_left_tail(pb_buf *b)
     }
 }
 
-/* Note bad entries; do not share them. */
+/* Are all entries of the root good?  Reports bad ones: they must not be shared. */
 static bool
 may_share(const pb_buf *b)
 {
@@ -117,7 +118,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         pb_buf_remember_tail(to);
         return PB_OK;
     }
-    pb_status st = pb_buf_promote(to); /* empty: becomes a tree, takes no page */
+    pb_status st = pb_buf_promote(to); /* it is empty, so this takes no page */
     if (st != PB_OK) {
         return st;
     }
@@ -137,7 +138,7 @@ pb_buf_share(pb_buf *to, pb_buf *from)
             return st;
         }
     }
-    if (from->pins && from->pins->tail_written) { /* I4 in the copy, which nobody views */
+    if (from->pins && from->pins->tail_written) { /* I4 holds in `to`, which has no view */
         pb_buf_clean_tail(to);
     }
     pb_tree_freeze(to->pool, &to->root);
@@ -155,7 +156,7 @@ pb_buf_read_snapshot(pb_buf *to, pb_buf *from)
     if (before != PB_SHARED_FOR_GOOD && from->root.readers < UINT8_MAX) {
         from->root.shared = PB_SHARED_BY_READERS;
     }
-    if (from->root.readers < UINT8_MAX) { /* a count that got there stays */
+    if (from->root.readers < UINT8_MAX) { /* a full count never changes again */
         from->root.readers++;
     }
     return PB_OK;
@@ -176,7 +177,7 @@ pb_buf_end_snapshot(pb_buf *to, pb_buf *from)
 void
 pb_buf_adopt(pb_buf *b, pb_buf *from)
 {
-    (void)pb_tail_close(from); /* damage is reported, but does not stop this */
+    (void)pb_tail_close(from); /* reports damage, but goes on */
     pb_buf_clear(b);
     if (pb_buf_is_inline(from)) {
         memcpy(pb_buf_inline(b), pb_buf_inline(from), PB_INLINE);
@@ -185,7 +186,7 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
         pb_buf_clear(from);
         return;
     }
-    (void)pb_buf_promote(b); /* empty: takes no page */
+    (void)pb_buf_promote(b); /* it is empty, so this takes no page */
     pb_root_copy(&b->root, &from->root);
     b->root.shared = from->root.shared;
     pb_root_forget(&from->root);
@@ -194,7 +195,8 @@ pb_buf_adopt(pb_buf *b, pb_buf *from)
     pb_buf_remember_tail(b);
 }
 
-/* 1. share (may fail)  2. a buffer with a pin list stays a tree (may fail)  3. adopt */
+/* 1. share (may fail)  2. promote a tiny copy if `b` has a pin list and so must stay a tree (may
+ * fail)  3. adopt. */
 pb_status
 pb_buf_restore(pb_buf *b, pb_buf *from)
 {

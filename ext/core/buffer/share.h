@@ -1,4 +1,4 @@
-/* buffer/share.h: live views, stable views, and trees that share frames (I2, I7, I11).
+/* buffer/share.h: live views, and trees that share frames (I2, I7, I11).
  *
  * A live view is a run of frames under a writable memoryview, and has a pin in the list of its
  * buffer (view/pins.h).  The list is made with the first live view. */
@@ -9,14 +9,14 @@
 
 /* ---- live views ---- */
 
-/* The buffer moves to pages and gets a pin list (zeroed, the caller's memory). */
+/* Move the buffer to pages and give it a pin list.  The list is zeroed memory of the caller. */
 pb_status
 pb_buf_open_pins(pb_buf *b, pb_pin_list *pins);
 
-/* Pin [off, off + n), n > 0, inside the size: holes become pages, shared pages become its
- * own, and scattered pages are gathered into one run.  *address is where it starts.
- * PB_PINNED when other live views are in the way of gathering.  O(1) when the run is
- * remembered, else O(pages). */
+/* Pin [off, off + n), n > 0, which lies inside the size, as one run of frames.  Holes become
+ * pages, shared pages are copied, and scattered pages are gathered.  Sets *address to the start.
+ * PB_PINNED if pages would have to move that another live view pins.  O(1) if the pin list
+ * remembers the run, else O(pages). */
 pb_status
 pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
@@ -24,36 +24,36 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 bool
 pb_buf_viewed(const pb_buf *b);
 
-/* Does a live view lie at or behind `off`?  Then nothing behind it may be shifted. */
+/* Does a live view cover the page of `off` or a later one?  Then no bytes from `off` on may be
+ * shifted. */
 bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off);
 
 /* ---- trees that share ---- */
 
-/* Make `to`, an empty buffer on the same pool, hold what `from` holds now: O(1), and the
- * pages under live views, which are copied (I11).  PB_NEED_PAGES, PB_LIMIT: nothing has
- * changed. */
+/* Make `to`, an empty buffer on the same pool, hold what `from` holds now.  O(1), apart from
+ * pages under live views, which it copies (I11).  PB_NEED_PAGES, PB_LIMIT: nothing has changed. */
 pb_status
 pb_buf_share(pb_buf *to, pb_buf *from);
 
-/* A read snapshot: `to` shares what `from` holds until pb_buf_end_snapshot.  When the last one is
- * gone and nothing else was shared meanwhile, writes to `from` need no look at counts
- * again.  `from` may not go before. */
+/* A read snapshot: `to` shares what `from` holds until pb_buf_end_snapshot.  If nothing else
+ * shared `from` meanwhile, the end of the last one frees writes to `from` from the check of
+ * reference counts.  `from` outlives the snapshot. */
 pb_status
 pb_buf_read_snapshot(pb_buf *to, pb_buf *from);
 void
 pb_buf_end_snapshot(pb_buf *to, pb_buf *from);
 
-/* Let `b`, which has no live views, hold what `from` holds, too.  Both are of one pool. */
+/* Make `b`, which has no live views, share what `from` holds.  Both are on one pool. */
 pb_status
 pb_buf_restore(pb_buf *b, pb_buf *from);
 
-/* Let `b` hold what `from`, of the same pool, holds, and `from` nothing.  Where `b` has a
- * pin list `from` is a tree.  Cannot fail. */
+/* Move what `from` holds to `b`, on the same pool; `from` is empty afterwards.  If `b` has a pin
+ * list, `from` must be a tree.  Cannot fail. */
 void
 pb_buf_adopt(pb_buf *b, pb_buf *from);
 
-/* Is [off, off + n) one run of pages (or inline)?  Its address, else NULL. */
+/* The address of [off, off + n) if its pages are one run, or if it is inline; else NULL. */
 uint8_t *
 pb_buf_one_run(const pb_buf *b, uint64_t off, uint64_t n);
 

@@ -1,8 +1,8 @@
-/* buffer/tail.c: the bytes past the end of the last page, in debug pools.
+/* buffer/tail.c: the bytes of the last page past the end, in debug pools.
  *
- * They are PB_TAIL_FILL from b->tail to the end of the page, or zeros where b->tail is NULL
- * (I4): where the page is shared, under a live view, or a change is under way.  Whoever
- * changes or shares the tree closes the tail first (pb_tail_close). */
+ * From b->tail to the end of the page they are PB_TAIL_FILL.  If b->tail is NULL they are zeros
+ * (I4): so it is while a change is under way, and where the page is shared or under a live view.
+ * Whoever changes or shares the tree closes the tail first (pb_tail_close). */
 #include "buffer/internal.h"
 #include "pool/poison.h"
 #include "pool/guard.h"
@@ -19,7 +19,7 @@ is_viewed(const pb_buf *b, uint64_t page)
     return b->pins && (b->pins->tail_written || pb_pins_cover(b->pins, page));
 }
 
-/* The last page, where it may be written; else NULL. */
+/* The last page, if it may be written; else NULL. */
 static uint8_t *
 own_tail_page(const pb_buf *b)
 {
@@ -38,7 +38,7 @@ void
 pb_tail_fill(pb_buf *b)
 {
     uint64_t used = (b->root.bias + b->root.size) & PB_PAGE_MASK;
-    if (b->tail) { /* not closed: nothing has changed since */
+    if (b->tail) { /* still filled: nothing has changed since */
         pb_tail_end(b);
     }
     uint8_t *at = used && !b->root.frozen ? own_tail_page(b) : NULL;

@@ -1,7 +1,7 @@
-/* buffer/tiny.c: tiny contents: from the object to a page, and back. */
+/* buffer/tiny.c: moves tiny contents from the object to a page, and back. */
 #include "buffer/internal.h"
 
-/* The bytes on a page of their own; they fit. */
+/* Copy the bytes, which fit, to a new page. */
 static void
 put_on_page(pb_buf *b, const uint8_t *bytes, uint64_t size)
 {
@@ -14,8 +14,8 @@ put_on_page(pb_buf *b, const uint8_t *bytes, uint64_t size)
     pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
 }
 
-/* It is linked before the first frame is reserved: who looks at a pool finds the owners of all
- * that is held. */
+/* Links the tree before it reserves the frame, so that whoever inspects the pool finds an owner for
+ * each frame. */
 pb_status
 pb_buf_promote(pb_buf *b)
 {

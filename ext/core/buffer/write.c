@@ -1,10 +1,10 @@
-/* buffer/write.c: bytes in: where it is plain at once, else prepare, copy, remember. */
+/* buffer/write.c: writes and appends.  Fast paths first; else prepare, copy, set the tail hint. */
 #include "buffer/internal.h"
 
 /* ---- write ---- */
 
-/* The place of bytes of one page in a remembered leaf that is this tree's alone, where
- * nothing is shared; NULL where it takes more to find out.  Calls nothing. */
+/* The fastest path: the address of bytes in one page of a hinted leaf, in a tree that shares
+ * nothing.  NULL if that takes more checks.  Calls no function. */
 static inline uint8_t *
 writable_near(const pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -26,7 +26,8 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
                                                           : NULL;
 }
 
-/* Where [off, off + n) may be written at once: inside the size and inside one piece. */
+/* The address of [off, off + n) if it lies inside the size, in one run, and may be written without
+ * preparation; else NULL. */
 static uint8_t *
 writable_now(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -87,8 +88,8 @@ pb_buf_write(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     return PB_OK;
 }
 
-/* The entry where an append of up to a page needs its one new page: a hole in the leaf
- * last written to.  NULL when the case is not so plain. */
+/* The entry for the new page of an append that needs exactly one: a hole in the leaf last written
+ * to.  NULL if the fast path does not apply. */
 static inline pb_entry *
 next_entry(pb_buf *b, uint64_t n)
 {
@@ -101,8 +102,8 @@ next_entry(pb_buf *b, uint64_t n)
     return at && *at == PB_HOLE ? at : NULL;
 }
 
-/* Append to the tail page and to one new page.  false: not so plain, or no frame at hand;
- * nothing has changed. */
+/* Append to the tail page and to one new page.  false: the fast path does not apply, or the pool
+ * has no frame ready; nothing has changed. */
 static bool
 append_page(pb_buf *b, const uint8_t *src, uint64_t n)
 {

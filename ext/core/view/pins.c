@@ -1,4 +1,4 @@
-/* view/pins.c: the live views of a tree, and what is under them. */
+/* view/pins.c: the live views of a tree, and the pages under them. */
 #include "view/pins.h"
 
 /* ---- looking ---- */
@@ -67,7 +67,8 @@ pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n)
 void
 pb_pin_release(pb_pool *pool, pb_pin *pin)
 {
-    pb_lock_take(&pool->root->lock); /* who looks at the pool has no lock of the list */
+    pb_lock_take(
+        &pool->root->lock); /* who inspects the pool reads the list under this lock */
     if (pin->link) {
         *pin->link = pin->next;
         if (pin->next) {
@@ -86,8 +87,7 @@ pb_pin_release(pb_pool *pool, pb_pin *pin)
 
 /* ---- pages that go ---- */
 
-/* Count one pin on each frame of a page range of the pin: they are about to lose their
- * entries. */
+/* Pin each frame of a page range of the pin, because the frames are about to lose their entries. */
 static void
 detach_range(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, uint64_t past)
 {
@@ -97,7 +97,7 @@ detach_range(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, ui
     pin->detached = true;
 }
 
-/* Cut [first, last] off what is live of one pin. */
+/* Cut the pages [first, last] off the live part of one pin. */
 static void
 detach_pin(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, uint64_t last)
 {
@@ -108,10 +108,10 @@ detach_pin(pb_pool *pool, const pb_root *root, pb_pin *pin, uint64_t first, uint
         return;
     }
     detach_range(pool, root, pin, from, past);
-    if (from > pin->page) { /* cut at its end */
+    if (from > pin->page) { /* cut off its end */
         pin->live = from - pin->page;
     }
-    else { /* at its front, or whole */
+    else { /* cut off its front, or all of it */
         pin->page = past;
         pin->live = end - past;
     }

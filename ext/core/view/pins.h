@@ -1,19 +1,19 @@
-/* view/pins.h: the live views of a tree, and what is under them (I7, I11).
+/* view/pins.h: the live views of a tree, and the pages under them (I7, I11).
  *
- * A live view is a run of frames under a writable memoryview.  Its record, the pin, is
- * listed in the pin list of its buffer, which is made with the first live view.
+ * A live view is a run of frames under a writable memoryview.  A pin describes it.  The pin is in
+ * the pin list of its buffer, which the first live view creates.
  *
  *    pages of the tree   .. 7 | 8 | 9 | 10 | 11 | 12 ..
  *    a pin                    [ page ........ + live )     still under its buffer
  *                             [ frame ............. + count )  as it was made
  *
- * While the pin is live its frames have one reference (I11).  Pages that the buffer drops
- * are detached: named by no entry, kept by their pins, freed with the last of them.  A
- * dropped range cuts a pin at its front or at its end, never in the middle (zeros are
- * written in place), so what is live of it stays one range.
+ * Each frame of the live part has one reference (I11).  Pages that the buffer drops are detached:
+ * no entry names them, their pins keep them, and the last pin to go frees them.  A cut takes pages
+ * off the front or the end of a pin, never out of its middle, where a punch writes zeros in place.
+ * So the live part stays one range.
  *
- * The pin list also remembers one run that was found or gathered, so that the next view of it
- * costs nothing.  Pins and pin lists are the caller's memory. */
+ * The pin list also remembers the last run that was found or gathered, so that the next view of it
+ * costs nothing.  The caller owns the memory of pins and pin lists. */
 #ifndef PB_VIEW_PINS_H
 #define PB_VIEW_PINS_H
 
@@ -24,9 +24,9 @@ typedef struct pb_pin {
     uint64_t page, live;         /* pages of the tree still under the view */
     pb_frame frame;              /* the run as it was made */
     uint32_t count;
-    bool detached; /* some of its frames are named by no entry */
+    bool detached; /* no entry names some of its frames */
 #if PB_LOCKS
-    struct pb_pin_list *list; /* also when the buffer is gone */
+    struct pb_pin_list *list; /* stays set when the buffer is gone */
 #endif
 } pb_pin;
 
@@ -45,11 +45,11 @@ pb_pins_next(const pb_pin_list *pins, uint64_t page, uint64_t *first, uint64_t *
 bool
 pb_pins_cover(const pb_pin_list *pins, uint64_t page);
 
-/* Pages under live views, each once. */
+/* How many pages are under live views.  Counts each once. */
 uint64_t
 pb_pins_pages(const pb_pin_list *pins);
 
-/* How many of n pages, from the first on, are in the run that is remembered. */
+/* How many of n pages, from the first on, are in the remembered run. */
 uint64_t
 pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n);
 
@@ -57,20 +57,20 @@ pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n);
 void
 pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n);
 
-/* The view is gone.  Frees what was detached and under no other view. */
+/* Remove the pin of a view that is gone.  Frees its detached frames that no other pin keeps. */
 void
 pb_pin_release(pb_pool *pool, pb_pin *pin);
 
-/* The pages [first, last] of a tree are about to be dropped: they live on with their views. */
+/* Detach the pages [first, last], which the tree is about to drop: the pins keep them. */
 void
 pb_pins_detach(pb_pool *pool, const pb_root *root, pb_pin_list *pins, uint64_t first,
                uint64_t last);
 
-/* Tree positions fall by this number of pages. */
+/* Move all pins, because the tree's positions fall by this number of pages. */
 void
 pb_pins_shift(pb_pin_list *pins, uint64_t pages);
 
-/* The tree goes, after all its pages were detached. */
+/* Take all pins off the list, because the tree ends.  Its pages were detached before. */
 void
 pb_pins_close(pb_pin_list *pins);
 
