@@ -332,6 +332,105 @@ def test_search_is_linear(pool):
     assert per_byte(long) < 10 * per_byte(short)
 
 
+# ---- several separators ----
+
+
+@pytest.mark.parametrize("cut", [1, 3, 64, PAGE])
+def test_any_of_several_separators(pool, cut):
+    """The one that ends first, whether it begins before or behind another."""
+    seps = (b"\r\n", b"\n", b"abcabc", bytearray(b"bc"), b"-" * 9)
+    draw = random.Random(cut)
+    text = bytes(draw.choices(b"abc\r\n-", k=4 * PAGE + 100))
+    queue, rest = queue_of(pool), text
+    for at in range(0, len(text), cut):
+        queue.put(text[at : at + cut])
+        while (piece := queue.readuntil(seps)) is not None:
+            end = min(rest.find(sep) + len(sep) for sep in seps if sep in rest)
+            assert piece == rest[:end]
+            rest = rest[end:]
+    assert queue.get() == rest
+    assert not any(sep in rest for sep in seps)
+
+
+def test_wrong_separators(pool):
+    queue = queue_of(pool, b"kept")
+    for bad in ((), (b"a", b""), (b"",)):
+        with pytest.raises(ValueError):
+            queue.readuntil(bad)
+    for bad in (("a",), (b"a", 5), [b"a"], ((b"a",),)):
+        with pytest.raises(TypeError):
+            queue.readuntil(bad)
+    assert queue.get() == b"kept"
+
+
+def looked_at(pool, seps, total, together):
+    """Bytes that searches look at, for each that came, while nothing is found in 100-byte puts."""
+    queue = queue_of(pool)
+    for _ in range(total // 100):
+        queue.put(b"x" * 100)
+        for sep in [tuple(seps)] if together else seps:
+            assert queue.readuntil(sep) is None
+    queue.check()
+    return queue._looked / total
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 4, 16, 40])
+def test_each_separator_remembers_how_far_it_has_looked(pool, together, count):
+    """Two in turn began anew each time, which is quadratic: 100 times the work of one."""
+    seps = [b"%02d\n" % i for i in range(count)]
+    if count > 16 and not together:
+        return  # a queue that is asked for more in turn than it remembers
+    for total in (1000, 100 * min(1000, PAGE)):
+        assert looked_at(pool, seps, total, together) < 1.05 * count
+
+
+def test_separators_that_are_found_are_not_looked_for_again(pool):
+    """One that is rare, and one in each line: the rare one looks at each byte once."""
+    queue, lines = queue_of(pool), 1000
+    queue.put(b"0123456789\n" * lines)
+    for together in (False, True):
+        before = queue._looked
+        for _ in range(lines // 2):
+            if together:
+                assert queue.readuntil((b"rare", b"\n")) == b"0123456789\n"
+            else:
+                assert queue.readuntil(b"rare") is None
+                assert queue.readline() == b"0123456789\n"
+        assert queue._looked - before < 3 * 11 * lines
+    assert len(queue) == 0
+
+
+def test_what_is_remembered_is_of_these_bytes(pool):
+    queue = queue_of(pool, b"x" * 50)
+    assert queue.readuntil(b";") is queue.readuntil(b",") is None
+    queue.__init__(pool=pool)
+    queue.put(b"a;b,c")
+    assert queue.readuntil((b",", b";")) == b"a;"
+    assert queue.readuntil(b",") == b"b,"
+
+
+def test_separators_together_first_and_then_in_turn(pool):
+    queue = queue_of(pool, b"x" * 50)
+    for _ in range(3):
+        assert queue.readuntil((b"\r\n", bytearray(b"--"))) is None
+        assert queue.readuntil(bytes(bytearray(b"--"))) is None
+        assert queue.readuntil(bytes(bytearray(b"\r\n"))) is None
+    assert queue._looked < 120  # twice 50, and what may be the beginning of one
+    queue.put(b"--")
+    assert queue.readuntil(b"--") == b"x" * 50 + b"--"
+
+
+def test_more_separators_than_are_remembered(pool):
+    queue, seps = queue_of(pool), [b"<%d>" % i for i in range(50)]
+    for sep in seps * 2:
+        queue.put(b"x" + sep)
+        for other in seps:
+            if other != sep:
+                assert queue.readuntil(other) is None
+        assert queue.readuntil(sep) == b"x" + sep
+
+
 # ---- policies ----
 
 

@@ -272,7 +272,7 @@ call_search(void)
     uint8_t byte = next_byte(&in) & 3, sep[3] = {byte, byte, byte};
     uint8_t kind = (uint8_t)(byte | n << 4);
     if (to->sep != kind) {
-        pb_queue_search_anew(&to->q);
+        pb_queue_search_anew(&to->q, 0);
         to->sep = kind;
     }
     uint64_t at = find_plainly(to->m.byte, 0, len, sep, n);

@@ -78,7 +78,7 @@ call_store(void)
     agree_on_view(v);
     memcpy(v->at + i, some_content(n), n);
     note_store(v->at + i, n);
-    pb_queue_search_anew(&v->of->q); /* what was searched may have changed */
+    pb_queue_search_anew(&v->of->q, 0); /* what was searched may have changed */
 }
 
 /* Of the very buffer that is written to, bytes beside it may be cleared on the way. */
@@ -134,7 +134,7 @@ call_read_into_view(void)
     pb_buf_copy_out(&from->b, plain_place(&from->m, off), v->at + i, n);
     CHECK_BYTES(v->at + i, f.bytes, n);
     note_store(v->at + i, n);
-    pb_queue_search_anew(&v->of->q);
+    pb_queue_search_anew(&v->of->q, 0);
 }
 
 #endif

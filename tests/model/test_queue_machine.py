@@ -139,6 +139,12 @@ class QueueMachine(RuleBasedStateMachine):
     def readuntil(self, sep):
         assert self.queue.readuntil(sep) == self.model.until(sep)
 
+    @rule(seps=st.lists(SEPARATORS, min_size=1, max_size=3))
+    def readuntil_any(self, seps):
+        whole = bytes(self.model.bytes)
+        ends = [whole.find(sep) + len(sep) for sep in seps if sep in whole]
+        assert self.queue.readuntil(tuple(seps)) == (self.model.get(min(ends)) if ends else None)
+
     @rule()
     def readline(self):
         assert self.queue.readline() == self.model.until(b"\n")

@@ -79,6 +79,7 @@ CALLS = [
     Call("__repr__", lambda q, g, w: len(repr(q)) > 9, steps=True),
     Call("__reduce__", lambda q, g, w: q.__reduce__(), (TypeError,), looks=True, refuses=True),
     Call("_tree_runs", lambda q, g, w: len(q._tree_runs()) >= 0, looks=True),
+    Call("_looked", lambda q, g, w: q._looked >= 0, looks=True),
     Call("check", lambda q, g, w: q.check(), looks=True),
     Call("dropped", lambda q, g, w: q.dropped, looks=True),
     Call("max_bytes", lambda q, g, w: q.max_bytes, looks=True),
@@ -117,6 +118,11 @@ CALLS = [
     Call("__next__", lambda q, g, w: next(q, b""), takes=True),
     Call("readline", lambda q, g, w: q.readline() or b"", takes=True),
     Call("readuntil", lambda q, g, w: q.readuntil(pattern(30, 2)) or b"", takes=True),
+    Call(
+        "readuntil any",
+        lambda q, g, w: q.readuntil((pattern(30, 2), pattern(40, 3))) or b"",
+        takes=True,
+    ),
     Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
     Call("send_to", send, takes=True),
     # ---- anew ----

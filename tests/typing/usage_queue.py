@@ -28,6 +28,7 @@ def moves(queue: ByteQueue, other: ByteQueue) -> None:
     queue.clear()
     assert_type(queue.readexactly(5), bytes | None)
     assert_type(queue.readuntil(memoryview(b"\r\n")), bytes | None)
+    assert_type(queue.readuntil((b"\r\n", bytearray(b"\n"))), bytes | None)
     assert_type(queue.readline(), bytes | None)
     assert_type(queue.splice_from(other, 5), int)
     assert_type(len(queue), int)

@@ -58,6 +58,15 @@ get_dropped(QueueObject *self, void *closure)
 }
 
 static PyObject *
+get_looked(QueueObject *self, void *closure)
+{
+    queue_lock(self);
+    uint64_t total = self->q.looked;
+    queue_unlock(self);
+    return PyLong_FromUnsignedLongLong(total);
+}
+
+static PyObject *
 get_max_bytes(QueueObject *self, void *closure)
 {
     if (self->q.max_bytes == UINT64_MAX) {
@@ -106,6 +115,8 @@ PyGetSetDef queue_getset[] = {
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
     {"name", (getter)get_name, (setter)set_name,
      "What it is called in reports: a str or None.", NULL},
+    {"_looked", (getter)get_looked, NULL,
+     "Bytes that searches for separators have looked at: for tests.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

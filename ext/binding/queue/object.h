@@ -10,11 +10,22 @@
 #include "base/args.h"
 #include "queue/queue.h"
 
+/* A separator that was asked for, and how far it has looked (pb_queue_search_from). */
+typedef struct {
+    PyObject *sep; /* bytes */
+    uint64_t searched;
+} separator;
+
+/* So many are remembered beside the one in use, or as many as are asked for together. */
+#define SEPARATORS_MOST 16
+
 /* A Holder: its tree is the first field of `q`. */
 typedef struct {
     PyObject_HEAD
     pb_queue q;
-    PyObject *sep;     /* bytes: what was searched for; NULL: nothing yet */
+    PyObject *sep;                    /* bytes: the separator in use; NULL: none yet */
+    separator *others;                /* those in use before: other ones, in no order */
+    uint32_t other_count, other_next; /* how many; which one is given up next */
     PyObject *staging; /* bytearray: the view of a reservation that could not be live */
     uint64_t lent;     /* the serial of the reservation that somebody has a view of */
     uint32_t offer;    /* bytes to reserve next when nobody says how many come */
@@ -151,6 +162,14 @@ queue_tobytes(QueueObject *self, PyObject *ignored);
 extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
 
 /* ---- queue/read.c ---- */
+
+/* Begin with no separator: how far they have looked is of other bytes. */
+void
+queue_search_anew_lock_held(QueueObject *self);
+
+/* Let go of all that was remembered, when the object goes. */
+void
+queue_forget_separators(QueueObject *self);
 
 /* The next line of an iteration; NULL without an exception where there is no whole one. */
 PyObject *

@@ -27,7 +27,7 @@ queue_dealloc(QueueObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     holder_release(&self->q.b);
-    Py_XDECREF(self->sep);
+    queue_forget_separators(self);
     Py_XDECREF(self->staging);
     Py_XDECREF(self->name);
     object_free(self);

@@ -10,7 +10,7 @@ pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overfl
     pb_buf_begin_anew(&q->b, pool, PB_MAX_LEVELS);
     q->fast = q->max_bytes = max_bytes;
     q->overflow = overflow;
-    q->uncommitted = q->out = q->pushed = q->refused = q->searched = 0;
+    q->uncommitted = q->out = q->pushed = q->refused = q->searched = q->looked = 0;
 }
 
 /* ---- frames for a later drop ---- */
@@ -333,10 +333,11 @@ find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
 }
 
 pb_status
-pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
+pb_queue_search_from(pb_queue *q, const void *sep, uint64_t n, uint64_t *searched,
+                     uint64_t *end)
 {
     uint64_t front = pb_queue_front(q), len = pb_queue_len(q);
-    uint64_t from = q->searched > front ? q->searched - front : 0;
+    uint64_t from = *searched > front ? *searched - front : 0;
     pb_status st = PB_OK;
     *end = UINT64_MAX;
     if (len < n || from > len - n) {
@@ -352,8 +353,10 @@ pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
         st = pb_buf_find(&q->b, from, len, sep, (size_t)n, &found);
     }
     if (st == PB_OK) {
-        q->searched = front + (found == UINT64_MAX ? len - n + 1 : found);
+        uint64_t none_before = found == UINT64_MAX ? len - n + 1 : found;
+        *searched = front + none_before;
         *end = found == UINT64_MAX ? found : found + n;
+        q->looked += none_before + n - 1 - from;
     }
     return st;
 }

@@ -39,11 +39,13 @@ typedef struct {
                            * question: max_bytes, or 0 while something is reserved */
     uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
     uint64_t max_bytes;
-    uint64_t out;      /* taken */
-    uint64_t pushed;   /* pushed out of the front by newer bytes */
-    uint64_t refused;  /* turned away */
-    uint64_t searched; /* no separator begins before this stream position */
-    uint64_t serial;   /* reservations so far: tells one from another */
+    uint64_t out;     /* taken */
+    uint64_t pushed;  /* pushed out of the front by newer bytes */
+    uint64_t refused; /* turned away */
+    uint64_t
+        searched;    /* pb_queue_search: no separator begins before this stream position */
+    uint64_t looked; /* bytes that searches for separators have looked at */
+    uint64_t serial; /* reservations so far: tells one from another */
     pb_overflow overflow;
 } pb_queue;
 
@@ -255,15 +257,24 @@ pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured);
 /* ---- looking ---- */
 
 /* *end: the distance from the front to the end of the first `sep` of n > 0 bytes, UINT64_MAX
- * when there is none.  What was searched is remembered: forget it (pb_queue_search_anew) when
- * another separator is asked for. */
+ * when there is none.  *searched belongs to this separator, 0 at first: no one begins before this
+ * stream position, so all searches together look at each byte once. */
 pb_status
-pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end);
+pb_queue_search_from(pb_queue *q, const void *sep, uint64_t n, uint64_t *searched,
+                     uint64_t *end);
+
+/* The same for the separator in use.  When another one is asked for, tell how far it was searched
+ * for: pb_queue_search_anew. */
+static inline pb_status
+pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
+{
+    return pb_queue_search_from(q, sep, n, &q->searched, end);
+}
 
 static inline void
-pb_queue_search_anew(pb_queue *q)
+pb_queue_search_anew(pb_queue *q, uint64_t searched)
 {
-    q->searched = 0;
+    q->searched = searched;
 }
 
 /* *at: the distance from the front to the first `sub` of n bytes that lies in [from, to) of what is in
