@@ -30,7 +30,7 @@ load64(const uint8_t *at)
     return pb_le64(v);
 }
 
-/* How many bytes are equal; 32 at a time as long as they are. */
+/* How many bytes are equal, from the first on.  Compares 32 at a time. */
 static uint64_t
 equal_bytes(const uint8_t *a, const uint8_t *b, uint64_t n)
 {
@@ -66,7 +66,7 @@ equal_of_16(const uint8_t *a, const uint8_t *b)
 }
 #endif
 
-/* How many bytes differ: up to the first byte of the exclusive or that is zero. */
+/* How many bytes differ, from the first on: their exclusive or has no zero byte. */
 static uint64_t
 differing_bytes(const uint8_t *a, const uint8_t *b, uint64_t n)
 {
@@ -95,7 +95,7 @@ differing_bytes(const uint8_t *a, const uint8_t *b, uint64_t n)
 
 /* ---- stretches ---- */
 
-/* What lies at one offset in both: n bytes that are the same, or where they are. */
+/* The n bytes at one offset of both buffers.  If `same` is not set, a and b are their addresses. */
 typedef struct {
     bool same;
     uint64_t n;
@@ -114,7 +114,8 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h)
     return pb_tree_entry(b->pool, &b->root, page, h);
 }
 
-/* Pages from here on below one entry, the taller the better, that both trees have. */
+/* How many pages from `a` and `b` on lie below one entry that both trees have.  Takes the highest
+ * such entry. */
 static uint64_t
 same_subtree(const pb_diff *d, uint64_t a, uint64_t b)
 {
@@ -137,7 +138,7 @@ leaf_entry(const pb_leaf *leaf, uint64_t page)
     return pb_leaf_get(leaf, page);
 }
 
-/* Pages from here on with the same entries, in the remembered leaves. */
+/* How many pages from `a` and `b` on have the same entries, in the two leaves that `d` keeps. */
 static uint64_t
 same_entries(const pb_diff *d, uint64_t a, uint64_t b)
 {
@@ -166,7 +167,7 @@ page_or_zeros(const pb_buf *b, pb_entry e)
     return e == PB_HOLE || !pb_page_good(b->pool, e) ? zeros : page_address(b, e);
 }
 
-/* Bytes from `off` to where the page ends that lies `pages` further on. */
+/* The number of bytes from `off` to the end of `pages` pages, the page of `off` included. */
 static uint64_t
 bytes_to(const pb_buf *b, uint64_t off, uint64_t pages)
 {
@@ -174,7 +175,8 @@ bytes_to(const pb_buf *b, uint64_t off, uint64_t pages)
     return ((page_of(pos) + pages) << PB_PAGE_SHIFT) - pos;
 }
 
-/* 1. the leaves, and what stands above them  2. their entries  3. the page. */
+/* Compare 1. the nodes above the leaves, when a new leaf begins  2. the entries of the leaves
+ * 3. nothing more: return the addresses of the two pages. */
 static stretch
 stretch_of_entries(pb_diff *d, uint64_t off, uint64_t n)
 {
@@ -216,7 +218,7 @@ stretch_at(pb_diff *d, uint64_t off, uint64_t n)
 
 /* ---- ranges ---- */
 
-/* The first place in [off, end) that differs, else end; all of it has two ends. */
+/* The first place in [off, end) that differs, else end.  Both buffers reach to `end`. */
 static uint64_t
 seek_different(pb_diff *d, uint64_t off, uint64_t end)
 {
@@ -264,7 +266,7 @@ page_past(const pb_diff *d, uint64_t off)
     return off + (PB_PAGE_SIZE - in);
 }
 
-/* The end of a range of pages that begins with the page of `off`, which differs. */
+/* The end of the range of differing pages that begins with the page of `off`. */
 static uint64_t
 end_of_pages(pb_diff *d, uint64_t off)
 {
@@ -295,7 +297,7 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
         end = d->exact ? seek_equal(d, start, d->common) : end_of_pages(d, start);
     }
     start = d->exact ? start : page_start(d, start);
-    /* what lies past the shorter end differs, in page mode with the page it begins in */
+    /* bytes past the shorter end differ; in page mode so does the whole page of that end */
     uint64_t tail = d->exact ? d->common : page_start(d, d->common);
     if (d->common < d->size && end >= tail) {
         end = d->size;

@@ -1,17 +1,17 @@
-/* range/edit.c: bytes exchanged, moved, set and taken out by strides. */
+/* range/edit.c: replaces, moves, sets and deletes bytes. */
 #include "range/edit.h"
 #include "buffer/share.h"
 
 /* ---- from byte to byte ---- */
 
-/* A piece of the buffer that was looked up last. */
+/* The contiguous piece of the buffer that was looked up last. */
 typedef struct {
     const pb_buf *b;
     uint8_t *at; /* NULL: a hole */
     uint64_t start, end;
 } window;
 
-/* Where byte `off` lies; NULL in a hole. */
+/* The address of byte `off`; NULL in a hole. */
 static inline uint8_t *
 at_byte(window *w, uint64_t off)
 {
@@ -33,7 +33,7 @@ put(uint8_t *dst, const uint8_t *src, uint64_t n)
     }
 }
 
-/* Move n bytes from src to dst, which is prepared, first byte first: dst <= src. */
+/* Move n bytes from src to dst, which is prepared, from the first byte on.  dst <= src. */
 static void
 move_down(window *to, window *from, uint64_t dst, uint64_t src, uint64_t n)
 {
@@ -48,7 +48,7 @@ move_down(window *to, window *from, uint64_t dst, uint64_t src, uint64_t n)
     }
 }
 
-/* The same, last byte first: dst >= src. */
+/* The same from the last byte on.  dst >= src. */
 static void
 move_up(window *to, window *from, uint64_t dst, uint64_t src, uint64_t n)
 {
@@ -75,14 +75,14 @@ move(pb_buf *b, uint64_t dst, uint64_t src, uint64_t n)
 
 /* ---- replace ---- */
 
-/* What is moved is read after it was made writable: it must be kept. */
+/* Keeps the bytes: the calls below read them after this, to move them. */
 static pb_status
 prepare(pb_buf *b, uint64_t off, uint64_t n)
 {
     return n ? pb_buf_prepare_kept(b, off, n) : PB_OK;
 }
 
-/* What lies behind moves up by what is more. */
+/* Replace by more bytes: the bytes after the range move up. */
 static pb_status
 grow(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
@@ -99,8 +99,8 @@ grow(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
     return st;
 }
 
-/* What lies behind moves down.  The page at the new end is prepared, and the way to it:
- * so cutting the end off needs no frame. */
+/* Replace by fewer bytes: the bytes after the range move down.  This prepares the page at the new
+ * end and the path to it, so that the cut at the end needs no frame. */
 static pb_status
 shrink_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
@@ -114,8 +114,8 @@ shrink_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n
     return st;
 }
 
-/* What lies in front moves up, then the front is taken off; as above, that needs no
- * frame any more. */
+/* Replace by fewer bytes: the bytes before the range move up, then the front is cut off.  For the
+ * reason above, the cut needs no frame. */
 static pb_status
 shrink_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
@@ -133,7 +133,8 @@ pb_status
 pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t tail = b->root.size - (off + old);
-    bool front = off == 0 && n == 0; /* views follow their frames */
+    bool front =
+        off == 0 && n == 0; /* allowed under views: no byte moves to another frame */
     if (!pb_buf_may_use(b, src, n)) {
         return PB_CORRUPT;
     }
@@ -162,7 +163,7 @@ pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
 {
     const uint8_t *from = src;
-    uint64_t past = s->start + (s->n - 1) * (uint64_t)s->step; /* the last, modulo 2^64 */
+    uint64_t past = s->start + (s->n - 1) * (uint64_t)s->step; /* the last one; may wrap */
     uint64_t low = pb_min(s->start, past), high = pb_max(s->start, past);
     if (!pb_buf_may_use(b, src, s->n)) {
         return PB_CORRUPT;
@@ -178,7 +179,7 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     return st;
 }
 
-/* The same places, the lowest first. */
+/* The same offsets in ascending order. */
 static pb_stride
 upwards(const pb_stride *s)
 {
@@ -211,7 +212,7 @@ pb_buf_delete_stride(pb_buf *b, const pb_stride *stride)
 
 /* ---- reverse ---- */
 
-/* Swap the n bytes from `a` on with those up to `z`, turned round. */
+/* Swap the n bytes from `a` upwards with those from `z` downwards. */
 static void
 swap_ends(uint8_t *a, uint8_t *z, uint64_t n)
 {

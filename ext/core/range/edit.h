@@ -1,40 +1,41 @@
-/* range/edit.h: bytes exchanged for more or fewer, a stride of them set or taken out, and
- * all of them turned round.
+/* range/edit.h: replace a range by another number of bytes, set or delete every n-th byte, and
+ * reverse all bytes.
  *
- * Each call reserves what it needs first (I3): when it returns anything but PB_OK,
- * nothing has changed.  Holes that bytes are moved into become pages.  PB_PINNED: a live
- * view lies where offsets would be shifted (I7). */
+ * Each call first reserves the frames that it needs (I3): when it returns anything but PB_OK,
+ * nothing has changed.  Holes that bytes move to become pages.  PB_PINNED: the call would shift
+ * bytes under a live view (I7). */
 #ifndef PB_RANGE_EDIT_H
 #define PB_RANGE_EDIT_H
 
 #include "range/run.h"
 
-/* Put the n bytes at `src`, which are not this buffer's, in the place of [off, off + old),
- * a range inside the buffer.  Whichever is less is moved: what lies behind, or (when the
- * buffer becomes shorter) what lies in front.  Off the front costs what is taken off. */
+/* Replace [off, off + old), which lies inside the buffer, by the n bytes at `src`, which is not
+ * memory of this buffer.  Moves the bytes after the range.  If the buffer becomes shorter and
+ * there are fewer bytes before the range, moves those instead.  A cut off the front moves nothing;
+ * it costs O(pages) of what it cuts. */
 pb_status
 pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n);
 
-/* The places start, start + step, ..., n > 0 of them, all inside the buffer. */
+/* The offsets start, start + step, ..., n > 0 of them, all inside the buffer. */
 typedef struct {
     uint64_t start, n;
     int64_t step; /* not 0 */
 } pb_stride;
 
-/* Set them to the bytes at `src`, in the order of the stride. */
+/* Set the bytes at these offsets to those at `src`, in the order of the stride. */
 pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src);
 
-/* Take them out. */
+/* Delete the bytes at these offsets. */
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *s);
 
-/* The last byte becomes the first. */
+/* Reverse the order of all bytes. */
 pb_status
 pb_buf_reverse(pb_buf *b);
 
-/* Does [p, p + n) touch memory of the buffer's pool?  Then it may change while bytes are
- * moved. */
+/* Does [p, p + n) overlap memory of the buffer's pool?  Then it may change while a call moves
+ * bytes. */
 bool
 pb_buf_is_own_memory(const pb_buf *b, const void *p, uint64_t n);
 

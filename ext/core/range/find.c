@@ -1,8 +1,9 @@
-/* range/find.c: bytes sought and compared where they lie.
+/* range/find.c: searches and compares bytes in place.
  *
- * A run twice as long as the needle is searched in place.  What lies across seams (or in
- * runs shorter than that) is gathered, four needles at a time, into a window on the
- * stack; for needles too long for it the matcher reads the pieces where they are. */
+ * A run that is wide, at least twice as long as the needle, is searched in place.  A match may also
+ * cross from one run to the next, or lie in narrow runs.  To find it, the search copies four
+ * needles' worth of bytes at a time to a window on the stack.  If the needle is too long for the
+ * window, pb_match_pieces reads the runs in place. */
 #include "range/find.h"
 #include "base/memmem.h"
 
@@ -67,8 +68,8 @@ match_pieces(const sought *s, uint64_t from, uint64_t to, bool back)
     return pb_match_pieces(&text, from, to, s->byte, s->n, back);
 }
 
-/* A stretch of at least `least` bytes is asked for first, then twice as much each time:
- * a match nearby costs no look at what lies far off. */
+/* How far to look for the end of the next run: `most`, but at first only *ask, which doubles with
+ * each call.  So a match nearby does not pay for a long run. */
 static uint64_t
 farther(uint64_t *ask, uint64_t most)
 {
@@ -101,7 +102,7 @@ in_window(const sought *s, uint64_t off, uint64_t len)
     return in_run(s, &run);
 }
 
-/* Where the next wide run begins, `to` when there is none. */
+/* Where the next wide run begins; `to` if there is none. */
 static uint64_t
 next_wide(const sought *s, uint64_t off, uint64_t to)
 {
@@ -115,8 +116,8 @@ next_wide(const sought *s, uint64_t off, uint64_t to)
     return off;
 }
 
-/* Search what begins at *off and step past it: a hole, a run, or the narrow places up to
- * the next one. */
+/* Search one step from *off on, and move *off past it: a hole, a wide run, or some of the narrow
+ * runs before the next wide one. */
 static uint64_t
 step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
 {
@@ -162,7 +163,7 @@ pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, siz
 
 /* ---- backwards: the same, mirrored ----
  *
- * Each step has its ends the other way round; one function for both would ask at each of them. */
+ * One function for both directions would have to branch on the direction at each end of a run. */
 
 static uint64_t
 in_run_back(const sought *s, const pb_run *run)
@@ -180,7 +181,7 @@ in_window_back(const sought *s, uint64_t off, uint64_t len)
     return in_run_back(s, &run);
 }
 
-/* Where the wide run before `to` ends, `from` when there is none. */
+/* Where the last wide run before `to` ends; `from` if there is none. */
 static uint64_t
 last_wide(const sought *s, uint64_t from, uint64_t to)
 {
@@ -237,7 +238,7 @@ pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
 
 /* ---- count ---- */
 
-/* Vectors do this faster than a search from one to the next. */
+/* The compiler makes vector code of this, which is faster than a search for each match. */
 static uint64_t
 count_byte(const uint8_t *p, uint64_t n, uint8_t byte)
 {
@@ -248,7 +249,7 @@ count_byte(const uint8_t *p, uint64_t n, uint8_t byte)
     return count;
 }
 
-/* Needles in a run that is wide, or in a hole.  *off moves to where the next may begin. */
+/* Count the needles in a wide run or a hole.  Moves *off to where the next one may begin. */
 static uint64_t
 count_in_run(const sought *s, const pb_run *run, uint64_t *off)
 {
@@ -275,7 +276,7 @@ count_in_run(const sought *s, const pb_run *run, uint64_t *off)
     return count;
 }
 
-/* The narrow places: from one needle to the next. */
+/* In narrow runs: find one needle, and move *off past it. */
 static uint64_t
 count_one(const sought *s, uint64_t *off, uint64_t to)
 {
@@ -308,7 +309,7 @@ pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
 static int
 compare_run(const uint8_t *a, const uint8_t *b, uint64_t n)
 {
-    if (a == b) { /* the same place, or two holes */
+    if (a == b) { /* a shared frame, or two holes */
         return 0;
     }
     if (a && b) {
@@ -331,7 +332,7 @@ pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n, int
     return PB_OK;
 }
 
-/* The run under [*off, end), anew when the one in hand is used up. */
+/* If the run is used up, get the one that begins at *off. */
 static void
 next_run(const pb_buf *b, uint64_t *off, uint64_t n, pb_run *run)
 {

@@ -1,4 +1,4 @@
-/* range/iovec.c: ranges as lists of pieces. */
+/* range/iovec.c: lists the pieces of a range. */
 #include "range/iovec.h"
 
 pb_status

@@ -1,6 +1,5 @@
-/* range/iovec.h: where the bytes of a range lie, piece by piece: what vectored input and
- * output asks for.  Called with the buffer's lock held; addresses hold until the tree
- * changes there. */
+/* range/iovec.h: the addresses of a range, piece by piece, for vectored input and output.  The
+ * caller holds the buffer's lock.  An address is valid until the tree changes there. */
 #ifndef PB_RANGE_IOVEC_H
 #define PB_RANGE_IOVEC_H
 
@@ -16,15 +15,15 @@ struct iovec {
 #include <sys/uio.h>
 #endif
 
-/* The most pieces that one call takes (IOV_MAX, which no system here puts below). */
+/* The most pieces that one system call takes: IOV_MAX is at least this on all supported systems. */
 #define PB_IOV_MOST 1024
 
 #if defined(IOV_MAX)
 _Static_assert(IOV_MAX >= PB_IOV_MOST, "vectored calls take so many pieces");
 #endif
 
-/* List [off, off + n), pages at neighbouring addresses as one piece, up to `most` pieces
- * or the first hole.  *pieces: how many; *bytes: their sum.  PB_OK. */
+/* List [off, off + n), up to `most` pieces or the first hole.  Pages at adjacent addresses are one
+ * piece.  Sets *pieces to the number of pieces, *bytes to the sum of their lengths.  Always PB_OK. */
 pb_status
 pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
             unsigned *pieces, uint64_t *bytes);

@@ -1,4 +1,4 @@
-/* range/paste.c: a range of one buffer put over a range of another. */
+/* range/paste.c: overwrites a range of one buffer with a range of another. */
 #include "range/paste.h"
 
 #include "buffer/internal.h"
@@ -7,10 +7,10 @@
 /* ---- pieces ---- */
 
 typedef enum {
-    BYTES, /* copied */
-    ZEROS, /* part of a page, from a hole: cleared where there is a page */
-    GRAFT, /* whole pages, shared */
-    DROP,  /* whole pages, from a hole */
+    BYTES, /* copy */
+    ZEROS, /* part of a page, from a hole: clear it, if `to` has a page there */
+    GRAFT, /* whole pages: share them */
+    DROP,  /* whole pages, from a hole: drop those of `to` */
 } piece_kind;
 
 typedef struct {
@@ -24,22 +24,21 @@ start_of(const pb_paste *p)
     return pb_buf_bias(p->to) + p->off;
 }
 
-/* The offset in `from` of what goes to a position. */
+/* The offset in `from` of the byte that goes to position `pos` of `to`. */
 static inline uint64_t
 source_of(const pb_paste *p, uint64_t pos)
 {
     return p->from_off + (pos - start_of(p));
 }
 
-/* How many bytes from `off` on are a hole (`hole`), or are not. */
+/* How many of n bytes, from `off` on, are a hole (hole), or lie in pages (!hole). */
 static uint64_t
 ahead(const pb_buf *b, uint64_t off, uint64_t n, bool hole)
 {
     uint64_t done = 0;
     while (done < n) {
         pb_stretch s = pb_buf_stretch(b, off + done, n - done);
-        if ((s.kind != PB_EXTENT_PRESENT) !=
-            hole) { /* damaged pages are passed over as holes */
+        if ((s.kind != PB_EXTENT_PRESENT) != hole) { /* a damaged page counts as a hole */
             break;
         }
         done += s.n;
@@ -47,8 +46,8 @@ ahead(const pb_buf *b, uint64_t off, uint64_t n, bool hole)
     return done;
 }
 
-/* Cut [page, past) where pages under live views of `b` begin or end, as its tree counts.
- * Returns whether what is left is under one. */
+/* Shorten [page, past), pages of b's tree, so that live views cover all of it or nothing of it.
+ * Returns whether they cover it. */
 static bool
 cut_at_pins(const pb_buf *b, uint64_t page, uint64_t *past)
 {
@@ -61,7 +60,8 @@ cut_at_pins(const pb_buf *b, uint64_t page, uint64_t *past)
     return first <= page;
 }
 
-/* Whole pages [page, past) of `to`, where pages are shared. */
+/* The kind of the piece that begins at `page`, when pages can be shared.  Shortens [page, past),
+ * whole pages of `to`, to that piece. */
 static piece_kind
 next_graft(const pb_paste *p, uint64_t page, uint64_t *past)
 {
@@ -72,7 +72,7 @@ next_graft(const pb_paste *p, uint64_t page, uint64_t *past)
     return pinned ? BYTES : GRAFT;
 }
 
-/* The same where they are copied: whole pages from a hole, or up to some. */
+/* The same when pages cannot be shared: DROP for whole pages from a hole, BYTES up to those. */
 static piece_kind
 next_copied(const pb_paste *p, uint64_t page, uint64_t *past)
 {
@@ -100,7 +100,7 @@ next_pages(const pb_paste *p, uint64_t pos, uint64_t end)
     return (piece){kind, pos, past << PB_PAGE_SHIFT};
 }
 
-/* The piece that begins at `pos`; it ends before `end`. */
+/* The piece that begins at `pos`.  It ends at `end` or before. */
 static piece
 next_piece(const pb_paste *p, uint64_t pos, uint64_t end)
 {
@@ -156,8 +156,8 @@ need_for_all(pb_paste *p)
 
 /* ---- 2. change the shape ---- */
 
-/* Pages that are copied to.  First of all, so that nodes that were counted as being there
- * are not left empty by what is dropped. */
+/* Own the pages that pb_paste_finish copies to or clears.  This comes before replace_whole, which
+ * may drop pages and with them nodes: need_for counted those nodes as present. */
 static void
 own_copied(const pb_paste *p)
 {
@@ -203,7 +203,7 @@ change_shape(pb_paste *p, uint64_t need)
     pb_buf *to = p->to;
     uint64_t taken = pb_pool_taken(to->pool);
     forget(to);
-    pb_buf_grow_to(to, p->off + p->n); /* clears first what a view wrote past the end */
+    pb_buf_grow_to(to, p->off + p->n); /* clears what a view wrote past the old end */
     own_copied(p);
     p->shared = p->grafts && has_graft(p);
     if (p->shared) {
@@ -211,13 +211,14 @@ change_shape(pb_paste *p, uint64_t need)
     }
     replace_whole(p);
     pb_pool_give_rest(to->pool, need, taken);
-    to->leaf_w = NULL; /* its node may have been replaced */
+    to->leaf_w = NULL; /* a graft may have replaced this node */
 }
 
 /* ---- where an empty buffer begins ---- */
 
-/* An empty tree may begin anywhere: where it is congruent to the source, as far up as the
- * tree will be tall.  A few bytes in one page may do so within it. */
+/* Choose the bias of `to` so that the paste can share pages.  An empty tree takes the source's
+ * place within a slot of the root, so that it can share whole subtrees.  A tiny buffer, promoted to
+ * one page, takes the source's place within the page. */
 static void
 choose_bias(const pb_paste *p)
 {
@@ -235,7 +236,7 @@ choose_bias(const pb_paste *p)
         return;
     }
     uint64_t bias = (from - p->off) & PB_PAGE_MASK;
-    if (bias + size <= PB_PAGE_SIZE) { /* promoted just now: its page is its own */
+    if (bias + size <= PB_PAGE_SIZE) { /* just promoted, so nobody shares the page */
         uint8_t *page = pb_buf_page(to, 0);
         memmove(page + bias, page, size);
         pb_zero(page, bias);
@@ -327,7 +328,7 @@ copy_piece(const pb_paste *p, const piece *x)
         pb_stretch from = pb_buf_stretch(p->from, from_off, to.n);
         len = from.n;
         if (to.kind != PB_EXTENT_PRESENT) {
-            continue; /* damaged, and noted */
+            continue; /* damaged; pb_buf_stretch has reported it */
         }
         if (from.kind == PB_EXTENT_PRESENT) {
             pb_copy(to.at, from.at, len);
@@ -349,7 +350,7 @@ pb_paste_finish(const pb_paste *p)
     }
 }
 
-/* ---- holding a range ---- */
+/* ---- read snapshots of a range ---- */
 
 void
 pb_buf_mark_shared(pb_buf *b)
@@ -384,7 +385,7 @@ pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_
     if (!r->whole) {
         pb_paste_finish(&p);
         r->b.root.shared =
-            PB_SHARED_FOR_GOOD; /* the copies may be grafted into the target (I2) */
+            PB_SHARED_FOR_GOOD; /* a paste from it may share the copied pages, too (I2) */
     }
     if (!r->whole && p.shared) {
         pb_buf_mark_shared(from);

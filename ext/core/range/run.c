@@ -2,7 +2,7 @@
 #include "range/run.h"
 #include "buffer/internal.h"
 
-/* Pages [first, first + x->pages), clipped to the positions [pos, end). */
+/* The run of pages [first, first + x->pages), clipped to the positions [pos, end). */
 static pb_run
 run_of(const pb_buf *b, const pb_extent *x, uint64_t first, uint64_t pos, uint64_t end)
 {
@@ -11,7 +11,7 @@ run_of(const pb_buf *b, const pb_extent *x, uint64_t first, uint64_t pos, uint64
     return (pb_run){x->kind, extent_address(b, x, from), from - b->root.bias, to - from};
 }
 
-/* The bytes of a tiny buffer lie in the object, in one piece. */
+/* A tiny buffer is one run. */
 static pb_run
 run_inline(const pb_buf *b, uint64_t off, uint64_t end)
 {
@@ -45,8 +45,8 @@ pb_run_last(const pb_buf *b, uint64_t off, uint64_t end)
     return run_of(b, &x, last + 1 - x.pages, pos, end);
 }
 
-/* How far a piece reaches to either side: looking it up must not cost more than going
- * through it. */
+/* How far pb_run_around looks to either side.  A caller may use only some of the bytes, so the
+ * lookup must stay cheap. */
 #define AROUND (16 * (uint64_t)PB_PAGE_SIZE)
 
 pb_run

@@ -1,8 +1,8 @@
 /* range/run.h: the contiguous stretches of a range, forwards and backwards.
  *
- * A stretch is a run of pages that lie side by side in memory, or a hole, or the bytes of
- * a tiny buffer.  It ends with its leaf node at the latest, so finding one is
- * O(levels + FANOUT).  Nothing is changed or remembered: readers may run side by side. */
+ * A stretch is a run of pages at consecutive addresses, or a hole, or the bytes of a tiny buffer.
+ * It does not go beyond one leaf, so finding one is O(levels + FANOUT).  These calls change nothing
+ * and set no hints, so several threads may make them at once. */
 #ifndef PB_RANGE_RUN_H
 #define PB_RANGE_RUN_H
 
@@ -10,7 +10,7 @@
 
 typedef struct {
     pb_extent_kind kind;
-    const uint8_t *at; /* of its first byte, where it is PRESENT */
+    const uint8_t *at; /* address of its first byte if it is PRESENT, else NULL */
     uint64_t start, n; /* offset and length */
 } pb_run;
 
@@ -22,8 +22,8 @@ pb_run_first(const pb_buf *b, uint64_t off, uint64_t end);
 pb_run
 pb_run_last(const pb_buf *b, uint64_t off, uint64_t end);
 
-/* The bytes around `off` that lie in one piece with it, a few pages to either side;
- * off < size.  For those who go from byte to byte. */
+/* The contiguous bytes around `off`, up to 16 pages to either side; off < size.  For callers that
+ * go from byte to byte. */
 pb_run
 pb_run_around(const pb_buf *b, uint64_t off);
 

@@ -1,10 +1,10 @@
-/* range/splice.c: a range of a buffer exchanged for another one. */
+/* range/splice.c: replaces a range of a buffer by a range of another length. */
 #include "range/splice.h"
 
 #include "buffer/internal.h"
 #include "range/edit.h"
 
-/* What takes the place of what. */
+/* The arguments of pb_buf_splice: [off, off + cut) is replaced by n bytes of `from`. */
 typedef struct {
     uint64_t off, cut;
     const pb_buf *from; /* NULL: a hole */
@@ -14,8 +14,8 @@ typedef struct {
 
 /* ---- a second tree ---- */
 
-/* A tree beside a buffer that names the same frames, live ones too: it is gone, or in the
- * buffer's place, before anyone can look (I11).  No pool lists it. */
+/* A second tree that names the same frames as a buffer, those under live views included.  It ends, or
+ * takes the buffer's place, before anyone can see it (I11).  No pool lists it. */
 static pb_buf
 second_tree(const pb_buf *b)
 {
@@ -36,7 +36,7 @@ second_tree(const pb_buf *b)
     return t;
 }
 
-/* The second tree takes the place of the first, which is given up.  Cannot fail. */
+/* Put the second tree in the place of the first, and release the first.  Cannot fail. */
 static void
 take_place(pb_buf *b, pb_buf *t, bool shared)
 {
@@ -65,12 +65,12 @@ paste(pb_buf *to, uint64_t off, const pb_buf *from, uint64_t from_off, uint64_t 
     return st;
 }
 
-/* 1. what lies behind, from where it is now  2. the new end  3. what comes in. */
+/* 1. paste the bytes behind the cut at their new place  2. set the new end  3. paste the new range. */
 static pb_status
 exchange_in(pb_buf *t, const pb_buf *b, const exchange *x)
 {
     uint64_t behind = b->root.size - x->off - x->cut, past = x->off + x->n;
-    bool moved = false; /* shared with the old tree, which goes */
+    bool moved = false; /* ignored: the old tree, whose frames are shared, ends */
     pb_status st = paste(t, past, b, x->off + x->cut, behind, &moved);
     if (st == PB_OK) {
         st = pb_buf_truncate(t, past + behind);
@@ -87,7 +87,7 @@ exchange_in(pb_buf *t, const pb_buf *b, const exchange *x)
 static pb_status
 exchange_tree(pb_buf *b, const exchange *x)
 {
-    if (b->pins && b->pins->tail_written) { /* not viewed any more: we looked (I4) */
+    if (b->pins && b->pins->tail_written) { /* no view is there: the caller checked (I4) */
         pb_buf_clean_tail(b);
         b->pins->tail_written = false;
     }
@@ -96,7 +96,7 @@ exchange_tree(pb_buf *b, const exchange *x)
     }
     pb_buf t = second_tree(b);
     pb_acting_of(b->pool)->on_behalf =
-        &b->member; /* what the second one takes is this one's */
+        &b->member; /* frames that the second tree takes belong to this one */
     pb_status st = exchange_in(&t, b, x);
     pb_acting_of(b->pool)->on_behalf = NULL;
     if (st != PB_OK) {
@@ -104,7 +104,7 @@ exchange_tree(pb_buf *b, const exchange *x)
         *x->shared = false;
         return st;
     }
-    (void)pb_tail_close(&t); /* nobody has seen it */
+    (void)pb_tail_close(&t); /* cannot be damaged: nobody has seen it */
     take_place(b, &t, *x->shared);
     return PB_OK;
 }
@@ -150,7 +150,8 @@ exchange_promoted(pb_buf *b, const exchange *x)
 
 /* ---- the calls ---- */
 
-/* Bytes that move by less than a page move in place, where no hole is filled by that. */
+/* Can a removal move the bytes in place?  It does so if pages cannot be shared, because they move
+ * by a part of a page, and if no hole would become pages. */
 static bool
 moves_in_place(const pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -159,7 +160,7 @@ moves_in_place(const pb_buf *b, uint64_t off, uint64_t n)
            pb_buf_next_data(b, off, &start, &end) && start == off && end == b->root.size;
 }
 
-/* Nothing behind moves. */
+/* A splice of the same length, or at the end: no bytes behind it move. */
 static pb_status
 exchange_same(pb_buf *b, const exchange *x)
 {
