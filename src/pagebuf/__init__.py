@@ -78,11 +78,11 @@ def _default_pool() -> PagePool:
 
 
 _set_pool_factory(_default_pool)
-MutableSequence.register(PageBuffer)  # collections.abc.Buffer asks for __buffer__ by itself
+MutableSequence.register(PageBuffer)  # collections.abc.Buffer tests for __buffer__ instead
 
 
 def __getattr__(name: str) -> object:
-    """Names that are imported when they are first asked for."""
+    """Import the names that need other modules, on first use."""
     if name in {"Delta", "DeltaError"}:
         import pagebuf.delta
 

@@ -1,4 +1,4 @@
-"""Methods of `PageBuffer` that are better said in Python: pickling, NumPy arrays, pictures."""
+"""Methods of `PageBuffer` that are written in Python: pickling, NumPy arrays, pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 Run = tuple[int, pickle.PickleBuffer | bytes]
-"""Where a run of pages begins, and its bytes."""
+"""The offset of a run of pages, and its bytes."""
 
 
 def as_array(
@@ -27,7 +27,7 @@ def as_array(
     if kind.itemsize == 0:
         raise ValueError(f"items of {kind} have no bytes")
     size = None if count < 0 else count * kind.itemsize
-    if size is None:  # as many items as there are whole ones
+    if size is None:  # take as many whole items as there are
         rest = max(0, len(buf) - offset)
         size = rest - rest % kind.itemsize
     return np.frombuffer(buf.view(offset, size), kind)
@@ -41,7 +41,7 @@ def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:
 
 
 def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
-    """What pickle stores: the size, the levels and the runs; holes are left out."""
+    """Return what pickle stores: the size, the levels and the runs, without holes."""
     snap = buf.snapshot()
     runs: list[Run]
     if protocol >= 5:
@@ -53,7 +53,7 @@ def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
 
 
 def reach(levels: int) -> int:
-    """How many bytes a tree of so many levels reaches."""
+    """The number of bytes that a tree of `levels` levels can hold."""
     nbytes: int = 4 * FANOUT ** (levels - 1) * PAGE_SIZE
     return nbytes
 
@@ -65,7 +65,7 @@ def _state_of(buf: PageBuffer) -> dict[str, object] | None:
 def rebuild(
     cls: type[PageBuffer], size: int, levels: int, frozen: bool, runs: list[Run]
 ) -> PageBuffer:
-    """The buffer that `reduce_ex` took apart, on the default pool."""
+    """Make a buffer on the default pool from what `reduce_ex` returned."""
     buf = cls.__new__(cls)
     PageBuffer.__init__(buf, max_levels=levels)
     for offset, data in runs:
@@ -75,7 +75,7 @@ def rebuild(
 
 
 def repr_svg(buf: PageBuffer) -> str | None:
-    """What a notebook shows: the tree, or nothing but the repr without matplotlib."""
+    """The picture of the tree for a notebook.  None without matplotlib: it then shows the repr."""
     from pagebuf import picture
 
     return picture.svg(picture.tree_figure(buf)) if picture.available() else None

@@ -1,6 +1,6 @@
-"""Damage planted on purpose: what a stray pointer does, so that tests see it reported.
+"""Damages a buffer on purpose, as a stray pointer does, so that tests see it reported.
 
-A plant does the raw store and nothing else.  Where to aim is noted beforehand, by `aim`.
+`aim` notes the addresses first.  `plant` then does one raw store and nothing else.
 
 >>> from pagebuf import PageBuffer, PagePool, CorruptionError
 >>> pool = PagePool(debug=1)
@@ -31,23 +31,23 @@ __all__ = ["KINDS", "Target", "aim", "plant"]
 
 
 class Target(NamedTuple):
-    """Addresses in a buffer and its structures, as they were when it was aimed at."""
+    """Addresses in a buffer and its structures, at the time of `aim`."""
 
     first: int
-    """of its first byte"""
+    """the first byte"""
     past: int
-    """right behind its last byte"""
+    """the byte right after the last one"""
     entry: int
-    """of the entry that names its first page"""
+    """the entry that names the first page"""
     row: int
-    """of the row of that page's frame"""
+    """the row of that page's frame"""
     zero_word: int
-    """of the word of the zero map that has that frame's bit"""
+    """the word of the zero map with that frame's bit"""
     zero_bit: int
 
 
 def aim(buf: PageBuffer) -> Target:
-    """Note where a buffer lies.  It has pages, and the last of them is not full.  O(levels)."""
+    """Note the addresses of a buffer that has pages, the last one not full.  O(levels)."""
     first, entry, row, word, bit = _raw_addresses(buf, 0)
     past = _raw_addresses(buf, len(buf))[0]
     return Target(first, past, entry, row, word, bit)
@@ -88,13 +88,13 @@ KINDS: Final[dict[str, Callable[[Target, int], object]]] = {
         at.zero_word, struct.pack("=Q", _fetch(at.zero_word, "=Q") | 1 << at.zero_bit)
     ),
 }
-"""The twelve kinds, by what they store where."""
+"""The twelve kinds of damage: each function does the store of its kind."""
 
 
 def plant(kind: str, target: Target, n: int = 1) -> None:
-    """Do the store.
+    """Do the store of a kind.
 
-    ``n`` is by how many bytes an overflow goes past an end, or how far a foreign frame lies from
-    the right one, in frames.  A frame that is not to be touched stops the process (level 2).
+    ``n`` is the number of bytes by which an overflow passes an end, or the number of frames from
+    the right frame to a foreign one.  At level 2 a store into a protected frame ends the process.
     """
     KINDS[kind](target, n)

@@ -6,7 +6,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def size_text(nbytes: int) -> str:
-    """A number of bytes in the largest unit that it fills, rounded to three digits.
+    """A number of bytes in the largest unit of which there is at least one, in three digits.
 
     >>> size_text(104), size_text(16384), size_text(4 * 2**30 - 1), size_text(1600)
     ('104 bytes', '16 KiB', '4 GiB', '1.56 KiB')
@@ -22,7 +22,7 @@ def size_text(nbytes: int) -> str:
 
 
 def count_text(number: int, what: str, many: str = "") -> str:
-    """A number with its noun, thousands apart.
+    """A number with its noun, and spaces between thousands.
 
     >>> count_text(1, "page"), count_text(262144, "page"), count_text(0, "entry", "entries")
     ('1 page', '262 144 pages', '0 entries')
@@ -31,7 +31,7 @@ def count_text(number: int, what: str, many: str = "") -> str:
 
 
 def number_text(number: int) -> str:
-    """A number, thousands apart.
+    """A number with spaces between thousands.
 
     >>> number_text(1048576)
     '1 048 576'
@@ -40,7 +40,7 @@ def number_text(number: int) -> str:
 
 
 def name_text(name: str, most: int) -> str:
-    r"""A name as a cell of a table: one line, printable, and cut to so many characters.
+    r"""A name for a cell of a table: one line, printable, at most ``most`` characters.
 
     >>> print(name_text("inbox", 10), name_text("in\nbox", 10), name_text("in" + "b" * 20, 10))
     inbox in\nbox inbbbbb...

@@ -28,10 +28,10 @@ __all__ = ["Delta", "DeltaError"]
 
 MAGIC = b"PBDELTA\x01"
 _HEAD = struct.Struct("<8sQQ32sQ")  # magic, base size, size, base hash, ranges
-_ROW = struct.Struct("<QQQ")  # offset, size, bytes stored: all of them, or none for zeros
+_ROW = struct.Struct("<QQQ")  # offset, size, number of bytes stored: size, or 0 for zeros
 _HASH = 32
-_NEAR = _ROW.size  # ranges so near to each other that one row is shorter than two
-_COPIED = 4 * PAGE_SIZE  # ranges that are copied, not viewed
+_NEAR = _ROW.size  # over a gap up to this size, one row for two ranges is not longer than two
+_COPIED = 4 * PAGE_SIZE  # shorter ranges are copied, longer ones viewed
 
 
 class DeltaError(ValueError):
@@ -72,7 +72,7 @@ class Delta:
     ranges: list[Range]
 
     def __init__(self, head: Buffer, parts: Iterable[Buffer], check: bytes) -> None:
-        """Put together what `__reduce_ex__` took apart; refuses what does not fit."""
+        """Make a delta from the parts that `__reduce_ex__` returns.  DeltaError if damaged."""
         self._head = bytes(head)
         self._parts = [memoryview(part).cast("B") for part in parts]
         self._check = bytes(check)
@@ -106,7 +106,7 @@ class Delta:
         return b"".join([self._head, *self._parts, self._check])
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        """Let every bytes-like call take it (from Python 3.12 on): a copy."""
+        """A copy, for calls that take bytes-like objects (from Python 3.12 on)."""
         return memoryview(bytes(self))
 
     @property
@@ -115,11 +115,11 @@ class Delta:
         return len(self._head) + sum(len(part) for part in self._parts) + _HASH
 
     def __eq__(self, other: object) -> bool:
-        """Equal when the binary forms are."""
+        """Compare the binary forms."""
         return isinstance(other, Delta) and self._check == other._check
 
     def __hash__(self) -> int:
-        """Hash as the binary form does."""
+        """The hash of the binary form."""
         return hash(self._check)
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ class Delta:
         return f"<pagebuf.Delta {self.base_size} -> {self.size} bytes, {len(self.ranges)} ranges>"
 
     def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
-        """From protocol 5 on the parts are handed out as they are."""
+        """Return the parts; from protocol 5 on without a copy."""
         if isinstance(protocol, int) and protocol >= 5:
             import pickle
 
@@ -136,7 +136,7 @@ class Delta:
         return (Delta.frombytes, (bytes(self),))
 
     def _pieces(self) -> Iterator[tuple[Range, list[memoryview]]]:
-        """Each range with its bytes, which may lie in several parts."""
+        """Yield each range and the views of its bytes, which may lie in several parts."""
         parts = iter(self._parts)
         rest = memoryview(b"")
         for row in self.ranges:
@@ -180,7 +180,7 @@ def _read_head(head: bytes) -> tuple[int, int, bytes, list[Range]]:
 
 
 def _joined(found: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    """Differences as far as the new size goes, near ones as one."""
+    """Clip the differences to the new size, and join those that are near to each other."""
     start = past = -1
     for offset, length in found:
         end = min(offset + length, size)
@@ -195,7 +195,7 @@ def _joined(found: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]
 
 
 def _split(snap: PageBuffer, found: Iterable[tuple[int, int]]) -> Iterator[Range]:
-    """Where a range lies in a hole its bytes need not be stored."""
+    """Split the ranges at holes, whose zeros are not stored."""
     extents = snap.extents()
     starts = [offset for offset, _ in extents]
     for offset, size in found:
@@ -212,7 +212,7 @@ def _split(snap: PageBuffer, found: Iterable[tuple[int, int]]) -> Iterator[Range
 
 
 def _parts(snap: PageBuffer, ranges: Iterable[Range]) -> Iterator[Buffer]:
-    """The bytes to store: large ranges are views of the snapshot, small ones are copied."""
+    """Yield the bytes to store: views of the snapshot for large ranges, copies for small ones."""
     small = bytearray()
     for row in ranges:
         if row.stored and row.size < _COPIED:
@@ -227,7 +227,7 @@ def _parts(snap: PageBuffer, ranges: Iterable[Range]) -> Iterator[Buffer]:
 
 
 def make(buf: PageBuffer, base: PageBuffer) -> Delta:
-    """What `PageBuffer.delta` returns."""
+    """Make the delta for `PageBuffer.delta`."""
     if not isinstance(base, PageBuffer):
         raise TypeError(f"delta() takes a PageBuffer, not {type(base).__name__}")
     now, then = buf.snapshot(), base.snapshot()
@@ -243,7 +243,7 @@ def make(buf: PageBuffer, base: PageBuffer) -> Delta:
 
 
 def replay(buf: PageBuffer, delta: Delta | Buffer) -> None:
-    """What `PageBuffer.apply` does: all of it on a clone, which then takes the place."""
+    """Do the work of `PageBuffer.apply`: change a clone, which then takes the buffer's place."""
     if not isinstance(delta, Delta):
         delta = Delta.frombytes(delta)
     base = work = buf.snapshot()

@@ -1,6 +1,6 @@
-"""The running example: a pool with a little of everything, for reports and pictures.
+"""The example of the reports and pictures: a pool with a buffer of each kind.
 
-``python -m pagebuf`` shows it.  Sizes are in pages, so that it looks alike on any page size.
+``python -m pagebuf`` shows it.  Sizes are in pages, so it looks the same for any page size.
 
 >>> from pagebuf import example
 >>> scene = example.build()
@@ -21,12 +21,12 @@ __all__ = ["Scene", "build", "call_it"]
 
 
 class Scene(NamedTuple):
-    """Pools, and what lies in them by name."""
+    """Pools, and the named buffers in them."""
 
     pools: dict[str, PagePool]
     buffers: dict[str, PageBuffer | BytesIO | ByteQueue]
-    keep: object = None  # what must live as long: views, the globals of a script
-    status: int = 0  # with which a script ended
+    keep: object = None  # objects that must live as long: views, the globals of a script
+    status: int = 0  # the exit status of a script
 
     @property
     def pool(self) -> PagePool:
@@ -43,7 +43,7 @@ def build() -> Scene:
     >>> [len(buf.extents()) for buf in scene.buffers.values() if isinstance(buf, PageBuffer)]
     [1, 2, 1, 1, 4, 1]
     """
-    pool = PagePool(debug=0, name="example")  # the pictures are the same at every level
+    pool = PagePool(debug=0, name="example")  # not PAGEBUF_DEBUG: pictures must not depend on it
     gone = PageBuffer(_bytes(24), pool=pool)
     document, draft = _grown_in_turn(pool)
     yesterday = document.snapshot()
@@ -63,12 +63,12 @@ def build() -> Scene:
         "note": PageBuffer(b"milk, eggs", pool=pool),
     }
     for name, buf in buffers.items():
-        call_it(buf, name)  # the snapshot and its clone had inherited another name
+        call_it(buf, name)  # the snapshot and its clone have the name of their source
     return Scene({"example": pool}, buffers, views)
 
 
 def call_it(buf: PageBuffer | BytesIO | ByteQueue, name: str) -> None:
-    """Name what reports are to name; a file has attributes of its own.  O(1)."""
+    """Give a buffer the name that reports show.  O(1)."""
     if isinstance(buf, BytesIO):
         vars(buf)["name"] = name
     else:
@@ -80,7 +80,7 @@ def _bytes(pages: int, letter: bytes = b".") -> bytes:
 
 
 def _grown_in_turn(pool: PagePool) -> tuple[PageBuffer, PageBuffer]:
-    """Two buffers whose pages lie between each other's."""
+    """Two buffers that grew in turn, so that their pages alternate."""
     document, draft = PageBuffer(pool=pool), PageBuffer(pool=pool)
     for _ in range(10):
         document.extend(_bytes(4, b"d"))
@@ -89,14 +89,14 @@ def _grown_in_turn(pool: PagePool) -> tuple[PageBuffer, PageBuffer]:
 
 
 def _edit(document: PageBuffer) -> None:
-    """Six pages of forty: these are its own now, the others its snapshot's as well."""
+    """Write to six of forty pages.  The others stay shared with the snapshot."""
     document.write(3 * PAGE_SIZE, _bytes(4, b"e"))
     document.write(20 * PAGE_SIZE, b"an edit")
     document.extend(b"the end")
 
 
 def _disk(pool: PagePool) -> PageBuffer:
-    """A few blocks, far apart."""
+    """A buffer with a few blocks, far apart."""
     disk = PageBuffer(pool=pool)
     disk.write(0, _bytes(1, b"b"))
     disk.write(256 * PAGE_SIZE, _bytes(3, b"i"))
@@ -113,7 +113,7 @@ def _inbox(pool: PagePool) -> ByteQueue:
 
 
 def _make_room(draft: PageBuffer, inbox: ByteQueue) -> None:
-    """A hole, an end cut off of which a view keeps two pages, half a queue consumed."""
+    """Free pages: punch a hole, cut an end that a view keeps in part, consume half a queue."""
     draft.punch(10 * PAGE_SIZE, 6 * PAGE_SIZE)
     draft.truncate(27 * PAGE_SIZE + PAGE_SIZE // 2)
     inbox.consume(6 * PAGE_SIZE + PAGE_SIZE // 2)

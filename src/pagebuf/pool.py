@@ -1,4 +1,4 @@
-"""Pools and the regions they are made of: memory comes from here, through ``mmap``."""
+"""Pools, and the regions of memory that they map with ``mmap``."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 __all__ = ["PagePool", "live_pools"]
 
 KEEP: Final = 1 << 20
-"""Bytes of free pages that a pool keeps at first when it is told nothing."""
+"""With ``keep=None``, the bytes of free pages that a pool keeps at first."""
 
 KEEP_MOST: Final = 64 << 20
-"""And at most: what is taken again after it was given back had better be kept."""
+"""With ``keep=None``, the most that it keeps, after pages that it gave back were needed again."""
 
 MOST_FRAMES: Final = 1 << 62
-"""No pool gets there, so more makes no difference; the core counts in 64 bits."""
+"""The largest limit passed to the core, which counts in 64 bits.  No pool gets so large."""
 
 SAMPLE: Final = 5000
-"""With ``debug="sample"`` one frame in so many is guarded."""
+"""``debug="sample"`` guards one frame in this many."""
 
 SAMPLE_MOST: Final = 1_000_000_000
-"""The core counts in 32 bits."""
+"""The largest N of ``debug="sample:N"``: the core counts in 32 bits."""
 
 _POOLS: weakref.WeakSet[PagePool] = weakref.WeakSet()
 
 
 def live_pools() -> list[PagePool]:
-    """Every pool that is alive, the one that holds most first.  O(frames)."""
+    """Every pool that is alive, sorted by what it holds, the largest first.  O(frames)."""
     return sorted(_POOLS, key=lambda pool: pool.stats().held, reverse=True)
 
 
 def _nbytes(given: object, what: str) -> int | None:
-    """A number of bytes as an int, or None."""
+    """Check a number of bytes; None stays None."""
     if given is None:
         return None
     if not hasattr(type(given), "__index__"):
@@ -53,7 +53,7 @@ def _nbytes(given: object, what: str) -> int | None:
 
 
 def _frames(nbytes: int | None) -> int:
-    """Whole pages in so many bytes; -1 for None: no limit."""
+    """The number of whole pages in `nbytes`; -1 for None, which is no limit."""
     return -1 if nbytes is None else min(nbytes // PAGE_SIZE, MOST_FRAMES)
 
 
@@ -64,7 +64,7 @@ def _checked_name(name: object) -> str | None:
 
 
 def _level(debug: int | str | None) -> tuple[int, int]:
-    """The debug level, and of how many frames one is sampled (0: none)."""
+    """The debug level, and the N of ``sample:N``, else 0."""
     what, given = "debug", debug
     if given is None:
         what, given = "PAGEBUF_DEBUG", os.environ.get("PAGEBUF_DEBUG") or 0
@@ -109,13 +109,13 @@ class PagePool(Pool):
     1
     """
 
-    # What a new region promises of its bytes: whether they, and those of its table, are zeros
-    # before they are touched, and whether its bytes are zeros again after they were given back to
-    # the system.  Anonymous memory keeps the second on Linux only.
+    # What the core may assume about a new region.  _fresh_zero: its bytes and its table are zeros
+    # before they are touched.  _discard_zeroes: its bytes are zeros again after the pool has given
+    # them back to the system.  Anonymous memory does so on Linux only.
     _fresh_zero = True
     _discard_zeroes = sys.platform.startswith("linux")
 
-    # For those who derive a class and do not call __init__.
+    # Defaults for a derived class that does not call __init__.
     _limit: int | None = None
     _name: str | None = None
     _debug: int | str = 0
@@ -231,22 +231,22 @@ class PagePool(Pool):
             raise
 
     def _set_all_marks(self) -> None:
-        """Set the marks of all watchers, those included that another thread adds meanwhile."""
+        """Set the marks of all watchers, also of those that another thread adds meanwhile."""
         watchers: list[tuple[float, Callable[[PagePool], object]]] = []
         while watchers != self._watchers:
             watchers = list(self._watchers)
             self._set_marks(self._marks(watchers))
 
     def _mark(self, fraction: float) -> int:
-        """The pages in use at which a fraction of the limit is reached."""
-        exactly = round(fraction * _frames(self._limit), 6)  # 0.55 * 100 is above 55
+        """The number of pages in use that reaches a fraction of the limit."""
+        exactly = round(fraction * _frames(self._limit), 6)  # as a float, 0.55 * 100 is above 55
         return max(1, -int(-exactly // 1))
 
     def _marks(self, watchers: list[tuple[float, Callable[[PagePool], object]]]) -> tuple[int, ...]:
         return tuple(sorted({self._mark(fraction) for fraction, _ in watchers}))
 
     def _pressed(self, crossed: int) -> None:
-        """Bit i of ``crossed``: as much as mark i is in use now."""
+        """Call the callbacks of the marks that were crossed: bit i of ``crossed`` is for mark i."""
         marks = self._marks(self._watchers)
         reached = {mark for i, mark in enumerate(marks) if crossed >> i & 1}
         for fraction, callback in list(self._watchers):
@@ -299,7 +299,7 @@ class PagePool(Pool):
     # ---- regions ----
 
     def _new_region(self, nbytes: int) -> mmap.mmap:
-        """Map ``nbytes`` of memory: private to this process, also after a fork."""
+        """Map ``nbytes`` of memory.  After a fork, parent and child each have their own copy."""
         if sys.platform == "win32":
             return mmap.mmap(-1, nbytes)
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -309,9 +309,9 @@ class PagePool(Pool):
         self._add_sample(payload, self._new_region(self._companion_bytes(0)), every)
 
     def _grow(self, needed: int) -> None:
-        """Add a region of at least ``needed`` frames, by default as many as there are.
+        """Add a region of at least ``needed`` frames; the core proposes its size (_next_region).
 
-        Where the system refuses so much, try less: to hold bytes only single pages are needed.
+        If the system refuses it, try smaller ones.
         """
         frames = max(needed + 1, self._next_region())  # frame 0 of the first is never used
         while True:

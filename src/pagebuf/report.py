@@ -1,4 +1,4 @@
-"""Who ate the memory: every pool and what draws from it, as a table."""
+"""Who uses the memory: a table for each pool, with a row for each buffer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["top"]
 NUMBERS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
 HEADS = ("NAME", "KIND", *NUMBERS)
 WIDTHS = (15, 12, 10, 10, 10, 10, 10, 6, 8, 5)
-LONGEST = 40  # a name; what is longer is cut
+LONGEST = 40  # characters of a name; longer ones are cut
 
 
 def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
@@ -86,7 +86,7 @@ def _head(pool: PagePool) -> str:
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
-    """Columns as wide as ever, or as what is in them and a space asks for."""
+    """Pad the columns: to their usual width, or more if a cell and a space need it."""
     columns = zip(WIDTHS, zip(*lines, strict=True), strict=True)
     widths = [max(width, *(len(cell) + 1 for cell in cells)) for width, cells in columns]
     for line in lines:

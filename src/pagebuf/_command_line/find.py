@@ -1,4 +1,4 @@
-"""What the arguments of a command name: a scene, a buffer or a pool of it, an offset."""
+"""Finds what the arguments of a command name: a scene, a buffer, a pool, an offset."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Buffer = TypeVar("Buffer", bound=script.Holder)
 
 
 class Refused(Exception):  # noqa: N818
-    """What was asked for cannot be had; the message says why."""
+    """A command cannot do what the arguments ask for; the message says why."""
 
 
 def scene_of(path: str | None) -> Scene:
-    """What a script leaves, or the example."""
+    """The pools and buffers that a script leaves, or the example."""
     if path is None:
         return example.build()
     if not Path(path).is_file():
@@ -34,7 +34,7 @@ def scene_of(path: str | None) -> Scene:
 
 
 def find_buffer(buffers: dict[str, Buffer], name: str | None, what: str) -> Buffer:
-    """By the global that names it, or as `top` shows it: by its own name."""
+    """Find a buffer by the global that names it, or by its own name, which `top` shows."""
     own = [(_own_name(buf), buf) for buf in buffers.values()]
     return _find([*buffers.items(), *own], name, what)
 
@@ -45,7 +45,7 @@ def _own_name(buf: Holder) -> str | None:
 
 
 def find_pool(scene: Scene, name: str | None) -> PagePool:
-    """By the global that names it, or as `top` shows it; by default the one that holds most."""
+    """Find a pool by the global that names it, or by its own name.  Default: the largest one."""
     if name is None and not scene.pools:
         raise Refused("there is no pool in use")
     bound = [] if name is None else script.bound_pools(scene)
@@ -53,7 +53,7 @@ def find_pool(scene: Scene, name: str | None) -> PagePool:
 
 
 def _find(things: Sequence[tuple[str | None, Thing]], name: str | None, what: str) -> Thing:
-    """The first thing of this name, or the first of all."""
+    """The first thing of this name; without a name, the first of all."""
     for key, thing in things:
         if name in {None, key}:
             return thing
@@ -64,7 +64,7 @@ def _find(things: Sequence[tuple[str | None, Thing]], name: str | None, what: st
 
 
 def offset_in(text: str, size: int) -> int:
-    """An offset as Python writes an int; a negative one counts from the end."""
+    """Parse an offset, written as an int in Python; a negative one counts from the end."""
     try:
         offset = int(text, 0)
     except ValueError:

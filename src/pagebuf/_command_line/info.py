@@ -21,7 +21,7 @@ COLUMN = 14
 
 
 def info(out: TextIO) -> None:
-    """What this build is, and what is there beside it."""
+    """Print what this build is, and which optional packages are installed."""
     print(f"pagebuf {pagebuf.__version__}", file=out)
     for name, lines in _facts():
         for line in lines:

@@ -1,4 +1,4 @@
-"""``python -m pagebuf``: what is installed, and a look into pools and buffers."""
+"""``python -m pagebuf``: shows what is installed, and inspects pools and buffers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _top(scene: Scene, out: TextIO) -> None:
-    """A table for each pool; what has no name of its own goes by what the script calls it."""
+    """Print a table for each pool; a buffer without a name gets the one of the script's global."""
     for name, buf in scene.buffers.items():
         if getattr(buf, "name", None) is None:
             example.call_it(buf, name)
@@ -35,7 +35,7 @@ def _top(scene: Scene, out: TextIO) -> None:
 
 
 def _walk(scene: Scene, options: argparse.Namespace, out: TextIO) -> None:
-    """The way to each offset."""
+    """Print the path to each offset."""
     trees = {name: buf for name, buf in scene.buffers.items() if isinstance(buf, PageBuffer)}
     buf = find_buffer(trees, options.buffer, "PageBuffer")
     for offset in [offset_in(text, len(buf)) for text in options.offsets]:
@@ -43,7 +43,7 @@ def _walk(scene: Scene, options: argparse.Namespace, out: TextIO) -> None:
 
 
 def _draw(scene: Scene, options: argparse.Namespace) -> None:
-    """Save the picture that was asked for."""
+    """Save the picture."""
     name = options.buffer
     try:
         if name is not None:
@@ -89,9 +89,9 @@ def _picture_file(path: str) -> str:
 
 
 def _obey(options: argparse.Namespace, out: TextIO) -> int:
-    """Do what was asked for; the status for the shell."""
+    """Run the command; return the exit status."""
     try:
-        _level(None)  # else the first pool that anybody makes would say so, with a traceback
+        _level(None)  # a bad PAGEBUF_DEBUG: report it here, not in a traceback of the first pool
     except ValueError as error:
         raise Refused(str(error)) from None
     if options.command == "info":
@@ -108,7 +108,7 @@ def _obey(options: argparse.Namespace, out: TextIO) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the status for the shell."""
+    """Parse the arguments and run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return _obey(options, sys.stdout)

@@ -1,4 +1,4 @@
-"""Run a script, and name the pools and buffers that are alive after it."""
+"""Runs a script, and names the pools and buffers that are alive after it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Thing = TypeVar("Thing")
 def run(path: str) -> Scene:
     """Run a script as ``python path`` does; its globals live as long as the scene.
 
-    It may end by `SystemExit`, whose status the scene then has; other errors are the caller's.
+    If the script raises `SystemExit`, the scene has its status.  Other errors are raised.
 
-    A pool goes by its own name or by that of a global, a buffer by that of a global; what has
-    none is named after its type, and numbered.
+    A pool has its own name here, or that of a global; a buffer has that of a global.  Whatever has
+    neither gets the name of its type and a number.
     """
     module = ModuleType("__main__")
     module.__file__ = str(Path(path).absolute())
@@ -35,7 +35,7 @@ def run(path: str) -> Scene:
         code = compile(Path(path).read_bytes(), module.__file__, "exec", dont_inherit=True)
         try:
             exec(code, vars(module))
-        except SystemExit as end:  # locals of the frames that it left go with it
+        except SystemExit as end:  # its traceback, with the locals of the script, goes away here
             status = status_of(end)
     names = dict(vars(module))
     gc.collect()
@@ -45,7 +45,7 @@ def run(path: str) -> Scene:
 
 @contextlib.contextmanager
 def _in_place_of_main(module: ModuleType, path: str) -> Iterator[None]:
-    """A script finds itself as ``__main__``, its folder on the path, and no arguments of ours."""
+    """Make a script ``__main__``, put its folder on the path, and hide our arguments."""
     folder = str(Path(path).resolve().parent)
     main, arguments = sys.modules["__main__"], sys.argv
     sys.modules["__main__"], sys.argv = module, [path]
@@ -54,12 +54,12 @@ def _in_place_of_main(module: ModuleType, path: str) -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"], sys.argv = main, arguments
-        with contextlib.suppress(ValueError):  # the script took it off itself
+        with contextlib.suppress(ValueError):  # the script may have removed it
             sys.path.remove(folder)
 
 
 def status_of(end: SystemExit) -> int:
-    """The status with which Python would end; what is no status is told on the standard error.
+    """The status with which Python would end.  Prints a value that is no status to stderr.
 
     >>> status_of(SystemExit()), status_of(SystemExit(3))
     (0, 3)
@@ -73,11 +73,11 @@ def status_of(end: SystemExit) -> int:
 
 
 def _is_pool(found: object) -> bool:
-    return issubclass(type(found), PagePool)  # isinstance would ask a proxy for its class
+    return issubclass(type(found), PagePool)  # isinstance would call code of a proxy
 
 
 def bound_pools(scene: Scene) -> list[tuple[str, PagePool]]:
-    """Pools by the globals of the script that name them.  O(globals)."""
+    """The pools that globals of the script name, with these names.  O(globals)."""
     names = scene.keep if isinstance(scene.keep, dict) else {}
     return [(name, value) for name, value in names.items() if _is_pool(value)]
 
@@ -93,19 +93,19 @@ def _name_pools(names: Mapping[str, object], found: Iterable[PagePool]) -> dict[
 
 
 def _name_buffers(names: Mapping[str, object], pools: Iterable[PagePool]) -> dict[str, Holder]:
-    """What globals name, in their order; then what else draws from the pools."""
+    """The buffers that globals name, in their order; then the other buffers of the pools."""
     buffers = {name: value for name, value in names.items() if isinstance(value, Holder)}
     named = {id(buf) for buf in buffers.values()}
     for pool in pools:
         for buf in (row.buffer for row in pool.buffers() if row.buffer is not None):
-            if id(buf) not in named:  # a child's are its parent's as well
+            if id(buf) not in named:  # a pool also lists the buffers of its children
                 named.add(id(buf))
                 _add(buffers, type(buf).__name__, buf)
     return buffers
 
 
 def _add(things: dict[str, Thing], name: str, thing: Thing) -> None:
-    """Add a thing, with a number where the name is taken."""
+    """Add a thing; if the name is taken, add a number to it."""
     key, number = name, 1
     while key in things:
         number += 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def walk(buf: PageBuffer, offset: int, out: TextIO) -> None:
-    """Each step from the root to a page, and where and why it stops."""
+    """Print each step from the root to a page, and where and why the walk stops."""
     way = buf.walk(offset)
     print(f"offset {offset} ({offset:#x})", file=out)
     for step in way.steps:

@@ -1,18 +1,18 @@
-"""How much may wait in a reader: from what on reading pauses, and at what it goes on."""
+"""How many unread bytes a reader holds before it pauses reading, and when it resumes."""
 
 from __future__ import annotations
 
 from pagebuf._core import ByteQueue
 
 LIMIT = 1 << 16
-"""What asyncio has as well: the longest line that is taken, half of what may wait."""
+"""asyncio's default: the longest line, and half of the unread bytes that pause reading."""
 
 _ONE_READ = 1 << 16
-"""Room to be left in a bounded queue, so that what comes next need not come in small pieces."""
+"""A bounded queue pauses reading when less room than this is left: the pieces would be small."""
 
 
 def checked(limit: float | None) -> float | None:
-    """The limit, if it is one: a positive number, or None for lines of any length."""
+    """Check a limit: a positive number, or None for lines of any length."""
     if limit is None:
         return None
     if not isinstance(limit, (int, float)):
@@ -23,17 +23,17 @@ def checked(limit: float | None) -> float | None:
 
 
 def bound_of(queue: ByteQueue) -> int | None:
-    """What the queue refuses to pass, or None; a queue that drops bytes passes nothing on."""
+    """The size beyond which a queue raises; None if it never raises."""
     return queue.max_bytes if queue.overflow == "raise" else None
 
 
 def pause_above(limit: float | None, needed: int, bound: int | None) -> float:
-    """From more bytes than this on reading pauses; ``needed`` are those somebody waits for."""
+    """Reading pauses above this number of bytes.  A reader waits for ``needed`` of them."""
     most = max(2 * (limit or LIMIT), needed)
     return most if bound is None else min(most, bound - min(bound // 2, _ONE_READ))
 
 
 def resume_at(limit: float | None, bound: int | None) -> float:
-    """Reading goes on when no more bytes than this are left."""
+    """Reading resumes when at most this number of bytes is left."""
     calm = limit or LIMIT
     return calm if bound is None else min(calm, pause_above(limit, 0, bound) // 2)

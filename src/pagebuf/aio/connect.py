@@ -23,7 +23,7 @@ Path = str | bytes | os.PathLike[str] | None
 def readers(
     limit: float | None, pool: PagePool | None, max_bytes: int | None
 ) -> Callable[[asyncio.AbstractEventLoop], QueueReader]:
-    """What makes readers; wrong arguments are refused here, and not at the first client."""
+    """A function that makes readers.  Checks the arguments now, not at the first connection."""
 
     def queue() -> ByteQueue:
         if max_bytes is None:

@@ -1,4 +1,4 @@
-"""When a writer waits: what the transport says about its own buffer."""
+"""Makes a writer wait while the buffer of its transport is full."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class Flow:
-    """Whether the transport takes more, and who waits until it does.
+    """Knows whether the transport takes more, and who waits until it does.
 
-    What `asyncio.streams.FlowControlMixin` does; not that class, because uvloop takes its
-    subclasses for protocols that are handed bytes.
+    It does what `asyncio.streams.FlowControlMixin` does.  It does not derive from that class,
+    because uvloop would hand bytes to it instead of asking for a buffer.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

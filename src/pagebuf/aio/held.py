@@ -1,4 +1,4 @@
-"""What a reader holds, looking like the bytearray that asyncio's reader has there."""
+"""The unread bytes of a reader, with the interface of the bytearray in asyncio's reader."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CHANGES = frozenset({"append", "insert", "pop", "remove", "reverse"})
 
 
 class Held:
-    """``reader._buffer``: programs look into it, cut it and clear it.
+    """``reader._buffer``, which some programs read, cut and clear.
 
-    Length, `clear`, `extend` and cuts in front cost what they cost the queue; everything else
-    works on a copy, which takes the place of what is held when it changes something.
+    Length, `clear`, `extend` and cuts at the front work on the queue itself.  Everything else works
+    on a copy.  If it changes the copy, the copy replaces the queue's bytes.
     """
 
     __slots__ = ("_reader",)

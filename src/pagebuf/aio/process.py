@@ -51,7 +51,7 @@ async def _start(
     max_bytes: int | None,
     **kwds: Any,
 ) -> Process:
-    """``spawn`` is the method of the running loop that starts the command."""
+    """Start the command with ``spawn``, a method of the running loop."""
     loop = asyncio.get_running_loop()
     protocol = _ProcessProtocol(readers(limit, pool, max_bytes), loop)
     transport, _ = await spawn(lambda: protocol, *command, **kwds)

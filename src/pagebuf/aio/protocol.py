@@ -1,4 +1,4 @@
-"""What the transport talks to: it fills the pages of a queue."""
+"""The protocol of a connection: the transport fills the pages of its queue."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class QueueProtocol(Flow, asyncio.BufferedProtocol):
         try:
             return self._stream_reader.queue.get_buffer()
         except MemoryError as exc:
-            self._stream_reader.set_exception(exc)  # uvloop would say that a call failed
+            self._stream_reader.set_exception(exc)  # else uvloop only tells that a call failed
             raise
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -160,4 +160,4 @@ class QueueProtocol(Flow, asyncio.BufferedProtocol):
     def __del__(self) -> None:
         closed = getattr(self, "_closed", None)
         if closed is not None and closed.done() and not closed.cancelled():
-            closed.exception()  # nobody has to ask for it
+            closed.exception()  # so that asyncio does not warn that nobody retrieved it

@@ -56,7 +56,7 @@ class QueueReader(Store):
         return data
 
     async def _read_all(self) -> bytes:
-        """Without a bound what comes stays in the queue, also if this is cancelled."""
+        """Read to the end.  Without a bound, bytes stay in the queue if this is cancelled."""
         blocks = []
         self._needed = sys.maxsize
         try:
@@ -145,7 +145,7 @@ class QueueReader(Store):
         return data
 
     def _find_any(self, ordered: list[bytes], searched: int) -> tuple[int, int] | None:
-        """Where the one that ends first begins and ends."""
+        """The start and the end of the separator that ends first, or None."""
         text = b"".join(self._behind(searched))
         starts = ((text.find(separator), separator) for separator in ordered)
         found = [(at, at + len(separator)) for at, separator in starts if at >= 0]

@@ -1,4 +1,4 @@
-"""What a reader keeps: its queue, what did not fit into it, and when reading pauses."""
+"""The state of a reader: its queue, the bytes that did not fit into it, and whether it pauses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Store(asyncio.StreamReader):
     """An `asyncio.StreamReader` whose bytes lie in a `ByteQueue`; see `QueueReader`."""
 
-    # What asyncio's own reader has, and programs look at.
+    # Attributes of asyncio's own reader, which some programs use.
     _eof: bool
     _exception: BaseException | None
     _limit: float | None
@@ -31,7 +31,7 @@ class Store(asyncio.StreamReader):
 
     _queue: ByteQueue | None = None  # until asyncio's constructor has run
     _aside: bytes | bytearray = b""
-    """What a transport handed over beyond ``max_bytes``, until there is room."""
+    """Bytes that a transport handed over beyond ``max_bytes``; they wait for room in the queue."""
     _needed = 0
 
     def __init__(
@@ -100,7 +100,7 @@ class Store(asyncio.StreamReader):
         return max((self._bound or 0) - len(self.queue), 0)
 
     def _refill(self) -> bool:
-        """Let in what was put aside, as far as there is room; whether there was."""
+        """Put the bytes that wait into the queue, as far as they fit.  Returns whether any did."""
         room = self._room()
         if not room:
             return False
@@ -112,7 +112,7 @@ class Store(asyncio.StreamReader):
     # ---- out, behind the back of the methods that read ----
 
     def _hold(self, data: ReadableBuffer) -> None:
-        """Have exactly these bytes."""
+        """Replace all unread bytes by these."""
         self.queue.clear()
         self._aside = b""
         self._take_in(data)
@@ -125,14 +125,14 @@ class Store(asyncio.StreamReader):
         self._settle()
 
     def _put_back(self, data: bytes) -> None:
-        """Bytes just taken come in front again."""
+        """Put bytes that were just taken back to the front."""
         behind = ByteQueue(pool=self.queue.pool)
         behind.splice_from(self.queue)
         self.queue.put(data)
         self.queue.splice_from(behind)
 
     def _behind(self, offset: int) -> Iterator[memoryview]:
-        """Views of everything from an offset on."""
+        """Yield views of all unread bytes from an offset on."""
         for view in self.queue.views():
             if offset < len(view):
                 yield view[offset:]
@@ -147,12 +147,12 @@ class Store(asyncio.StreamReader):
         try:
             self._transport.pause_reading()
         except NotImplementedError:
-            self._transport = None  # all that comes has to be kept
+            self._transport = None  # the transport cannot pause, so keep all that comes
         else:
             self._paused = True
 
     def _settle(self) -> None:
-        """Something was taken: let in what waits for that."""
+        """Call after bytes were taken: admits the bytes that wait, and resumes reading."""
         if self._aside:
             self._refill()
         if self._paused and not self._aside:
@@ -164,7 +164,7 @@ class Store(asyncio.StreamReader):
             self._transport.resume_reading()
 
     def _replace_transport(self, transport: asyncio.BaseTransport) -> None:
-        """TLS begins: the new transport is not paused."""
+        """Use another transport, because TLS begins.  The new one is not paused."""
         self._transport = transport
         self._paused = False
         self._pause()
@@ -181,10 +181,10 @@ class Store(asyncio.StreamReader):
             raise RuntimeError(
                 f"{func_name}() called while another coroutine is already waiting for incoming data"
             )
-        if self._exception is not None:  # it came after bytes that had woken the caller
+        if self._exception is not None:  # it was set after bytes had woken the caller
             raise self._exception
         assert not self._eof, "_wait_for_data after EOF"
-        if self._paused:  # else what it waits for would never come
+        if self._paused:  # else the bytes would never come
             self._paused = False
             self._transport.resume_reading()
         self._waiter = self._loop.create_future()

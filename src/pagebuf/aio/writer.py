@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class QueueWriter(asyncio.StreamWriter):
     """What `asyncio.StreamWriter` does, and one by type; it also takes queues."""
 
-    # What asyncio's own writer has, and programs look at.
+    # An attribute of asyncio's own writer, which some programs use.
     _transport: Any
     _protocol: Any
     _reader: asyncio.StreamReader | None
@@ -83,7 +83,7 @@ class QueueWriter(asyncio.StreamWriter):
         self._protocol._replace_transport(transport)
 
     async def _hand_on(self, upgrade: asyncio.Task[Any], server_side: bool) -> None:
-        """Give what came too early to TLS, between the two steps in which the loop sets it up."""
+        """Pass bytes that came too early to TLS, between the loop's two steps of setting it up."""
         await asyncio.sleep(0)
         reader = self._reader
         if upgrade.done() or not isinstance(reader, QueueReader) or not reader._buffer:

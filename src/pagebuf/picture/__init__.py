@@ -28,7 +28,7 @@ FORMATS = ("svg", "png")
 
 
 def available() -> bool:
-    """Whether matplotlib is there."""
+    """Whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -96,7 +96,7 @@ def _require() -> None:
 
 
 def _settings() -> Any:
-    """Text stays text, and the same figure gives the same file."""
+    """Settings of matplotlib: keep text as text, and give the same file for the same figure."""
     import matplotlib as mpl
 
     return mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "pagebuf"})

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pagebuf.pool import PagePool
 
 MOST_CELLS = 1 << 16
-LINED_COLUMNS = 128  # so few columns that there is room for lines between them
-DRAWN = 0.92 * WIDTH  # of the width, without the labels
+LINED_COLUMNS = 128  # up to this many columns there is room for lines between cells
+DRAWN = 0.92 * WIDTH  # inches of the width, without the labels
 LABEL = 0.16  # inches of height
-CLEAR = 3, 4  # the part of a cell's frames that makes it one colour
+CLEAR = 3, 4  # a cell has the colour of a state that at least 3/4 of its frames have
 
 Region = tuple[int, bytes]
 
 
 class Grid(NamedTuple):
-    """Cells by number of colour, and the row in which each region begins."""
+    """The number of each cell's colour, and the first row of each region."""
 
     cells: NDArray[np.uint8]
     starts: list[int]
@@ -42,7 +42,7 @@ def draw(pool: PagePool) -> Figure:
     grid = grid_of(regions)
     counts = _counts(regions, grid)
     rows, columns = grid.cells.shape
-    tall = DRAWN * rows / columns  # as tall as makes the cells square
+    tall = DRAWN * rows / columns  # the height that makes cells square
     figure, axes = new_figure(1.0 + tall, counts)
     _draw_cells(axes, grid)
     _label_regions(axes, regions, grid)
@@ -55,7 +55,7 @@ def draw(pool: PagePool) -> Figure:
 
 
 def grid_of(regions: list[Region]) -> Grid:
-    """The cells of all regions, an empty row between two of them."""
+    """The cells of all regions, with an empty row between two regions."""
     frames = sum(len(states) for _, states in regions)
     per_cell = 1
     while frames > per_cell * MOST_CELLS:
@@ -68,7 +68,7 @@ def grid_of(regions: list[Region]) -> Grid:
 
 
 def cells_of(states: bytes, per_cell: int) -> NDArray[np.uint8]:
-    """The colour of each cell of a region: a state, or one past the states where they mix."""
+    """The colour number of each cell of a region: its state, or the number after those if mixed."""
     frames = np.frombuffer(states, np.uint8)
     if per_cell == 1:
         return frames
@@ -128,7 +128,7 @@ def _draw_cells(axes: Axes, grid: Grid) -> None:
 
 
 def _label_regions(axes: Axes, regions: list[Region], grid: Grid) -> None:
-    """Name each region beside its first row, where there is room for it."""
+    """Label each region beside its first row, if there is room."""
     room = LABEL * grid.cells.shape[1] / DRAWN
     ticks: list[float] = []
     labels = []
@@ -153,7 +153,7 @@ def _counts(regions: list[Region], grid: Grid) -> Counter[str]:
 
 
 def free_stretches(regions: list[Region]) -> list[int]:
-    """The lengths of the stretches of frames that were used and are free."""
+    """The lengths of the stretches of free frames that were used before."""
     idle = {_FRAME_STATES.index("free"), _FRAME_STATES.index("given back")}
     return [
         sum(1 for _ in run)
@@ -165,7 +165,7 @@ def free_stretches(regions: list[Region]) -> list[int]:
 
 def _figures(pool: PagePool, regions: list[Region], counts: Counter[str]) -> str:
     free = free_stretches(regions)
-    stats = pool.stats()  # as in `top`: what is kept back at debug levels is not in use
+    stats = pool.stats()  # as in `top`: quarantined frames and guards are not in use
     parts = [
         f"{size_text(stats.held * PAGE_SIZE)} of {size_text(stats.total * PAGE_SIZE)} in use",
         count_text(len(regions), "region"),

@@ -1,4 +1,4 @@
-"""What both pictures share: colours, sizes, the frame of a figure and its legend."""
+"""Code that both pictures share: colours, sizes, a figure with its axes and legend."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HOLE, MIXED = "hole", "mixed"
 
-# Okabe and Ito's colours, told apart with any kind of colour vision: lighter is shared, grey is
-# not in use.
+# The colours of Okabe and Ito, which people with any kind of colour vision can tell apart.
+# A lighter colour means shared, grey means not in use.
 COLOURS = {
     HOLE: "#ffffff",
     "unused": "#f1f1f1",
@@ -37,7 +37,7 @@ LEGEND_COLUMNS = 6
 
 
 def new_figure(height: float, counts: Mapping[str, int]) -> tuple[Figure, Axes]:
-    """A figure so many inches high, axes without a frame, and a legend of states below them."""
+    """A figure of `height` inches, its axes without a frame, and a legend of states below them."""
     from matplotlib.figure import Figure
 
     legend = 0.2 * -(-len(counts) // LEGEND_COLUMNS)
@@ -66,7 +66,7 @@ def add_title(axes: Axes, title: str, figures: str) -> None:
 
 
 def _add_legend(figure: Figure, counts: Mapping[str, int]) -> None:
-    """The states that occur, in their order, with how many there are of each."""
+    """Add a legend of the states that occur, in their order, with the number of each."""
     from matplotlib.patches import Patch
 
     handles = [

@@ -1,4 +1,4 @@
-"""The tree of a buffer as bands, one a level.  See `pagebuf.picture.tree_figure`."""
+"""The tree of a buffer as bands, one for each level.  See `pagebuf.picture.tree_figure`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
     from pagebuf._core import BufferStats, ByteQueue, BytesIO, PageBuffer
 
-MOST_RUNS = 1500  # more are put together to so many stretches of equal length
+MOST_RUNS = 1500  # if a tree has more, STRETCHES of equal length replace the runs of a level
 STRETCHES = 1000
-MOST_LINES = 64  # entries of a run that are told apart by lines
-SHORTEST = 0.012  # of the width: what can be seen
-MOST_BENT = 300  # stretches: with more of them logarithms would show no more
+MOST_LINES = 64  # a run of up to this many entries has lines between them
+SHORTEST = 0.012  # of the width: the shortest stretch that can be seen
+MOST_BENT = 300  # stretches: with more, a logarithmic axis would not help
 GAP = 0.16  # of a band, left free below it
-ROOM = 0.07 / (0.85 * WIDTH)  # of the width, for a letter in a box
-NARROW = 0.003  # of the width: no line between entries as narrow as this
-MOST_NAMED = 8  # levels that have room for a second line
-CLEAR = 0.75  # the part of a stretch that gives it its colour
+ROOM = 0.07 / (0.85 * WIDTH)  # of the width, for one letter in a box
+NARROW = 0.003  # of the width: narrower entries have no line between them
+MOST_NAMED = 8  # up to this many levels there is room for a second line of text
+CLEAR = 0.75  # a stretch has the colour of a state that fills at least this part of it
 
 
 class Run(NamedTuple):
-    """Neighbouring entries of a level in one state, over pages of the buffer."""
+    """Adjacent entries of a level that have the same state, and the pages under them."""
 
     level: int
     first: int
@@ -51,11 +51,11 @@ class Run(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What is to be drawn."""
+    """What the picture shows."""
 
     runs: list[Run]
     pages: int
-    head: int  # pages of the tree before the buffer
+    head: int  # pages of the tree before the first byte
     stats: BufferStats
 
     def entries(self, run: Run) -> range:
@@ -85,7 +85,7 @@ def draw(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None) -> Figure:
 
 
 def tree_of(buffer: PageBuffer | BytesIO | ByteQueue) -> Tree:
-    """Read a buffer."""
+    """Read the tree of a buffer."""
     stats = buffer.stats()
     runs = [Run(*run[:3], _FRAME_STATES[run[3]]) for run in buffer._tree_runs()]
     head, first = divmod(stats.bias, PAGE_SIZE)
@@ -96,7 +96,7 @@ def tree_of(buffer: PageBuffer | BytesIO | ByteQueue) -> Tree:
 
 
 def binned(runs: Iterable[Run], pages: int, level: int) -> list[Run]:
-    """The runs of a level as stretches of equal length, each in the state of most of it."""
+    """Replace the runs of a level by stretches of equal length, each with its most common state."""
     edges = [pages * i // STRETCHES for i in range(STRETCHES + 1)]
     covers: list[Counter[str]] = [Counter() for _ in range(STRETCHES)]
     for run in runs:
@@ -138,11 +138,11 @@ def _drawable(tree: Tree) -> list[Run]:
 
 
 class Scale(NamedTuple):
-    """Where pages lie on an axis from 0 to 1: straight between each two edges."""
+    """Maps pages to an axis from 0 to 1, linearly between two neighbouring edges."""
 
     edges: list[int]
     places: list[float]
-    straight: bool  # one scale for all of it
+    straight: bool  # linear over the whole axis
 
     def __call__(self, page: int) -> float:
         """The place of a page."""
@@ -152,7 +152,7 @@ class Scale(NamedTuple):
 
 
 def scale_of(runs: Iterable[Run], pages: int) -> Scale:
-    """A straight axis where every stretch can be seen on it; else one by logarithms."""
+    """A linear axis if every stretch can be seen on it; else a logarithmic one."""
     edges = sorted({0, pages}.union(*((run.first, run.past) for run in runs)))
     widths = [float(b - a) for a, b in pairwise(edges)]
     straight = min(widths) / pages >= SHORTEST or len(widths) > MOST_BENT
@@ -166,7 +166,7 @@ def scale_of(runs: Iterable[Run], pages: int) -> Scale:
 
 
 def _label_axis(axes: Axes, tree: Tree, scale: Scale) -> None:
-    """Mark edges as far apart as their labels are wide."""
+    """Label edges that are far enough apart for their labels."""
     ticks: list[float] = []
     labels: list[str] = []
     for page, place in _candidates(tree, scale):
@@ -185,7 +185,7 @@ def _note(tree: Tree, scale: Scale) -> str:
 
 
 def _candidates(tree: Tree, scale: Scale) -> list[tuple[int, float]]:
-    """Both ends before what lies between; a straight axis is marked in equal parts."""
+    """The places to label, both ends first.  A linear axis has labels at equal distances."""
     if scale.straight and not 3 < len(scale.edges) < 16:
         between = [tree.pages * i // 8 for i in range(1, 8)]
     else:
@@ -230,7 +230,7 @@ def _draw_level(axes: Axes, tree: Tree, runs: list[Run], scale: Scale) -> None:
 
 
 def _draw_lines(axes: Axes, tree: Tree, run: Run, scale: Scale) -> None:
-    """Tell the entries of a run apart."""
+    """Draw lines between the entries of a run."""
     entries = tree.entries(run)
     if run.state == MIXED or not 1 < len(entries) <= MOST_LINES:
         return
@@ -241,7 +241,7 @@ def _draw_lines(axes: Axes, tree: Tree, run: Run, scale: Scale) -> None:
 
 
 def _write(axes: Axes, run: Run, scale: Scale, texts: tuple[str, ...]) -> None:
-    """The first text that fits, in the middle of a box, over the lines."""
+    """Write the first text that fits into the middle of a box, over the lines."""
     left, right = scale(run.first), scale(run.past)
     text = next((text for text in texts if right - left > ROOM * (len(text) + 1)), None)
     if text is not None:
@@ -263,7 +263,7 @@ def _ink_on(colour: str) -> str:
 
 
 def _draw_holes(axes: Axes, tree: Tree, runs: Iterable[Run], scale: Scale) -> None:
-    """Name the gaps of the last level."""
+    """Label the holes of the last level."""
     level = tree.stats.levels
     edges = [(run.first, run.past) for run in runs if run.level == level]
     ends = [0, *(past for _, past in edges)]
