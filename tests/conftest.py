@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moderate"))
 
 FAILED = pytest.StashKey[bool]()
 
-# Doctests that draw: a page of the documentation, and docstrings.
+# Names of the doctests that draw pictures, in docs/ and in docstrings.
 WITH_MATPLOTLIB = {
     "command-line.md",
     "pagebuf.picture",
@@ -28,7 +28,7 @@ WITH_MATPLOTLIB = {
 
 
 def pytest_configure() -> None:
-    """Stop when PYTHONPATH did not lead to the build that the caller meant to test."""
+    """Stop if PYTHONPATH leads to another build than the one that the caller meant to test."""
     expected = int(os.environ.get("PAGEBUF_EXPECT", pagebuf.PAGE_SIZE))
     if expected != pagebuf.PAGE_SIZE:
         found = f"{pagebuf.__file__} has pages of {pagebuf.PAGE_SIZE} bytes"
@@ -36,7 +36,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Doctests have no importorskip of their own."""
+    """Skip doctests that draw if matplotlib is missing: they cannot call importorskip."""
     if importlib.util.find_spec("matplotlib") is None:
         skip = pytest.mark.skip(reason="matplotlib is not installed: no pictures")
         for item in items:
@@ -58,13 +58,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
-    """A fresh pool; a passed test leaves it consistent (I10) and without a frame in use."""
+    """A fresh pool.  After a passed test it must be consistent (I10) and have no frame in use."""
     yield from _watched(pagebuf.PagePool(), request)
 
 
 @pytest.fixture
 def plain_pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
-    """The same at debug level 0, for what other levels do differently: the order of reuse, say."""
+    """The same at debug level 0, for tests of what other levels do differently."""
     yield from _watched(pagebuf.PagePool(debug=0), request)
 
 
@@ -73,7 +73,7 @@ def _watched(pool: pagebuf.PagePool, request: pytest.FixtureRequest) -> Iterator
     pool.check()
     if request.node.stash.get(FAILED, False):
         return  # the traceback keeps the test's buffers alive
-    request.node.funcargs.clear()  # and so would pytest, those of other fixtures
+    request.node.funcargs.clear()  # pytest would keep the buffers of other fixtures alive
     gc.collect()
     pool.check()
     assert pool.stats().held == 0, f"frames still in use, by {pool.buffers()}"
@@ -87,7 +87,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(params=["plain", "tls"])
 def contexts(request):
-    """Options of server and client."""
+    """The options of a server and of a client, without TLS and with it."""
     if request.param == "plain":
         return {}, {}
     server, client = tls_contexts(request.getfixturevalue("certificate"))

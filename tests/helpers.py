@@ -1,5 +1,5 @@
-"""Sizes that tests scale by, so that each of them runs on 4096-, 64- and 16-byte pages; and
-what scripts of tests ask."""
+"""Sizes by which tests scale, so that each runs with pages of 4096, 64 and 16 bytes; and functions
+for the scripts that tests start."""
 
 import pathlib
 from typing import Any
@@ -28,8 +28,8 @@ def drawing(pool: pagebuf.PagePool) -> list[Any]:
 
 
 def resident() -> int:
-    """Bytes of anonymous memory that this process has, as Linux tells.  How much of a program's
-    file a first call maps is the system's affair, so all that is resident would say too much."""
+    """The resident bytes of anonymous memory of this process, on Linux.  All resident memory would
+    include pages of program files, which the system maps as it likes."""
     with ROLLUP.open("rb") as file:
         rows = (line.split() for line in file)
         return next(int(row[1]) << 10 for row in rows if row[0] == b"Anonymous:")

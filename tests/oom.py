@@ -1,5 +1,5 @@
-"""Out of memory in Python: its allocators fail at the n-th request (`_testcapi.set_nomemory`),
-once or from there on, until the call succeeds."""
+"""Makes Python run out of memory: its allocators fail at the n-th request, or from the n-th request
+on (`_testcapi.set_nomemory`), for each n until the call succeeds."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MOST_POINTS = 300  # far more than any call has
 
 Call = Callable[[Any], Any]
 Counts = Callable[[Any], Any]
-"""What of a pool a refused call may not change."""
+"""Returns the counts of a pool that a refused call must not change."""
 
 
 def attempt(call: Call, thing: Any, first: int, last: int) -> bool:
-    """The call, with the requests for memory from the first to the last one failing.
-    True when it came through."""
+    """Make the call while the requests for memory from `first` to `last` fail.  True if it
+    succeeded."""
     try:
         _testcapi.set_nomemory(first, last)
         call(thing)
@@ -44,7 +44,7 @@ def attempt(call: Call, thing: Any, first: int, last: int) -> bool:
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """The garbage collector asks for no memory meanwhile."""
+    """Turn the garbage collector off, whose requests for memory would count."""
     gc.collect(0)
     gc.disable()
     try:
@@ -54,8 +54,8 @@ def without_collector() -> Iterator[None]:
 
 
 def sweep(call: Call, make: Callable[[], Any], counts: Counts) -> tuple[list[Any], int]:
-    """Let every request fail, from each on and each alone: the buffers of the calls that came
-    through, and how many points there were."""
+    """Let each request fail, alone and with all after it.  Returns the buffers of the calls that
+    succeeded, and the number of points at which the call failed."""
     with without_collector():
         buf = make()
         before = buffer_state(buf), counts(buf.pool)
@@ -63,7 +63,7 @@ def sweep(call: Call, make: Callable[[], Any], counts: Counts) -> tuple[list[Any
             n for n in range(MOST_POINTS) if fails_cleanly(call, buf, n + 1, 0, counts, before)
         )
         done = [buf]
-        for point in range(1, points + 10):  # a way around the failed request may ask for more
+        for point in range(1, points + 10):  # a call that recovers from a failure may make more
             buf = make()
             before = buffer_state(buf), counts(buf.pool)
             if fails_cleanly(call, buf, point, point + 1, counts, before):
@@ -74,7 +74,7 @@ def sweep(call: Call, make: Callable[[], Any], counts: Counts) -> tuple[list[Any
 def fails_cleanly(
     call: Call, buf: Any, first: int, last: int, counts: Counts, before: tuple[Any, Any]
 ) -> bool:
-    """True when the call came through; when it did not, nothing has changed."""
+    """True if the call succeeded.  If it failed, assert that nothing has changed."""
     if attempt(call, buf, first, last):
         return True
     assert (buffer_state(buf), counts(buf.pool)) == before, f"requests {first}:{last} failed"
@@ -86,8 +86,8 @@ def fails_cleanly(
 def sweep_beside_twin(
     call: Call, make: Callable[[], Any], counts: Counts
 ) -> tuple[list[Any], int, Any]:
-    """As `sweep`, and then the twin, made alike, for which the call never failed: where it came
-    through, it did the same."""
+    """As `sweep`, but also make the call on a twin without failures.  Assert that each call that
+    succeeded did the same as the one on the twin, which is returned as well."""
     twin = make()
     call(twin)
     done, points = sweep(call, make, counts)
@@ -99,7 +99,7 @@ def sweep_beside_twin(
 
 
 def warm_pool() -> pagebuf.PagePool:
-    """Enough free frames for any call: no region comes in."""
+    """A pool with enough free frames for any call, so that no call adds a region."""
     pool = pagebuf.PagePool()
     hog = filled(pool, 90 * PAGE)
     hog.clear()

@@ -1,4 +1,4 @@
-"""What calls of a buffer do, done to a `bytearray` beside it."""
+"""Does to a `bytearray`, the model, what calls of a buffer do."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from tests.support import pattern
 
 
 def plain_write(model: bytearray, at: int, data: bytes) -> None:
-    """Zeros up to `at` where it lies past the end; without bytes, nothing."""
+    """As `write`: fills a gap after the end with zeros; does nothing if there are no bytes."""
     if data:
         model.extend(bytes(max(0, at - len(model))))
         model[at : at + len(data)] = data
 
 
 def plain_truncate(model: bytearray, size: int) -> None:
-    """Cut, or stretch with zeros."""
+    """As `truncate`: cuts, or extends with zeros."""
     del model[size:]
     model.extend(bytes(size - len(model)))
 
 
 def plain_punch(model: bytearray, at: int, size: int) -> None:
-    """Zeros, within the length."""
+    """As `punch`: writes zeros, but not past the end."""
     end = min(len(model), at + size)
     model[at:end] = bytes(max(0, end - at))
 
 
 def change_both(rng: random.Random, buf: Any, model: bytearray, most: int, salt: int) -> None:
-    """A change by chance, to a buffer of up to `most` pages and to its model."""
+    """Make a random change to a buffer of up to `most` pages and to its model."""
     at, size = rng.randrange(most * PAGE), rng.randrange(1, most * PAGE // 3)
     match rng.randrange(4):
         case 0:

@@ -1,4 +1,4 @@
-"""Arguments that act on their own: code of the caller that runs in the middle of a call (I6)."""
+"""Arguments that run code of the caller in the middle of a call (I6)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Sly:
-    """A number that acts each time before it tells its value."""
+    """A number that calls `act` each time before it returns its value."""
 
     def __init__(self, value: Any, act: Callable[[], Any]) -> None:
         self.value, self.act = value, act
@@ -22,5 +22,5 @@ class WrongError(Exception):
 
 
 def wrong() -> None:
-    """What an argument may do that raises."""
+    """An `act` that raises."""
     raise WrongError

@@ -1,5 +1,5 @@
-"""What the tests of pool, tree and buffer share: bytes that tell their place, the map of
-pages that a plain model keeps, and snapshots of everything a refused call must leave alone."""
+"""Code that the tests of pool, tree and buffer share: bytes that show their offset, a model of the
+pages that a buffer has, and records of everything that a refused call must not change."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ import pagebuf
 from tests.helpers import FANOUT, PAGE, around, drawing, reach
 
 INLINE: int = pagebuf.INLINE_SIZE
-FEW: int = INLINE + 3  # a few bytes, yet too many for the object itself: they take a page
+FEW: int = INLINE + 3  # just too many bytes for the object itself: they take a page
 
-# A prime period, so that no two pages within a GiB look alike on the shipped build.
+# A prime period, so that with pages of 4 KiB no two pages within a GiB have the same bytes.
 _PERIOD = 262_147
 _STREAM = bytes(1 + b % 255 for b in random.Random(2059).randbytes(_PERIOD)) * 2
 
 
 def pattern(offset: int, size: int, salt: int = 0) -> bytes:
-    """`size` bytes that depend on their offset, none of them zero: a page swapped, a byte
-    lost or a hole in their place is seen."""
+    """`size` bytes that depend on their offset, none of them zero.  So a test sees swapped pages,
+    lost bytes, and holes where bytes should be."""
     start = (offset + salt * 7919) % _PERIOD
     if size <= _PERIOD:
         return _STREAM[start : start + size]
@@ -35,7 +35,7 @@ def pattern(offset: int, size: int, salt: int = 0) -> bytes:
     return (turned * (size // _PERIOD + 1))[:size]
 
 
-# Levels whose whole reach a quick test may fill with bytes.
+# Numbers of levels whose whole reach a quick test can fill with bytes.
 DENSE_LEVELS = [
     levels for levels in range(1, pagebuf.MAX_LEVELS + 1) if levels <= 2 or reach(levels) <= 1 << 14
 ]
@@ -57,7 +57,7 @@ def levels_for(end: int) -> int:
 
 
 def nodes_for(pages: Iterable[int], levels: int) -> int:
-    """How many nodes lead to the pages of these numbers: none for what is a hole."""
+    """How many nodes a tree needs for the pages of these numbers, if all others are holes."""
     above = set(pages)
     count = 0
     for _ in range(levels - 1):
@@ -67,16 +67,16 @@ def nodes_for(pages: Iterable[int], levels: int) -> int:
 
 
 def dense(pages: int) -> int:
-    """How many frames a buffer takes of so many pages and no hole."""
+    """How many frames a buffer of `pages` pages without holes takes."""
     return pages + nodes_for(range(pages), levels_for(pages * PAGE))
 
 
 class PageMap:
-    """Which pages a buffer must have: the plain half of the model that knows no bytes.
+    """A model of a buffer that knows which pages it must have, but no bytes.
 
-    Pages are numbered by position from the first byte ever written; `base` is the position
-    of offset 0, so that taking bytes off the front moves nothing here.  A tiny buffer has no
-    page: its bytes lie in the object, until it outgrows that."""
+    It numbers pages by position, from the first byte ever written.  `base` is the position of
+    offset 0, so taking bytes off the front changes no number.  A tiny buffer has no page: its bytes
+    lie in the object until they are too many."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -100,7 +100,7 @@ class PageMap:
             self.size = max(self.size, offset + size)
 
     def _reach(self, end: int) -> None:
-        """Outgrow the object: what it held moves to a page."""
+        """If `end` is too large for the object, its bytes move to a page."""
         if self.inline and end > INLINE:
             self.inline = False
             if self.size:
@@ -118,8 +118,8 @@ class PageMap:
         self._drop_outside()
 
     def punch(self, offset: int, size: int) -> None:
-        """Pages at an end of the buffer may stay or go when only the part of them that
-        lies within the buffer was punched whole: `agree` asks the buffer."""
+        """A page at an end of the buffer may lie only partly in it.  If all of that part is
+        punched, the page may stay or go; `agree` then asks the buffer."""
         start, stop = self.base + offset, self.base + min(self.size, offset + size)
         if start >= stop:
             return
@@ -160,8 +160,7 @@ class PageMap:
         return found
 
     def agree(self, buf: Any) -> None:
-        """Take over from the buffer what is left open: whether a page went that was punched
-        up to an end of the buffer."""
+        """Ask the buffer for what `punch` leaves open: whether it dropped pages at its ends."""
         if self.unsure:
             real = {page for start, size in buf.extents() for page in self._numbers(start, size)}
             self.pages -= self.unsure - real
@@ -177,7 +176,7 @@ class PageMap:
         return len(self.pages), nodes_for((page - skipped for page in self.pages), levels)
 
     def assert_shape(self, buf: Any) -> None:
-        """Everything that the buffer says about itself, but its bytes."""
+        """Assert everything that the buffer says about itself, apart from its bytes."""
         st = buf.stats()
         assert len(buf) == buf.nbytes == st.size == self.size
         assert buf.extents() == self.extents()
@@ -193,14 +192,14 @@ class PageMap:
 
 
 def written(size: int) -> PageMap:
-    """The map of a buffer of so many bytes, written from the first on."""
+    """The model of a buffer of `size` bytes without holes."""
     expected = PageMap()
     expected.write(0, size)
     return expected
 
 
 def cut_down(buf: Any, expected: PageMap, sizes: Iterable[int]) -> None:
-    """Truncate a buffer of the pattern to one size after the other; its bytes and its shape."""
+    """Truncate a buffer of the pattern to each size in turn; assert its bytes and its shape."""
     for size in sizes:
         buf.truncate(size)
         expected.truncate(size)
@@ -209,12 +208,12 @@ def cut_down(buf: Any, expected: PageMap, sizes: Iterable[int]) -> None:
 
 
 def is_inline(buf: Any) -> bool:
-    """Do its bytes lie in the object itself?  Then it draws nothing from the pool."""
+    """Do its bytes lie in the object itself?  Then it takes nothing from the pool."""
     return INLINE > 0 and (not buf or buf.walk(0).stop == "inline")
 
 
 def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
-    """The pool's counts are those of its buffers, to the frame."""
+    """Assert that the pool's counts are exactly those of its buffers."""
     bufs = list(bufs)
     st, per_buffer = pool.stats(), [buf.stats() for buf in bufs]
     assert st.held == sum(b.pages + b.nodes for b in per_buffer)
@@ -229,7 +228,7 @@ def assert_pool(pool: Any, bufs: Iterable[Any]) -> None:
 
 
 def assert_listed(pool: Any, bufs: Iterable[Any]) -> None:
-    """The pool names the buffers that draw from it, the largest first; and it is whole."""
+    """Assert that the pool lists its buffers, the largest first, and that it passes its checks."""
     listed = drawing(pool)
     expected = [buf for buf in bufs if not is_inline(buf)]
     assert {id(buf) for buf in listed} >= {id(buf) for buf in expected}
@@ -240,8 +239,8 @@ def assert_listed(pool: Any, bufs: Iterable[Any]) -> None:
 
 
 def assert_accounted(pool: Any) -> None:
-    """What the rows of a pool add up to is what it has, to the frame; and `check` recounts it.
-    What nobody holds is in the rows of the root."""
+    """Assert that the rows of a pool add up to exactly what it has, and that `check` finds nothing.
+    Only the root has rows for frames that no buffer holds."""
     pool.check()
     st, rows = pool.stats(), pool.buffers()
     kept = (st.held + st.reserved) * PAGE
@@ -251,10 +250,12 @@ def assert_accounted(pool: Any) -> None:
     for row in rows:
         assert row.resident == row.shared + row.private
         assert row.proportional <= row.resident
-        assert row.private <= row.proportional or not pool._is_root()  # charged to another
+        assert (
+            row.private <= row.proportional or not pool._is_root()
+        )  # may be charged to another pool
         if row.buffer is not None:
             own = row.buffer.stats()
-            if own.shared == 0:  # else a frame may be named twice, which counts once here
+            if own.shared == 0:  # else two entries may name a frame, which counts once here
                 assert (row.resident, row.nodes) == (own.resident, own.nodes)
             assert (row.size, row.private, row.holes) == (own.size, own.private, own.holes)
             assert row.resident <= own.resident
@@ -263,7 +264,7 @@ def assert_accounted(pool: Any) -> None:
 
 
 def address_of(buf: Any, offset: int = 0) -> int:
-    """Where a byte lies."""
+    """The address of a byte."""
     return buf.walk(offset).steps[-1].address + (buf.stats().bias + offset) % PAGE
 
 
@@ -273,7 +274,7 @@ def frame_of(buf: Any, offset: int = 0) -> int:
 
 
 def contents(buf: Any) -> list[tuple[int, bytes]]:
-    """Every byte that has a page behind it, with its place."""
+    """All bytes that are not in holes, with their offsets."""
     return [(start, buf.read(start, size)) for start, size in buf.extents()]
 
 
@@ -289,15 +290,15 @@ def buffer_state(buf: Any) -> tuple[Any, ...]:
 
 
 def pool_counts(pool: Any) -> dict[str, int]:
-    """What a refused call may not change.  A region that came in while it tried may stay,
-    and so may the mark of the highest water."""
+    """The counts that a refused call must not change.  A region that it added may stay, and the
+    high-water mark may have risen."""
     st = pool.stats()
     fixed = ("page_size", "held", "nodes", "pinned", "shared", "reserved", "limit")
     return {name: getattr(st, name) for name in fixed}
 
 
 def pool_state(pool: Any) -> dict[str, int]:
-    """All counts, where no region can come in between."""
+    """All counts, for tests in which no call adds a region."""
     st = pool.stats()
     more = ("total", "free", "regions", "table_bytes")
     return pool_counts(pool) | {name: getattr(st, name) for name in more}
@@ -305,7 +306,7 @@ def pool_state(pool: Any) -> dict[str, int]:
 
 @contextlib.contextmanager
 def unchanged(*bufs: Any) -> Iterator[None]:
-    """What happens inside changes no byte and no count of these buffers (I3)."""
+    """Assert that the block changes no byte and no count of these buffers (I3)."""
     before = [(buffer_state(buf), pool_counts(buf.pool)) for buf in bufs]
     yield
     after = [(buffer_state(buf), pool_counts(buf.pool)) for buf in bufs]
@@ -317,7 +318,7 @@ def unchanged(*bufs: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def refused(error: type[BaseException] | tuple[type[BaseException], ...], *bufs: Any) -> Any:
-    """What happens inside raises `error` and has changed nothing (I3)."""
+    """Assert that the block raises `error` and changes nothing (I3)."""
     with unchanged(*bufs), pytest.raises(error) as info:
         yield info
 
@@ -331,7 +332,7 @@ def filled(pool: Any, size: int, salt: int = 0, **options: Any) -> Any:
 
 
 def run_script(source: str, *args: str, timeout: float = 60) -> str:
-    """What a script prints that runs in a fresh process, on the same build; it must succeed."""
+    """Run a script in a fresh process, with the same build; it must succeed.  Return its output."""
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source), *args],
         capture_output=True,
@@ -344,7 +345,7 @@ def run_script(source: str, *args: str, timeout: float = 60) -> str:
     return run.stdout
 
 
-# ---- tree shapes: what a sweep over calls wants to meet ----
+# ---- shapes of trees, for tests that make every call on each shape ----
 
 
 def _one_page(pool: Any) -> Any:
@@ -370,7 +371,7 @@ def _biased(pool: Any) -> Any:
 
 
 def _holes(pool: Any) -> Any:
-    """Pages far apart, a hole in front, in the middle and at the end."""
+    """Pages far apart, with holes at the front, in the middle and at the end."""
     buf = pagebuf.PageBuffer(pool=pool)
     for at in (PAGE + 1, reach(1) - 1, reach(2) - 2, reach(2) + PAGE):
         buf.write(at, pattern(at, 3))
@@ -379,7 +380,7 @@ def _holes(pool: Any) -> Any:
 
 
 def _tall(pool: Any) -> Any:
-    """As tall as a tree can be: both ends of it, and nothing between."""
+    """The tallest tree possible: pages at both ends, and a hole between them."""
     buf = filled(pool, 2 * PAGE + 1)
     buf.write(reach(pagebuf.MAX_LEVELS) - 2, pattern(5, 1))
     return buf

@@ -1,4 +1,4 @@
-"""Contexts of TLS for 127.0.0.1."""
+"""TLS contexts for 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def make_certificate(path):
-    """A self-signed certificate, made by the openssl command."""
+    """Make a self-signed certificate with the openssl command."""
     if which("openssl") is None:
         pytest.skip("the openssl command makes the certificate")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
@@ -21,7 +21,7 @@ def make_certificate(path):
 
 
 def tls_contexts(path):
-    """Of a server and of a client that trusts it."""
+    """The contexts of a server and of a client that trusts it."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path / "cert.pem", path / "key.pem")
     return server, ssl.create_default_context(cafile=str(path / "cert.pem"))

@@ -1,4 +1,4 @@
-"""Each test runs on asyncio's loop and on uvloop's, where that is installed."""
+"""Runs each test on asyncio's loop, and on uvloop's if that is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _new_uvloop():
 
 @pytest.fixture(params=[asyncio.new_event_loop, _new_uvloop], ids=["asyncio", "uvloop"])
 def run(request):
-    """Runs a coroutine to its end, which comes soon."""
+    """A function that runs a coroutine to its end, with a timeout."""
 
     def run_main(main):
         async def bounded():

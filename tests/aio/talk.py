@@ -1,4 +1,4 @@
-"""Servers and connections that close behind themselves."""
+"""Servers and connections that close themselves after the test."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ async def served(client, server_options=None, **options):
     finally:
         writer.transport.abort()
         server.close()
-        await asyncio.sleep(0.01)  # what is aborted is told so, on both sides
+        await asyncio.sleep(0.01)  # let both sides learn of an aborted connection
 
 
 def sender(*pieces):
-    """A client of a server that sends these and closes."""
+    """A callback for a server: sends these pieces, waits for the end, and closes."""
 
     async def client(reader, writer):
         with contextlib.suppress(ConnectionError):
@@ -37,7 +37,7 @@ def sender(*pieces):
 
 
 async def fill(reader, size):
-    """Wait until so many bytes are held, and a while longer."""
+    """Wait until the reader holds `size` bytes, and a while longer.  Returns how many it holds."""
     while len(reader.queue) < size:
         await asyncio.sleep(0.001)
     await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What nobody could catch, in a list; and a quick collection of garbage after each test."""
+"""Fixtures: a list of exceptions that nobody can catch, and quick garbage collections."""
 
 import gc
 import sys
@@ -12,8 +12,8 @@ from tests.support import assert_accounted
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen_heap() -> Iterator[None]:
-    """What pytest and the plugins hold is never garbage; looking through it a thousand
-    times, as the fixture `pool` does, would take longer than the tests."""
+    """Hide the objects of pytest and its plugins from the garbage collector.  The fixture `pool`
+    collects after each test, and to visit all these objects takes longer than most tests."""
     gc.collect()
     gc.freeze()
     yield
@@ -30,7 +30,7 @@ def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
 
 @pytest.fixture
 def checked() -> Iterator[pagebuf.PagePool]:
-    """A pool at level 1, whole at the end."""
+    """A pool at debug level 1, which must pass its checks after the test."""
     pool = pagebuf.PagePool(debug=1, name="checked")
     yield pool
     assert_accounted(pool)

@@ -1,4 +1,4 @@
-"""As in tests/core: the fixture `pool` collects garbage after each test; keep that quick."""
+"""As in tests/core: makes the garbage collections of the fixture `pool` quick."""
 
 from tests.core.conftest import frozen_heap
 

@@ -1,7 +1,7 @@
-"""Work that must leave nothing behind: test_leaks.py runs each scenario in its own process.
+"""Scenarios that must not leak.  test_leaks.py runs each one in its own process.
 
-Each scenario is a function that does the same work whenever it is called.  After some rounds
-to warm caches up, further rounds may not add references, blocks, or frames in use."""
+A scenario is a function that does the same work in each call.  Some rounds warm caches up.  After
+them, more rounds must not add references, blocks of memory, or frames in use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATA = pattern(0, 3 * PAGE + 5)
 
 
 def calls():
-    """Every call once, on each shape."""
+    """Make every call once, on each shape."""
     for make in SHAPES.values():
         buf = make(POOL)
         buf.write(1, DATA)
@@ -167,7 +167,7 @@ def counts():
 
 
 def grown(work, rounds=12, warm=6):
-    """By how much each count is higher after the rounds than before them."""
+    """How much each count grows in the rounds after the warm-up."""
     for _ in range(warm):
         work()
         first = counts()

@@ -8,7 +8,8 @@ from tests.helpers import PAGE
 
 
 def around_pages(pages: int, by: int, most: int) -> st.SearchStrategy[int]:
-    """Any number of bytes up to `most`; or one at most `by` away from so many whole pages."""
+    """Numbers of bytes up to `most`; or numbers at most `by` away from some number of whole pages,
+    up to `pages`."""
     near = st.builds(
         lambda page, by: max(0, page * PAGE + by), st.integers(0, pages), st.integers(-by, by)
     )

@@ -1,7 +1,7 @@
-"""What a table of calls is made of, and what makes results comparable.
+"""The classes of the tables of calls, and a function that makes results comparable.
 
-A table has one entry, at least, for each public method of a type.  `race.py` makes two of
-its calls in two threads on one object; `pairs.py` has all pairs."""
+A table has one entry or more for each public method of a type.  `race.py` makes two calls of a
+table in two threads on one object; `pairs.py` has all pairs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tests.helpers import PAGE
 from tests.support import pattern
 
 RECORD = 100
-"""Bytes that one call appends: all of them the letter of its thread."""
+"""The number of bytes that one call appends, each of them the letter of its thread."""
 
 LARGE = (1 << 18) + PAGE // 2 + 3
-"""Copies of so many bytes are made without the GIL, and from a hold on the pages."""
+"""A copy of this many bytes runs without the GIL, from a read snapshot."""
 
 
 SANITIZED = "thread-sanitizer" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 
 
 def store(view: memoryview, data: bytes) -> None:
-    """Through a live view: plain memory, on which threads race as they do on a bytearray.  That
-    is the caller's affair, but ThreadSanitizer would tell."""
+    """Store through a live view.  Threads race there as they do on a bytearray, which is up to the
+    caller; but ThreadSanitizer would report it, so this does nothing under it."""
     if not SANITIZED:
         view[: len(data)] = data
 
@@ -38,26 +38,26 @@ def nothing(obj: Any) -> None:
 
 @dataclass(frozen=True)
 class Raised:
-    """What a call gave that was refused."""
+    """The result of a call that raised."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """`do` gets the object, what `beside` or `before` made for it, and the thread's letter."""
+    """`do` gets the object, the result of `beside` or `before`, and the thread's letter."""
 
-    name: str  # the method's; a word behind it tells two entries apart
+    name: str  # of the method; a word after it distinguishes two entries
     do: Callable[[Any, Any, bytes], Any]
-    may: tuple[type[Exception], ...] = ()  # what it raises when the other call came first
-    looks: bool = False  # it leaves the contents as they are
+    may: tuple[type[Exception], ...] = ()  # what it may raise when the other call came first
+    looks: bool = False  # it does not change the contents
     adds: bool = False  # it appends a RECORD
-    takes: bool = False  # it returns the first bytes, which go
-    steps: bool = False  # more than one moment: only the checks judge it
-    refuses: bool = False  # it raises one of `may` always
-    beside: Callable[[Any], Any] = nothing  # made beforehand of the object's pool
-    before: Callable[[Any], Any] = nothing  # made beforehand of the object, which it may change
-    needs: str = ""  # a package
+    takes: bool = False  # it removes the first bytes and returns them
+    steps: bool = False  # it takes effect in several steps: no order is asserted, only the checks
+    refuses: bool = False  # it always raises one of `may`
+    beside: Callable[[Any], Any] = nothing  # makes something else on the object's pool, beforehand
+    before: Callable[[Any], Any] = nothing  # calls the object beforehand, and may change it
+    needs: str = ""  # a package that must be installed
 
     @property
     def method(self) -> str:
@@ -65,11 +65,11 @@ class Call:
 
     @property
     def at_once(self) -> bool:
-        """Whether it takes effect at one moment, what is made beforehand included."""
+        """Whether the call takes effect at one moment, together with what `before` does."""
         return not self.steps and self.before is nothing
 
     def given(self, obj: Any) -> Any:
-        """What `do` is to get; where the object refuses to make it, that."""
+        """What `do` gets; a `Raised` if the object refused to make it."""
         make = self.beside if self.before is nothing else self.before
         try:
             return make(obj)
@@ -87,26 +87,26 @@ class Call:
 
 @dataclass(frozen=True)
 class Shape:
-    """How objects of a type begin: `make` returns one, and what has to live as long."""
+    """An initial state: `make` returns an object, and whatever must live as long as it."""
 
     name: str
     make: Callable[[pagebuf.PagePool], tuple[Any, Any]]
-    often: int = 1  # of sixteen rounds
+    often: int = 1  # its weight in the choice of a shape
     burst: int = 16  # calls in a row
-    grows: bool = True  # what is appended goes behind what is there
+    grows: bool = True  # an append adds to the end of the contents
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type, its calls, and how its objects are made and judged."""
+    """A type, its calls, and functions that make and inspect its objects."""
 
     type: type
     calls: Sequence[Call]
     shapes: Sequence[Shape]
-    state: Callable[[Any], Any]  # all that two objects can differ in
+    state: Callable[[Any], Any]  # everything in which two objects can differ
     contents: Callable[[Any], bytes | None]  # None: closed
     check: Callable[[Any], Any]
-    left_out: Sequence[str] = ()  # methods that are called by nobody's code
+    left_out: Sequence[str] = ()  # methods without an entry
 
     @property
     def name(self) -> str:
@@ -125,7 +125,7 @@ def paged(pool: pagebuf.PagePool) -> Any:
 
 
 def shared(pool: pagebuf.PagePool) -> Any:
-    """With a bias and a hole; all pages are a snapshot's as well."""
+    """A buffer with a bias and a hole."""
     buf = pagebuf.PageBuffer(pattern(0, 4 * PAGE), pool=pool)
     buf.take_bytes(PAGE // 2 + 1)
     buf.punch(PAGE, PAGE + PAGE // 2)
@@ -164,7 +164,7 @@ READERS: list[tuple[type | tuple[type, ...], Callable[[Any], Any]]] = [
 
 
 def plain(result: Any) -> Any:
-    """What two results have to have in common to be the same."""
+    """The part of a result that two equal results have in common."""
     if isinstance(result, (list, tuple)) and type(result) in (list, tuple):
         return [plain(each) for each in result]
     for kind, read in READERS:

@@ -27,7 +27,7 @@ from tests.threads.call import (
 AT = PAGE // 2  # a place in the first page
 GONE = (IndexError,)
 VIEWED = (BufferError,)
-SCATTERED = (*GONE, *VIEWED)  # cut meanwhile; or pages cannot be gathered under another view
+SCATTERED = (*GONE, *VIEWED)  # cut meanwhile; or another view pins pages that would have to move
 
 
 def as_array(buf: Any, given: Any, who: bytes) -> Any:
@@ -66,7 +66,7 @@ def store_and_drop(buf: Any, given: Any, who: bytes) -> None:
 
 
 def deltas(buf: Any) -> Any:
-    """What turns the contents into other ones."""
+    """A delta from the contents to other ones."""
     to = other(buf)
     return to.delta(buf)
 
@@ -138,7 +138,7 @@ CALLS = [
     Call("views", lambda b, g, w: b"".join(b.views()), looks=True),
     Call("views some", lambda b, g, w: b.views(9, 5), GONE, looks=True),
     Call("walk", lambda b, g, w: b.walk(5), looks=True),
-    # ---- views that live: what they show is the contents ----
+    # ---- live views, which show the contents ----
     Call("view", lambda b, g, w: b.view(), SCATTERED, steps=True),
     Call("view stable", lambda b, g, w: b.view(0, 9, writable=False), GONE, looks=True),
     Call("view stored to", store_and_drop, SCATTERED, steps=True),

@@ -1,4 +1,4 @@
-"""The calls of PageFile and BytesIO: those of both, and those of one."""
+"""The calls of PageFile and BytesIO: common ones, and those of one type."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ OF_PAGE_FILES = [
     Call("buffer cut", lambda f, g, w: f.buffer.truncate(50)),
     Call("buffer taken", lambda f, g, w: f.buffer.take_bytes(9), (IndexError,)),
     Call("mode", lambda f, g, w: f.mode, looks=True),
-    Call("__init__", begin_file, CLOSED, refuses=True),  # it stands on a buffer already
+    Call("__init__", begin_file, CLOSED, refuses=True),  # it is open on a buffer already
 ]
 
 OF_BYTES_IO = [
@@ -104,11 +104,11 @@ OF_BYTES_IO = [
     Call("__init__", lambda f, g, w: f.__init__(w * RECORD), (BufferError,)),
 ]
 
-LEFT_OUT = ["__del__"]  # the interpreter calls it, when nobody else has the file
+LEFT_OUT = ["__del__"]  # only the interpreter calls it, when nobody else has the file
 
 
 def over(make: Any, mode: str = "r+b") -> Any:
-    """A file at the end of a buffer that something else may share pages with."""
+    """A shape: a file on the buffer that `make` returns, at its end."""
 
     def made(pool: pagebuf.PagePool) -> tuple[Any, Any]:
         buf = make(pool)

@@ -1,7 +1,7 @@
-"""What goes in one thread while another one uses what it shares memory with.
+"""Drops an object in one thread while another thread uses an object that shares memory with it.
 
-A box has an object, a view of it, whoever else shares its pages, a pool and a child of that; a
-call drops one of them, or uses another one.  Whoever is the last to let go frees the pool."""
+A box has an object, a view of it, another object that shares its pages, their pool and a child of
+that.  A call drops one of these parts, or uses one.  The last reference to go frees the pool."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.support import pattern
 from tests.threads.call import Call, Kind, Shape, paged, shared
 from tests.threads.calls_of_buffers import BUFFERS
 
-REFUSED = (BufferError, IndexError, ValueError)  # viewed; cut; closed, or of another pool
+REFUSED = (BufferError, IndexError, ValueError)  # there are views; cut; closed, or on another pool
 
 
 class Box:
-    """Parts by name; a part that is gone is None."""
+    """Parts by name; a part that was dropped is None."""
 
     def __init__(self, **parts: Any) -> None:
         self.parts = parts
@@ -32,7 +32,7 @@ class Box:
 
 
 def drop(name: str) -> Call:
-    """The reference goes in this call, and with the last one the object."""
+    """A call that drops the box's reference to a part."""
 
     def do(box: Box, given: Any, letter: bytes) -> None:
         box.parts[name] = None
@@ -41,7 +41,7 @@ def drop(name: str) -> Call:
 
 
 def use(name: str, part: str, do: Callable[[Any, bytes], Any]) -> Call:
-    """Something with a part, if it is still there."""
+    """A call that does something with a part, if it was not dropped."""
 
     def use_it(box: Box, given: Any, letter: bytes) -> Any:
         it = box.parts[part]
@@ -148,7 +148,7 @@ def kind_of(type_: type, calls: list[Call], *makers: Callable[[Any], dict[str, A
     )
 
 
-# ---- two buffers of one pool: each call has one to itself ----
+# ---- two buffers of one pool: each call uses another one ----
 
 
 class Two:
@@ -168,7 +168,7 @@ def on_its_own(call: Call) -> Call:
 
 
 def two(size: int) -> Callable[[Any], tuple[Two, None]]:
-    """Tiny ones have no page yet, so that both of them make the pool grow."""
+    """A shape of two buffers.  Tiny ones have no page yet, so both make the pool grow."""
     return lambda _: (Two(pagebuf.PagePool(name="one"), size), None)
 
 

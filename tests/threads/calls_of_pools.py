@@ -1,4 +1,4 @@
-"""The calls of a PagePool, and what is done to its buffers beside them."""
+"""The calls of a PagePool, and calls of its buffers that run beside them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fresh(pool: Any) -> Any:
 
 
 def held(pool: Any) -> list[Any]:
-    """A buffer, who shares it, and a view of it, in a list that a call empties."""
+    """A buffer, another one that shares its pages, and a view, in a list that a call empties."""
     buf = pagebuf.PageBuffer(pattern(0, 2 * PAGE), pool=pool)
     return [buf.snapshot(), buf.view(0, 9), buf]
 
@@ -38,7 +38,7 @@ def queued(pool: Any, given: Any, who: bytes) -> Any:
 
 
 def shelf(pool: Any) -> list[Any]:
-    """A child with a buffer, to be dropped."""
+    """A child pool with a buffer, which a call drops."""
     child = pool.child(limit=9 * PAGE)
     return [pagebuf.PageBuffer(pattern(0, PAGE + 1), pool=child), child]
 
@@ -57,7 +57,7 @@ def begin_anew(pool: Any, given: Any, who: bytes) -> None:
 
 
 def rows(pool: Any, given: Any, who: bytes) -> int:
-    """They add up to what there was at one moment."""
+    """Get the rows of the pool, which are those of one moment."""
     found = pool.buffers()
     return sum(row.proportional for row in found if row.kind != "tables") >= 0
 
@@ -95,7 +95,7 @@ def empty(limit: int | None = None, **options: Any) -> Any:
 
 
 def used(pool: pagebuf.PagePool) -> tuple[Any, Any]:
-    """With a child, a buffer in each, and free frames."""
+    """A pool with a child, a buffer in each, and free frames."""
     made = pagebuf.PagePool(2000 * PAGE, name="one")
     child = made.child(name="used")
     keeps = [pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=each) for each in (made, child)]

@@ -21,7 +21,7 @@ def queue_of(pool: pagebuf.PagePool, size: int, **options: Any) -> Any:
 
 
 def source(queue: Any, letter: bytes = b"s") -> Any:
-    """Another queue of the pool."""
+    """Another queue on the same pool."""
     made = pagebuf.ByteQueue(pool=queue.pool)
     made.put(letter * RECORD)
     return made
@@ -47,7 +47,7 @@ def offered(queue: Any) -> None:
 
 
 def reserve_and_commit(queue: Any, given: Any, who: bytes) -> None:
-    """Two calls: a put between them gives the reservation up."""
+    """Two calls: a put between them cancels the reservation."""
     reserve(queue, given, who)
     queue.commit(RECORD)
 

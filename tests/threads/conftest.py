@@ -1,4 +1,4 @@
-"""Threads of these tests change places as often as they can."""
+"""Makes the interpreter switch threads as often as it can."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Threads with a common start and a deadline, and children of a fork that report back."""
+"""Threads that start together and have a deadline, and forked children that report errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Self
 
 from tests.helpers import PAGE
 
-# Copies of so many bytes are made without the GIL, whatever the page size.
+# A copy of this many bytes runs without the GIL, for every page size.
 LARGE = 1 << 18
 BIG = LARGE + PAGE // 2 + 3
 
@@ -25,7 +25,7 @@ Work = Callable[[], None]
 
 
 class Crew:
-    """Runs functions in threads of their own; the first exception ends them all."""
+    """Runs each function in its own thread; the first exception ends them all."""
 
     def __init__(self, *works: Work) -> None:
         self.start = threading.Barrier(len(works) + 1)
@@ -60,13 +60,13 @@ class Crew:
             raise self.errors[0]
 
     def until(self, seconds: float) -> Callable[[], bool]:
-        """Whether to go on: for so long, and while nobody has failed."""
+        """A function that says whether to go on: the time is not over, and no thread has failed."""
         end = time.monotonic() + seconds
         return lambda: not self.stop.is_set() and time.monotonic() < end
 
 
 def together(*works: Work) -> None:
-    """Run them all at once; raises what the first of them raised."""
+    """Run the functions at the same time; raise the first exception."""
     with Crew(*works):
         pass
 

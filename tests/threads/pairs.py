@@ -1,8 +1,9 @@
-"""Every pair of calls of every type, for `test_pairs.py`; and by hand:
+"""Every pair of calls of every type, for `test_pairs.py`.  To run them by hand:
 
     python -m tests.threads.pairs --seconds 0.02 --kind ByteQueue --only put
 
-prints each pair before it runs, so that a crash, a hang or a report of a sanitizer has a name."""
+This prints each pair before it runs, so that you see which one crashed, hung or was reported by a
+sanitizer."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from tests.threads.race import Pair, Race
 
 KINDS = [BUFFERS, QUEUES, BYTES_IO, PAGE_FILES, POOLS]
 
-# What every class has, or the interpreter puts into it: none is called on an object.
+# Names that every class has and that nobody calls on an object.
 NO_CALLS = {
     "__class_getitem__",
     "__getstate__",
@@ -40,7 +41,7 @@ NO_CALLS = {
 
 
 def public_calls(kind: Kind) -> set[str]:
-    """The methods and properties of a type that are its own, by what `dir` shows."""
+    """The methods and properties that `dir` shows, without those inherited from `object`."""
     found = set()
     for name in dir(kind.type):
         attribute = inspect.getattr_static(kind.type, name)
@@ -57,7 +58,7 @@ def there(call: Call) -> bool:
 
 
 def methods(kind: Kind) -> list[list[Call]]:
-    """The calls of a type, those of one method together."""
+    """The calls of a type, in a list for each method."""
     found: dict[str, list[Call]] = {}
     for call in filter(there, kind.calls):
         found.setdefault(call.method, []).append(call)
@@ -65,7 +66,7 @@ def methods(kind: Kind) -> list[list[Call]]:
 
 
 def pairs_of(kind: Kind) -> Iterator[Pair]:
-    """Every two methods of a type, and each with itself."""
+    """Every pair of methods of a type, and each method with itself."""
     for ones, twos in itertools.combinations_with_replacement(methods(kind), 2):
         yield Pair(kind, ones, twos)
 
@@ -75,7 +76,7 @@ def all_pairs() -> list[Pair]:
 
 
 def chosen(count: int, seed: int) -> list[Pair]:
-    """So many of them, of each type in proportion."""
+    """A random sample of all pairs."""
     return random.Random(seed).sample(all_pairs(), count)
 
 

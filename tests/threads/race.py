@@ -1,13 +1,14 @@
-"""Two calls in two threads on one object, round after round, and what must be true of each.
+"""Makes two calls in two threads on one object, round after round, and checks each round.
 
-Rounds are of two sorts. In one each thread makes its call once, both at the same moment. A call
-takes effect at one moment (docs/threading.md), so both results and the contents must be those of
-one order or of the other; what these are is found out beforehand, in one thread. In the other
-sort each thread makes its call again and again, and the contents tell a rule: what one appends is
-there whole, what one takes is gone, what one sees is what was there, and never older than what
-it saw before.
+There are two sorts of rounds. In the first each thread makes its call once, both at the same
+moment. A call takes effect at one moment (docs/threading.md). So the two results and the contents
+must be those of one of the two orders, which one thread tries beforehand. In the second sort, a
+burst, each thread makes its call again and again. Then each appended record must be whole, taken
+bytes must be gone, and each look must show a state that existed, never an older one than the look
+before it.
 
-Neither sort knows what a call does: a table of calls (`call.py`) is all there is to write."""
+Neither sort needs to know what a call does. The tables of calls (`call.py`) are all that there is
+to write."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class BrokenError(Exception):
 
 
 class Gate:
-    """Where two threads meet: both go on within some hundred nanoseconds."""
+    """A barrier for two threads: both go on within some hundred nanoseconds."""
 
     SPINS = 0 if GIL else 300
 
@@ -55,7 +56,7 @@ class Gate:
 
 @dataclass
 class Scene:
-    """One object, and what the two calls on it got and gave."""
+    """One round: the object, the arguments of the two calls, and their results."""
 
     shape: Shape
     obj: Any
@@ -67,14 +68,14 @@ class Scene:
 
 
 def brief(value: Any) -> str:
-    """A value for a message: where it is long, its ends and its length."""
+    """A value for a message; of a long one only its ends and its length."""
     text = repr(value)
     return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]} ({len(text)} characters)"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods of a type, and the calls that there are of each."""
+    """Two methods of a type, and the calls in the table of each."""
 
     kind: Kind
     ones: list[Call]
@@ -85,7 +86,7 @@ class Pair:
 
 
 class Race:
-    """A pair of methods.  `run` makes rounds for so long; AssertionError says what was wrong."""
+    """Makes rounds with a pair of methods.  `run` raises AssertionError if one was wrong."""
 
     def __init__(self, pair: Pair, seed: int = 0) -> None:
         self.pair, self.kind = pair, pair.kind
@@ -119,13 +120,13 @@ class Race:
         return results
 
     def outcome(self, scene: Scene) -> list[Any]:
-        """All that can be seen of a round when both calls are over."""
+        """Both results, and the state of the object after both calls."""
         return [*map(plain, scene.results), plain(self.kind.state(scene.obj))]
 
     # ---- what one thread would do ----
 
     def in_order(self, shape: Shape) -> list[Any]:
-        """The outcome of either order."""
+        """The outcomes of both orders."""
         key = (shape.name, *self.calls)
         if key not in self.orders:
             found = self.orders[key] = []
@@ -137,7 +138,7 @@ class Race:
         return self.orders[key]
 
     def path(self, shape: Shape, who: int) -> list[Any]:
-        """What `who` sees one after the other while the other one makes its calls."""
+        """What a look of `who` shows before, between and after the calls of the other one."""
         key = (shape.name, who, *self.calls)
         if key not in self.paths:
             obj, keeps = shape.make(self.pool)
@@ -187,7 +188,7 @@ class Race:
                 )
 
     def judge_stream(self, scene: Scene) -> None:
-        """Records lie whole behind what was there; what was taken was in front."""
+        """Assert that takes took the front, and that whole records follow the old bytes."""
         both = all(call.adds or call.takes or call.looks for call in self.calls)
         left = self.kind.contents(scene.obj)
         if not both or left is None:
@@ -246,7 +247,7 @@ class Race:
             gate.meet(who)
             if who == 0:
                 self.judge(scene)
-            gate.meet(who)  # both drop what they have
+            gate.meet(who)  # now both drop their references
             scene.given[who] = scene.results[who] = None
             if who == self.rounds % 2:
                 scene.obj = None
@@ -264,7 +265,7 @@ class Race:
             self.gate.broken = True
 
     def run(self, seconds: float) -> int:
-        """How many rounds were made."""
+        """Make rounds for some seconds.  Returns how many."""
         end = time.monotonic() + seconds
         self.goes_on: Callable[[], bool] = lambda: time.monotonic() < end or self.rounds < 4
         self.gate, self.errors = Gate(), []

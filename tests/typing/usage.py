@@ -1,4 +1,4 @@
-"""What callers' type checkers see.  mypy reads this file; it is never run."""
+"""The types that callers see.  mypy checks this file; it never runs."""
 
 from array import array
 from collections.abc import Hashable
@@ -6,7 +6,7 @@ from typing import Literal, assert_type
 
 import pagebuf
 
-# By name, as a caller imports them: each is one of `__all__`.
+# Imported by name, as callers do: each is in `__all__`.
 from pagebuf import (
     BufferStats,
     ByteQueue,
@@ -124,7 +124,7 @@ def errors(buf: PageBuffer) -> None:
 
 
 def rejected(buf: PageBuffer) -> None:
-    """Each line is a mistake that the stub must catch: mypy reports an ignore without one."""
+    """Each line is a mistake that the stub must catch.  If it does not, mypy reports the ignore."""
     PageBuffer("text")  # type: ignore[arg-type]
     PageBuffer(b"", PagePool())  # type: ignore[call-arg]
     PagePool(1, "name")  # type: ignore[call-arg, arg-type]

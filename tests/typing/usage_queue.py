@@ -1,4 +1,4 @@
-"""What callers' type checkers see of ByteQueue and its streams.  mypy reads it; it is never run."""
+"""The types that callers of ByteQueue and streams see.  mypy checks this file; it never runs."""
 
 import asyncio
 import socket
