@@ -10,7 +10,7 @@ from tests.helpers import PAGE
 from tests.support import pattern
 from tests.threads.call import LARGE, RECORD, Call, Kind, Shape, another_pool, store
 
-FULL = (pagebuf.CapacityError,)
+FULL = (pagebuf.CapacityError, ValueError)  # or closed
 GIVEN_UP = (BufferError, ValueError)
 
 
@@ -79,6 +79,8 @@ CALLS = [
     Call("__repr__", lambda q, g, w: len(repr(q)) > 9, steps=True),
     Call("__reduce__", lambda q, g, w: q.__reduce__(), (TypeError,), looks=True, refuses=True),
     Call("_tree_runs", lambda q, g, w: len(q._tree_runs()) >= 0, looks=True),
+    Call("closed", lambda q, g, w: q.closed, looks=True),
+    Call("peek now", lambda q, g, w: q.peek(20, timeout=0), looks=True),
     Call("_looked", lambda q, g, w: q._looked >= 0, looks=True),
     Call("check", lambda q, g, w: q.check(), looks=True),
     Call("dropped", lambda q, g, w: q.dropped, looks=True),
@@ -99,6 +101,9 @@ CALLS = [
     Call("views", lambda q, g, w: b"".join(q.views()), looks=True),
     # ---- in ----
     Call("put", lambda q, g, w: q.put(w * RECORD), FULL, adds=True),
+    Call("put now", lambda q, g, w: q.put(w * RECORD, timeout=0), (*FULL, TimeoutError), adds=True),
+    Call("write", lambda q, g, w: q.write(w * RECORD), FULL, adds=True),
+    Call("flush", lambda q, g, w: q.flush(), looks=True),
     Call("put many", lambda q, g, w: q.put(w * (PAGE + RECORD)), FULL),
     Call("reserve", reserve, FULL),
     Call("reserve and commit", reserve_and_commit, (*FULL, *GIVEN_UP), steps=True),
@@ -113,7 +118,8 @@ CALLS = [
     # ---- out ----
     Call("get", lambda q, g, w: q.get(30), takes=True),
     Call("get all", lambda q, g, w: q.get(), takes=True),
-    Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", takes=True),
+    Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", (EOFError,), takes=True),
+    Call("get later", lambda q, g, w: q.get(30, timeout=0.001), (TimeoutError,), takes=True),
     Call("__iter__", lambda q, g, w: b"".join(q), steps=True),
     Call("__next__", lambda q, g, w: next(q, b""), takes=True),
     Call("readline", lambda q, g, w: q.readline() or b"", takes=True),
@@ -126,6 +132,7 @@ CALLS = [
     Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
     Call("send_to", send, takes=True),
     # ---- anew ----
+    Call("close", lambda q, g, w: q.close()),
     Call("clear", lambda q, g, w: q.clear()),
     Call("__init__", lambda q, g, w: q.__init__()),
     Call("__init__ pool", lambda q, pool, w: q.__init__(pool=pool), beside=another_pool),
@@ -159,7 +166,7 @@ SHAPES = [
 
 
 def state(queue: Any) -> Any:
-    counts = (queue.total_in, queue.total_out, queue.dropped)
+    counts = (queue.total_in, queue.total_out, queue.dropped, queue.closed)
     return (queue.peek(), counts, queue.name, queue.max_bytes, queue.pool.name)
 
 

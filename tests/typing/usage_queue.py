@@ -34,6 +34,22 @@ def moves(queue: ByteQueue, other: ByteQueue) -> None:
     assert_type(len(queue), int)
 
 
+def waits(queue: ByteQueue) -> None:
+    assert_type(queue.put(b"x", timeout=1.5), bool)
+    assert_type(queue.get(5, timeout=None), bytes)
+    assert_type(queue.peek(timeout=1), bytes)
+    assert_type(queue.readexactly(5, timeout=None), bytes | None)
+    assert_type(queue.readuntil(b"x", timeout=0), bytes | None)
+    assert_type(queue.readline(timeout=None), bytes | None)
+
+
+def streams_into(queue: ByteQueue) -> None:
+    assert_type(queue.write(b"x"), int)
+    queue.flush()
+    queue.close()
+    assert_type(queue.closed, bool)
+
+
 def is_filled(queue: ByteQueue) -> None:
     assert_type(queue.reserve(10), memoryview)
     queue.commit(5)
@@ -52,7 +68,7 @@ def meets_the_kernel(queue: ByteQueue, sock: socket.socket, fd: int) -> None:
 def tells(queue: ByteQueue) -> None:
     assert_type(queue.total_in + queue.total_out + queue.dropped, int)
     assert_type(queue.max_bytes, int | None)
-    assert_type(queue.overflow, Literal["grow", "raise", "drop_oldest", "drop_newest"])
+    assert_type(queue.overflow, Literal["grow", "raise", "block", "drop_oldest", "drop_newest"])
     assert_type(queue.pool, PagePool)
     assert_type(queue.stats(), BufferStats)
     queue.check()

@@ -36,6 +36,7 @@ typedef struct {
     copy_gate gates[COPY_GATES];
     struct inflight_tree *inflight; /* lock/fork.h */
     pb_lock inflight_lock;          /* of both */
+    uint64_t forks; /* since which this process is a child: threads of before are gone */
 } lock_state;
 
 static inline lock_state *

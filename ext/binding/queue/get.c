@@ -74,10 +74,12 @@ queue_drop(QueueObject *self, uint64_t n)
 }
 
 const char queue_get_doc[] = PyDoc_STR(
-    "get($self, n=-1, /)\n--\n\n"
+    "get($self, n=-1, /, *, timeout=0)\n--\n\n"
     "Remove and return the oldest bytes, at most ``n`` of them.\n\n"
-    "None or a negative number takes all; b'' when there are none.  Pages left behind\n"
-    "go back to the pool.  O(n).\n\n"
+    "None or a negative number takes all; b'' when there are none.  Another ``timeout``\n"
+    "waits for one byte at least: so many seconds (then TimeoutError), or for ever (None);\n"
+    "b'' means then that the queue is closed and empty.  Pages left behind go back to the\n"
+    "pool.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.put(b'hello world')\n"
@@ -85,20 +87,72 @@ const char queue_get_doc[] = PyDoc_STR(
     ">>> queue.get(6), queue.get(), queue.get()\n"
     "(b'hello ', b'world', b'')\n");
 
+/* ---- with patience ---- */
+
+typedef struct {
+    uint64_t n, least;
+    bool drop;
+} wanted;
+
+static PyObject *
+take_wanted(QueueObject *self, const void *what)
+{
+    const wanted *w = what;
+    return queue_take(self, w->n, w->least, w->drop);
+}
+
+/* At most n bytes: at least one where it waits, unless none comes any more. */
+static PyObject *
+take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
+{
+    if (PB_LIKELY(p->seconds == 0)) {
+        return queue_take(self, n, 0, drop);
+    }
+    bool ended;
+    wanted w = {n, pb_min(n, 1), drop};
+    PyObject *out = queue_take_patiently(self, take_wanted, &w,
+                                         (queue_wish){FOR_BYTES, w.least}, p, &ended);
+    if (out == Py_None) {
+        Py_DECREF(out);
+        out = PyBytes_FromStringAndSize(NULL, 0);
+    }
+    return out;
+}
+
 PyObject *
-queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
-    if (queue_arg_size("get", args, nargs, &n) < 0) {
+    patience p = NO_PATIENCE;
+    if (queue_arg_size("get", args, nargs, &n) < 0 ||
+        queue_arg_timeout("get", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
     PyObject *out = queue_take_fast(self, n);
-    return PB_LIKELY(out || PyErr_Occurred()) ? out : queue_take(self, n, 0, true);
+    return PB_LIKELY(out || PyErr_Occurred()) ? out : take_some(self, n, true, &p);
+}
+
+PyObject *
+queue_exactly(QueueObject *self, uint64_t n, patience *p)
+{
+    bool ended;
+    wanted w = {n, n, true};
+    PyObject *out =
+        queue_take_patiently(self, take_wanted, &w, (queue_wish){FOR_BYTES, n}, p, &ended);
+    if (out == Py_None && ended) {
+        Py_DECREF(out);
+        out = NULL;
+        PyErr_Format(PyExc_EOFError,
+                     "readexactly(%llu) of a closed queue that holds %llu bytes",
+                     (unsigned long long)n, (unsigned long long)queue_size(self));
+    }
+    return out;
 }
 
 const char queue_peek_doc[] = PyDoc_STR(
-    "peek($self, n=-1, /)\n--\n\n"
-    "The oldest bytes, at most ``n`` of them, left where they are.  O(n).\n\n"
+    "peek($self, n=-1, /, *, timeout=0)\n--\n\n"
+    "The oldest bytes, at most ``n`` of them, left where they are; waits as get() does.\n"
+    "O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.put(b'head body')\n"
@@ -107,13 +161,15 @@ const char queue_peek_doc[] = PyDoc_STR(
     "(b'head', 9)\n");
 
 PyObject *
-queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
-    if (queue_arg_size("peek", args, nargs, &n) < 0) {
+    patience p = NO_PATIENCE;
+    if (queue_arg_size("peek", args, nargs, &n) < 0 ||
+        queue_arg_timeout("peek", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
-    return queue_take(self, n, 0, false);
+    return take_some(self, n, false, &p);
 }
 
 const char queue_consume_doc[] = PyDoc_STR(

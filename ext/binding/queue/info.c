@@ -58,6 +58,15 @@ get_dropped(QueueObject *self, void *closure)
 }
 
 static PyObject *
+get_closed(QueueObject *self, void *closure)
+{
+    queue_lock(self);
+    bool closed = self->q.closed;
+    queue_unlock(self);
+    return PyBool_FromLong(closed);
+}
+
+static PyObject *
 get_looked(QueueObject *self, void *closure)
 {
     queue_lock(self);
@@ -112,6 +121,7 @@ PyGetSetDef queue_getset[] = {
     {"max_bytes", (getter)get_max_bytes, NULL, "The most bytes it may hold, None for any.",
      NULL},
     {"overflow", (getter)get_overflow, NULL, "What happens at max_bytes.", NULL},
+    {"closed", (getter)get_closed, NULL, "Whether close() has ended the stream.", NULL},
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
     {"name", (getter)get_name, (setter)set_name,
      "What it is called in reports: a str or None.", NULL},

@@ -13,7 +13,8 @@ typedef struct {
     pb_overflow overflow;
 } make_args;
 
-const char *const queue_overflow_names[4] = {"grow", "raise", "drop_oldest", "drop_newest"};
+const char *const queue_overflow_names[5] = {"grow", "raise", "drop_oldest", "drop_newest",
+                                             "block"};
 
 static int
 convert_overflow(PyObject *obj, make_args *out)
@@ -29,7 +30,8 @@ convert_overflow(PyObject *obj, make_args *out)
         }
     }
     PyErr_Format(PyExc_ValueError,
-                 "overflow must be 'grow', 'raise', 'drop_oldest' or 'drop_newest', not %R",
+                 "overflow must be 'grow', 'raise', 'block', 'drop_oldest' or "
+                 "'drop_newest', not %R",
                  obj);
     return -1;
 }
@@ -45,8 +47,8 @@ convert_limit(PyObject *obj, make_args *out)
     if ((out->max_bytes == UINT64_MAX) != (out->overflow == PB_GROW)) {
         PyErr_SetString(PyExc_ValueError,
                         out->overflow == PB_GROW
-                            ? "max_bytes needs overflow='raise', 'drop_oldest' or "
-                              "'drop_newest'; overflow='grow' has no limit"
+                            ? "max_bytes needs overflow='raise', 'block', 'drop_oldest' "
+                              "or 'drop_newest'; overflow='grow' has no limit"
                             : "this overflow= needs max_bytes");
         return -1;
     }

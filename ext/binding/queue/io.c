@@ -17,12 +17,12 @@
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* How one attempt ended: a refusal of the pool, an error of the system, no room, or
- * bytes. */
+/* How one attempt ended: a refusal of the pool, an error of the system, no room or no more
+ * wanted, or bytes. */
 typedef struct {
     pb_status st;
     int error;
-    bool full;
+    bool full, closed;
     uint64_t done;
 } io_result;
 
@@ -129,7 +129,8 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
     n = pb_min(n, target->sized ? queue_offer(self) : UINT64_MAX);
     n = pb_min(n, pb_queue_room(&self->q));
     got.full = n == 0;
-    if (n) {
+    got.closed = self->q.closed;
+    if (n && !got.closed) {
         got = recv_what_fits(self, target, n);
     }
     if (target->sized && got.done) {
@@ -140,6 +141,17 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 }
 
 /* ---- until it is done ---- */
+
+static void
+raise_not_wanted(QueueObject *self, bool closed, uint64_t n)
+{
+    if (closed) {
+        queue_raise_closed();
+    }
+    else {
+        queue_raise_full(self, n);
+    }
+}
 
 /* Transfer at most n bytes, and wait as the target says. */
 static int
@@ -152,8 +164,8 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
             return -1;
         }
         io_result got = sending ? send_once(self, target, n) : recv_once(self, target, n);
-        if (got.full) {
-            queue_raise_full(self, n);
+        if (got.closed || got.full) {
+            raise_not_wanted(self, got.closed, n);
             return -1;
         }
         if (!queue_again(self, &got.st, n) && got.st != PB_OK) {
@@ -262,9 +274,10 @@ recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
 {
     queue_lock(self);
     n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->q));
+    bool closed = self->q.closed;
     queue_unlock(self);
-    if (n == 0) {
-        queue_raise_full(self, 1);
+    if (closed || n == 0) {
+        raise_not_wanted(self, closed, 1);
         return -1;
     }
     PyObject *space = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
@@ -342,7 +355,8 @@ const char queue_recv_doc[] =
     "at first, twice as much each time that all of it came, less again when little comes.\n\n"
     "``source`` is a socket, a file descriptor or an object with fileno(); waiting is as\n"
     "for send_to().  No more is received than ``max_bytes`` leaves room for (CapacityError\n"
-    "when that is nothing), unless overflow='drop_oldest'.  O(n).\n\n"
+    "when that is nothing, even if overflow='block'), unless overflow='drop_oldest'.\n"
+    "O(n).\n\n"
     ">>> import os\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> reading, writing = os.pipe()\n"

@@ -19,6 +19,35 @@ typedef struct {
 /* So many are remembered beside the one in use, or as many as are asked for together. */
 #define SEPARATORS_MOST 16
 
+/* What somebody waits for; the end of the stream ends every wait. */
+typedef enum {
+    FOR_BYTES, /* so many are there */
+    FOR_NEWS,  /* more came in than these */
+    FOR_ROOM,  /* so many fit */
+} queue_need;
+
+typedef struct {
+    queue_need need;
+    uint64_t n;
+} queue_wish;
+
+/* One who waits: on the stack of its thread, and in the list of the queue. */
+typedef struct queue_waiter {
+    struct queue_waiter *next;
+    PyThread_type_lock lock; /* taken; released to wake it */
+    queue_wish wish;
+    bool woken; /* and no more in the list */
+} queue_waiter;
+
+/* How long a call waits. */
+typedef struct {
+    double seconds;  /* 0: not at all; < 0: for ever */
+    double deadline; /* 0: not yet known */
+} patience;
+
+#define NO_PATIENCE ((patience){0, 0})
+#define FOR_EVER ((patience){-1, 0})
+
 /* A Holder: its tree is the first field of `q`. */
 typedef struct {
     PyObject_HEAD
@@ -30,6 +59,8 @@ typedef struct {
     uint64_t lent;     /* the serial of the reservation that somebody has a view of */
     uint32_t offer;    /* bytes to reserve next when nobody says how many come */
     bool staged;       /* that view is of `staging` */
+    queue_waiter *waiters;
+    uint64_t waiters_forks; /* lock_state.forks when they began to wait */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
 } QueueObject;
@@ -43,9 +74,23 @@ queue_lock(QueueObject *self)
     buffer_lock(&self->q.b);
 }
 
+/* Wake those who have what they wait for. */
+void
+queue_wake_lock_held(QueueObject *self);
+
+/* Before the lock is given back: something may have changed that others wait for. */
+static inline void
+queue_tell_lock_held(QueueObject *self)
+{
+    if (PB_UNLIKELY(self->waiters != NULL)) {
+        queue_wake_lock_held(self);
+    }
+}
+
 static inline void
 queue_unlock(QueueObject *self)
 {
+    queue_tell_lock_held(self);
     buffer_unlock(&self->q.b);
 }
 
@@ -74,9 +119,41 @@ int
 queue_init(QueueObject *self, PyObject *args, PyObject *kwargs);
 
 /* By pb_overflow. */
-extern const char *const queue_overflow_names[4];
+extern const char *const queue_overflow_names[5];
+
+/* ---- queue/wait.c ---- */
+
+/* `timeout=` of a fast call, the only keyword there is; *out keeps its preset without one. */
+int
+queue_arg_timeout(const char *name, PyObject *const *values, PyObject *kwnames,
+                  patience *out);
+
+/* Sleep until the wish is fulfilled or the stream ends; no lock is held.  -1 with an exception:
+ * TimeoutError, or what a signal raised.  Others may be quicker: so the caller looks again. */
+int
+queue_wait(QueueObject *self, patience *p, queue_wish wish);
+
+/* Make an attempt, which gives None while there is nothing to take, until it gives something else,
+ * there is no more patience for it, or nothing can come any more.  FOR_NEWS: n does not count. */
+typedef PyObject *
+queue_attempt(QueueObject *self, const void *what);
+PyObject *
+queue_take_patiently(QueueObject *self, queue_attempt *attempt, const void *what,
+                     queue_wish wish, patience *p, bool *ended);
+
+/* Seconds of a clock that never goes back. */
+double
+queue_clock(void);
 
 /* ---- queue/put.c ---- */
+
+/* ValueError: the stream has ended. */
+void
+queue_raise_closed(void);
+
+/* 1: they are in; 0: the queue has turned them away; -1: an exception. */
+int
+queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
 
 /* CapacityError: n bytes more than max_bytes allows. */
 void
@@ -87,7 +164,7 @@ pb_status
 queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
 
 PyObject *
-queue_put(QueueObject *self, PyObject *data);
+queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 extern const char queue_put_doc[];
 
 /* ---- queue/get.c ---- */
@@ -121,14 +198,18 @@ queue_take_fast(QueueObject *self, uint64_t n)
     return out;
 }
 
+/* Take exactly n bytes: None while there are fewer, EOFError when there will never be as many. */
+PyObject *
+queue_exactly(QueueObject *self, uint64_t n, patience *p);
+
 /* Remove n bytes that are there; another thread may have been quicker: then fewer. */
 int
 queue_drop(QueueObject *self, uint64_t n);
 
 PyObject *
-queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *
-queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+queue_peek(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *
 queue_consume(QueueObject *self, PyObject *arg);
 PyObject *
@@ -176,11 +257,14 @@ PyObject *
 queue_next(QueueObject *self);
 
 PyObject *
-queue_readexactly(QueueObject *self, PyObject *arg);
+queue_readexactly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames);
 PyObject *
-queue_readuntil(QueueObject *self, PyObject *sep);
+queue_readuntil(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames);
 PyObject *
-queue_readline(QueueObject *self, PyObject *ignored);
+queue_readline(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+               PyObject *kwnames);
 extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
 
 /* ---- queue/reserve.c ---- */
@@ -212,6 +296,16 @@ PyObject *
 queue_views(QueueObject *self, PyObject *args, PyObject *kwargs);
 extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
     queue_buffer_updated_doc[], queue_views_doc[];
+
+/* ---- queue/stream.c ---- */
+
+PyObject *
+queue_write(QueueObject *self, PyObject *data);
+PyObject *
+queue_flush(QueueObject *self, PyObject *ignored);
+PyObject *
+queue_close(QueueObject *self, PyObject *ignored);
+extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[];
 
 /* ---- queue/splice.c ---- */
 

@@ -38,49 +38,102 @@ queue_put_lock_held(QueueObject *self, const void *src, uint64_t n)
                             : put_without_gil(self, src, n);
 }
 
-/* 1: they are in; 0: the queue has turned them away; -1: an exception. */
-static int
-put_bytes(QueueObject *self, const void *src, uint64_t n)
+void
+queue_raise_closed(void)
 {
-    pb_status st = PB_OK;
-    bool admitted = true;
+    PyErr_SetString(PyExc_ValueError, "the queue is closed: nothing can be put into it");
+}
+
+/* How an attempt ended, and what the queue was like then. */
+typedef struct {
+    bool admitted, closed;
+    pb_overflow overflow;
+    uint64_t max_bytes;
+} verdict;
+
+static pb_status
+put_once(QueueObject *self, const void *src, uint64_t n, verdict *v)
+{
+    pb_queue *q = &self->q;
+    queue_lock(self);
+    *v = (verdict){pb_queue_admits(q, n) && !q->closed, q->closed, q->overflow,
+                   q->max_bytes};
+    pb_status st = n && v->admitted ? queue_put_lock_held(self, src, n) : PB_OK;
+    bool refused = !v->admitted && !v->closed && v->overflow == PB_DROP_NEWEST;
+    q->refused += refused ? n : 0;
+    queue_unlock(self);
+    return st;
+}
+
+/* What becomes of bytes that were not admitted?  1: try again; 0: they are turned away; -1: an
+ * exception. */
+static int
+not_admitted(QueueObject *self, uint64_t n, const verdict *v, patience *p)
+{
+    if (v->closed) {
+        queue_raise_closed();
+    }
+    else if (v->overflow == PB_DROP_NEWEST) {
+        return 0;
+    }
+    else if (v->overflow != PB_BLOCK) {
+        queue_raise_full(self, n);
+    }
+    else if (n > v->max_bytes) {
+        PyErr_Format(PyExc_ValueError,
+                     "%llu bytes never fit into a queue that may hold %llu (max_bytes)",
+                     (unsigned long long)n, (unsigned long long)v->max_bytes);
+    }
+    else {
+        return queue_wait(self, p, (queue_wish){FOR_ROOM, n}) < 0 ? -1 : 1;
+    }
+    return -1;
+}
+
+int
+queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p)
+{
     if (n >= COPY_WITHOUT_GIL && transfer_may_use(&self->q.b, src, n) < 0) {
         return -1; /* pb_queue_put checks smaller ones */
     }
-    do {
-        queue_lock(self);
-        admitted = pb_queue_admits(&self->q, n);
-        st = n && admitted ? queue_put_lock_held(self, src, n) : PB_OK;
-        self->q.refused += admitted || self->q.overflow == PB_RAISE ? 0 : n;
-        queue_unlock(self);
-    } while (transfer_again(&self->q.b, &st, AT_THE_END, n));
-    if (!admitted && self->q.overflow == PB_RAISE) {
-        queue_raise_full(self, n);
-        return -1;
+    for (;;) {
+        verdict v;
+        pb_status st;
+        do {
+            st = put_once(self, src, n, &v);
+        } while (transfer_again(&self->q.b, &st, AT_THE_END, n));
+        if (st != PB_OK || v.admitted) {
+            return st == PB_OK ? 1 : -1;
+        }
+        int next = not_admitted(self, n, &v, p);
+        if (next <= 0) {
+            return next;
+        }
     }
-    return st == PB_OK ? admitted : -1;
 }
 
 static PyObject *
-put_object(QueueObject *self, PyObject *data)
+put_object(QueueObject *self, PyObject *data, patience *p)
 {
     Py_buffer view;
     if (arg_bytes(data, &view) < 0) {
         return NULL;
     }
-    int result = put_bytes(self, view.buf, (uint64_t)view.len);
+    int result = queue_put_bytes(self, view.buf, (uint64_t)view.len, p);
     arg_release(&view);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
 const char queue_put_doc[] = PyDoc_STR(
-    "put($self, data, /)\n--\n\n"
+    "put($self, data, /, *, timeout=None)\n--\n\n"
     "Append the bytes of ``data``, all of them or none; returns whether it did.\n\n"
     "What happens at ``max_bytes`` is the policy of the queue: ``raise`` raises\n"
-    "CapacityError, ``drop_newest`` turns ``data`` away and returns False,\n"
+    "CapacityError, ``block`` waits for room, for ``timeout`` seconds at most (then\n"
+    "TimeoutError, and nothing is put or counted), ``drop_newest`` turns ``data`` away and returns False,\n"
     "``drop_oldest`` pushes out as many of the oldest bytes as it takes: the newest\n"
     "``max_bytes`` of everything stay, of longer ``data`` its end.  ``dropped`` counts\n"
-    "both.\n"
+    "both.  ValueError once the queue is closed, or where a blocking one could never hold\n"
+    "``data``.\n"
     "O(len(data)); no byte that is there moves.\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue(max_bytes=4, overflow='drop_oldest')\n"
@@ -90,16 +143,21 @@ const char queue_put_doc[] = PyDoc_STR(
     "(True, b'nger', 8)\n");
 
 PyObject *
-queue_put(QueueObject *self, PyObject *data)
+queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    if (PB_LIKELY(PyBytes_CheckExact(data))) {
+    if (PB_LIKELY(nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0]))) {
         queue_lock(self);
-        bool done = pb_queue_put_fast(&self->q, PyBytes_AS_STRING(data),
-                                      (uint64_t)PyBytes_GET_SIZE(data));
+        bool done = pb_queue_put_fast(&self->q, PyBytes_AS_STRING(args[0]),
+                                      (uint64_t)PyBytes_GET_SIZE(args[0]));
         queue_unlock(self);
         if (PB_LIKELY(done)) {
             Py_RETURN_TRUE;
         }
     }
-    return put_object(self, data);
+    patience p = FOR_EVER;
+    if (check_nargs("put", nargs, 1, 1) < 0 ||
+        queue_arg_timeout("put", args + nargs, kwnames, &p) < 0) {
+        return NULL;
+    }
+    return put_object(self, args[0], &p);
 }

@@ -2,9 +2,11 @@
 #include "queue/object.h"
 
 const char queue_readexactly_doc[] =
-    "readexactly($self, n, /)\n--\n\n"
+    "readexactly($self, n, /, *, timeout=0)\n--\n\n"
     "Remove and return exactly ``n`` bytes; None, and nothing removed, while there are\n"
-    "fewer.  O(n).\n\n"
+    "fewer.\n\n"
+    "Another ``timeout`` waits for them: so many seconds (then TimeoutError, and nothing\n"
+    "is removed), or for ever (None).  EOFError when the queue is closed with fewer.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.put(b'abcde')\n"
@@ -13,14 +15,17 @@ const char queue_readexactly_doc[] =
     "(b'abcd', None, 1)\n";
 
 PyObject *
-queue_readexactly(QueueObject *self, PyObject *arg)
+queue_readexactly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames)
 {
     uint64_t n;
-    if (arg_offset(arg, "n", &n) < 0) {
+    patience p = NO_PATIENCE;
+    if (check_nargs("readexactly", nargs, 1, 1) < 0 || arg_offset(args[0], "n", &n) < 0 ||
+        queue_arg_timeout("readexactly", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
     PyObject *out = queue_take_fast(self, n);
-    return PB_LIKELY(out || PyErr_Occurred()) ? out : queue_take(self, n, n, true);
+    return PB_LIKELY(out || PyErr_Occurred()) ? out : queue_exactly(self, n, &p);
 }
 
 /* ---- separators ----
@@ -245,9 +250,26 @@ read_until(QueueObject *self, const sought *s)
 }
 
 static PyObject *
-read_until_one(QueueObject *self, PyObject *sep)
+attempt_until(QueueObject *self, const void *what)
 {
-    return read_until(self, &(sought){&sep, 1});
+    return read_until(self, what);
+}
+
+/* The same with patience: a separator may come with any byte. */
+static PyObject *
+wait_until(QueueObject *self, const sought *s, patience *p)
+{
+    bool ended;
+    return PB_LIKELY(p->seconds == 0)
+               ? read_until(self, s)
+               : queue_take_patiently(self, attempt_until, s, (queue_wish){FOR_NEWS, 0}, p,
+                                      &ended);
+}
+
+static PyObject *
+read_until_one(QueueObject *self, PyObject *sep, patience *p)
+{
+    return wait_until(self, &(sought){&sep, 1}, p);
 }
 
 /* Exact bytes of a bytes-like object: a new reference. */
@@ -290,22 +312,25 @@ separators_of(PyObject *tuple)
 }
 
 static PyObject *
-read_until_any(QueueObject *self, PyObject *tuple)
+read_until_any(QueueObject *self, PyObject *tuple, patience *p)
 {
     PyObject *all = separators_of(tuple);
     if (all == NULL) {
         return NULL;
     }
     sought s = {&PyTuple_GET_ITEM(all, 0), PyTuple_GET_SIZE(all)};
-    PyObject *out = read_until(self, &s);
+    PyObject *out = wait_until(self, &s, p);
     Py_DECREF(all);
     return out;
 }
 
 const char queue_readuntil_doc[] =
-    "readuntil($self, separator, /)\n--\n\n"
+    "readuntil($self, separator, /, *, timeout=0)\n--\n\n"
     "Remove and return the oldest bytes up to and including ``separator``; None, and\n"
     "nothing removed, while it is not there.\n\n"
+    "Another ``timeout`` waits for it: so many seconds (then TimeoutError, and nothing is\n"
+    "removed), or for ever (None).  None when the queue is closed without one: get() has\n"
+    "the rest.\n\n"
     "A tuple of separators means any of them, the one that ends first.  Each one remembers\n"
     "how far it has looked, whether they are asked for in turn or together: all calls look\n"
     "at each byte once for each separator (of sixteen, or of as many as a tuple has).\n"
@@ -321,23 +346,35 @@ const char queue_readuntil_doc[] =
     ">>> queue.readuntil((b'\\n', b'\\r\\n'))\n"
     "b'two\\r\\n'\n";
 
-PyObject *
-queue_readuntil(QueueObject *self, PyObject *arg)
+static PyObject *
+read_until_object(QueueObject *self, PyObject *arg, patience *p)
 {
-    if (PB_LIKELY(PyBytes_CheckExact(arg) && PyBytes_GET_SIZE(arg))) {
-        return read_until_one(self, arg); /* the caller's reference keeps it alive */
-    }
     if (PyTuple_Check(arg)) {
-        return read_until_any(self, arg);
+        return read_until_any(self, arg, p);
     }
     PyObject *sep = separator_of(arg);
-    PyObject *out = sep ? read_until_one(self, sep) : NULL;
+    PyObject *out = sep ? read_until_one(self, sep, p) : NULL;
     Py_XDECREF(sep);
     return out;
 }
 
+PyObject *
+queue_readuntil(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames)
+{
+    patience p = NO_PATIENCE;
+    if (check_nargs("readuntil", nargs, 1, 1) < 0 ||
+        queue_arg_timeout("readuntil", args + nargs, kwnames, &p) < 0) {
+        return NULL;
+    }
+    if (PB_LIKELY(PyBytes_CheckExact(args[0]) && PyBytes_GET_SIZE(args[0]))) {
+        return read_until_one(self, args[0], &p); /* the caller keeps it alive */
+    }
+    return read_until_object(self, args[0], &p);
+}
+
 const char queue_readline_doc[] =
-    "readline($self, /)\n--\n\n"
+    "readline($self, /, *, timeout=0)\n--\n\n"
     "Remove and return a line with its b'\\n'; None while there is no whole one.\n\n"
     "As readuntil(b'\\n').\n\n"
     ">>> from pagebuf import ByteQueue\n"
@@ -348,27 +385,47 @@ const char queue_readline_doc[] =
     "(b'one\\n', None)\n";
 
 static PyObject *
-read_line(QueueObject *self)
+read_line(QueueObject *self, patience *p)
 {
     PyObject *sep = PyBytes_FromStringAndSize("\n", 1); /* CPython has it at hand */
-    PyObject *out = sep ? read_until_one(self, sep) : NULL;
+    PyObject *out = sep ? read_until_one(self, sep, p) : NULL;
     Py_XDECREF(sep);
     return out;
 }
 
 PyObject *
-queue_readline(QueueObject *self, PyObject *Py_UNUSED(ignored))
+queue_readline(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+               PyObject *kwnames)
 {
-    return read_line(self);
+    patience p = NO_PATIENCE;
+    if (check_nargs("readline", nargs, 0, 0) < 0 ||
+        queue_arg_timeout("readline", args + nargs, kwnames, &p) < 0) {
+        return NULL;
+    }
+    return read_line(self, &p);
 }
 
+/* ---- iteration ---- */
+
+static PyObject *
+attempt_line(QueueObject *self, const void *what)
+{
+    return read_line(self, &NO_PATIENCE);
+}
+
+/* The last line of a stream that has ended may be without b'\n'. */
 PyObject *
 queue_next(QueueObject *self)
 {
-    PyObject *line = read_line(self);
-    if (line != Py_None) {
-        return line;
+    bool ended;
+    PyObject *line = queue_take_patiently(self, attempt_line, NULL,
+                                          (queue_wish){FOR_NEWS, 0}, &NO_PATIENCE, &ended);
+    if (line == Py_None && ended) {
+        Py_DECREF(line);
+        line = queue_take(self, UINT64_MAX, 1, true);
     }
-    Py_DECREF(line);
-    return NULL;
+    if (line == Py_None) {
+        Py_CLEAR(line);
+    }
+    return line;
 }

@@ -81,9 +81,13 @@ static uint64_t
 clip_to_room(QueueObject *self, uint64_t n)
 {
     queue_lock(self);
-    uint64_t room = pb_queue_room(&self->q);
+    bool closed = self->q.closed;
+    uint64_t room = closed ? 0 : pb_queue_room(&self->q);
     queue_unlock(self);
-    if (room == 0) {
+    if (closed) {
+        queue_raise_closed();
+    }
+    else if (room == 0) {
         queue_raise_full(self, n);
     }
     return pb_min(n, room);
@@ -165,7 +169,7 @@ commit(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     if (st == PB_RANGE && *uncommitted == 0) {
         PyErr_SetString(
             PyExc_BufferError,
-            "nothing is reserved: there was no reservation, or a put gave it up");
+            "nothing is reserved: there was no reservation, or a put or close() gave it up");
     }
     else if (st == PB_RANGE) {
         PyErr_Format(PyExc_ValueError, "commit of %llu bytes where %llu are reserved",
@@ -187,7 +191,7 @@ const char queue_commit_doc[] =
     ">>> queue.commit(8)\n"
     "Traceback (most recent call last):\n"
     "    ...\n"
-    "BufferError: nothing is reserved: there was no reservation, or a put gave it up\n";
+    "BufferError: nothing is reserved: there was no reservation, or a put or close() gave it up\n";
 
 PyObject *
 queue_commit(QueueObject *self, PyObject *arg)

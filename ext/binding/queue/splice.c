@@ -4,7 +4,7 @@
 /* How the last call ended: which queue refused, or how many bytes moved. */
 typedef struct {
     pb_status st;
-    bool admitted;
+    bool admitted, closed;
     pb_queue *refused_by;
     uint64_t moved;
 } outcome;
@@ -12,16 +12,22 @@ typedef struct {
 static outcome
 splice_once(QueueObject *self, QueueObject *other, uint64_t n)
 {
-    outcome o = {PB_OK, true, &self->q, 0};
+    outcome o = {PB_OK, true, false, &self->q, 0};
     buffer_lock_two(&self->q.b, &other->q.b);
     n = pb_min(n, pb_queue_len(&other->q));
-    o.admitted = pb_queue_admits(&self->q, n);
+    o.closed = self->q.closed;
+    o.admitted = !o.closed && pb_queue_admits(&self->q, n);
     if (n && o.admitted) {
         o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by);
     }
+    queue_tell_lock_held(self);
+    queue_tell_lock_held(other);
     buffer_unlock_two(&self->q.b, &other->q.b);
     o.moved = o.st == PB_OK && o.admitted ? n : 0;
-    if (!o.admitted && self->q.overflow == PB_RAISE) {
+    if (o.closed) {
+        queue_raise_closed();
+    }
+    else if (!o.admitted && self->q.overflow != PB_DROP_NEWEST) {
         queue_raise_full(self, n);
     }
     return o;
@@ -52,7 +58,7 @@ const char queue_splice_doc[] =
     "Move the oldest bytes of another queue, at most ``n`` of them, to the end of this\n"
     "one; returns how many.\n\n"
     "All of them or none: what ``max_bytes`` forbids stays where it is (0, or\n"
-    "CapacityError when overflow='raise').  Whole pages go over as they are where both\n"
+    "CapacityError when overflow is 'raise' or 'block': this does not wait).  Whole pages go over as they are where both\n"
     "queues are of one pool and positions are congruent modulo the page, as with an empty\n"
     "queue they always are; bytes are copied elsewhere.\n\n"
     ">>> from pagebuf import ByteQueue\n"

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #ifndef PIPE_BUF
 #define PIPE_BUF 512
@@ -163,14 +162,6 @@ target_is_stream(const io_target *target, PyObject *obj)
 
 /* ---- waiting ---- */
 
-static double
-now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
 /* Milliseconds until the deadline, rounded up; -1: for ever. */
 static int
 remaining(io_target *target)
@@ -179,9 +170,9 @@ remaining(io_target *target)
         return -1;
     }
     if (target->deadline == 0) {
-        target->deadline = now() + target->timeout;
+        target->deadline = queue_clock() + target->timeout;
     }
-    double left = (target->deadline - now()) * 1e3;
+    double left = (target->deadline - queue_clock()) * 1e3;
     return left <= 0 ? 0 : left >= INT_MAX - 1 ? INT_MAX : (int)left + 1;
 }
 

@@ -55,22 +55,27 @@ queue_reduce(QueueObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyMethodDef queue_methods[] = {
-    METHOD("put", queue_put, METH_O, queue_put_doc),
-    METHOD("get", queue_get, METH_FASTCALL, queue_get_doc),
-    METHOD("peek", queue_peek, METH_FASTCALL, queue_peek_doc),
+    METHOD("put", queue_put, METH_FASTCALL | METH_KEYWORDS, queue_put_doc),
+    METHOD("get", queue_get, METH_FASTCALL | METH_KEYWORDS, queue_get_doc),
+    METHOD("peek", queue_peek, METH_FASTCALL | METH_KEYWORDS, queue_peek_doc),
     METHOD("tail", queue_tail, METH_FASTCALL, queue_tail_doc),
     METHOD("find", queue_find, METH_FASTCALL, queue_find_doc),
     METHOD("tobytes", queue_tobytes, METH_NOARGS, queue_tobytes_doc),
     METHOD("consume", queue_consume, METH_O, queue_consume_doc),
     METHOD("clear", queue_clear, METH_NOARGS, queue_clear_doc),
-    METHOD("readexactly", queue_readexactly, METH_O, queue_readexactly_doc),
-    METHOD("readuntil", queue_readuntil, METH_O, queue_readuntil_doc),
-    METHOD("readline", queue_readline, METH_NOARGS, queue_readline_doc),
+    METHOD("readexactly", queue_readexactly, METH_FASTCALL | METH_KEYWORDS,
+           queue_readexactly_doc),
+    METHOD("readuntil", queue_readuntil, METH_FASTCALL | METH_KEYWORDS,
+           queue_readuntil_doc),
+    METHOD("readline", queue_readline, METH_FASTCALL | METH_KEYWORDS, queue_readline_doc),
     METHOD("reserve", queue_reserve, METH_O, queue_reserve_doc),
     METHOD("commit", queue_commit, METH_O, queue_commit_doc),
     METHOD("get_buffer", queue_get_buffer, METH_FASTCALL, queue_get_buffer_doc),
     METHOD("buffer_updated", queue_buffer_updated, METH_O, queue_buffer_updated_doc),
     METHOD("views", queue_views, METH_VARARGS | METH_KEYWORDS, queue_views_doc),
+    METHOD("write", queue_write, METH_O, queue_write_doc),
+    METHOD("flush", queue_flush, METH_NOARGS, queue_flush_doc),
+    METHOD("close", queue_close, METH_NOARGS, queue_close_doc),
     METHOD("splice_from", queue_splice_from, METH_FASTCALL, queue_splice_doc),
     METHOD("send_to", queue_send_to, METH_FASTCALL, queue_send_doc),
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),
@@ -91,9 +96,10 @@ PyDoc_STRVAR(queue_doc,
              "A first-in, first-out queue of bytes in pages.\n\n"
              "Put any amount, get any amount: putting moves no byte that is there, and memory\n"
              "follows what is in flight, page by page, for ever.  ``max_bytes`` bounds what it\n"
-             "holds; ``overflow`` says what happens then: 'raise', 'drop_oldest' or\n"
+             "holds; ``overflow`` says what happens then: 'raise', 'block', 'drop_oldest' or\n"
              "'drop_newest', each put all or nothing, counted in ``dropped``.  An iteration\n"
-             "takes the lines that are there, each with its b'\\n'.\n\n"
+             "takes the lines that are there, each with its b'\\n'.  Calls that take wait where\n"
+             "``timeout=`` says so, and close() ends the stream.\n\n"
              ">>> from pagebuf import ByteQueue\n"
              ">>> queue = ByteQueue()\n"
              ">>> queue.put(b'GET / HTTP/1.1\\r\\nHost: ')\n"

@@ -10,6 +10,7 @@ pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overfl
     pb_buf_begin_anew(&q->b, pool, PB_MAX_LEVELS);
     q->fast = q->max_bytes = max_bytes;
     q->overflow = overflow;
+    q->closed = false;
     q->uncommitted = q->out = q->pushed = q->refused = q->searched = q->looked = 0;
 }
 
@@ -104,11 +105,17 @@ open_reservation(pb_queue *q, uint64_t n)
     q->fast = 0;
 }
 
+static uint64_t
+fast_of(const pb_queue *q)
+{
+    return q->uncommitted || q->closed ? 0 : q->max_bytes;
+}
+
 static void
 close_reservation(pb_queue *q)
 {
     q->uncommitted = 0;
-    q->fast = q->max_bytes;
+    q->fast = fast_of(q);
     pb_buf_remember_tail(&q->b);
 }
 
@@ -186,6 +193,14 @@ pb_queue_commit(pb_queue *q, uint64_t n)
     uint64_t secured;
     pb_status st = secure_push(q, n, &secured);
     return st == PB_OK ? push_out(q, keep_reserved(q, n), secured) : st;
+}
+
+void
+pb_queue_close(pb_queue *q)
+{
+    (void)pb_queue_cancel(q); /* its pages are this tree's alone */
+    q->closed = true;
+    q->fast = 0;
 }
 
 void
@@ -375,8 +390,8 @@ pb_queue_check(const pb_queue *q, pb_fault *fault)
     if (q->uncommitted > q->b.root.size) {
         why = "more is reserved than the tree holds";
     }
-    else if (q->fast != (q->uncommitted ? 0 : q->max_bytes)) {
-        why = "a reservation that puts do not respect";
+    else if (q->fast != fast_of(q)) {
+        why = "a reservation or an end that puts do not respect";
     }
     else if (q->overflow == PB_GROW && q->max_bytes != UINT64_MAX) {
         why = "a queue that grows has a limit";

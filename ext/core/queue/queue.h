@@ -31,12 +31,13 @@ typedef enum {
     PB_RAISE,
     PB_DROP_OLDEST,
     PB_DROP_NEWEST,
+    PB_BLOCK, /* as PB_RAISE; who puts waits for room */
 } pb_overflow;
 
 typedef struct {
     pb_buf b;             /* the tree; others only lock it, view it and end it */
     uint64_t fast;        /* a put that makes the tree no longer than this needs no further
-                           * question: max_bytes, or 0 while something is reserved */
+                           * question: max_bytes; 0 while something is reserved, or closed */
     uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
     uint64_t max_bytes;
     uint64_t out;     /* taken */
@@ -47,6 +48,7 @@ typedef struct {
     uint64_t looked; /* bytes that searches for separators have looked at */
     uint64_t serial; /* reservations so far: tells one from another */
     pb_overflow overflow;
+    bool closed; /* nothing is put any more; who puts asks */
 } pb_queue;
 
 /* An empty queue on a pool, which must outlive it.  Cannot fail.  *q is zeros, or a queue whose
@@ -166,6 +168,10 @@ pb_queue_commit(pb_queue *q, uint64_t n);
 /* Give a reservation up. */
 pb_status
 pb_queue_cancel(pb_queue *q);
+
+/* Nothing comes any more: give a reservation up, and let puts go the long way, where they ask. */
+void
+pb_queue_close(pb_queue *q);
 
 /* Move the first n > 0 bytes of another queue to the end of this one, whole pages as they are
  * where that goes (range/paste.h), and push out what is too much here, as pb_queue_put does.

@@ -1,0 +1,90 @@
+/* queue/stream.c: a queue as what others write files to, and the end of its stream. */
+#include "queue/object.h"
+
+const char queue_close_doc[] = PyDoc_STR(
+    "close($self, /)\n--\n\n"
+    "End the stream: nothing can be put any more (ValueError), and who waits is woken.\n\n"
+    "What is there can be taken, then get() gives b''.  A readexactly() that can't be\n"
+    "filled any more is an EOFError; a readuntil() gives None and leaves the rest; an\n"
+    "iteration ends with the last line, which may be without its b'\\n'.  A reservation is\n"
+    "given up.  A second call does nothing.\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'one\\ntwo')\n"
+    "True\n"
+    ">>> queue.close()\n"
+    ">>> queue.closed, list(queue), queue.get(timeout=None)\n"
+    "(True, [b'one\\n', b'two'], b'')\n");
+
+PyObject *
+queue_close(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    queue_lock(self);
+    pb_queue_close(&self->q);
+    queue_unlock(self);
+    if (pool_report_pending(pool_object(&self->q.b), true) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* How much of n bytes may be put at once where a longer put would be refused. */
+static uint64_t
+piece_of(QueueObject *self, uint64_t n)
+{
+    queue_lock(self);
+    uint64_t most = self->q.overflow == PB_BLOCK ? self->q.max_bytes : UINT64_MAX;
+    queue_unlock(self);
+    return most ? pb_min(n, most) : n;
+}
+
+static int
+write_bytes(QueueObject *self, const uint8_t *src, uint64_t n)
+{
+    patience p = FOR_EVER;
+    do {
+        uint64_t piece = piece_of(self, n);
+        if (queue_put_bytes(self, src, piece, &p) < 0) {
+            return -1;
+        }
+        src += piece;
+        n -= piece;
+    } while (n);
+    return 0;
+}
+
+const char queue_write_doc[] = PyDoc_STR(
+    "write($self, data, /)\n--\n\n"
+    "put() as a file has it: returns len(data), whatever the policy did with it.\n\n"
+    "So zipfile.ZipFile(queue, 'w') and tarfile.open(fileobj=queue, mode='w|') stream\n"
+    "into a queue.  With overflow='block' more than ``max_bytes`` goes in by pieces.\n"
+    "O(len(data)).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.write(b'hello'), queue.get()\n"
+    "(5, b'hello')\n");
+
+PyObject *
+queue_write(QueueObject *self, PyObject *data)
+{
+    Py_buffer view;
+    if (arg_bytes(data, &view) < 0) {
+        return NULL;
+    }
+    Py_ssize_t n = view.len;
+    int failed = write_bytes(self, view.buf, (uint64_t)n);
+    arg_release(&view);
+    return failed < 0 ? NULL : PyLong_FromSsize_t(n);
+}
+
+const char queue_flush_doc[] = PyDoc_STR(
+    "flush($self, /)\n--\n\n"
+    "Nothing: what was written is there.\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> ByteQueue().flush()\n");
+
+PyObject *
+queue_flush(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    Py_RETURN_NONE;
+}
