@@ -1,13 +1,13 @@
-"""Which folder of `ext` uses which, counted, and each arrow that points up.
+"""Counts which folder of `ext` uses which, and finds each arrow that points up.
 
-The folders stand in an order, and each may use those before it.  `python -m tools.arrows` prints
-how often each uses each, how many files it has, and what breaks the rules; its status is 1 when
-something does.
+The folders have an order, and each may use those before it.  `python -m tools.arrows` prints how
+often each folder uses each other one, how many files it has, and what breaks the rules.  If
+something does, its status is 1.
 
-An arrow is a use of a name in another folder than the one that defines it; `tools/c_names.py` says
-what a name is.  A prototype uses its function: one that stands in an earlier folder than the
-function points up, too.  A file that defines a name means its own; elsewhere there is one folder
-that a name can come from, as no two may define the same.
+An arrow is a use of a name outside the folder that defines it; `tools/c_names.py` says what a name
+is.  A prototype counts as a use of its function.  So it also points up if the function is defined
+in a later folder.  If a file defines a name, it uses its own.  Otherwise the name comes from one
+folder only, because no two folders may define the same name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LAYERS = {
     "core": "base pool zone tree view buffer range queue store inspect",
     "binding": "base pool lock transfer view zone file queue buffer store module",
 }
-"""Each layer and its folders, in order.  A folder need not be there."""
+"""Each layer and its folders, in order.  Some folders may not exist yet."""
 MOST_FILES = 15
 OF_PYTHON = re.compile(r"_?Py[A-Z_]|PY_|Python\.h$|structmember\.h$")
 
@@ -76,7 +76,7 @@ class Tree:
 
     files: dict[Path, Names] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    """What could not be read, or lies in no folder of the order."""
+    """Files that could not be read, or that are in no folder of the order."""
 
     def homes(self) -> dict[str, list[Path]]:
         """The files that define each name that is not local."""
@@ -117,7 +117,7 @@ def load(ext: Path) -> Tree:
 
 
 def faults(tree: Tree) -> list[str]:
-    """Everything that breaks a rule, a line each."""
+    """Everything that breaks a rule, one line for each."""
     arrows = list(tree.arrows())
     return [
         *tree.faults,
@@ -157,7 +157,7 @@ def _names_of_two_folders(tree: Tree) -> Iterator[str]:
 
 
 def _paths_of_two_layers(tree: Tree) -> Iterator[str]:
-    """An include takes the first that the compiler finds."""
+    """Paths that exist in both layers: an include would take the first that the compiler finds."""
     layers = Counter(Path(*path.parts[1:]) for path in tree.files if path.suffix == ".h")
     for path, count in layers.items():
         if count > 1:
@@ -197,7 +197,7 @@ def _python_in_the_core(tree: Tree) -> Iterator[str]:
 
 
 def table(tree: Tree) -> str:
-    """How often the folders of each layer use those of each layer, and their files."""
+    """A table: how often each folder uses each other one, and how many files it has."""
     uses = Counter((folder_of(arrow.path), folder_of(arrow.home)) for arrow in tree.arrows())
     files = _files_of(tree)
     blocks = []
@@ -230,7 +230,7 @@ def _line(cells: list[str]) -> str:
 
 
 def main() -> int:
-    """Print the table and what is wrong; the status for the shell."""
+    """Print the table and what is wrong; return the exit status."""
     tree = load(ROOT / "ext")
     wrong = faults(tree) + import_circles(ROOT / "src", "pagebuf")
     print(table(tree))

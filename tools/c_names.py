@@ -1,15 +1,15 @@
-"""The names that a C file defines, declares and uses, read from its tokens.
+"""Finds the names that a C file defines, declares and uses, from its tokens.
 
-This is no compiler.  It knows as much of C's grammar as it takes to tell the names of the file
-scope from others that are spelt the same:
+This is not a compiler.  It knows just enough of C's grammar to distinguish names of the file scope
+from other names with the same spelling:
 
-- What follows `.` or `->`, or the comma of `offsetof`, is a member and no use.
-- A name declared in the body of a struct is a member.  One declared in a list of parameters or in
-  a block hides what is called so outside, up to the end of the function or block; so does the
+- A name after `.` or `->`, or after the comma of `offsetof`, is a member.  It is not a use.
+- A name declared in the body of a struct is a member.  A name declared as a parameter or in a block
+  hides an outer name of the same spelling, up to the end of the function or block.  So does a
   parameter of a macro.
-- Labels are nobody's names.  Tags are apart from other names, as in C: `struct pb_buf` is one name.
-- What a .c file keeps to itself (what is static, macros, typedefs, enumerators) is local: it counts
-  in that file alone, so many files may use the name for something of their own.
+- Labels do not count.  Tags are separate from other names, as in C: `struct pb_buf` is one name.
+- Names of a .c file that others cannot use (static ones, macros, typedefs, enumerators) are local:
+  they count only in that file, so many files may define the same name.
 
 Both sides of an `#if` count.  The body of a macro counts where it is written, not where it is used.
 """
@@ -53,7 +53,7 @@ TYPES = {
 }
 TAGS = {"struct", "union", "enum"}
 WITH_ARGUMENT = {"__attribute__", "_Alignas", "__declspec"}
-"""What may stand among the words of a declaration, with an argument that is not the function's."""
+"""Words of a declaration that have arguments of their own."""
 OTHERS = {
     "break",
     "case",
@@ -75,13 +75,13 @@ OTHERS = {
 }
 WORDS = QUALIFIERS | TYPES | TAGS | WITH_ARGUMENT | OTHERS
 DEFINERS = {"PyDoc_STRVAR"}
-"""Macros that define, for this file alone, what their first argument names."""
+"""Macros whose first argument is the name of a definition, local to the file."""
 WITHOUT_SEMICOLON = {"Py_BEGIN_ALLOW_THREADS", "Py_END_ALLOW_THREADS"}
-"""Macros that are a statement without one."""
+"""Macros that are a statement without a semicolon."""
 
 
 class Include(NamedTuple):
-    """A file that is included."""
+    """An included file."""
 
     path: str
     line: int
@@ -99,16 +99,16 @@ class Name(NamedTuple):
 
 @dataclass
 class Names:
-    """What stands in a file."""
+    """All names of a file."""
 
     includes: list[Include] = field(default_factory=list)
     defined: list[Name] = field(default_factory=list)
     used: list[Name] = field(default_factory=list)
-    """Prototypes and `extern` declarations among them."""
+    """Uses, with prototypes and `extern` declarations."""
 
 
 def read(text: str, is_header: bool) -> Names:
-    """The names of a file.  UnreadableError where its brackets do not match."""
+    """The names of a file.  UnreadableError if its brackets do not match."""
     return _Reader(is_header).read(text)
 
 
@@ -119,7 +119,7 @@ class _Reader:
         self.some: list[Token] = []
         self.closed: dict[int, int] = {}
         self.hidden: list[set[str]] = []
-        """Of each block or list of parameters around, the names that it declares."""
+        """For each enclosing block or list of parameters, the names that it declares."""
 
     def read(self, text: str) -> Names:
         directives, rest = divide(text)
@@ -143,17 +143,17 @@ class _Reader:
         return at < len(self.some) and self.some[at].is_name and self._text(at) not in WORDS
 
     def _behind(self, at: int) -> int:
-        """Behind this token, or what it opens."""
+        """The place after this token; if it is a bracket, after the closing one."""
         return self.closed.get(at, at) + 1
 
     def _find(self, signs: set[str], at: int, end: int) -> int:
-        """The first of these signs that is in no bracket opened from here on; end without one."""
+        """The first of these signs from `at` on that is in no inner bracket, or `end`."""
         while at < end and self._text(at) not in signs:
             at = self._behind(at)
         return at
 
     def _divided(self, at: int, end: int) -> Iterator[tuple[int, int]]:
-        """What stands between commas."""
+        """Yield the parts between commas."""
         while at < end:
             comma = self._find({","}, at, end)
             yield at, comma
@@ -195,7 +195,7 @@ class _Reader:
     # ---- declarations ----
 
     def _declaration(self, at: int) -> int:
-        """A declaration of the file scope; where the next one begins."""
+        """Read a declaration of the file scope; return where the next one begins."""
         begin, (name, at) = at, self._specified(at, len(self.some))
         words = {self._text(i) for i in range(begin, at)}
         if self._text(at - 1) in DEFINERS and self._text(at) == "(":
@@ -217,9 +217,9 @@ class _Reader:
         return end + 1
 
     def _specified(self, at: int, end: int) -> tuple[int | None, int]:
-        """The words of a declaration: its name, if it has one, and what is behind it.
+        """Read the words of a declaration; return its name, or None, and the place after it.
 
-        The words before the name are used.  `a * b` is taken for a declaration of b.
+        The words before the name are uses.  `a * b` counts as a declaration of b.
         """
         names, is_typed = [], False
         while at < end:
@@ -245,7 +245,7 @@ class _Reader:
     def _declarator(
         self, names: list[int], is_typed: bool, at: int, end: int
     ) -> tuple[int | None, int]:
-        """Take the name out of the words before it; or from `type (*name)(...)`."""
+        """Find the name among the words of a declaration, or in `type (*name)(...)`."""
         if names and names[-1] == at - 1 and (is_typed or len(names) > 1):
             return names.pop(), at
         if at < end and self._text(at) == "(" and self._text(at + 1) == "*":
@@ -257,7 +257,7 @@ class _Reader:
         return None, at
 
     def _next_declarator(self, at: int) -> tuple[int | None, int]:
-        """Read to the comma, and behind that the next name; or to the semicolon."""
+        """Read up to the name after the next comma, or up to the semicolon."""
         end = self._find({",", ";"}, at, len(self.some))
         self._expression(at, end)
         at = end + 1
@@ -266,7 +266,7 @@ class _Reader:
         return (at, at + 1) if self._text(end) == "," else (None, end)
 
     def _function(self, name: int, is_static: bool) -> int:
-        """A function or its prototype; where it ends."""
+        """Read a function or its prototype; return where it ends."""
         hidden = self._parameters(name + 1)
         at = self._behind(name + 1)
         while self._text(at) in WITH_ARGUMENT:
@@ -282,7 +282,7 @@ class _Reader:
         return self._behind(at)
 
     def _parameters(self, paren: int) -> set[str]:
-        """The names of parameters; their types are used."""
+        """Read parameters; return their names.  Their types are uses."""
         found = set()
         for begin, end in self._divided(paren + 1, self._behind(paren) - 1):
             name, at = self._specified(begin, end)
@@ -294,7 +294,7 @@ class _Reader:
     # ---- struct, union, enum ----
 
     def _tag(self, at: int) -> int:
-        """A struct, union or enum, with or without a body; what is behind it."""
+        """Read a struct, union or enum, with or without a body; return the place after it."""
         tag, at = self._text(at), at + 1
         while self._text(at) in WITH_ARGUMENT:
             at = self._behind(at + 1)
@@ -336,7 +336,7 @@ class _Reader:
         self.hidden.pop()
 
     def _statement(self, at: int, end: int) -> int:
-        """A statement with all that belongs to it; where the next one begins."""
+        """Read a whole statement; return where the next one begins."""
         text, paren = self._text(at), at + 1
         if text == "{":
             self._block(at)
@@ -359,13 +359,13 @@ class _Reader:
         return self._simple_statement(at, end)
 
     def _is_macro_loop(self, at: int) -> bool:
-        """`EACH(x) {` or `EACH(x) if`: behind a call there would be a sign."""
+        """Is it a loop macro: `EACH(x) {` or `EACH(x) if`?  After a call there would be a sign."""
         behind = self._behind(at + 1)
         is_call = self._is_name(at) and self._text(at + 1) == "("
         return is_call and (self._text(behind) == "{" or self._text(behind).isidentifier())
 
     def _loop(self, at: int, end: int) -> int:
-        """What the head of a `for` declares is seen to the end of its body."""
+        """Read a loop: names declared in the head of a `for` are visible to the end of its body."""
         self.hidden.append(set())
         begin, close = at + 2, self.closed[at + 1]
         while begin < close:

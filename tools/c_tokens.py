@@ -1,4 +1,4 @@
-"""C in tokens: without comments, directives apart, each string an empty one."""
+"""Splits C into tokens: drops comments, separates directives, and empties strings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN, CLOSE = {"(": ")", "[": "]", "{": "}"}, {")", "]", "}"}
 
 
 class Token(NamedTuple):
-    """A word or a sign, and the line that it stands on."""
+    """A word or a sign, and its line."""
 
     text: str
     line: int
@@ -30,7 +30,7 @@ class Token(NamedTuple):
 
 
 class Directive(NamedTuple):
-    """A line that begins with #: its word, and what comes behind that."""
+    """A line that begins with #: its word, and the rest."""
 
     what: str
     rest: str
@@ -38,11 +38,11 @@ class Directive(NamedTuple):
 
 
 class UnreadableError(ValueError):
-    """Brackets that do not match; most likely an `#if` divides a statement."""
+    """Brackets do not match; most likely an `#if` divides a statement."""
 
 
 def divide(text: str) -> tuple[list[Directive], list[Token]]:
-    """The directives of a file, and the tokens of all that is not one."""
+    """The directives of a file, and the tokens of the rest."""
     text = COMMENT.sub(lambda match: match["keep"] or _blank(match), text)
     directives = [
         Directive(match["what"], match["rest"], text.count("\n", 0, match.start()) + 1)
@@ -56,7 +56,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def tokens(text: str, line: int = 1) -> list[Token]:
-    """Names, numbers, signs and strings, from this line on."""
+    """The names, numbers, signs and strings of a text that begins on this line."""
     found = []
     for match in TOKEN.finditer(text):
         kind = match.lastgroup
@@ -72,7 +72,7 @@ def tokens(text: str, line: int = 1) -> list[Token]:
 
 
 def pairs(some: list[Token]) -> dict[int, int]:
-    """Where each bracket is closed."""
+    """For each opening bracket, the place of the closing one."""
     closed, waiting = {}, []
     for at, token in enumerate(some):
         if token.text in OPEN:

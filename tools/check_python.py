@@ -1,6 +1,6 @@
-"""Says why the interpreter that runs this cannot build pagebuf; silent when it can.
+"""Says why the interpreter that runs this cannot build pagebuf; prints nothing if it can.
 
-Kept to syntax that old interpreters parse, so that they can be told as well.
+The syntax is one that old interpreters parse, so that they get the message, too.
 """
 
 import os

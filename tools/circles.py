@@ -1,4 +1,4 @@
-"""Circles of a graph."""
+"""Finds the circles of a graph."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 
 def circles(uses: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """The groups of nodes of which each leads to each other, sorted.
+    """The groups of nodes in which each node reaches each other one, sorted.
 
     >>> circles({"a": ["b"], "b": ["c", "a"], "c": ["c"]})
     [['a', 'b'], ['c']]

@@ -1,9 +1,9 @@
-"""What the checks that are always on cost: instructions of the hot calls, with them and without.
+"""Counts the instructions of the hot calls with and without the checks that are always on.
 
-Builds the extension twice into build/instructions, once with `-DPB_CHECKS=0`, runs `hot_calls.py`
-with each under callgrind, and compares.  Times on a shared machine differ by more than the few
-instructions that this is about; their number is the same every time.  Ends with status 1 when the
-checks cost more than they may, with 2 when it could not count.
+Builds the extension twice in build/instructions, once with `-DPB_CHECKS=0`.  Runs `hot_calls.py`
+with both builds under callgrind, and compares.  A check costs only a few instructions.  Times on a
+shared machine vary by more than that, but counts are the same every time.  The status is 1 if the
+checks cost more than they may, and 2 if counting failed.
 """
 
 import argparse
@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILDS = ROOT / "build" / "instructions"
 MOST = 1.02
 PARTS_OF_A_ROW = 4
-"""Two runs, a mark before each and one behind it."""
+"""Two runs, with a mark before and after each."""
 MARK = "getppid"
 INHERITED = ("PATH", "LD_LIBRARY_PATH")
 SET = {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc", "PYTHONPATH": ".", "LC_ALL": "C"}
-"""The interpreter's own allocator takes more or fewer instructions as its arenas happen to lie."""
+"""With malloc, because the cost of the interpreter's allocator depends on where its arenas lie."""
 
 
 class Count(NamedTuple):
-    """Instructions of a call: everything, and what of it lies in the extension module."""
+    """Instructions of a call: all of them, and those in the extension module."""
 
     whole: float
     inside: float
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 
 class NoCountError(RuntimeError):
-    """The reason why there is nothing to compare."""
+    """Counting failed; the message says why."""
 
 
 # ---- builds ---------------------------------------------------------------------------------
@@ -70,13 +70,13 @@ def module_of(lib: Path) -> Path:
 
 
 def is_new(lib: Path) -> bool:
-    """Whether nothing changed since it was built."""
+    """Whether the build is newer than all sources."""
     built = [one.stat().st_mtime for one in lib.glob("pagebuf/_core*.so")]
     return bool(built) and built[0] > max(one.stat().st_mtime for one in sources())
 
 
 def build(name: str, flags: str) -> Path:
-    """The folder of a build with these flags, made if it has to be."""
+    """Return the folder of a build with these flags; build if it is missing or old."""
     base = BUILDS / name
     lib = base / "lib"
     if is_new(lib):
@@ -96,10 +96,10 @@ def build(name: str, flags: str) -> Path:
 
 
 def profile(lib: Path, folder: Path) -> str:
-    """Runs the hot calls with a copy of a build; callgrind's parts go to `folder`.
+    """Run the hot calls with a copy of a build; callgrind's parts go to `folder`.
 
-    Nothing that differs between two builds may change what malloc does: their paths are of the same
-    length, the environment is the same, and the package is found by way of the current folder.
+    Nothing that differs between two builds may change what malloc does.  So their paths have the
+    same length, the environment is the same, and Python finds the package in the current folder.
     """
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(lib / "pagebuf", folder / "pagebuf")
@@ -126,7 +126,7 @@ def read_part(part: Path, module: Path) -> Count:
     here = called = False
     for line in part.read_text().splitlines():
         if called:
-            called = False  # this line says what the callee cost, which has lines of its own
+            called = False  # the cost of a callee, which is also in the callee's own lines
         elif line.startswith("calls="):
             called = True
         elif line.startswith("ob="):
@@ -139,12 +139,12 @@ def read_part(part: Path, module: Path) -> Count:
 
 
 def per_call(once: Count, twice: Count, calls: int) -> Count:
-    """What is there once, whatever the number of calls, is not in the difference."""
+    """Instructions of one call, from the difference of two runs: the start of a run cancels out."""
     return Count((twice.whole - once.whole) / calls, (twice.inside - once.inside) / calls)
 
 
 def count(lib: Path, folder: Path) -> dict[str, Count]:
-    """Instructions by call."""
+    """The counts of each call."""
     module_of(lib)
     told = [line.split(maxsplit=1) for line in profile(lib, folder).splitlines()]
     module = module_of(folder)
@@ -159,7 +159,7 @@ def count(lib: Path, folder: Path) -> dict[str, Count]:
 
 
 def compare(libs: dict[str, Path]) -> list[Row]:
-    """The calls that both builds have."""
+    """A row for each call that both builds have."""
     folders = [BUILDS / f"run{number}" for number in range(len(libs))]
     with ThreadPoolExecutor(len(libs)) as executor:
         first, second = executor.map(count, libs.values(), folders)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Everything on an interpreter without a GIL:
+# Tests everything on an interpreter without a GIL:
 #
 #   tools/free_threaded.sh [--tiny] [--pairs N] [--seed N]
 #
-# Builds the extension with warnings as errors, has all Python tests run with the GIL off, on tiny pages too
-# where asked, and then N pairs of calls (200) which a seed chooses, another one each time.
+# Builds the extension with warnings as errors, runs all Python tests with the GIL off (with --tiny also on
+# tiny pages), and then N pairs of calls (200).  A seed chooses the pairs, another one each time.
 #
-# FT=... names the interpreter, else the first of python3.14t and later is taken that is on PATH or pyenv has.
-# Where that is built with ThreadSanitizer, what runs is the pairs and the scenarios of tests/threads alone,
-# with the whole extension under the sanitizer.  Nothing of the extension is suppressed.
+# FT=... names the interpreter.  Without it the script takes the first python3.14t or later on PATH or in pyenv.
+# If the interpreter was built with ThreadSanitizer, the script builds the whole extension with it, too, and
+# runs only the pairs and scenarios of tests/threads.  It suppresses no report about the extension.
 #
 # Status 3: there is no such interpreter.
 set -euo pipefail
@@ -48,7 +48,7 @@ candidates() {
     done
 }
 
-# The first that starts, has no GIL, and can build.
+# The first interpreter that starts, has no GIL, and can build the extension.
 find_python() {
     local bin
     while read -r bin; do
@@ -67,7 +67,7 @@ if [ -z "$python" ]; then
 fi
 sanitized=$("$python" -c 'import sysconfig; print("-fsanitize=thread" if "thread-sanitizer" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "")')
 
-# What CPython itself is known for; the file comes with its sources.
+# Known reports about CPython itself; the file comes with its sources.
 known=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("srcdir"))')/Tools/tsan/suppressions_free_threading.txt
 if [ -n "$sanitized" ] && [ -f "$known" ]; then
     export TSAN_OPTIONS="suppressions=$known halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
@@ -75,8 +75,9 @@ fi
 
 # ---- environment ----
 
-# Each package by itself, wheels only: some have none for such an interpreter yet, or one that does not load.
-# Under the sanitizer those that the tests of threads need: what it has not compiled it misunderstands.
+# Install each package separately, from wheels only: some have none for such an interpreter yet, or one that
+# does not load.  Under the sanitizer install only what the tests of threads need, because the sanitizer
+# reports wrongly about code that it has not compiled.
 install() {
     local package
     "$py" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], sep="\n")' |
@@ -109,7 +110,7 @@ if ! [ "$venv/pyvenv.cfg" -nt pyproject.toml ] || ! [ "$(cat "$venv/of" 2>/dev/n
     echo "$python" >"$venv/of"
 fi
 
-# build SHIFT FLAGS: into a folder of its own, whose name it prints.
+# build SHIFT FLAGS: builds into a new folder and prints its name.
 build() {
     local to=$HERE/page$1${sanitized:+-tsan}
     rm -rf "$to/lib"
@@ -118,7 +119,7 @@ build() {
     echo "$to/lib"
 }
 
-# The module must say by itself that it needs no GIL.
+# The module itself must declare that it needs no GIL.
 check_gil() {
     env -u PYTHON_GIL PYTHONPATH="$1" "$py" -W error -c '
 import sys, pagebuf

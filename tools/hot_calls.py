@@ -1,9 +1,8 @@
-"""The calls that `count_instructions.py` counts; it runs this under callgrind.
+"""The calls that `count_instructions.py` counts.  It runs this file under callgrind.
 
-Each row is a loop that runs as often as its number says, and once more, twice as often.  Each time
-it ran before, so that everything is found and bound.  It stands between two marks, calls of
-`getppid`, at which callgrind writes down what was executed since the last one.  Rows and their
-numbers go to stdout.
+Each row is a loop over a number of calls, and again over twice that number.  Each loop first runs
+once uncounted, to fill caches.  Before and after it comes a mark: a call of `getppid`, at which
+callgrind writes the instructions since the last mark.  The rows and their numbers go to stdout.
 """
 
 import gc
@@ -14,10 +13,10 @@ from pagebuf import ByteQueue, BytesIO, PageBuffer, PagePool
 
 KIB = 1024
 STORE = 12 * KIB * KIB
-"""Bytes of the buffer that is read and written: a tree of three levels."""
+"""Bytes of the buffer that the loops read and write: a tree of three levels."""
 IN_FLIGHT = 64 * KIB
 GOLDEN = 2654435761
-"""Multiples of it scatter evenly."""
+"""Its multiples, modulo a size, are spread evenly."""
 
 
 # ---- loops ----------------------------------------------------------------------------------
@@ -55,11 +54,11 @@ def keep_and_write(snapshot, write, work):
         write(offset, piece)
 
 
-# ---- what they run over: of each a function that makes it for so many calls -----------------
+# ---- arguments: functions that make them for a number of calls -------------------------------
 
 
 def places(size, calls):
-    """Offsets all over the store, the same ones every time."""
+    """Offsets spread over the store, the same ones every time."""
     return [number * GOLDEN % (STORE - size) for number in range(calls)]
 
 
@@ -69,7 +68,7 @@ def growing(size):
 
 
 def regrown(size):
-    """A buffer that was as large before, and cleared."""
+    """A buffer that was as large before and was cleared, so that its frames are warm."""
 
     def make(calls):
         extend = PageBuffer(pool=PagePool()).extend
@@ -118,7 +117,7 @@ def snapshots(store, size):
 
 
 def rows():
-    """Name -> bytes that a call moves, and what makes the loop for a number of calls."""
+    """Name -> bytes that a call moves, and a function that makes the loop for a number of calls."""
     store = PageBuffer(pool=PagePool())
     for _ in range(STORE // (KIB * KIB)):
         store.extend(b"x" * (KIB * KIB))
@@ -135,25 +134,25 @@ def rows():
         "ByteQueue put, get 64": (64, queue(64)),
         "BytesIO write 64": (64, lambda calls: (single, BytesIO().write, [bytes(64)] * calls)),
         "BytesIO read 64": (64, file_reading(64)),
-        "snapshot, write 64": (4 * KIB, snapshots(store, 64)),  # a page is copied
+        "snapshot, write 64": (4 * KIB, snapshots(store, 64)),  # each write copies a page
     }
 
 
 def room(size):
-    """Blocks in use of what a call makes and drops, and a free one beside each.
+    """Allocate blocks of the size that a call makes and drops, and free every second one.
 
-    So malloc always finds one that fits, and merges none, whatever was there before.
+    So malloc always finds a free block that fits, and never merges blocks, whatever came before.
     """
     return [bytes(size) for _ in range(32)][::2]
 
 
 def calls(size):
-    """How often a call that moves `size` bytes is made: some pages full, but not too long."""
+    """How many calls of `size` bytes to make: enough to fill some pages, but not too many."""
     return max(32, 1024 // max(1, size // 256))
 
 
 def measure(size, make, times):
-    """Marks around a loop, which ran before."""
+    """Run a loop once uncounted, then between marks."""
     before = calls(size)
     loop, *arguments, work = make(before * (1 + times))
     _room = room(size)

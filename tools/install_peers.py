@@ -1,7 +1,7 @@
-"""Installs what the comparison imports; a peer that does not build here is left out, aloud.
+"""Installs the packages of the comparison; leaves out a peer that does not build, and says so.
 
-`make compare` runs it inside .venv.  The extra `compare` is installed in one go, or piece by piece
-when that fails; the dependency group `peers` always piece by piece.
+`make compare` runs it inside .venv.  It installs the extra `compare` in one go, or package by
+package if that fails.  It always installs the dependency group `peers` package by package.
 """
 
 import subprocess
@@ -22,13 +22,13 @@ def name_of(requirement: str) -> str:
 
 
 def install(requirements: list[str], log: Path) -> bool:
-    """Whether pip installed all of them; what it said goes to `log`."""
+    """Install with pip, with its output in `log`; return whether all succeeded."""
     with log.open("w") as sink:
         return not subprocess.call([*PIP, *requirements], stdout=sink, stderr=sink)
 
 
 def install_each(requirements: list[str], logs: Path) -> list[str]:
-    """The names of those that could not be installed."""
+    """Install one by one; return the names of those that failed."""
     missing = []
     for requirement in requirements:
         name = name_of(requirement)

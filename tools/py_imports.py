@@ -1,7 +1,7 @@
-"""Which module of a package imports which, read from the source, and the circles among them.
+"""Reads from the source which module of a package imports which, and finds circles.
 
-An import below `if TYPE_CHECKING` does not count, one in a function does.  That a module's package
-is imported before it does not count either: only what a file says.
+An import below `if TYPE_CHECKING` does not count; one in a function does.  Only what a file says
+counts: Python also imports the package of a module, but that does not.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from tools.circles import circles
 
 ALLOWED: dict[tuple[str, str], str] = {}
-"""Imports in functions that may close a circle, each with the reason."""
+"""Imports in functions that may be part of a circle, each with the reason."""
 
 
 def import_circles(
     src: Path, package: str, allowed: Mapping[tuple[str, str], str] = ALLOWED
 ) -> list[str]:
-    """The circles among a package's modules, a line each."""
+    """The circles among a package's modules, one line for each."""
     uses = {
         module: [used for used in found if (module, used) not in allowed]
         for module, found in imports(src, package).items()
@@ -28,7 +28,7 @@ def import_circles(
 
 
 def imports(src: Path, package: str) -> dict[str, set[str]]:
-    """What each module of a package imports of it."""
+    """For each module of a package, the modules of the package that it imports."""
     files = {_module(path.relative_to(src)): path for path in (src / package).rglob("*.py")}
     return {
         module: set(_imported(ast.parse(path.read_text("utf-8")), files))
@@ -55,7 +55,7 @@ def _imported(node: ast.AST, modules: Mapping[str, Path]) -> Iterator[str]:
 
 
 def _from(node: ast.ImportFrom, modules: Mapping[str, Path]) -> Iterator[str]:
-    """`from package import name`: the module of that name, or else the package."""
+    """The modules of `from package import name`: the module of that name, or else the package."""
     if node.level:
         raise ValueError(f"line {node.lineno}: a relative import")
     for alias in node.names:

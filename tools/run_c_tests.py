@@ -1,6 +1,6 @@
-"""Runs the C test programs given as arguments, a few at a time, and counts.
+"""Runs the C test programs given as arguments, a few at a time, and counts those that pass.
 
-A program passes when it ends with status 0; what a failing one printed is shown.
+A program passes if its status is 0.  Shows the output of each one that fails.
 """
 
 import os
@@ -17,7 +17,7 @@ SANITIZERS = {
 
 
 def run(program: Path) -> tuple[Path, bool, str]:
-    """The program, whether it passed, and what it printed."""
+    """Run a program; return it, whether it passed, and its output."""
     try:
         done = subprocess.run(
             [program.resolve()],
