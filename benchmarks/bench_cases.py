@@ -1,7 +1,7 @@
 """The cases of the comparison under pytest-benchmark: `make bench`.
 
-Each case times itself, since what it makes and checks must stay outside; pytest-benchmark reads a
-clock that advances by just that time.  `PAGEBUF_BENCH=quick` takes the tiny sizes.
+Each case times itself, because setup and checks must not be timed.  pytest-benchmark reads a clock
+that advances by just that time.  `PAGEBUF_BENCH=quick` uses tiny sizes.
 """
 
 import os
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Stage:
-    """The one section and the one case that are open."""
+    """Holds the section and the case that are open; there is one of each at a time."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -41,7 +41,7 @@ class Stage:
         self._case: Case | None = None
 
     def case(self, kind: type[Section], number: int) -> Case:
-        """This case, opened; another one is closed before."""
+        """Open this case, and close the one before; return it."""
         if type(self._section) is not kind:
             self.close()
             self._data = self._data or make_tar(SCALE.tar_limit)
@@ -72,14 +72,14 @@ CLOCK = Clock()
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
-    """All memory is dropped at the end."""
+    """A stage, whose memory is dropped at the end."""
     one = Stage()
     yield one
     one.close()
 
 
 def _all() -> Iterator[object]:
-    """Every participant in every case; their input is made later, by the stage."""
+    """Every participant in every case.  The stage makes their input later."""
     for kind in SECTIONS:
         plan = kind(SCALE, b"")
         for number, case in enumerate(plan.cases):
@@ -92,7 +92,7 @@ def _all() -> Iterator[object]:
 def test_case(
     benchmark: BenchmarkFixture, stage: Stage, kind: type[Section], number: int, name: str
 ) -> None:
-    """The right bytes, then all rounds."""
+    """Check the bytes, then time all rounds."""
     case = stage.case(kind, number)
     who = next(one for one in case.participants if one.name == name)
     row = admit(case, who)

@@ -1,8 +1,8 @@
-"""What a case and a section are; the sections themselves are in `cases_*.py`.
+"""The base classes of cases and sections; the sections themselves are in `cases_*.py`.
 
-A case is one column of a table: one kind of work at one size.  A section is the table: cases over
-a ladder of sizes, with the memory that they share.  To add work, write a section and name it in
-`sections.py`; nothing else has to change.
+A case is one column of a table: one kind of work at one size.  A section is the table: cases for
+several sizes, with the memory that they share.  To add work, write a section and list it in the
+SECTIONS of its file.  A new file goes to `sections.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -17,21 +17,21 @@ from benchmarks.workloads import Scale, digest, prefix, size_name
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One participant, once."""
+    """One run of one participant."""
 
     ns: int
     nbytes: int
     good: bool = True
-    """Whether the bytes that came out are the right ones; true where it was not asked."""
+    """Whether the output was right; True if the run did not check it."""
     memory: dict[str, int] = field(default_factory=dict)
-    """Bytes held at the stages that the section names."""
+    """Bytes held at each stage that the section names."""
 
 
 class Case(ABC):
-    """One kind of work at one size, done by each participant in turn."""
+    """One kind of work at one size, which each participant does in turn."""
 
     timed_by_child = False
-    """Whether each run starts a process: the probe is checked, and nothing needs warming up."""
+    """Whether each run starts a process.  Then the first run checks, and needs no warm-up."""
 
     def __init__(self, section: "Section", size: int) -> None:
         self.section = section
@@ -57,19 +57,19 @@ class Case(ABC):
     @property
     @abstractmethod
     def bytes_per_call(self) -> float:
-        """What the time of one call is computed from."""
+        """The bytes of one call, from which its time is computed."""
 
     def open(self) -> None:  # noqa: B027
-        """Makes the input, where there is any to make."""
+        """Make the input, if there is any."""
 
     def close(self) -> None:  # noqa: B027
-        """Drops the input."""
+        """Drop the input."""
 
     @abstractmethod
     def run(self, who: Participant, shift: int, *, check: bool) -> Run:
-        """Does the work on the first 1/2**shift of the input.
+        """Do the work on the first 1/2**shift of the input.
 
-        The output is compared outside the timed part, and only with `check`.
+        Compares the output only with `check`, and outside the timed part.
         """
 
 
@@ -80,13 +80,14 @@ class Section:
     title: ClassVar[str]
     note: ClassVar[str] = ""
     cell: ClassVar[str] = "time"
-    """What a cell shows: "time" of a call, or "rate" in bytes a second."""
+    """What a cell shows: the "time" of a call, or the "rate" in bytes per second."""
     memory: ClassVar[dict[str, str]] = {}
-    """Stages at which a run measures memory, and their headings."""
+    """The stages at which a run measures memory, with their headings."""
     family: ClassVar[str] = GROWABLE
-    """The peers that our ratio is measured against, where no floor says otherwise."""
+    """The peers that pagebuf is compared with, if no floor names others."""
     probe: ClassVar[int | None] = 6
-    """Slow participants get a prefix, found from a run of 1/2**probe; None: nobody does."""
+    """A slow participant gets only a prefix of the input.  A run on 1/2**probe of the input tells
+    how long.  None: everybody gets all of it."""
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         self.scale = scale
@@ -96,23 +97,23 @@ class Section:
 
     @property
     def budget(self) -> int:
-        """Nanoseconds of a run that nobody need shorten."""
+        """The nanoseconds that a run may take before it gets a prefix."""
         return self.scale.budget
 
     def open(self) -> None:
-        """Makes what the cases share."""
+        """Make what the cases share."""
 
     def finish(self, wrong: Callable[[Participant], None]) -> None:
-        """Last checks, after all cases; names participants whose stores turned out wrong."""
+        """Check the stores after all cases; call `wrong` for each participant with a wrong one."""
 
     def close(self) -> None:
-        """Drops what the cases share."""
+        """Drop what the cases share."""
         for who in self.participants:
             who.forget()
 
 
 class Cache:
-    """Values made once per key, dropped together."""
+    """Makes each value once for its key, and drops all together."""
 
     def __init__(self) -> None:
         self._values: dict[Any, Any] = {}
@@ -127,7 +128,7 @@ class Cache:
 
 
 class AccessCase(Case):
-    """Random access: subclasses say what one loop does and what must come out of it."""
+    """Random access.  Subclasses say what the loop does, and what its output must be."""
 
     head = "offset"
     work: list[Any]
@@ -151,11 +152,11 @@ class AccessCase(Case):
 
     @abstractmethod
     def expected(self, work: list[Any]) -> str:
-        """SHA-256 of all that must be read."""
+        """SHA-256 of the bytes that must be read."""
 
     @abstractmethod
     def seen(self, who: Participant, store: Store, work: list[Any]) -> str:
-        """SHA-256 of what is read."""
+        """SHA-256 of the bytes that are read."""
 
     def run(self, who: Participant, shift: int, *, check: bool) -> Run:
         store = self.shared.store(who)
@@ -169,7 +170,7 @@ class AccessCase(Case):
 
 
 class AccessSection(Section):
-    """Random access to one store per participant, made when it is first asked for."""
+    """Random access to one store for each participant, made on first use."""
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
@@ -187,5 +188,5 @@ class AccessSection(Section):
 
 
 def read_digest(who: Participant, store: Store, work: list[int], size: int) -> str:
-    """SHA-256 of what the timed read returns at these offsets."""
+    """SHA-256 of what the timed reads return at these offsets."""
     return digest(results("offset", who.reading(store, size), work))

@@ -1,4 +1,4 @@
-"""First in, first out: with a steady amount in flight, and with a burst."""
+"""First in, first out: with a constant amount in the queue, and with a burst."""
 
 from typing import ClassVar
 
@@ -19,8 +19,8 @@ from benchmarks.workloads import (
 )
 
 FIFO_SIZES = (16, 64, 256, KIB, 4 * KIB, 64 * KIB, MIXTURE)
-# What passes through: enough for many rounds of a ring, little enough that the pieces, which a real
-# producer would just have made, are not all fetched from memory far away.
+# The most calls: enough for many rounds of a ring.  A real producer has just made each piece, so it
+# is in the cache; with more pieces they would all come from main memory.
 MOST_CALLS = 256 * KIB
 MOST_BYTES = 16 * MIB
 HEAD = "piece, size"
@@ -29,10 +29,9 @@ Work = list[tuple[bytes, int]]
 
 
 class FifoCase(Case):
-    """Each piece is put, then as many bytes are taken; what is in flight stays the same.
+    """Puts each piece, then takes as many bytes, so the amount in flight stays the same.
 
-    The amount in flight is reached with the piece just put, so that a ring of exactly this size
-    will do.
+    The amount includes the piece just put, so a ring of exactly this size is large enough.
     """
 
     before: Work
@@ -50,7 +49,7 @@ class FifoCase(Case):
         self.before, self.work = self._split(pieces)
 
     def _split(self, pieces: list[bytes]) -> tuple[Work, Work]:
-        """What fills the queue beforehand, and the rest."""
+        """The pieces that fill the queue beforehand, and the rest."""
         room = self.scale.in_flight - max(map(len, pieces))
         count = held = 0
         while held + len(pieces[count]) <= room:
@@ -92,9 +91,9 @@ class Fifo(Section):
 
 
 class BurstCase(Case):
-    """A steady amount in flight, then many times that amount put at once, and taken again.
+    """A constant amount in flight; then puts many times that amount at once, and takes it again.
 
-    In a process of its own, which never had the memory.
+    Runs in a fresh process, which has no memory to reuse.
     """
 
     timed_by_child = True
@@ -125,7 +124,7 @@ class BurstCase(Case):
 
 
 class Burst(Section):
-    """What a burst costs, and what it leaves behind."""
+    """The time that a burst takes, and the memory that the process holds after it."""
 
     name = "burst"
     title = "FIFO, a burst of {burst} times {in_flight}: rate, and memory held"

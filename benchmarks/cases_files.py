@@ -16,15 +16,15 @@ Make = Callable[..., File]
 
 
 def _both(setup: Callable[[Make], Work]) -> list[Entry]:
-    """The same lines with either class; what they leave behind must be equal."""
+    """Entries that run the same lines with either class; their results must be equal."""
     return [
         Entry("io.BytesIO", lambda: setup(io.BytesIO)),
         ours(lambda: setup(pagebuf.BytesIO)),
     ]
 
 
-# Each loop is written out, also where two differ in a call: one in common would call a function
-# more, and that would be timed.
+# Loops that differ only in a call are written out.  A common loop would call one more function, and
+# the time would include that call.
 
 
 def _create(make: Make) -> Work:
@@ -69,7 +69,7 @@ def _read(make: Make) -> Work:
 
 
 def _places() -> list[int]:
-    """Where 16 bytes lie, all over a large file."""
+    """Offsets of 16 bytes, spread over a large file."""
     return [(i * 7919) % (LARGE - 16) for i in range(CALLS)]
 
 
@@ -102,7 +102,7 @@ def _seek_write(make: Make) -> Work:
 
 
 class Files(RaceSection):
-    """What programs do to a `BytesIO` all day."""
+    """The common uses of a `BytesIO`."""
 
     name = "bytesio"
     title = "BytesIO: time of one call"

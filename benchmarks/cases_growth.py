@@ -1,4 +1,4 @@
-"""Growth: a buffer made and filled piece by piece."""
+"""Growth: makes a buffer, and fills it piece by piece."""
 
 from collections.abc import Iterable
 from time import perf_counter_ns
@@ -23,7 +23,7 @@ from benchmarks.workloads import (
 
 
 def grow(who: Participant, work: Iterable[Any]) -> tuple[int, Store]:
-    """Nanoseconds to make a store and put all of `work` into it, and the store."""
+    """Make a store and put all of `work` into it; return the nanoseconds and the store."""
     with quiet():
         start = perf_counter_ns()
         store, op = who.growing()
@@ -112,7 +112,7 @@ class LongGrowth(Section):
 
 
 class ColdGrowthCase(LongGrowthCase):
-    """The same, each run in a process of its own."""
+    """The same, with each run in a fresh process."""
 
     timed_by_child = True
 
@@ -134,7 +134,7 @@ class ColdGrowthCase(LongGrowthCase):
 
 
 class ColdGrowth(Section):
-    """Half a gibibyte in a process that never had the memory."""
+    """Half a gibibyte in a fresh process, which has no memory to reuse."""
 
     name = "growth-cold"
     title = "Growth to {big}, cold: the first thing a fresh process does"
@@ -152,14 +152,14 @@ class ColdGrowth(Section):
 
 
 def cold_participants() -> list[Participant]:
-    """Those that the child knows too."""
+    """The participants that the child process knows, too."""
     return [*(who for who in growable() if not isinstance(who, Spooled)), MmapHuge()]
 
 
 def cold_growth(data: bytes, who: str, size: int, total: int, *, check: bool) -> dict[str, Any]:
-    """Runs in the child."""
+    """Run a cold growth; called in the child process."""
     participant = next(one for one in cold_participants() if one.name == who)
-    participant.missing()  # imports what it needs before the clock starts
+    participant.missing()  # imports the modules before the clock starts
     pieces = repeated(data, size, total)
     ns, store = grow(participant, pieces)
     answer: dict[str, Any] = {"ns": ns, "nbytes": size * len(pieces)}

@@ -1,4 +1,4 @@
-"""`ByteQueue`: put and get, lines out of pieces, through sockets; and views of a large buffer."""
+"""`ByteQueue`: put and get, lines from pieces, and sockets; and views of a large buffer."""
 
 import hashlib
 import random
@@ -25,7 +25,7 @@ SEPARATOR = b"\r\n"
 
 
 class Queue(Participant):
-    """The queue itself, instead of a buffer used as one."""
+    """`pagebuf.ByteQueue`, instead of a buffer used as a queue."""
 
     name = "ByteQueue"
     family = OURS
@@ -36,7 +36,7 @@ class Queue(Participant):
 
 
 class BytesQueueBuffer(Participant):
-    """What urllib3 keeps decoded bytes in."""
+    """The class in which urllib3 keeps decoded bytes."""
 
     name = "urllib3's BytesQueueBuffer"
     family = RING
@@ -50,7 +50,7 @@ class BytesQueueBuffer(Participant):
 
 
 class QueueSection(Fifo):
-    """The same work as `fifo`, with one size more."""
+    """The same work as `fifo`, with one more size."""
 
     name = "queue"
     title = "ByteQueue with {in_flight} in flight: time to put and get one piece"
@@ -67,7 +67,7 @@ class QueueSection(Fifo):
 
 
 class _Tap:
-    """A connection whose reads are kept."""
+    """A connection that keeps everything read from it."""
 
     def __init__(self, sock: socket.socket, kept: list[bytes]) -> None:
         self._sock, self._kept = sock, kept
@@ -94,7 +94,7 @@ def http_headers(size: int) -> bytes:
             super().flush_headers()
 
         def log_message(self, *args: object) -> None:
-            """Says nothing."""
+            """Print nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, daemon=True)
@@ -115,7 +115,7 @@ def http_headers(size: int) -> bytes:
 
 
 class StreamReaderBuffer:
-    """What `asyncio.StreamReader` does to its buffer in `readuntil`, without the waiting."""
+    """Does to its buffer what `asyncio.StreamReader.readuntil` does, but never waits."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -136,7 +136,7 @@ class StreamReaderBuffer:
 
 
 class Lines(RaceSection):
-    """Lines out of pieces that come as they come."""
+    """Takes lines from pieces that end anywhere."""
 
     name = "readuntil"
     title = "readuntil(CR LF) over HTTP headers fed in pieces: time of one piece"
@@ -188,7 +188,7 @@ class Lines(RaceSection):
 
 
 class Loopback(RaceSection):
-    """From one socket to another, through a buffer."""
+    """Moves bytes from one socket to another, through a buffer."""
 
     name = "loopback"
     title = "A relay over loopback, from one connection to the next: time of one MiB"
@@ -257,7 +257,7 @@ def _connection() -> tuple[socket.socket, socket.socket]:
 
 
 class Views(RaceSection):
-    """Take a view of everything, look at a byte, give it back."""
+    """Takes a view of the whole buffer, reads a byte, and releases it."""
 
     name = "view"
     title = "A live view of a buffer grown in 64 KiB pieces, taken and released: time of one"

@@ -30,7 +30,7 @@ class ReadCase(AccessCase):
 
 
 class WriteCase(AccessCase):
-    """Writes of one size, of pieces that are all different."""
+    """Writes of one size, all of different pieces."""
 
     head = "offset, piece"
     shared: "Access"
@@ -48,7 +48,7 @@ class WriteCase(AccessCase):
         return digest(model[at : at + self.size] for at, _ in work)
 
     def apply(self, work: list[Any]) -> None:
-        """Does the writes to the model.  Only what was asked for last counts."""
+        """Do the writes to the model."""
         model = self.shared.model
         for at, piece in work:
             model[at : at + self.size] = piece
@@ -58,7 +58,7 @@ class WriteCase(AccessCase):
 
 
 class Access(AccessSection):
-    """What reads and writes share: the stores, and a model of what they must hold."""
+    """The base of reads and writes: the stores, and a model of what they must hold."""
 
     probe = None
     case: type[AccessCase]
@@ -75,12 +75,12 @@ class Access(AccessSection):
 
     @property
     def model(self) -> memoryview:
-        """What every store must hold."""
+        """The bytes that every store must hold."""
         model: memoryview = self._model.get(0, lambda: memoryview(bytearray().join(self.pieces)))
         return model
 
     def sources(self, size: int, count: int) -> list[bytes]:
-        """Pieces to write, from another part of the input than the one the buffer starts with."""
+        """Pieces to write, from a part of the input that the buffer does not hold at first."""
         return repeated(self.data[len(self.data) // 3 :], size, count * size)
 
     def make(self, who: Participant) -> Store:

@@ -1,4 +1,4 @@
-"""What shared pages are for: snapshots, first writes, rounds, diffs, reads in threads."""
+"""Uses of shared pages: snapshots, first writes, rounds of snapshots, diffs, reads in threads."""
 
 import random
 from threading import Thread
@@ -19,7 +19,7 @@ FURTHER = 4
 
 
 class Shared(RaceSection):
-    """Sections that share large buffers, made when first asked for."""
+    """A section whose cases share large buffers, made on first use."""
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         self._cache = Cache()
@@ -28,7 +28,7 @@ class Shared(RaceSection):
         super().__init__(scale, data)
 
     def dense(self, size: int) -> PageBuffer:
-        """A buffer of so many bytes, in a pool of its own."""
+        """A buffer of `size` bytes in its own pool."""
         return self._cache.get(
             ("dense", size), lambda: self._fill(PageBuffer(pool=PagePool()), size)
         )
@@ -50,7 +50,7 @@ class Shared(RaceSection):
 
 
 def places(size: int, count: int) -> list[int]:
-    """One place in each of so many pages, no page twice."""
+    """Offsets in `count` different pages, one in each."""
     rng = random.Random(SEED)
     pages = rng.sample(range(size // PAGE_SIZE), count)
     stamps = PAGE_SIZE // len(STAMP)
@@ -58,7 +58,7 @@ def places(size: int, count: int) -> list[int]:
 
 
 class Snapshots(Shared):
-    """How long until one has a copy that stays."""
+    """The time to make a copy that later changes do not affect."""
 
     name = "snapshot"
     title = "A copy that stays as it is: time of one"
@@ -87,7 +87,7 @@ class Snapshots(Shared):
 
 
 class FirstWrites(Shared):
-    """What copy-on-write costs."""
+    """The cost of copy-on-write."""
 
     name = "first-write"
     title = "A write of 64 B at random: time of one"
@@ -104,7 +104,7 @@ class FirstWrites(Shared):
 
     def _pair(self, name: str, size: int) -> list[Case]:
         where = places(size, min(WRITES, size // PAGE_SIZE // 2))
-        # further writes to the same page, elsewhere in it
+        # further writes to the same pages, at other offsets
         further = [at ^ (64 * i) for at in where for i in range(1, 1 + FURTHER)]
 
         def writes(buffer: PageBuffer, places: list[int]) -> int:
@@ -237,7 +237,7 @@ class Diffs(Shared):
 
 
 class Threads(Shared):
-    """Reads of 1 MiB, out of one buffer, in one thread and in two."""
+    """Reads of 1 MiB from one buffer, in one thread and in two."""
 
     name = "threads"
     title = "Reads of 1 MiB blocks of one buffer of {store}: time of one read, all threads together"

@@ -14,13 +14,13 @@ HEAD = "offset, piece"
 
 
 def sparse_work(data: bytes, size: int, count: int, reach: int) -> list[tuple[int, bytes]]:
-    """Where to write, and what.  Places are multiples of the size, each drawn once or more."""
+    """Offsets and pieces.  The offsets are random multiples of the size; one may occur twice."""
     places = offsets(count, size, reach, align=size)
     return list(zip(places, repeated(data, size, count * size), strict=True))
 
 
 def scatter(who: Participant, reach: int, work: Sequence[tuple[int, bytes]]) -> tuple[int, Store]:
-    """Nanoseconds to make a store and do the writes, and the store."""
+    """Make a store and do the writes; return the nanoseconds and the store."""
     with quiet():
         start = perf_counter_ns()
         store = who.sparse(reach)
@@ -29,7 +29,7 @@ def scatter(who: Participant, reach: int, work: Sequence[tuple[int, bytes]]) -> 
 
 
 class SparseCase(Case):
-    """Writes of one size, all over the reach."""
+    """Writes of one size, spread over the reach."""
 
     work: list[tuple[int, bytes]]
 
@@ -63,7 +63,7 @@ class SparseCase(Case):
 
 
 def sparse_participants() -> list[Participant]:
-    """Those that can, and two that show why they can't."""
+    """The participants that can do it, and two that show why they cannot."""
     return [PageBuf(), BytesIOPeer(), ByteArray(), MmapReserved(), MemFd()]
 
 

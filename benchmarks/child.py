@@ -1,7 +1,7 @@
-"""The other end of `benchmarks.fresh`: one job, given on the command line, its answer on stdout.
+"""The child process of `benchmarks.fresh`: runs the job of its command line, and prints the answer.
 
-It imports little and leaves the rest to the job, since all of it is in the figures of a job that
-measures the whole process.
+It imports little and leaves the rest to the job, because some jobs measure the memory of the whole
+process.
 """
 
 import json
@@ -21,12 +21,12 @@ JOBS = {
     "many": "benchmarks.many",
     "interleaved": "benchmarks.interleaved",
 }
-"""Job -> the module whose function of that name does it."""
+"""Job -> the module with the function of that name."""
 
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    data = mmap.mmap(order["fd"], 0, prot=mmap.PROT_READ)  # its slices are bytes
+    data = mmap.mmap(order["fd"], 0, prot=mmap.PROT_READ)  # its slices are of type bytes
     job = getattr(import_module(JOBS[order["job"]]), order["job"])
     try:
         answer = job(data, **order["arguments"])

@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, console: Console) -> Report:
-    """Everything asked for, under a progress bar."""
+    """Run everything that the options ask for, with a progress bar."""
     scale = QUICK if options.quick else FULL
     start = monotonic()
     data = make_tar(scale.tar_limit)
@@ -73,7 +73,7 @@ def _progress(console: Console) -> Progress:
 
 
 def rounded(value: Any) -> Any:
-    """Floats to six digits, all the way down."""
+    """Round all floats in nested data to six digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
@@ -84,10 +84,10 @@ def rounded(value: Any) -> Any:
 
 
 def write(result: Report, options: argparse.Namespace) -> Path:
-    """JSON, Markdown and plots; returns their folder.
+    """Write JSON, Markdown and plots; return their folder.
 
-    A whole run goes to the results of this machine and makes the picture of the README anew;
-    a part, or a quick one, stays among the build's files.
+    A whole run goes to the results of this machine, and also draws the picture of the README.  A
+    partial or quick run goes to the build folder.
     """
     whole = not options.quick and not options.only
     folder = RESULTS if whole else ROOT / "build" / "compare"
@@ -103,7 +103,7 @@ def write(result: Report, options: argparse.Namespace) -> Path:
 
 
 def failures(result: Report) -> list[str]:
-    """Where pagebuf itself gave no figure."""
+    """The cases in which pagebuf itself has no figure."""
     rows = [(case.id, case.ours) for section in result.sections for case in section.cases]
     return [f"{name}: {row.state}: {row.reason}" for name, row in rows if row and row.state != OK]
 

@@ -1,8 +1,8 @@
-"""What stops a participant.  Imports nothing: a child that measures itself loads it."""
+"""The exceptions of participants.  Imports nothing: a child that measures itself loads it."""
 
 
 class Cannot(Exception):  # noqa: N818
-    """A participant has no way to do this work; the message says why."""
+    """A participant cannot do this work; the message says why."""
 
 
 class ChildError(RuntimeError):

@@ -1,7 +1,7 @@
-"""What the comparison must reach: one table, case -> floor.
+"""The goals of the comparison: a table of floors for cases, and one of ceilings for figures.
 
-A floor is a lower bound of (best peer's time / pagebuf's time).  Floors are goals set beforehand;
-no case is shaped after them.
+A floor is a lower bound of (best peer's time / pagebuf's time).  Floors were set before the cases
+were written; no case is made to meet one.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.participants import GROWABLE, RING
 
 SCATTER = 0.97
-"""Where a floor is 1.0: equal code differs by 3 % from run to run."""
+"""The bound for a floor of 1.0, because equal code differs by 3 % from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Floor:
     case: str
     least: float
     against: tuple[str, ...] = ()
-    """Names of peers; empty: all peers of `family`."""
+    """The names of the peers that count; if empty, all peers of `family`."""
     family: str = GROWABLE
 
     @property
@@ -95,10 +95,10 @@ FLOORS: list[Floor] = [
 ]
 
 CEILINGS: list[Ceiling] = [
-    Ceiling("interleaved", 20_000_000),  # of which the interpreter and pagebuf are 12
+    Ceiling("interleaved", 20_000_000),  # the interpreter and pagebuf take 12 million of them
     Ceiling("overhead", 0.005),
     Ceiling("first-buffer", 64 * 1024),
     Ceiling("many-buffers", 0.8),
     Ceiling("many-files", 1.0),
 ]
-"""Figures of `measures.py` and the most they may be, in the unit they are measured in."""
+"""The figures of measures, and the most that each may be, in the unit of the measure."""

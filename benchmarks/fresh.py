@@ -1,6 +1,6 @@
-"""Work done in a process of its own: starts `benchmarks.child`, and brings its answer.
+"""Does work in a fresh process: starts `benchmarks.child`, and returns its answer.
 
-The input goes there as an open file descriptor: the child makes nothing but the work itself.
+The child gets the input as an open file descriptor, so it need not make it.
 """
 
 import json
@@ -27,9 +27,9 @@ def _shared(data: bytes) -> int:
 
 
 def run_child(job: str, data: bytes, **arguments: Any) -> dict[str, Any]:
-    """Runs one job in a fresh interpreter and returns its answer.
+    """Run one job in a fresh interpreter and return its answer.
 
-    Raises `Cannot` where the participant has no way to do it, `ChildError` where it fails.
+    Raises `Cannot` if the participant cannot do it, `ChildError` if the job fails.
     """
     fd = _shared(data)
     order = json.dumps({"job": job, "fd": fd, "arguments": arguments})

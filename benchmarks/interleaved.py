@@ -1,7 +1,7 @@
-"""Buffers that grow side by side, of which nearly all are dropped: what the process still holds.
+"""Grows buffers in turn, drops nearly all of them, and measures what the process still holds.
 
-Growing side by side puts pieces of buffers that stay between pieces of buffers that go.  This runs
-in the child and measures the whole process, so it imports only what the participant needs.
+The pieces of buffers that stay lie between pieces of buffers that were dropped.  This runs in the
+child and measures the whole process, so it imports only what the participant needs.
 """
 
 from benchmarks.resident import peak, reset_peak, resident
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PIECE = 512
 PIECES = 107
-"""So much goes into each: then 4000 `io.BytesIO` keep 257 MB for 4.4 MB of payload (glibc)."""
+"""The pieces of each buffer.  With these, 4000 `io.BytesIO` keep 257 MB for 4.4 MB (glibc)."""
 KEEP_EVERY = 50
 
 
@@ -68,15 +68,15 @@ KINDS = {
     "mmap, 4 GiB reserved": _mapping,
     "pyarrow stream": _arrow,
 }
-"""By the names of `peers.py`.  A memfd each would be more open files than a process may have."""
+"""By the names of `peers.py`.  No memfd: a process may not have as many open files."""
 
 
 def interleaved(data: "Any", who: str, count: int) -> dict[str, int]:
-    """Grows `count` buffers piece by piece in turn and keeps every fiftieth; asks for nothing."""
+    """Grow `count` buffers in turn, piece by piece, and keep every fiftieth.  Calls no `trim`."""
     kind = KINDS[who]()
     content = data[: PIECE * PIECES]
     pieces = [content[at : at + PIECE] for at in range(0, len(content), PIECE)]
-    resident()  # what the first reading makes
+    resident()  # the first call allocates memory of its own
     reset_peak()
     before = resident()
     buffers = [kind.make() for _ in range(count)]
@@ -93,7 +93,7 @@ def interleaved(data: "Any", who: str, count: int) -> dict[str, int]:
 def grow(
     buffers: "list[Any]", append: "Callable[[Any, bytes], Any]", pieces: "Iterable[bytes]"
 ) -> None:
-    """Each buffer gets its first piece, then each its second."""
+    """Give each buffer its first piece, then each its second, and so on."""
     for piece in pieces:
         for buffer in buffers:
             append(buffer, piece)

@@ -1,4 +1,4 @@
-"""What a ring can't do: found by filling each one until something gives."""
+"""The limits of rings: puts more into each ring than it holds, and reports what happens."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,12 +12,12 @@ RECORD = 64
 
 
 def record(number: int) -> bytes:
-    """Bytes that tell which record they are."""
+    """A record that contains its own number."""
     return number.to_bytes(8, "little") * (RECORD // 8)
 
 
 def _told(call: Callable[[], Any], usual: object) -> str:
-    """How a call says that it could not do all, or an empty string."""
+    """How a call reports that it did not do everything, or an empty string."""
     try:
         answer = call()
     except Exception as error:
@@ -32,7 +32,7 @@ def _numbers(held: bytes) -> list[int]:
 
 
 def when_full(who: Ring) -> str:
-    """Puts records, four times the capacity, until it is told to stop; says what is there then."""
+    """Put up to four times the capacity, until a put fails; say what the ring then holds."""
     ring = who.ring(CAPACITY)
     usual = who.put(ring, record(0))
     put, told = 1, ""
@@ -48,7 +48,7 @@ def when_full(who: Ring) -> str:
 
 
 def too_large(who: Ring) -> str:
-    """One piece of twice the capacity into a ring that holds a little: what is there then."""
+    """Put one piece of twice the capacity into a ring with a few bytes; say what it holds then."""
     ring = who.ring(CAPACITY)
     old = record(1)
     usual = who.put(ring, old)
@@ -67,7 +67,7 @@ def too_large(who: Ring) -> str:
 
 
 def odd_piece(who: Ring) -> str:
-    """A nearly full ring is given more than is left, less than it holds in all."""
+    """Put a piece into a nearly full ring: larger than the room left, but not than the capacity."""
     ring = who.ring(CAPACITY)
     first = b"".join(record(number) for number in range(CAPACITY // RECORD - 2))
     usual = who.put(ring, first)
@@ -87,7 +87,7 @@ def odd_piece(who: Ring) -> str:
 
 
 class FullRing(Measure):
-    """Rings of 64 KiB, given more than they hold."""
+    """Rings of 64 KiB that get more than they hold."""
 
     name = "full"
     title = "What a ring can't do: one of 64 KiB is given more than it holds"

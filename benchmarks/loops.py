@@ -1,8 +1,8 @@
 """The timed loops.
 
-Every participant runs the same loop; what differs is the statement inside it, written as its user
-would write it.  The loop is compiled around that statement, with everything it names as a local
-variable, in the way of `timeit`: no wrapper call stands between the loop and the participant.
+Every participant runs the same loop.  Only the statement inside differs, which is written as a user
+would write it.  As in `timeit`, the loop is compiled around that statement, and all its names are
+local variables.  So there is no call of a wrapper between the loop and the participant.
 """
 
 import gc
@@ -20,10 +20,10 @@ class Op:
     """The body of a loop: statements, an expression, statements; each may be empty."""
 
     names: dict[str, Any] = field(default_factory=dict)
-    """What the text refers to, besides the variables of the loop."""
+    """The names in the text other than the variables of the loop."""
     before: str = ""
     result: str = ""
-    """Its value is the output that is checked."""
+    """The expression whose value is the output to check."""
     after: str = ""
 
     def only_before(self) -> "Op":
@@ -51,13 +51,13 @@ def _loop(head: str, op: Op) -> Callable[..., None]:
 
 
 def run(head: str, op: Op, work: object) -> None:
-    """The loop `for {head} in work`, its results dropped."""
+    """Run the loop `for {head} in work`, and drop its results."""
     _loop(head, op)(work, **op.names)
 
 
 def results(head: str, op: Op, work: object) -> list[Any]:
-    """What the same loop produces, kept until the end, so that a result which is only a view of
-    memory used again shows."""
+    """The results of the same loop.  Keeps all of them to the end: a result that is only a view of
+    reused memory then turns out wrong."""
     kept: list[Any] = []
     names = {**op.names, "_keep": kept.append}
     run(head, replace(op, names=names, result=f"_keep({op.result})"), work)
@@ -66,7 +66,7 @@ def results(head: str, op: Op, work: object) -> list[Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No garbage collection inside."""
+    """Turn the garbage collector off in a block."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -77,7 +77,7 @@ def quiet() -> Iterator[None]:
 
 
 def timed(head: str, op: Op, work: object) -> int:
-    """Nanoseconds that the loop takes."""
+    """Run the loop; return its nanoseconds."""
     loop = _loop(head, op)
     with quiet():
         start = perf_counter_ns()

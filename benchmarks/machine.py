@@ -1,4 +1,4 @@
-"""Where a run took place: machine, versions, commit."""
+"""Describes where a run took place: machine, versions, commit."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def cpu_model() -> str:
-    """As the kernel calls it."""
+    """The model of the processor, as the kernel names it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
@@ -38,7 +38,7 @@ def memory_bytes() -> int:
 
 
 def huge_pages() -> str:
-    """The kernel's policy: always, madvise or never."""
+    """The kernel's policy for huge pages: always, madvise or never."""
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     found = re.search(r"\[(\w+)\]", setting.read_text()) if setting.exists() else None
     return found[1] if found else "unknown"
@@ -61,7 +61,7 @@ def _git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit, marked when tracked files other than results differ from it."""
+    """The commit, with a mark if tracked files other than results differ from it."""
     name = _git("rev-parse", "--short=10", "HEAD")
     if not name:
         return "no-commit"
@@ -80,7 +80,7 @@ def _versions() -> dict[str, str]:
 
 
 def about(scale: str, input_bytes: int) -> dict[str, Any]:
-    """All of it, for the head of a report."""
+    """All of this, for the head of a report."""
     kernel = ".".join(platform.release().split(".")[:2])
     return {
         "machine": slug(),

@@ -1,4 +1,4 @@
-"""Many small objects: what 50 000 of them cost, measured in fresh processes."""
+"""The memory of 50 000 small objects, measured in fresh processes."""
 
 import io
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def _makers() -> dict[str, Callable[[bytes], Any]]:
 
 
 def many(data: Any, name: str) -> dict[str, int]:  # noqa: ARG001 - every job gets the input
-    """Resident bytes that so many objects add; runs in the child."""
+    """The resident bytes that many objects add; runs in the child."""
     make = _makers()[name]
     kept: list[Any] = [None] * COUNT
     content = [bytes([i % 256]) * SIZE for i in range(256)]
@@ -45,7 +45,7 @@ def many(data: Any, name: str) -> dict[str, int]:  # noqa: ARG001 - every job ge
 
 
 class Many(Measure):
-    """Bytes of one, and how that compares."""
+    """The bytes of one object, compared with others."""
 
     of: ClassVar[str]
     columns: ClassVar[list[str]] = ["bytes of one", "of io.BytesIO's"]

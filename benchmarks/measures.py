@@ -1,4 +1,4 @@
-"""Memory: who holds how much, and when; what pagebuf adds to the payload."""
+"""Measures of memory: how much participants hold, and what pagebuf adds to the payload."""
 
 from statistics import median
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from benchmarks.workloads import KIB, MIB, repeated, size_name
 
 
 class Life(Measure):
-    """From growth to the end."""
+    """Memory at each stage of a buffer's life."""
 
     name = "life"
     title = "Memory held beyond the process itself, buffer of {store}"
@@ -37,7 +37,7 @@ class Life(Measure):
 
 
 class Hole(Measure):
-    """One byte, far out."""
+    """Memory after a write of one byte far past the end."""
 
     name = "hole"
     title = "Memory held after one byte was written at {hole} - 1"
@@ -52,7 +52,7 @@ class Hole(Measure):
 
 
 class SparseMemory(Measure):
-    """Many writes, far apart."""
+    """Memory after many writes, far apart."""
 
     name = "sparse-memory"
     title = "Memory held after {sparse_writes} writes scattered over {sparse_reach}"
@@ -76,7 +76,7 @@ class SparseMemory(Measure):
 
 
 class Interleaved(Measure):
-    """Buffers side by side; nearly all are dropped."""
+    """Memory after buffers grew in turn and nearly all were dropped."""
 
     name = "interleaved"
     title = "Memory after {interleaved} buffers grew in turn and 98 % of them were dropped"
@@ -91,13 +91,13 @@ class Interleaved(Measure):
         return self.child_row(item, "interleaved", count=self.scale.interleaved)
 
     def figure(self, rows: list[tuple[str, list[Cell]]]) -> float | None:
-        """What is resident in the end, of our process."""
+        """The resident bytes at the end, with pagebuf."""
         cells = dict(rows)["pagebuf"]
         return next((cell for cell in cells[2:3] if isinstance(cell, int | float)), None)
 
 
 class Overhead(Measure):
-    """Nodes, spare frames and the frame table of a dense buffer, in a pool of its own."""
+    """Nodes, spare frames and the frame table of a dense buffer in its own pool."""
 
     name = "overhead"
     title = "Frames and table bytes beyond the payload, dense buffer in a pool of its own"
@@ -127,7 +127,7 @@ class Overhead(Measure):
 
 
 class FirstBuffer(Measure):
-    """What the first small buffer of a program costs."""
+    """The memory of the first small buffer of a program."""
 
     name = "first-buffer"
     title = "Memory that a first buffer adds to a fresh process after `import pagebuf`"
@@ -145,7 +145,7 @@ class FirstBuffer(Measure):
         return size_name(item), cells
 
     def figure(self, rows: list[tuple[str, list[Cell]]]) -> float | None:
-        """Of the smallest one."""
+        """The figure of the smallest buffer."""
         return max((cell for cell in rows[0][1] if isinstance(cell, int | float)), default=None)
 
 

@@ -1,4 +1,4 @@
-"""Memory, measured in fresh processes; every function named in `child.JOBS` runs in the child."""
+"""Measures memory in fresh processes; each function named in `child.JOBS` runs in the child."""
 
 import gc
 from time import perf_counter_ns
@@ -17,10 +17,12 @@ FIFO_HEAD = "piece, size"
 
 
 class Meter:
-    """Memory beyond what the process had when the meter was made."""
+    """Measures how much memory the process has gained since the meter was made."""
 
     def __init__(self) -> None:
-        run("nothing", Op(), [])  # what is made once, by the first loop and the first reading
+        run(
+            "nothing", Op(), []
+        )  # the first loop and the first reading allocate memory of their own
         resident()
         gc.collect()
         self._base = resident()
@@ -34,21 +36,21 @@ class Meter:
 
 
 def _named(participants: list[Participant], name: str) -> Participant:
-    """The participant of this name, its modules imported."""
+    """The participant of this name, with its modules imported."""
     who = next(one for one in participants if one.name == name)
     who.missing()
     if isinstance(who, PageBuf):
-        who.keep = None  # as it comes
+        who.keep = None  # the default
     return who
 
 
 def life_participants() -> list[Participant]:
-    """Growable buffers, each from growth to its end."""
+    """The growable buffers whose life is measured."""
     return [who for who in growable() if not isinstance(who, Spooled)]
 
 
 def life(data: bytes, who: str, total: int) -> dict[str, int | None]:
-    """Growth, draining from the front, the end: what is held at each stage."""
+    """Grow a store, drain it from the front, and drop it; return the memory at each stage."""
     one = _named(life_participants(), who)
     pieces = repeated(data, 64 * KIB, total)
     meter = Meter()
@@ -73,7 +75,7 @@ def life(data: bytes, who: str, total: int) -> dict[str, int | None]:
 
 
 def _given_back(who: Participant, meter: Meter) -> int | None:
-    """Memory held after the participant was asked to return what it can."""
+    """The memory after the participant gave back what it can."""
     try:
         who.give_back()
     except Cannot:
@@ -84,7 +86,7 @@ def _given_back(who: Participant, meter: Meter) -> int | None:
 def burst(
     data: bytes, who: str, size: int, in_flight: int, times: int, *, check: bool
 ) -> dict[str, Any]:
-    """A steady amount in flight, then `times` that amount put, and taken again."""
+    """Pass a constant amount through a queue; then put `times` that amount, and take it again."""
     one = _named(queues(), who)
     steady = [(piece, size) for piece in repeated(data, size, in_flight)]
     rush = [(piece, size) for piece in repeated(data, size, in_flight * times)]
@@ -109,7 +111,7 @@ def burst(
 def _burst_is_good(
     who: Participant, steady: list[tuple[bytes, int]], rush: list[tuple[bytes, int]], size: int
 ) -> bool:
-    """Whether the same bytes come out, in a queue of its own."""
+    """Whether the same bytes come out; uses a queue of its own."""
     everything = steady + rush
     op = who.queue(len(everything) * size, size)
     run(FIFO_HEAD, op.only_before(), everything)
@@ -118,12 +120,12 @@ def _burst_is_good(
 
 
 def hole_participants() -> list[Participant]:
-    """Those that take a byte far out, with or without a hole before it."""
+    """The participants that can write a byte far past the end, with or without a hole."""
     return [who for who in sparse_participants() if not isinstance(who, ByteArray)]
 
 
 def hole(data: bytes, who: str, at: int) -> dict[str, int]:
-    """One byte of the input written at `at`: what is held."""
+    """Write one byte of the input at `at`; return the memory held."""
     one = _named(hole_participants(), who)
     meter = Meter()
     try:
@@ -135,7 +137,7 @@ def hole(data: bytes, who: str, at: int) -> dict[str, int]:
 
 
 def sparse_memory(data: bytes, who: str, size: int, count: int, reach: int) -> dict[str, int]:
-    """Scattered writes: what is held."""
+    """Do scattered writes; return the memory held."""
     one = _named(sparse_participants(), who)
     work = sparse_work(data, size, count, reach)
     meter = Meter()
@@ -144,7 +146,7 @@ def sparse_memory(data: bytes, who: str, size: int, count: int, reach: int) -> d
 
 
 def first_buffer(data: bytes, size: int) -> dict[str, int]:
-    """What a first buffer of `size` bytes adds, once pagebuf is imported."""
+    """The memory that a first buffer of `size` bytes adds, after pagebuf is imported."""
     import pagebuf
 
     content = data[:size]

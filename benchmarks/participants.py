@@ -1,7 +1,7 @@
-"""What a participant is: one small class each, a method for each kind of work it can do.
+"""The base class of participants.  Each has a method for each kind of work that it can do.
 
-A method that a participant lacks stays as it is here and raises `Cannot`, whose reason the tables
-show.  A new participant is a subclass in `peers.py` or `rings.py` and an entry in its list there.
+The methods here raise `Cannot`, and the tables show its reason.  A new participant is a subclass in
+`peers.py` or `rings.py`, and an entry in a list there.
 """
 
 # ruff: noqa: ARG002 - the methods of the base only say that there is nothing behind them
@@ -17,23 +17,23 @@ OURS = "ours"
 GROWABLE = "growable"
 RING = "ring"
 REFERENCE = "reference"
-"""Families.  A reference is shown, but is no peer: no floor is measured against it."""
+"""The families.  The tables show a reference, but it is no peer: no floor counts it."""
 
 Store = Any
-"""Whatever object a participant keeps its bytes in."""
+"""The object in which a participant keeps its bytes."""
 
 
 class Participant:
-    """One of those compared.  The base can do nothing."""
+    """One of the compared implementations.  The base class can do nothing."""
 
     name = ""
     family = GROWABLE
     requires: tuple[str, ...] = ()
-    """Modules it imports."""
+    """The modules that it imports."""
     note = ""
 
     def missing(self) -> str:
-        """Why it can't take part here, or an empty string."""
+        """Why it cannot take part on this machine, or an empty string."""
         for module in self.requires:
             try:
                 import_module(module)
@@ -42,12 +42,12 @@ class Participant:
         return ""
 
     def forget(self) -> None:
-        """Drops whatever is kept between rounds."""
+        """Drop whatever it keeps between rounds."""
 
     # ---- growth ------------------------------------------------------------------------------
 
     def prepared(self, pieces: list[bytes]) -> list[Any]:
-        """What the growth loop runs over, made before the clock starts."""
+        """Make what the growth loop runs over, before the clock starts."""
         return pieces
 
     def growing(self) -> tuple[Store, Op]:
@@ -59,14 +59,14 @@ class Participant:
         raise Cannot("can't be read back")
 
     def discard(self, store: Store) -> None:
-        """Called with a store that is about to be dropped, for those that must be closed."""
+        """Close a store that is about to be dropped, if it must be closed."""
 
     def unmapped(self, store: Store) -> int:
-        """Bytes that `store` holds outside the process's resident memory."""
+        """The bytes of a store that do not count as resident memory of the process."""
         return 0
 
     def filled(self, pieces: list[bytes]) -> Store:
-        """A store that holds these pieces."""
+        """Make a store that holds these pieces."""
         store, op = self.growing()
         run("piece", op, pieces)
         return store
@@ -86,7 +86,7 @@ class Participant:
         raise Cannot("the gap would be memory")
 
     def can_be_sparse(self) -> bool:
-        """Whether `sparse` is its own."""
+        """Whether the class has its own `sparse`."""
         return type(self).sparse is not Participant.sparse
 
     # ---- first in, first out -----------------------------------------------------------------
@@ -94,17 +94,17 @@ class Participant:
     def queue(self, capacity: int, size: int) -> Op:
         """The body of `for piece, size in work` for a fresh queue of at least `capacity` bytes.
 
-        `before` puts `piece`, `result` takes `size` bytes.  All pieces have `size` bytes; 0 when
-        they differ.
+        `before` puts `piece`, `result` takes `size` bytes.  The argument `size` is the size of all
+        pieces, or 0 if they differ.
         """
         raise Cannot("no queue")
 
     # ---- giving memory back ------------------------------------------------------------------
 
     def drain(self, store: Store, upto: int) -> Store:
-        """Gives up the first `upto` bytes and their memory, as far as it can."""
+        """Drop the first `upto` bytes and give back their memory, as far as possible."""
         raise Cannot("nothing comes off the front")
 
     def give_back(self) -> None:
-        """Asks for free memory to return to the system."""
+        """Return free memory to the system."""
         raise Cannot("has no such call")

@@ -16,8 +16,8 @@ from benchmarks.workloads import GIB, KIB, MIB
 
 
 class PageBuf(Participant):
-    """`pagebuf.PageBuffer`, all from one pool that is told to keep what it has (``keep=``), so
-    that a later buffer finds warm frames.  Memory is measured with pools as they come."""
+    """`pagebuf.PageBuffer`.  All buffers share a pool that keeps its free pages (``keep=``), so
+    that a later buffer gets warm frames.  Measures of memory use the default ``keep``."""
 
     name = "pagebuf"
     family = OURS
@@ -155,7 +155,7 @@ write(piece)"""
 
 
 class MmapReserved(MmapGrown):
-    """4 GiB of addresses reserved at once: the kernel commits what is touched."""
+    """Reserves 4 GiB of addresses at once; the kernel commits pages when they are touched."""
 
     name = "mmap, 4 GiB reserved"
     reservation = 4 * GIB
@@ -173,7 +173,7 @@ class MmapReserved(MmapGrown):
 
 
 class MmapHuge(MmapReserved):
-    """The same with huge pages asked for: fast and final, each touched spot costs 2 MiB."""
+    """The same with huge pages: fast, but each touched place costs 2 MiB."""
 
     name = "mmap, reserved + huge pages"
     family = REFERENCE
@@ -181,7 +181,7 @@ class MmapHuge(MmapReserved):
 
 
 class MmapKept(MmapReserved):
-    """A reservation that is never given back: written over from its start, its pages touched."""
+    """A reservation that each run reuses from its start, so that its pages are already touched."""
 
     name = "mmap, kept and overwritten"
     family = REFERENCE
@@ -239,7 +239,7 @@ class MemFd(Participant):
 
 
 class Spooled(Participant):
-    """`tempfile.SpooledTemporaryFile`, its limit so high that it never goes to disk."""
+    """`tempfile.SpooledTemporaryFile` with so high a limit that it never goes to disk."""
 
     name = "SpooledTemporaryFile"
     note = "never rolls over to disk"
@@ -275,7 +275,7 @@ class ArrowStream(Participant):
 
 
 class Memcpy(Participant):
-    """`numpy.copyto`, piece by piece, into memory touched before: the roof of warm growth."""
+    """`numpy.copyto`, piece by piece, into touched memory: the upper bound of warm growth."""
 
     name = "memcpy by piece"
     family = REFERENCE
@@ -339,5 +339,5 @@ def growable() -> list[Participant]:
 
 
 def positional() -> list[Participant]:
-    """Those with access by position; the mapping with huge pages is there for comparison."""
+    """The participants with access by position; the one with huge pages is only a comparison."""
     return [PageBuf(), BytesIOPeer(), ByteArray(), MmapGrown(), MemFd(), MmapHuge()]

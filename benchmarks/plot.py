@@ -1,6 +1,6 @@
-"""Plots: one per table of a ladder, and one picture for the README.
+"""Draws one plot for each section, and one picture for the README.
 
-Colour follows the participant through all plots; pagebuf is the thick line.
+A participant has the same colour in all plots; pagebuf is the thick line.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ STYLE: Any = {
 
 
 def _short(value: float, units: Iterable[tuple[float, str]]) -> str:
-    """A number with the first unit that it reaches."""
+    """A number in the first unit of which there is at least one."""
     for size, unit in units:
         if value >= size:
             return f"{value / size:g} {unit}"
@@ -80,7 +80,7 @@ def rate_label(value: float, _: int | None = None) -> str:
 
 
 def _lines(section: SectionResult) -> dict[str, list[tuple[float, Row]]]:
-    """Participant -> (size, row) of the cases with one piece size."""
+    """Participant -> (size, row), for the cases with one piece size."""
     found: dict[str, list[tuple[float, Row]]] = {}
     for case in section.cases:
         if not case.size:
@@ -92,7 +92,7 @@ def _lines(section: SectionResult) -> dict[str, list[tuple[float, Row]]]:
 
 
 def ladder(axes: Axes, section: SectionResult, title: str, *, references: bool = False) -> None:
-    """Time of one call over its size, both on a log scale."""
+    """Plot the time of one call over its size, both on a log scale."""
     for number, (name, points) in enumerate(_lines(section).items()):
         family = points[0][1].family
         if family == REFERENCE and not references:
@@ -127,20 +127,20 @@ def _log_axes(axes: Axes, sizes: list[int]) -> None:
 
 
 def _headroom(axes: Axes) -> None:
-    """Room for the legend above the lines, a quarter of the height."""
+    """Leave a quarter of the height above the lines for the legend."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** (1 / 3))
 
 
 def _bar_colour(name: str) -> str:
-    """Ours, a reference (in brackets), or a peer."""
+    """The colour of pagebuf, of a reference (a name in brackets), or of a peer."""
     if name.startswith("pagebuf"):
         return OUR_COLOUR
     return "#e4e7eb" if name.startswith("(") else "#aeb8c4"
 
 
 def bars(axes: Axes, values: list[tuple[str, float]], title: str, unit: str) -> None:
-    """Horizontal bars, ours first, each with its value."""
+    """Draw horizontal bars with their values, pagebuf first."""
     names = [name for name, _ in values]
     colours = [_bar_colour(name) for name in names]
     drawn = axes.barh(names, [value for _, value in values], color=colours, height=0.7)
@@ -156,14 +156,14 @@ def bars(axes: Axes, values: list[tuple[str, float]], title: str, unit: str) -> 
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """As PNG and as SVG, without dates."""
+    """Save a figure as PNG and as SVG, without dates."""
     figure.savefig(path.with_suffix(".png"))
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     plt.close(figure)
 
 
 def sections(report: Report, folder: Path, stem: str) -> None:
-    """One plot per section."""
+    """Draw one plot for each section."""
     with mpl.rc_context(STYLE):
         for section in report.sections:
             if not any(row.timed for case in section.cases for row in case.rows):
@@ -179,7 +179,7 @@ def sections(report: Report, folder: Path, stem: str) -> None:
 
 
 def _rates(section: SectionResult) -> list[tuple[str, float]]:
-    """GB/s of the section's last case."""
+    """GB/s of each participant in the section's last case."""
     return [
         (f"({row.name})" if row.family == REFERENCE else row.name, 1 / row.median)
         for row in section.cases[-1].rows
@@ -188,7 +188,7 @@ def _rates(section: SectionResult) -> list[tuple[str, float]]:
 
 
 def _held_after_burst(section: SectionResult) -> list[tuple[str, float]]:
-    """MiB per participant; pagebuf also after `trim()`."""
+    """MiB of each participant; of pagebuf also after `trim()`."""
     found = []
     for row in section.cases[-1].rows:
         if row.timed:
@@ -199,7 +199,7 @@ def _held_after_burst(section: SectionResult) -> list[tuple[str, float]]:
 
 
 def overview(report: Report, folder: Path) -> None:
-    """The picture of the README: growth, random writes, FIFO, and what a burst leaves behind."""
+    """Draw the picture of the README: growth, random writes, FIFO, and memory after a burst."""
     by_name = {section.name: section for section in report.sections}
     wanted = ("growth", "write", "fifo", "burst")
     if any(name not in by_name for name in wanted):

@@ -1,8 +1,8 @@
 """Races: cases in which every participant brings its own loop.
 
-Where the participants do the same work by different calls (a file beside a file, a snapshot beside
-a copy) there is no common statement to put into a common loop.  A race names, per case, who takes
-part and a function that sets the work up; what it returns is timed, once a round.
+Some participants do the same work by different calls, for example a snapshot and a copy.  Then no
+common loop fits.  For each case a race lists its participants.  Each has a function that sets the
+work up and returns another function, which is timed once in each round.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from benchmarks.participants import GROWABLE, OURS, Participant
 from benchmarks.workloads import Scale
 
 Work = Callable[[], Any]
-"""What is timed; its result is checked."""
+"""The timed function; its result is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Entry:
     setup: Callable[[], Work]
     family: str = GROWABLE
     outcome: Callable[[Any], Any] = lambda result: result
-    """What of the result must be the same for everybody; computed outside the timed part."""
+    """The part of the result that must be equal for all; computed outside the timed part."""
     requires: tuple[str, ...] = ()
     calls: int = 0
-    """How many calls its run makes, where that is another number than the others'."""
+    """How many calls its run makes, if not as many as the others' runs."""
 
 
 def ours(setup: Callable[[], Work], **options: Any) -> Entry:
@@ -38,7 +38,7 @@ def ours(setup: Callable[[], Work], **options: Any) -> Entry:
 
 
 class Racer(Participant):
-    """The name that a section's entries go by."""
+    """A participant that has only a name, which the entries of a section use."""
 
     def __init__(self, entry: Entry) -> None:
         self.name = entry.name
@@ -47,7 +47,7 @@ class Racer(Participant):
 
 
 class Race(Case):
-    """One column: `calls` is how many calls one run makes."""
+    """One column; one run makes `calls` calls."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Race(Case):
         return Run(ns, entry.calls or self.size, not check or self._good(entry.outcome(result)))
 
     def _good(self, outcome: Any) -> bool:
-        """All that take part come to the same; the first one, a peer, says to what."""
+        """Whether an outcome equals that of the first participant, which is a peer."""
         if self.expected is None:
             self.expected = outcome
         return bool(self.expected == outcome)
@@ -104,7 +104,7 @@ class Race(Case):
 
 
 class RaceSection(Section):
-    """A table of races.  Nobody gets a prefix: each run is as long as its setup makes it."""
+    """A table of races.  Nobody gets a prefix: the setup decides how long a run is."""
 
     probe = None
 

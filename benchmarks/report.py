@@ -30,18 +30,18 @@ STATES = {OK: "", MISSING: "not here", CANNOT: "-", FAILED: "failed"}
 
 @dataclass(slots=True)
 class Grid:
-    """A table of text, before anyone has drawn it."""
+    """A table of text, for the terminal and for Markdown."""
 
     title: str
     head: list[str]
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     strong: set[int] = field(default_factory=set)
-    """Rows that are ours or a verdict."""
+    """The numbers of the rows of pagebuf and of verdicts."""
 
 
 def show_time(ns: float) -> str:
-    """Nanoseconds in a unit that people read."""
+    """Nanoseconds in a readable unit."""
     for limit, scale, unit in ((1e3, 1.0, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):
         if ns < limit:
             return f"{ns / scale:.3g} {unit}"
@@ -49,7 +49,7 @@ def show_time(ns: float) -> str:
 
 
 def show_bytes(size: float) -> str:
-    """Bytes in a unit that people read."""
+    """Bytes in a readable unit."""
     for limit, scale, unit in ((1024, 1, "B"), (1 << 20, 1024, "KiB"), (1 << 30, 1 << 20, "MiB")):
         if abs(size) < limit:
             return f"{size / scale:.4g} {unit}"
@@ -61,7 +61,7 @@ def show_rate(ns_per_byte: float) -> str:
 
 
 def show_cell(section: SectionResult, case: CaseResult, row: Row | None) -> str:
-    """One participant in one case."""
+    """The cell of one participant in one case."""
     if row is None:
         return ""
     if not row.timed:
@@ -82,7 +82,7 @@ def _verdict_cells(section: SectionResult) -> list[str]:
 
 
 def _any_peer_cells(section: SectionResult) -> list[str]:
-    """Ratio to the best peer of any family, references left out."""
+    """The ratio to the best peer of any family, without references."""
     cells = []
     for case in section.cases:
         peers = [case.compare(Floor(case.id, 0.0, family=family)) for family in (GROWABLE, RING)]
@@ -92,7 +92,7 @@ def _any_peer_cells(section: SectionResult) -> list[str]:
 
 
 def _reasons(section: SectionResult) -> Iterator[str]:
-    """Why a participant has no figure, once each."""
+    """Each reason why a participant has no figure, once."""
     told = set()
     for case in section.cases:
         for row in case.rows:
@@ -102,7 +102,7 @@ def _reasons(section: SectionResult) -> Iterator[str]:
 
 
 def section_grid(section: SectionResult) -> Grid:
-    """Participants down, sizes across, our ratio at the foot."""
+    """A table with a row for each participant, a column for each size, and pagebuf's ratio last."""
     grid = Grid(section.title, ["", *(case.label for case in section.cases)])
     for name, family in _names(section).items():
         if family == OURS:
@@ -125,7 +125,7 @@ def section_grid(section: SectionResult) -> Grid:
 
 
 def memory_grid(section: SectionResult) -> Grid:
-    """What the runs of a section held in memory."""
+    """A table of the memory that the runs of a section held."""
     grid = Grid(f"{section.title}: memory", ["", *section.memory.values()])
     for case in section.cases:
         for row in case.rows:
@@ -140,7 +140,7 @@ def memory_grid(section: SectionResult) -> Grid:
 
 
 def table_grid(table: Table) -> Grid:
-    """A table that is no race."""
+    """The table of a measure."""
     grid = Grid(table.title, ["", *table.columns])
     for number, (name, cells) in enumerate(table.rows):
         if name.startswith("pagebuf"):
@@ -169,7 +169,7 @@ def _floor_row(case: CaseResult, verdict: Verdict) -> list[str]:
 
 
 def floors_grid(report: Report) -> Grid:
-    """Every goal: the figure, and whether it was met."""
+    """A table of all goals: the figure, and whether it was met."""
     grid = Grid("Goals", ["case", "ratio", "quartiles", "best peer", "goal", ""])
     for section in report.sections:
         for case in section.cases:
@@ -190,7 +190,7 @@ def floors_grid(report: Report) -> Grid:
 
 
 def head_lines(report: Report) -> list[str]:
-    """What, where and when."""
+    """The first lines of a report: what ran, where and when."""
     about = report.about
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     parts: list[SectionResult | Table] = [*report.sections, *report.tables]
@@ -218,7 +218,7 @@ def grids(report: Report) -> list[Grid]:
 
 
 def draw(grid: Grid, console: Console) -> None:
-    """On the terminal."""
+    """Print a table on the terminal."""
     console.print(grid.title, style="bold cyan", markup=False)
     table = RichTable(box=None)
     for number, name in enumerate(grid.head):
@@ -238,7 +238,7 @@ def _coloured(cell: str) -> Text:
 
 
 def show(report: Report, console: Console) -> None:
-    """The whole report on the terminal."""
+    """Print the whole report on the terminal."""
     for grid in grids(report):
         draw(grid, console)
     for line in head_lines(report):

@@ -1,13 +1,13 @@
-"""What this process holds in memory, as the kernel counts it.
+"""The memory of this process, as the kernel counts it.
 
-Imports nothing: what it imported would be in the figures of a whole process.
+Imports nothing, because an import would add to the memory of the whole process.
 """
 
 KIB = 1024
 
 
 def rollup() -> dict[str, int]:
-    """Bytes of `/proc/self/smaps_rollup`, by name."""
+    """The figures of `/proc/self/smaps_rollup` in bytes, by name."""
     pairs = (line.split() for line in _lines("smaps_rollup")[1:])
     return {pair[0].rstrip(":"): int(pair[1]) * KIB for pair in pairs}
 
@@ -18,13 +18,13 @@ def resident() -> int:
 
 
 def reset_peak() -> None:
-    """Makes the next `peak` count from now."""
+    """Make the next `peak` count from now on."""
     with open("/proc/self/clear_refs", "w") as file:  # noqa: PTH123 - pathlib is half a megabyte
         file.write("5")
 
 
 def peak() -> int:
-    """The most that was resident since `reset_peak`."""
+    """The most resident bytes since `reset_peak`."""
     line = next(line for line in _lines("status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * KIB
 

@@ -1,4 +1,4 @@
-"""What a run of the comparison found, as plain data; JSON is made from it and from nothing else."""
+"""The results of a comparison as plain data.  JSON is made from them and from nothing else."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -9,7 +9,7 @@ from benchmarks.floors import FLOORS, Floor
 from benchmarks.participants import OURS
 
 Tick = Callable[[str], None]
-"""Called with what is about to be done."""
+"""A function that gets a text about the next step."""
 
 OK = "ok"
 WRONG = "WRONG"
@@ -20,14 +20,14 @@ FAILED = "failed"
 
 @dataclass(slots=True)
 class Row:
-    """One participant in one case."""
+    """The result of one participant in one case."""
 
     name: str
     family: str
     state: str = OK
     reason: str = ""
     shift: int = 0
-    """Only the first 1/2**shift of the input was used."""
+    """The participant used only the first 1/2**shift of the input."""
     ns_per_byte: list[float] = field(default_factory=list)
     memory: dict[str, list[int]] = field(default_factory=dict)
 
@@ -42,13 +42,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Our ratio to the best of some peers, and the goal, if there is one."""
+    """The ratio of the best of some peers to pagebuf, and the goal, if there is one."""
 
     best: str
     ratio: float
-    """Of medians."""
+    """The ratio of the medians."""
     by_round: list[float]
-    """The same within each round."""
+    """The ratio within each round."""
     least: float | None = None
     line: float | None = None
     against: str = ""
@@ -68,12 +68,12 @@ class Verdict:
 
 @dataclass(slots=True)
 class CaseResult:
-    """One case: a row per participant."""
+    """The results of one case: a row for each participant."""
 
     id: str
     label: str
     size: int
-    """Of a piece, as it was asked for; 0 for pieces of many sizes."""
+    """The size of a piece; 0 for pieces of many sizes."""
     bytes_per_call: float
     rounds: int
     rows: list[Row]
@@ -86,7 +86,7 @@ class CaseResult:
         return next((row for row in self.rows if row.family == OURS), None)
 
     def compare(self, floor: Floor) -> Verdict | None:
-        """Us against the best of the peers that count for `floor`."""
+        """Compare pagebuf with the best of the peers that count for `floor`."""
         ours = self.ours
         peers = [row for row in self.rows if row.timed and floor.counts(row.name, row.family)]
         if ours is None or not ours.timed or not peers:
@@ -103,7 +103,7 @@ class CaseResult:
         )
 
     def verdicts(self, family: str) -> list[Verdict]:
-        """One per floor of this case; where there is none, the ratio to the best of `family`."""
+        """A verdict for each floor of this case; without one, a verdict against `family`."""
         floors = [floor for floor in FLOORS if floor.case == self.id]
         floors = floors or [Floor(self.id, 0.0, family=family)]
         found = [self.compare(floor) for floor in floors]
@@ -119,7 +119,7 @@ class SectionResult:
     notes: list[str]
     cell: str
     family: str
-    """Of the peers that count where no floor says otherwise."""
+    """The family of the peers that count, if no floor names others."""
     memory: dict[str, str]
     cases: list[CaseResult]
     seconds: float = 0.0
@@ -127,7 +127,7 @@ class SectionResult:
 
 @dataclass(slots=True)
 class Table:
-    """Figures that are no times: rows of cells, `None` where there is nothing to tell."""
+    """A table of figures other than times: rows of cells, `None` for an empty one."""
 
     name: str
     title: str
@@ -135,9 +135,9 @@ class Table:
     columns: list[str]
     rows: list[tuple[str, list[float | str | None]]]
     unit: str = "bytes"
-    """How numbers are shown: "bytes", "percent", or "plain"."""
+    """How to show numbers: "bytes", "percent", or "plain"."""
     figure: float | None = None
-    """The one that a ceiling of `floors.py` holds against."""
+    """The figure that a ceiling in `floors.py` limits."""
     most: float | None = None
     seconds: float = 0.0
 
@@ -148,7 +148,7 @@ class Table:
 
 @dataclass(slots=True)
 class Report:
-    """Everything one run found."""
+    """All results of one run."""
 
     about: dict[str, Any]
     sections: list[SectionResult] = field(default_factory=list)
@@ -156,7 +156,7 @@ class Report:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """With medians and verdicts beside the raw rounds."""
+        """As data for JSON, with medians and verdicts in addition to the raw rounds."""
         plain = asdict(self)
         for section, shown in zip(self.sections, plain["sections"], strict=True):
             for case, case_shown in zip(section.cases, shown["cases"], strict=True):

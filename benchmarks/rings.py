@@ -1,8 +1,7 @@
-"""Ring buffers: those that users install, and two written by hand with care.
+"""Ring buffers: those that users install, and two carefully written ones.
 
-All are made for the bytes in flight, the least they can work with.  Rings of array elements pass
-pieces of one size as elements of that size, the only way in which they hand out more than one byte
-at a time.
+Each has just the capacity for the bytes in flight.  Rings of array elements get pieces of one size
+as elements of that size, because only so they return more than one byte at a time.
 """
 
 import mmap
@@ -17,16 +16,16 @@ from benchmarks.peers import ByteArray, PageBuf
 
 
 def power_of_two(size: int) -> int:
-    """The least power of two that is not below `size`."""
+    """The smallest power of two that is at least `size`."""
     return 1 << (size - 1).bit_length()
 
 
 class MemoryviewRing:
     """A ring over a memoryview of an anonymous mapping.
 
-    Head and tail count bytes for ever and are masked on use, so that full and empty differ without
-    a spare byte.  Bytes go in through the view and come out through the mapping, whose slices are
-    `bytes` in one step.
+    Head and tail count all bytes ever, and are masked on use.  So full and empty differ without a
+    spare byte.  `put` writes through the view.  `take` slices the mapping, which gives `bytes` in
+    one step.
     """
 
     __slots__ = ("_capacity", "_head", "_map", "_mask", "_tail", "_view")
@@ -77,7 +76,7 @@ class MemoryviewRing:
 class NumpyRing:
     """The same ring over a NumPy array.
 
-    `put` and `take` are written out again: what both called in common would be timed with them.
+    It repeats the code of `put` and `take`, because a call of a common function would cost time.
     """
 
     __slots__ = ("_array", "_capacity", "_frombuffer", "_head", "_mask", "_tail", "_uint8")
@@ -128,7 +127,7 @@ class NumpyRing:
 
 
 class Ring(Participant):
-    """The base of all rings.  `ring` makes one of at least `capacity` bytes, for bytes."""
+    """The base of all rings.  `ring` makes a ring of bytes with room for at least `capacity`."""
 
     family = RING
 
@@ -136,11 +135,11 @@ class Ring(Participant):
         raise NotImplementedError
 
     def put(self, ring: Any, data: bytes) -> Any:
-        """Puts all of `data` with one call."""
+        """Put all of `data` with one call."""
         raise NotImplementedError
 
     def take_all(self, ring: Any) -> bytes:
-        """Everything it holds, taken out."""
+        """Take everything that it holds."""
         raise NotImplementedError
 
 
@@ -176,7 +175,7 @@ class HandNumpy(HandMemoryview):
 
 
 class PicoRing(Ring):
-    """`picoring.PicoRingByte`: Rust, the memory mapped twice in a row."""
+    """`picoring.PicoRingByte`: in Rust, with its memory mapped twice in a row."""
 
     name = "picoring"
     requires = ("picoring",)
@@ -198,7 +197,7 @@ class PicoRing(Ring):
 
 
 class PicoQueue(PicoRing):
-    """`picoring.PicoQueueByte`: the same, with another face."""
+    """`picoring.PicoQueueByte`: the same, with another interface."""
 
     name = "picoring queue"
     face, push, pop = "PicoQueueByte", "push_bulk", "pop_bulk"
@@ -268,7 +267,7 @@ class DvgRingbuffer(ElementRing):
 
 
 class PyringBuffer(Ring):
-    """`pyring_buffer.RingBuffer`: keeps the newest bytes, to be looked at all together."""
+    """`pyring_buffer.RingBuffer`: keeps the newest bytes, which can only be read all together."""
 
     name = "pyring-buffer"
     requires = ("pyring_buffer",)
@@ -290,7 +289,7 @@ class PyringBuffer(Ring):
 
 
 class PageBufQueue(PageBuf, Ring):
-    """pagebuf beside the rings, where they are asked what they do when they are full."""
+    """pagebuf in the table that shows what full rings do."""
 
     def ring(self, capacity: int) -> Any:  # noqa: ARG002
         return self.buffer()
@@ -318,5 +317,5 @@ def rings() -> list[Ring]:
 
 
 def queues() -> list[Participant]:
-    """pagebuf, the rings, and the growable buffer that people use as a queue."""
+    """pagebuf, the rings, and the growable buffer that people often use as a queue."""
     return [PageBuf(), *rings(), ByteArray()]

@@ -1,4 +1,4 @@
-"""Runs sections: warms up, checks, and then times all participants in turn, round by round."""
+"""Runs sections: warms up, checks, and then times all participants in turn in each round."""
 
 from time import monotonic
 
@@ -21,7 +21,7 @@ MOST_SHIFT = 10
 
 
 def fitting(case: Case, probe: Run) -> int:
-    """How much of the input is within the budget: all of it, or the largest 1/2**n."""
+    """The shift of the largest part of the input that keeps within the budget."""
     assert case.section.probe is not None
     whole = probe.ns << case.section.probe
     shift = 0
@@ -31,7 +31,7 @@ def fitting(case: Case, probe: Run) -> int:
 
 
 def prepare(case: Case, who: Participant) -> tuple[int, bool]:
-    """Warms `who` up: its share of the input, and whether its output was right."""
+    """Warm `who` up; return the shift of its input, and whether its output was right."""
     probe = case.section.probe
     if probe is None:
         return 0, case.run(who, 0, check=True).good
@@ -44,7 +44,7 @@ def prepare(case: Case, who: Participant) -> tuple[int, bool]:
 
 
 def admit(case: Case, who: Participant) -> Row:
-    """The row of a participant, not timed yet; it says whether it may be."""
+    """Make the row of a participant, which says whether it can be timed."""
     row = Row(who.name, who.family)
     if reason := who.missing():
         row.state, row.reason = MISSING, reason
@@ -61,7 +61,7 @@ def admit(case: Case, who: Participant) -> Row:
 
 
 def time_rounds(case: Case, rows: dict[str, Row], tick: Tick) -> None:
-    """All rounds; each begins with another participant."""
+    """Time all rounds; each begins with another participant."""
     racing = [who for who in case.participants if rows[who.name].state == OK]
     for number in range(case.rounds):
         first = number % max(1, len(racing))
@@ -75,7 +75,7 @@ def time_rounds(case: Case, rows: dict[str, Row], tick: Tick) -> None:
 
 
 def run_case(case: Case, tick: Tick) -> CaseResult:
-    """One case, from its input to its rows."""
+    """Run one case: make its input, and time its rows."""
     case.open()
     try:
         rows = {}
@@ -96,7 +96,7 @@ def run_case(case: Case, tick: Tick) -> CaseResult:
 
 
 def run_section(section: Section, tick: Tick) -> SectionResult:
-    """All cases of a section, and what it has to check at its end."""
+    """Run all cases of a section, and its checks at the end."""
     start = monotonic()
     section.open()
     try:
@@ -126,5 +126,5 @@ def run_section(section: Section, tick: Tick) -> SectionResult:
 
 
 def steps(section: Section) -> int:
-    """How many ticks `run_section` gives at most."""
+    """How often `run_section` calls `tick` at most."""
     return sum(len(case.participants) * (case.rounds + 1) for case in section.cases)

@@ -1,4 +1,4 @@
-"""All sections and tables, in the order in which they run and are shown."""
+"""All sections and measures, in the order in which they run and appear."""
 
 from benchmarks import (
     cases_fifo,
@@ -28,8 +28,8 @@ MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES, *many.MEA
 
 
 def named(only: list[str]) -> tuple[list[type[Section]], list[type[Measure]]]:
-    """Those of these names, or whose names begin so where nothing has just this name; all if
-    `only` is empty."""
+    """The sections and measures with these names.  A word that is no name selects all names that
+    begin with it.  If `only` is empty, return all."""
     exact = {one.name for one in (*SECTIONS, *MEASURES)}
 
     def asked(name: str) -> bool:

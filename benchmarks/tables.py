@@ -1,4 +1,4 @@
-"""The base of tables that are no race."""
+"""The base class of measures: tables of figures other than times."""
 
 from abc import ABC, abstractmethod
 from time import monotonic
@@ -15,7 +15,7 @@ Cell = float | str | None
 
 
 class Measure(ABC):
-    """One table: a row per participant, or per size."""
+    """One table, with a row for each participant or for each size."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -30,14 +30,14 @@ class Measure(ABC):
     @property
     @abstractmethod
     def items(self) -> list[Any]:
-        """What there is a row for."""
+        """The items that have a row: participants or sizes."""
 
     @abstractmethod
     def row(self, item: Any) -> tuple[str, list[Cell]]:
-        """The name of a row, and its cells."""
+        """The name of an item's row, and its cells."""
 
     def figure(self, rows: list[tuple[str, list[Cell]]]) -> float | None:  # noqa: ARG002
-        """The one that a ceiling holds against, if there is one."""
+        """The figure that a ceiling limits, if there is one."""
         return None
 
     def run(self, tick: Tick) -> Table:
@@ -59,7 +59,7 @@ class Measure(ABC):
         )
 
     def child_row(self, who: Participant, job: str, **arguments: Any) -> tuple[str, list[Cell]]:
-        """A row whose cells are the values of a job's answer, in its order."""
+        """A row whose cells are the values of a job's answer, in their order."""
         if reason := who.missing():
             return who.name, [reason]
         try:

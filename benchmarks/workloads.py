@@ -1,7 +1,7 @@
-"""The input of every case, and how it is cut.
+"""Makes the input of every case, and cuts it into pieces.
 
-The input is real: an uncompressed tar of the standard library of the running interpreter, made in
-memory, in an order that does not depend on the file system.
+The input is real data: an uncompressed tar of the running interpreter's standard library.  It is
+made in memory, in an order that does not depend on the file system.
 """
 
 import hashlib
@@ -22,54 +22,54 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 MIXTURE = 0
-"""Stands for pieces of many sizes where a piece size is asked for."""
+"""As a piece size, it means pieces of many sizes."""
 PIECE_SIZES = (16, 64, 256, KIB, 4 * KIB, 64 * KIB, MIB, MIXTURE)
 ACCESS_SIZES = (1, 16, 64, 256, KIB, 4 * KIB, 64 * KIB, MIB)
 SEED = 20261122
 
 T = TypeVar("T")
 
-# Not the library itself: caches, installed packages, and the objects for linking libpython.
+# Folders that are not the library: caches, installed packages, and objects for linking libpython.
 _LEFT_OUT = ("__pycache__", "site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much work one run is."""
+    """How much work one run does."""
 
     name: str
     rounds: int
     long_rounds: int
     budget: int
-    """Nanoseconds of a run after which a slow participant gets a prefix of the input."""
+    """The nanoseconds that a run may take.  A slower participant gets a prefix of the input."""
     long_budget: int
     tar_limit: int | None
     big: int
     """Bytes of the long growth."""
     store: int
-    """Bytes of the buffer that is read and written at random."""
+    """Bytes of the buffer for random reads and writes."""
     in_flight: int
     burst: int
-    """Times `in_flight`."""
+    """The size of a burst, in multiples of `in_flight`."""
     sparse_reach: int
     sparse_writes: int
     hole: int
-    """Where one byte is written, far out."""
+    """The offset of the one byte that is written far past the end."""
     interleaved: int
-    """Buffers that grow side by side."""
+    """The number of buffers that grow in turn."""
     accesses: int
-    """Random accesses of a small size in one round; large ones stop at `access_bytes`."""
+    """Random accesses of a small size in one round; for large sizes `access_bytes` limits them."""
     access_bytes: int
 
     def fill(self, title: str) -> str:
-        """A title with the sizes of this run filled in."""
+        """Fill the sizes of this run into a title."""
         names = ("big", "store", "in_flight", "sparse_reach", "hole")
         sizes = {name: size_name(getattr(self, name)) for name in names}
         counts = {name: getattr(self, name) for name in ("burst", "sparse_writes", "interleaved")}
         return title.format(**sizes, **counts)
 
 
-# Both say every field, so that they can be compared line by line.
+# Both give every field, so that you can compare them line by line.
 FULL = Scale(
     name="full",
     rounds=9,
@@ -141,7 +141,7 @@ def make_tar(limit: int | None = None) -> bytes:
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    """Adds one file; who owns it and when it was made must not change the bytes."""
+    """Add one file; its owner and its times must not change the bytes of the tar."""
     data = path.read_bytes()
     member = tarfile.TarInfo(name)
     member.size = len(data)
@@ -149,7 +149,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
-    """`data` in pieces of `size` bytes, or of sizes spread evenly on a log scale up to 64 KiB."""
+    """Cut `data` into pieces of `size` bytes, or of sizes up to 64 KiB, even on a log scale."""
     if size != MIXTURE:
         return [data[at : at + size] for at in range(0, len(data), size)]
     draw = random.Random(SEED)
@@ -163,7 +163,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 def repeated(data: bytes, size: int, total: int) -> list[bytes]:
-    """Whole pieces of `data`, again and again, until there are `total` bytes."""
+    """Pieces of `data`, repeated until there are `total` bytes."""
     count = total // size
     distinct = min(count, len(data) // size)
     pieces = [data[at * size : (at + 1) * size] for at in range(distinct)]
@@ -171,12 +171,12 @@ def repeated(data: bytes, size: int, total: int) -> list[bytes]:
 
 
 def prefix(pieces: list[T], shift: int) -> list[T]:
-    """The first 1/2**shift of the pieces, never none."""
+    """The first 1/2**shift of the pieces, but at least one."""
     return pieces if shift == 0 else pieces[: max(1, len(pieces) >> shift)]
 
 
 def offsets(count: int, size: int, reach: int, align: int = 1) -> list[int]:
-    """`count` random places of `size` bytes below `reach`; the same ones every time."""
+    """`count` random offsets of `size` bytes below `reach`; the same ones every time."""
     draw = random.Random(SEED + size)
     last = (reach - size) // align
     return [draw.randint(0, last) * align for _ in range(count)]
@@ -197,5 +197,5 @@ def digest(chunks: Iterable[object]) -> str:
 
 @lru_cache(maxsize=64)
 def digest_of_prefix(data: bytes, size: int) -> str:
-    """SHA-256 of the first `size` bytes of the input; hashing the key is free once cached."""
+    """SHA-256 of the first `size` bytes of the input.  A cache hit is cheap: bytes keep a hash."""
     return hashlib.sha256(memoryview(data)[:size]).hexdigest()
