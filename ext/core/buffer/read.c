@@ -69,8 +69,8 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
     }
     while (n) {
         pb_stretch to = pb_buf_stretch(b, off, n);
-        if (PB_LIKELY(to.kind ==
-                      PB_EXTENT_PRESENT)) { /* it was prepared; else it is damaged */
+        /* the range was prepared, so another kind is damage */
+        if (PB_LIKELY(to.kind == PB_EXTENT_PRESENT)) {
             pb_copy(to.at, from, to.n);
         }
         from += to.n;

@@ -384,8 +384,8 @@ pb_range_read_snapshot(pb_range_snapshot *r, pb_buf *from, uint64_t off, uint64_
     }
     if (!r->whole) {
         pb_paste_finish(&p);
-        r->b.root.shared =
-            PB_SHARED_FOR_GOOD; /* a paste from it may share the copied pages, too (I2) */
+        /* a paste from it may share the copied pages, too (I2) */
+        r->b.root.shared = PB_SHARED_FOR_GOOD;
     }
     if (!r->whole && p.shared) {
         pb_buf_mark_shared(from);

@@ -95,8 +95,8 @@ exchange_tree(pb_buf *b, const exchange *x)
         return PB_CORRUPT;
     }
     pb_buf t = second_tree(b);
-    pb_acting_of(b->pool)->on_behalf =
-        &b->member; /* frames that the second tree takes belong to this one */
+    /* frames that the second tree takes belong to this one */
+    pb_acting_of(b->pool)->on_behalf = &b->member;
     pb_status st = exchange_in(&t, b, x);
     pb_acting_of(b->pool)->on_behalf = NULL;
     if (st != PB_OK) {

@@ -67,8 +67,8 @@ pb_pins_add(pb_pin_list *pins, pb_pin *pin, uint64_t first, uint64_t n)
 void
 pb_pin_release(pb_pool *pool, pb_pin *pin)
 {
-    pb_lock_take(
-        &pool->root->lock); /* who inspects the pool reads the list under this lock */
+    /* who inspects the pool reads the list under this lock */
+    pb_lock_take(&pool->root->lock);
     if (pin->link) {
         *pin->link = pin->next;
         if (pin->next) {
