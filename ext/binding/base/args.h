@@ -12,6 +12,23 @@
 int
 arg_offset(PyObject *obj, const char *what, uint64_t *out);
 
+/* A small exact int >= 0, which takes no call.  false: ask arg_size or arg_offset. */
+static inline bool
+arg_small(PyObject *obj, uint64_t *out)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    bool small =
+        PyLong_CheckExact(obj) && PyUnstable_Long_IsCompact((const PyLongObject *)obj);
+    Py_ssize_t value = small ? PyUnstable_Long_CompactValue((const PyLongObject *)obj) : -1;
+    *out = (uint64_t)value;
+    return value >= 0;
+#else
+    bool small = PyLong_CheckExact(obj) && Py_SIZE(obj) == 1;
+    *out = small ? ((PyLongObject *)obj)->ob_digit[0] : 0;
+    return small;
+#endif
+}
+
 /* A size of which None and negative numbers mean "to the end" (UINT64_MAX). */
 int
 arg_size(PyObject *obj, uint64_t *out);

@@ -119,17 +119,30 @@ take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
     return out;
 }
 
+/* What is not ready at once, or is asked for in another way. */
+PB_NOINLINE static PyObject *
+get_slowly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    uint64_t n;
+    patience p = NO_PATIENCE;
+    if (PyErr_Occurred() || queue_arg_size("get", args, nargs, &n) < 0 ||
+        queue_arg_timeout("get", args + nargs, kwnames, &p) < 0) {
+        return NULL;
+    }
+    return take_some(self, n, true, &p);
+}
+
 PyObject *
 queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
-    patience p = NO_PATIENCE;
-    if (queue_arg_size("get", args, nargs, &n) < 0 ||
-        queue_arg_timeout("get", args + nargs, kwnames, &p) < 0) {
-        return NULL;
+    if (PB_LIKELY(nargs == 1 && kwnames == NULL && arg_small(args[0], &n))) {
+        PyObject *out = queue_take_fast(self, n);
+        if (PB_LIKELY(out != NULL)) {
+            return out;
+        }
     }
-    PyObject *out = queue_take_fast(self, n);
-    return PB_LIKELY(out || PyErr_Occurred()) ? out : take_some(self, n, true, &p);
+    return get_slowly(self, args, nargs, kwnames);
 }
 
 PyObject *

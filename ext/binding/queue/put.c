@@ -124,6 +124,17 @@ put_object(QueueObject *self, PyObject *data, patience *p)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
+PB_NOINLINE static PyObject *
+put_slowly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    patience p = FOR_EVER;
+    if (check_nargs("put", nargs, 1, 1) < 0 ||
+        queue_arg_timeout("put", args + nargs, kwnames, &p) < 0) {
+        return NULL;
+    }
+    return put_object(self, args[0], &p);
+}
+
 const char queue_put_doc[] = PyDoc_STR(
     "put($self, data, /, *, timeout=None)\n--\n\n"
     "Append the bytes of ``data``, all of them or none; returns whether it did.\n\n"
@@ -154,10 +165,5 @@ queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *
             Py_RETURN_TRUE;
         }
     }
-    patience p = FOR_EVER;
-    if (check_nargs("put", nargs, 1, 1) < 0 ||
-        queue_arg_timeout("put", args + nargs, kwnames, &p) < 0) {
-        return NULL;
-    }
-    return put_object(self, args[0], &p);
+    return put_slowly(self, args, nargs, kwnames);
 }
