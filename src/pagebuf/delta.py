@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Delta", "DeltaError"]
 
-MAGIC = b"PBDELTA\x01"
+MAGIC = b"PBDELTA\x02"
+_MAGIC_1 = b"PBDELTA\x01"  # the base is hashed byte by byte, zeros included
 _HEAD = struct.Struct("<8sQQ32sQ")  # magic, base size, size, base hash, ranges
 _ROW = struct.Struct("<QQQ")  # offset, size, number of bytes stored: size, or 0 for zeros
 _HASH = 32
+_BLOCK = 4096  # what the hash of a base counts as zeros; part of the format, whatever PAGE_SIZE is
+_HASHED = 64 * _BLOCK  # read at a time
+_MARK = struct.Struct("<QQ")  # in the hash of a base, after a run of blocks: where, how long
 _NEAR = _ROW.size  # over a gap up to this size, one row for two ranges is not longer than two
 _COPIED = 4 * PAGE_SIZE  # shorter ranges are copied, longer ones viewed
 
@@ -135,6 +139,11 @@ class Delta:
             return (Delta, (self._head, parts, self._check))
         return (Delta.frombytes, (bytes(self),))
 
+    def _base_is(self, base: PageBuffer) -> bool:
+        """True if the base has the hash that is noted here."""
+        old = self._head.startswith(_MAGIC_1)
+        return (_digest(_flat(base)) if old else _hash_of(base)) == self.base_hash
+
     def _pieces(self) -> Iterator[tuple[Range, list[memoryview]]]:
         """Yield each range and the views of its bytes, which may lie in several parts."""
         parts = iter(self._parts)
@@ -160,9 +169,65 @@ def _digest(parts: Iterable[Buffer]) -> bytes:
     return total.digest()
 
 
+def _flat(base: PageBuffer) -> Iterator[Buffer]:
+    """All bytes of a base, zeros included: what version 1 hashes."""
+    for at in range(0, len(base), _HASHED):
+        yield base.read(at, _HASHED)
+
+
+def _chunks(base: PageBuffer) -> Iterator[tuple[int, bytes]]:
+    """The blocks in which pages lie, some at a time, and where they begin."""
+    past = 0
+    for offset, size in base.extents():
+        at = max(past, offset // _BLOCK * _BLOCK)
+        past = max(past, -(-(offset + size) // _BLOCK) * _BLOCK)
+        for start in range(at, past, _HASHED):
+            yield start, base.read(start, min(_HASHED, past - start))
+
+
+def _data_runs(base: PageBuffer) -> Iterator[tuple[int, bytes]]:
+    """The blocks that are not zeros, neighbours of one chunk together."""
+    zeros = bytes(_BLOCK)
+    for start, chunk in _chunks(base):
+        if 0 not in chunk:
+            yield start, chunk
+            continue
+        begin = None
+        for at in range(0, len(chunk), _BLOCK):
+            block = chunk[at : at + _BLOCK]
+            if block != zeros[: len(block)]:
+                begin = at if begin is None else begin
+            elif begin is not None:
+                yield start + begin, chunk[begin:at]
+                begin = None
+        if begin is not None:
+            yield start + begin, chunk[begin:]
+
+
+def _hash_of(base: PageBuffer) -> bytes:
+    """The hash of what is not zeros: each run of blocks, then where it lies and how long it is.
+
+    How pages and holes lie does not count, only what the bytes are.  O(pages + nodes).
+    """
+    import hashlib
+
+    total = hashlib.blake2b(digest_size=_HASH)
+    first = past = 0
+    for start, data in _data_runs(base):
+        if start != past:
+            if past > first:
+                total.update(_MARK.pack(first, past - first))
+            first = start
+        total.update(data)
+        past = start + len(data)
+    if past > first:
+        total.update(_MARK.pack(first, past - first))
+    return total.digest()
+
+
 def _read_head(head: bytes) -> tuple[int, int, bytes, list[Range]]:
     magic, base_size, size, base_hash, count = _HEAD.unpack_from(head)
-    if magic != MAGIC:
+    if magic not in (MAGIC, _MAGIC_1):
         raise DeltaError(f"not a delta of this version: it begins with {magic!r}")
     ranges = [Range(*row) for row in _ROW.iter_unpack(head[_HEAD.size :])]
     if len(ranges) != count:
@@ -233,7 +298,7 @@ def make(buf: PageBuffer, base: PageBuffer) -> Delta:
     now, then = buf.snapshot(), base.snapshot()
     found = _joined(now.diff(then, exact=True), len(now))
     ranges = list(_split(now, found))
-    head = _HEAD.pack(MAGIC, len(then), len(now), _digest(then.views()), len(ranges))
+    head = _HEAD.pack(MAGIC, len(then), len(now), _hash_of(then), len(ranges))
     head += b"".join(_ROW.pack(*row) for row in ranges)
     parts = list(_parts(now, ranges))
     return Delta(head, parts, _digest([head, *parts]))
@@ -250,7 +315,7 @@ def replay(buf: PageBuffer, delta: Delta | Buffer) -> None:
     try:
         if len(base) != delta.base_size:
             raise DeltaError(f"made from {delta.base_size} bytes, not from {len(base)}")
-        if _digest(base.views()) != delta.base_hash:
+        if not delta._base_is(base):
             raise DeltaError("made from another base: its hash differs")
         work = base.clone()
         work.truncate(delta.size)
