@@ -5,6 +5,8 @@
  * gets bytes that never change, and leaves the tree alone. */
 #include "view/object.h"
 
+#include "lock/pins.h"
+
 #include "pool/trace.h"
 
 /* Up to so many bytes a copy is cheaper than a read snapshot. */
@@ -51,21 +53,59 @@ export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
     return 0;
 }
 
+/* One piece first, then the snapshot.  `pins` is NULL once the piece could not be had: the bytes
+ * are copied then. */
+static pb_status
+snapshot_lock_held(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
+{
+    *address = NULL;
+    pb_status st = pins ? view_unite_lock_held(b, pins, address) : PB_OK;
+    if (st == PB_OK) {
+        st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
+    }
+    e->held = st == PB_OK;
+    return st;
+}
+
+/* The system has no memory for one piece more: do without. */
+static bool
+do_without(pb_pin_list ***pins)
+{
+    if (*pins == NULL || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return false;
+    }
+    PyErr_Clear();
+    *pins = NULL;
+    return true;
+}
+
 static int
-export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+hold_snapshot(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
 {
     pb_status st;
     do {
-        buffer_lock(b);
-        st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
-        e->held = st == PB_OK;
-        buffer_unlock(b);
-    } while (transfer_acquire_again(b, &st, 0, 0));
-    if (st != PB_OK) {
+        do {
+            buffer_lock(b);
+            st = snapshot_lock_held(b, e, pins, address);
+            buffer_unlock(b);
+        } while (transfer_acquire_again(b, &st, 0, 0));
+    } while (st != PB_OK && do_without(&pins));
+    return st == PB_OK ? 0 : -1;
+}
+
+static int
+export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
+{
+    pb_pin_list *pins = NULL;
+    int held = view_provide_pins(b, &pins) < 0 ? -1 : hold_snapshot(b, e, &pins, address);
+    pins_free(pins);
+    if (held < 0) {
         return -1;
     }
     *n = e->snapshot.root.size;
-    *address = *n ? pb_buf_one_run(&e->snapshot, 0, *n) : NULL;
+    if (*address == NULL && *n) {
+        *address = pb_buf_one_run(&e->snapshot, 0, *n);
+    }
     return *address ? 0 : export_copy(&e->snapshot, e, address, n);
 }
 

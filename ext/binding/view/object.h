@@ -105,6 +105,15 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p);
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 
+/* A pin list for a buffer that has none, whose place *pins is.  -1 with an exception. */
+int
+view_provide_pins(const pb_buf *b, pb_pin_list **pins);
+
+/* pb_buf_unite, where a read-only view may show the bytes as they lie.  Uses up *pins for a buffer
+ * without a list. */
+pb_status
+view_unite_lock_held(pb_buf *b, pb_pin_list **pins, uint8_t **address);
+
 /* Begin `copy`, a tree inside the library, with what `b` holds: `how` is pb_buf_share or
  * pb_buf_read_snapshot.  *pool becomes a reference to its pool.  The lock of `b` is
  * held. */

@@ -100,9 +100,8 @@ has_pins(const pb_buf *b)
     return !pb_buf_is_inline(b) && b->pins;
 }
 
-/* A pin list for a buffer that has none.  -1 with an exception. */
-static int
-provide_pins(const pb_buf *b, pb_pin_list **pins)
+int
+view_provide_pins(const pb_buf *b, pb_pin_list **pins)
 {
     if (!has_pins(b) && *pins == NULL) {
         *pins = pins_new();
@@ -112,6 +111,20 @@ provide_pins(const pb_buf *b, pb_pin_list **pins)
         }
     }
     return 0;
+}
+
+pb_status
+view_unite_lock_held(pb_buf *b, pb_pin_list **pins, uint8_t **address)
+{
+    *address = NULL;
+    if (pb_buf_is_inline(b) || b->root.size == 0 || pb_buf_frozen(b)) {
+        return PB_OK;
+    }
+    if (b->pins == NULL && *pins) {
+        (void)pb_buf_open_pins(b, *pins); /* a tree: takes no page */
+        *pins = NULL;
+    }
+    return b->pins ? pb_buf_unite(b, address) : PB_OK;
 }
 
 /* One attempt.  false: the buffer has begun anew meanwhile, and needs a list after all. */
@@ -138,7 +151,7 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p)
     p->address = NULL;
     do {
         p->range = *asked;
-        if (provide_pins(b, &pins) < 0) {
+        if (view_provide_pins(b, &pins) < 0) {
             return -1;
         }
     } while (!pin_once(b, p, &pins, &st) ||

@@ -66,7 +66,7 @@ static bool
 drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
 {
     if (b->leaf_r == NULL || page - b->leaf_r_first >= PB_FANOUT - 1 || b->root.shared ||
-        b->pins) {
+        is_watched(b)) {
         return false;
     }
     pb_entry *at = b->leaf_r + (page - b->leaf_r_first);
@@ -81,6 +81,9 @@ drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
     b->root.bias = bias;
     b->root.size = size;
     b->head = page_address(b, pb_entry_load(at + 1));
+    if (b->pins) {
+        pb_pins_run_from(b->pins, page + 1);
+    }
     return true;
 }
 
@@ -113,7 +116,7 @@ drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
     }
     b->leaf_r = b->leaf_w = NULL; /* the cut may free these nodes */
     if (b->pins) {
-        b->pins->run_count = 0;
+        pb_pins_run_from(b->pins, last + 1);
         pb_pins_detach(b->pool, &b->root, b->pins, first, last);
     }
     if (b->root.shared) { /* the cut may copy the tail's node, but not its page */
@@ -251,7 +254,7 @@ wipe_pages(pb_buf *b, const wiping *w)
 static void
 wipe_reserved(pb_buf *b, const wiping *w, uint64_t need)
 {
-    forget(b);
+    forget_from(b, page_of(w->pos));
     uint64_t taken = pb_pool_taken(b->pool);
     wipe_pages(b, w);
     for (unsigned i = 0; i < w->edges; i++) {

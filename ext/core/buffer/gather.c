@@ -4,15 +4,16 @@
 
 /* ---- runs ---- */
 
-/* How many of n pages, from the first on, lie in the run of frames that begins at `place`. */
+/* How many of n pages, from `first` + `known` on, go on with the run that begins in frame `run` at page
+ * `first`.  A run ends with its region: the addresses go on elsewhere. */
 static uint64_t
-pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame place)
+pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t known)
 {
-    uint64_t done = 0;
+    uint64_t done = known;
     while (done < n) {
         pb_extent x = pb_tree_extent(b->pool, &b->root, first + done, first + n);
-        if (x.kind != PB_EXTENT_PRESENT || x.frame != place + done ||
-            pb_region_of(x.frame) != pb_region_of(place)) {
+        if (x.kind != PB_EXTENT_PRESENT || x.frame != run + done ||
+            pb_region_of(x.frame) != pb_region_of(run)) {
             break;
         }
         done += x.pages;
@@ -25,7 +26,7 @@ static pb_frame
 run_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
     pb_frame frame = pb_tree_frame(b->pool, &b->root, first);
-    return frame && pages_in_place(b, first, n, frame) == n ? frame : 0;
+    return frame && pages_in_place(b, first, n, frame, 0) == n ? frame : 0;
 }
 
 uint8_t *
@@ -57,9 +58,15 @@ pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
     pb_tree_set(at, pb_entry_of(to));
 }
 
-/* How many nodes must be made or copied to own the pages.  Does not count the pages. */
-static uint64_t
-need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
+/* What it takes to bring n pages to other frames. */
+typedef struct {
+    uint64_t nodes; /* to be made or copied */
+    uint64_t more;  /* frames for holes and shared pages */
+    uint64_t moved; /* frames that the buffer frees in exchange */
+} price;
+
+static price
+price_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
     uint64_t pages = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -72,7 +79,21 @@ need_nodes(const pb_buf *b, uint64_t first, uint64_t n)
         pb_frame frame = pb_entry_frame(pb_leaf_get(&leaf, first + i));
         pages += frame == 0 || pb_frame_count(b->pool, frame) > 1;
     }
-    return pb_tree_need(b->pool, &b->root, first, first + n - 1) - pages;
+    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + n - 1);
+    return (price){need - pages, pages, n - pages};
+}
+
+static pb_status
+reserve_price(pb_buf *b, const price *p)
+{
+    return pb_pool_reserve_move(b->pool, p->nodes + p->more, p->moved);
+}
+
+static void
+unreserve_price(pb_buf *b, const price *p)
+{
+    pb_pool_unreserve(b->pool, p->nodes + p->more + p->moved);
+    pb_pool_end_move(b->pool, p->moved);
 }
 
 /* Does a live view pin one of the pages, so that they may not move? */
@@ -83,11 +104,11 @@ pinned_between(const pb_buf *b, uint64_t first, uint64_t n)
     return pb_pins_next(b->pins, first, &from, &past) && from < first + n;
 }
 
-/* Move the pages to the frames [run, run + n), which the caller took.  `nodes` more frames are
- * reserved. */
+/* Move the pages to the frames [run, run + n), which the caller took. */
 static void
-move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t nodes)
+move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, const price *p)
 {
+    forget_from(b, first);
     uint64_t taken = pb_pool_taken(b->pool);
     pb_leaf leaf = {NULL, 0, 0};
     for (uint64_t i = 0; i < n; i++) {
@@ -96,8 +117,18 @@ move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64_t nodes)
         }
         pb_buf_move_page(b, pb_leaf_at(&leaf, first + i), run + (pb_frame)i);
     }
-    pb_pool_give_rest(b->pool, nodes, taken);
+    pb_pool_give_rest(b->pool, p->nodes, taken);
+    pb_pool_end_move(b->pool, p->moved);
     pb_pool_keep(b->pool);
+}
+
+/* How many free frames a new run should have behind it, so that gathering a buffer that grows costs
+ * O(1) a page in the end.  None where the run does not end with the buffer. */
+static uint32_t
+room_behind(const pb_buf *b, uint64_t first, uint64_t n)
+{
+    uint64_t past = page_of(b->root.bias + b->root.size - 1) + 1;
+    return first + n == past ? (uint32_t)(n / 2) : 0;
 }
 
 /* Gather the pages in a new run:
@@ -111,22 +142,21 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     if (n > UINT32_MAX / 2) {
         return PB_CAPACITY;
     }
-    uint64_t nodes = need_nodes(b, first, n);
-    pb_status st = pb_pool_reserve(b->pool, n + nodes);
+    price p = price_of(b, first, n);
+    pb_status st = reserve_price(b, &p);
     if (st != PB_OK) {
         return st;
     }
-    pb_frame run = pb_pool_take_exact(b->pool, (uint32_t)n);
+    pb_frame run = pb_pool_take_with_room(b->pool, (uint32_t)n, room_behind(b, first, n));
     if (run == 0) {
-        pb_pool_unreserve(b->pool, n + nodes);
+        unreserve_price(b, &p);
         pb_refusal *refusal = pb_refusal_of(b->pool);
         refusal->short_by =
-            n + nodes; /* a new region this large has the run in one piece */
+            n + p.nodes; /* a new region this large has the run in one piece */
         refusal->short_of_run = true;
         return PB_NEED_PAGES;
     }
-    forget(b);
-    move_pages(b, first, n, run, nodes);
+    move_pages(b, first, n, run, &p);
     return PB_OK;
 }
 
@@ -135,18 +165,17 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
 static pb_status
 gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
 {
-    uint64_t nodes = need_nodes(b, first, n);
+    price p = price_of(b, first, n);
     if (n > UINT32_MAX / 2 || pinned_between(b, first, n) ||
-        pb_pool_reserve(b->pool, n + nodes) != PB_OK) {
+        reserve_price(b, &p) != PB_OK) {
         return pb_pending(b->pool) & PB_PENDING_FAULT ? PB_CORRUPT : PB_OK;
     }
     *done = pb_pool_take_behind(b->pool, after, (uint32_t)n);
     if (*done) {
-        forget(b);
-        move_pages(b, first, n, after + 1, nodes);
+        move_pages(b, first, n, after + 1, &p);
     }
     else {
-        pb_pool_unreserve(b->pool, n + nodes);
+        unreserve_price(b, &p);
     }
     return PB_OK;
 }
@@ -166,13 +195,12 @@ static run_wanted
 look_at_run(const pb_buf *b, uint64_t first, uint64_t pages)
 {
     const pb_pin_list *pins = b->pins;
-    run_wanted w = {first, pages, pb_pins_known(pins, first, pages), 0, 0};
-    w.run = w.owned ? pins->run_frame + (pb_frame)(first - pins->run_page)
-                    : pb_tree_frame(b->pool, &b->root, first);
-    w.known = w.owned;
+    uint64_t known = pb_pins_known(pins, first, pages);
+    run_wanted w = {first, pages, b->root.shared ? 0 : known, known, 0};
+    w.run = known ? pins->run_frame + (pb_frame)(first - pins->run_page)
+                  : pb_tree_frame(b->pool, &b->root, first);
     if (w.run) {
-        w.known +=
-            pages_in_place(b, first + w.known, pages - w.known, w.run + (pb_frame)w.known);
+        w.known = pages_in_place(b, first, pages, w.run, known);
     }
     return w;
 }
@@ -213,7 +241,7 @@ make_run(pb_buf *b, uint64_t first, uint64_t pages)
     pins->run_page = first;
     pins->run_count = pages;
     pins->run_frame = w.run ? w.run : pb_tree_frame(b->pool, &b->root, first);
-    for (uint64_t i = w.owned; b->pool->debug && i < pages; i++) {
+    for (uint64_t i = 0; b->pool->debug >= 2 && i < pages; i++) {
         pb_guard_thaw(b->pool, pins->run_frame + (pb_frame)i);
     }
     pb_buf_remember_tail(b);
@@ -229,7 +257,7 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    if (pb_pins_known(pins, first, pages) != pages) {
+    if (pb_pins_known(pins, first, pages) != pages || b->root.shared || b->pool->debug) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
             return st;
@@ -239,4 +267,33 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     (void)pb_tail_close(b); /* a page under a view has no fill */
     *address = pb_frame_address(b->pool, pin->frame) + (pos & PB_PAGE_MASK);
     return PB_OK;
+}
+
+/* ---- all of it, for readers ---- */
+
+/* Is it worth while to move pages, and does nobody keep them where they are? */
+static bool
+may_unite(const pb_buf *b, uint64_t first, uint64_t pages)
+{
+    return !b->root.frozen && !b->root.shared &&
+           pb_tree_need(b->pool, &b->root, first, first + pages - 1) == 0;
+}
+
+pb_status
+pb_buf_unite(pb_buf *b, uint8_t **address)
+{
+    uint64_t first = page_of(b->root.bias);
+    uint64_t pages = page_of(b->root.bias + b->root.size - 1) - first + 1;
+    uint64_t known = pb_pins_known(b->pins, first, pages);
+    pb_status st = PB_OK;
+    *address = NULL;
+    if (known < pages && may_unite(b, first + known, pages - known)) {
+        st = pb_buf_begin(b) ? make_run(b, first, pages) : PB_CORRUPT;
+        known = pb_pins_known(b->pins, first, pages);
+    }
+    if (known == pages && !pb_buf_viewed(b)) {
+        pb_frame frame = b->pins->run_frame + (pb_frame)(first - b->pins->run_page);
+        *address = pb_frame_address(b->pool, frame) + (b->root.bias & PB_PAGE_MASK);
+    }
+    return st == PB_NEED_PAGES || st == PB_CORRUPT ? st : PB_OK;
 }

@@ -35,16 +35,30 @@ extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
     return NULL;
 }
 
-/* Clear all hints, because the tree changes its shape. */
+/* Clear all hints, because the tree changes its shape.  The remembered run stays as far as `page`:
+ * frames before that do not change. */
 static inline void
-forget(pb_buf *b)
+forget_from(pb_buf *b, uint64_t page)
 {
     b->leaf_r = b->leaf_w = NULL;
     b->tail = b->head = NULL;
     b->root.tail_room = 0;
     if (b->pins) {
-        b->pins->run_count = 0;
+        pb_pins_run_to(b->pins, page);
     }
+}
+
+static inline void
+forget(pb_buf *b)
+{
+    forget_from(b, 0);
+}
+
+/* Must changes take care of live views, or of what one wrote past the end? */
+static inline bool
+is_watched(const pb_buf *b)
+{
+    return b->pins && (b->pins->first || b->pins->tail_written);
 }
 
 /* The entry of a page in a hinted leaf; NULL if the leaf does not hold it. */

@@ -41,9 +41,11 @@ zero_around(uint8_t *at, const span *s, uint64_t page)
 static inline pb_frame
 frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t page)
 {
-    return page != leaf->first && b->root.bias == 0
-               ? pb_entry_frame(pb_leaf_get(leaf, page - 1))
-               : 0;
+    if (page == 0 || b->root.bias) {
+        return 0;
+    }
+    return page != leaf->first ? pb_entry_frame(pb_leaf_get(leaf, page - 1))
+                               : pb_tree_frame(b->pool, &b->root, page - 1);
 }
 
 /* Give each of n holes in a leaf a frame, consecutive ones where the pool has them. */
@@ -199,7 +201,8 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
         return st;
     }
     if (need && (off != b->root.size || b->root.shared)) {
-        forget(b); /* the head, the tail and the leaves may get other frames */
+        forget_from(b,
+                    s.first); /* the head, the tail and the leaves may get other frames */
     }
     uint64_t taken = pb_pool_taken(b->pool);
     own_pages(b, &s);

@@ -38,11 +38,7 @@ share_root(pb_buf *to, pb_buf *from)
     to->root.shared = from->root.shared = PB_SHARED_FOR_GOOD;
     forget(to);
     from->leaf_w = NULL;
-    /* the tail page is shared now, and so is the remembered run */
-    from->root.tail_room = 0;
-    if (from->pins) {
-        from->pins->run_count = 0;
-    }
+    from->root.tail_room = 0; /* the tail page is shared now */
 }
 
 /* I11: copy the pages under a live view of `from` for `to`. */

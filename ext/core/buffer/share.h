@@ -20,6 +20,13 @@ pb_buf_open_pins(pb_buf *b, pb_pin_list *pins);
 pb_status
 pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address);
 
+/* Bring the bytes of a buffer that has a pin list and is not empty into one run, unless that takes
+ * more frames, or others keep pages where they are.  *address: where the run begins if it is one
+ * and nobody writes to it by a live view; else NULL.  O(pages that are new or moved).
+ * PB_NEED_PAGES if no free place is large enough. */
+pb_status
+pb_buf_unite(pb_buf *b, uint8_t **address);
+
 /* Has the buffer any live view? */
 bool
 pb_buf_viewed(const pb_buf *b);

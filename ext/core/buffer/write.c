@@ -96,8 +96,9 @@ next_entry(pb_buf *b, uint64_t n)
     uint64_t end = b->root.bias + b->root.size;
     uint64_t left = (0 - end) & PB_PAGE_MASK; /* of the tail page */
     bool plain = b->root.tail_room == left && n > left && n - left <= PB_PAGE_SIZE &&
-                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen && !b->pins &&
-                 !b->pool->debug && b->root.size + n <= pb_buf_capacity(b);
+                 !pb_buf_is_inline(b) && !b->root.shared && !b->root.frozen &&
+                 !is_watched(b) && !b->pool->debug &&
+                 b->root.size + n <= pb_buf_capacity(b);
     pb_entry *at = plain ? recall(b->leaf_w, b->leaf_w_first, page_of(end + left)) : NULL;
     return at && *at == PB_HOLE ? at : NULL;
 }

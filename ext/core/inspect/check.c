@@ -134,6 +134,20 @@ page_at(const pb_buf *b, uint64_t page)
     return frame ? pb_frame_address(b->pool, frame) : NULL;
 }
 
+static bool
+check_run(const checker *c)
+{
+    const pb_pin_list *pins = c->b->pins;
+    for (uint64_t i = 0; pins && i < pins->run_count; i++) {
+        uint64_t page = pins->run_page + i;
+        if (pb_tree_frame(c->b->pool, &c->b->root, page) != pins->run_frame + (pb_frame)i) {
+            return broken(c, "a stale run is remembered", pins->run_frame + (pb_frame)i,
+                          page);
+        }
+    }
+    return true;
+}
+
 /* The remembered leaf, tail and front are those that a walk of the tree finds. */
 static bool
 check_memory(const checker *c)
@@ -155,7 +169,7 @@ check_memory(const checker *c)
     if (b->head && b->head != page_at(b, r->bias >> PB_PAGE_SHIFT)) {
         return broken(c, "a stale front is remembered", 0, r->bias >> PB_PAGE_SHIFT);
     }
-    return true;
+    return check_run(c);
 }
 
 static bool

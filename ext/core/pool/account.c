@@ -9,7 +9,7 @@ static pb_pool *
 over_limit(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
-        if (pool->held + pool->reserved + n > pool->limit) {
+        if (pool->held + pool->reserved - pool->moving + n > pool->limit) {
             return pool;
         }
     }
@@ -34,11 +34,12 @@ is_short(pb_pool *root, uint64_t wanted)
     return root->listed + root->untouched < wanted;
 }
 
-pb_status
-pb_reserve_locked(pb_pool *pool, uint64_t n)
+/* Limits count n of the n + moved frames. */
+static inline pb_status
+reserve_locked(pb_pool *pool, uint64_t n, uint64_t moved)
 {
     pb_pool *root = pool->root;
-    uint64_t wanted = root->reserved + n;
+    uint64_t wanted = root->reserved + n + moved;
     pb_refusal *refusal = pb_refusal_of(pool);
     refusal->asked = n;
     if (PB_UNLIKELY(pb_pending(root) & PB_PENDING_FAULT)) {
@@ -53,11 +54,17 @@ pb_reserve_locked(pb_pool *pool, uint64_t n)
         refusal->short_of_run = false;
         return PB_NEED_PAGES;
     }
-    if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n)) {
+    if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n + moved)) {
         return PB_CORRUPT;
     }
-    add_reserved(pool, n);
+    add_reserved(pool, n + moved);
     return PB_OK;
+}
+
+pb_status
+pb_reserve_locked(pb_pool *pool, uint64_t n)
+{
+    return reserve_locked(pool, n, 0);
 }
 
 pb_status
@@ -67,6 +74,37 @@ pb_pool_reserve(pb_pool *pool, uint64_t n)
     pb_status st = pb_reserve_locked(pool, n);
     pb_lock_drop(&pool->root->lock);
     return st;
+}
+
+static void
+add_moving(pb_pool *pool, uint64_t n)
+{
+    for (; pool; pool = pool->parent) {
+        pool->moving += n;
+    }
+}
+
+pb_status
+pb_pool_reserve_move(pb_pool *pool, uint64_t n, uint64_t moved)
+{
+    pb_lock_take(&pool->root->lock);
+    pb_status st = reserve_locked(pool, n, moved);
+    if (st == PB_OK) {
+        add_moving(pool, moved);
+    }
+    pb_lock_drop(&pool->root->lock);
+    return st;
+}
+
+void
+pb_pool_end_move(pb_pool *pool, uint64_t moved)
+{
+    pb_lock_take(&pool->root->lock);
+    add_moving(pool, 0 - moved);
+    for (pb_pool *p = pool; p; p = p->parent) {
+        account_moved(p);
+    }
+    pb_lock_drop(&pool->root->lock);
 }
 
 void
@@ -82,6 +120,9 @@ pb_pool_unreserve(pb_pool *pool, uint64_t n)
 void
 account_moved(pb_pool *pool)
 {
+    if (pool->moving) {
+        return; /* the end of the move looks */
+    }
     if (pool->held > pool->high_water) {
         pool->high_water = pool->held;
     }

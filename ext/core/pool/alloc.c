@@ -324,6 +324,75 @@ pb_pool_take_exact(pb_pool *pool, uint32_t n)
     return first;
 }
 
+/* ---- a run with room behind it ---- */
+
+/* Others get the listed frames [first, first + n) last. */
+static void
+put_last(pb_pool *root, pb_frame first, uint32_t n)
+{
+    for (pb_frame frame = first; frame < first + n; frame++) {
+        pb_row *row = pb_frame_row(root, frame);
+        if (!row->free.cold) {
+            list_remove(root, row);
+            list_append(root, frame);
+        }
+    }
+}
+
+/* The same for the lowest n untouched frames, which get onto the list that way. */
+static void
+put_last_untouched(pb_pool *root, pb_region *r, uint32_t n)
+{
+    for (; n; n--) {
+        list_append(root, r->lo);
+        if (r->fresh_zero) {
+            bit_set(r->zero_map, bit_index(r, r->lo));
+        }
+        r->lo++;
+        root->untouched--;
+    }
+}
+
+/* The run goes to the end of a stretch of listed frames: what the stretch begins with may be the
+ * room of another run. */
+static pb_frame
+take_with_room_locked(pb_pool *pool, uint32_t n, uint32_t room)
+{
+    pb_pool *root = pool->root;
+    EACH_REGION(root, r)
+    {
+        pb_frame first = root->listed >= n + room ? find_listed(r, n + room) : 0;
+        if (first) {
+            uint32_t bit = bit_index(r, first);
+            first += bits_ahead(r->free_map, bit, r->count - bit, 0) - n - room;
+            take_listed(pool, first, n, PB_KIND_DATA);
+            put_last(root, first + n, room);
+            return first;
+        }
+        if (r->hi - r->lo >= n + room && !root->debug) {
+            first = r->lo;
+            take_untouched_low(pool, r, n);
+            put_last_untouched(root, r, room);
+            return first;
+        }
+    }
+    return take_exact_locked(pool, n);
+}
+
+pb_frame
+pb_pool_take_with_room(pb_pool *pool, uint32_t n, uint32_t room)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_frame first = room && room < UINT32_MAX - n ? take_with_room_locked(pool, n, room)
+                                                   : take_exact_locked(pool, n);
+    if (first && pb_guard_wanted(root)) {
+        pb_guard_behind(root, first + n);
+    }
+    pb_lock_drop(&root->lock);
+    return first;
+}
+
 /* ---- the place behind a frame ---- */
 
 PB_NOINLINE static bool

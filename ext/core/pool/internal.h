@@ -127,6 +127,21 @@ list_push(pb_pool *root, pb_frame frame)
     }
 }
 
+/* Put a frame at the end of the warm list: others get it last. */
+static inline void
+list_append(pb_pool *root, pb_frame frame)
+{
+    pb_frame tail = root->free_tail, none = 0;
+    if (tail == 0) {
+        list_push(root, frame);
+        return;
+    }
+    list_link(root, &none, frame, false);
+    pb_frame_row(root, frame)->free.prev = tail;
+    pb_frame_row(root, tail)->free.next = frame;
+    root->free_tail = frame;
+}
+
 static inline void
 list_push_cold(pb_pool *root, pb_frame frame)
 {

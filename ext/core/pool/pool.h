@@ -143,6 +143,7 @@ typedef struct pb_pool {
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
     uint64_t reserved;        /* of listed + untouched: reserved (I3) */
+    uint64_t moving;          /* of held and reserved: frames that a move will free again */
     uint64_t limit;           /* frames */
     uint64_t taken;           /* frames handed out since the beginning: see pb_pool_taken */
     uint64_t watch;           /* holding this many calls account_moved */
@@ -493,6 +494,16 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 pb_status
 pb_pool_reserve(pb_pool *pool, uint64_t n);
 
+/* Reserve n frames, and `moved` more: those take the place of frames that the same tree frees before
+ * pb_pool_end_move.  Limits, marks and high_water do not see a move, as it holds no more frames in
+ * the end.  Otherwise as pb_pool_reserve. */
+pb_status
+pb_pool_reserve_move(pb_pool *pool, uint64_t n, uint64_t moved);
+
+/* The frames that were moved out of are free again. */
+void
+pb_pool_end_move(pb_pool *pool, uint64_t moved);
+
 /* Give back reserved frames that were not taken. */
 void
 pb_pool_unreserve(pb_pool *pool, uint64_t n);
@@ -538,6 +549,11 @@ pb_pool_take_node(pb_pool *pool, bool *zero);
  * stretch (then nothing was taken and the reservation stands).  O(frames) at worst. */
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
+
+/* The same, with up to `room` free frames right behind the run.  They stay free, but others get them
+ * last, so that the run can grow where it is.  Without room where no place has both. */
+pb_frame
+pb_pool_take_with_room(pb_pool *pool, uint32_t n, uint32_t room);
 
 /* Take all of the `n` reserved frames right behind frame `after`.  false: one of them is
  * not free, or in another region; then nothing was taken. */

@@ -358,9 +358,6 @@ pb_buf_mark_shared(pb_buf *b)
     b->root.shared = PB_SHARED_FOR_GOOD;
     b->leaf_w = NULL;
     pb_buf_forget_tail(b);
-    if (b->pins) {
-        b->pins->run_count = 0;
-    }
     pb_buf_remember_tail(b);
 }
 

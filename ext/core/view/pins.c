@@ -42,6 +42,23 @@ pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n)
     return known ? pb_min(n, pins->run_count - before) : 0;
 }
 
+void
+pb_pins_run_from(pb_pin_list *pins, uint64_t page)
+{
+    uint64_t gone =
+        page > pins->run_page ? pb_min(page - pins->run_page, pins->run_count) : 0;
+    pins->run_page += gone;
+    pins->run_frame += (pb_frame)gone;
+    pins->run_count -= gone;
+}
+
+void
+pb_pins_run_to(pb_pin_list *pins, uint64_t page)
+{
+    uint64_t most = page > pins->run_page ? page - pins->run_page : 0;
+    pins->run_count = pb_min(pins->run_count, most);
+}
+
 /* ---- pins ---- */
 
 void

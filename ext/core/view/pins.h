@@ -32,7 +32,7 @@ typedef struct pb_pin {
 
 typedef struct pb_pin_list {
     pb_pin *first;
-    uint64_t run_page, run_count; /* pages known to be one run of owned frames */
+    uint64_t run_page, run_count; /* pages known to be one run, whoever shares them */
     pb_frame run_frame;
     bool tail_written; /* a view may have written past the end */
 } pb_pin_list;
@@ -52,6 +52,14 @@ pb_pins_pages(const pb_pin_list *pins);
 /* How many of n pages, from the first on, are in the remembered run. */
 uint64_t
 pb_pins_known(const pb_pin_list *pins, uint64_t first, uint64_t n);
+
+/* Pages before `page` leave the tree: the remembered run begins there at the earliest. */
+void
+pb_pins_run_from(pb_pin_list *pins, uint64_t page);
+
+/* Pages from `page` on may get other frames: the remembered run ends there at the latest. */
+void
+pb_pins_run_to(pb_pin_list *pins, uint64_t page);
 
 /* Put a pin over `n` pages of the remembered run into the list. */
 void
