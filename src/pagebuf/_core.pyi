@@ -102,7 +102,9 @@ class PoolStats(
     def detached(self) -> int: ...
 
 @final
-class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int]):
+class BufferStats(
+    structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+):
     __match_args__: Final = (
         "size",
         "pages",
@@ -115,6 +117,7 @@ class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int, 
         "private",
         "proportional",
         "pinned",
+        "runs",
     )
     @property
     def size(self) -> int: ...
@@ -138,6 +141,8 @@ class BufferStats(structseq[int], tuple[int, int, int, int, int, int, int, int, 
     def proportional(self) -> int: ...
     @property
     def pinned(self) -> int: ...
+    @property
+    def runs(self) -> int: ...
 
 @final
 class Usage(
@@ -365,6 +370,7 @@ class PageBuffer(MutableSequence[int]):
         source_offset: SupportsIndex = 0,
         size: SupportsIndex | None = None,
     ) -> int: ...
+    def gather(self) -> None: ...
     def collapse(self, offset: SupportsIndex, size: SupportsIndex, /) -> None: ...
     def insert_hole(self, offset: SupportsIndex, size: SupportsIndex, /) -> None: ...
     def delta(self, base: PageBuffer, /) -> Delta: ...

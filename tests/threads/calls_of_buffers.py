@@ -118,6 +118,7 @@ CALLS = [
     Call("diff pages", lambda b, o, w: bool(o.diff(b)), looks=True, beside=other),
     Call("endswith", lambda b, g, w: b.endswith(w), looks=True),
     Call("extents", lambda b, g, w: b.extents(), steps=True),  # of pages: twins may differ
+    Call("gather", lambda b, g, w: b.gather(), VIEWED),
     Call("find", lambda b, g, w: b.find(pattern(PAGE + 9, 9)), looks=True),
     Call("frozen", lambda b, g, w: b.frozen, looks=True),
     Call("index", lambda b, g, w: b.index(pattern(2, 3)), (ValueError,), looks=True),

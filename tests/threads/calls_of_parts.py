@@ -72,6 +72,7 @@ OF_BUFFERS = [
     use("clone", "object", lambda b, w: b.clone()),
     use("view", "object", lambda b, w: b.view(0, 9)),
     use("views", "object", lambda b, w: b.views()),
+    use("gather", "object", lambda b, w: b.gather()),
     use("collapse", "object", lambda b, w: b.collapse(0, PAGE)),
 ]
 

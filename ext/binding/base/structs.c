@@ -39,11 +39,12 @@ static PyStructSequence_Field buffer_fields[] = {
     {"private", "bytes of those that no other tree reaches"},
     {"proportional", "bytes, those of shared pages divided among all that share them"},
     {"pinned", "pages under live views"},
+    {"runs", "pieces that its bytes lie in, each in one stretch of memory"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc buffer_desc = {"pagebuf.BufferStats", "How a buffer stands.",
-                                            buffer_fields, 11};
+                                            buffer_fields, 12};
 
 static PyStructSequence_Field usage_fields[] = {
     {"kind", "what it is: a type, or what keeps frames that no buffer names"},

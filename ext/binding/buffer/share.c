@@ -84,6 +84,36 @@ buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs)
                       : views_stable(&self->b, &a.range, a.most);
 }
 
+const char buffer_gather_doc[] = PyDoc_STR(
+    "gather($self, /)\n--\n\n"
+    "Bring all bytes into one run of pages now, as a view of all would.\n\n"
+    "Nobody has to: whatever asks for one piece gathers, and leaves room to grow.\n"
+    "Holes become pages, shared pages are copied.  BufferError where live views keep\n"
+    "pages apart.  O(1) when the run is known, else O(pages); ``stats().runs`` tells.\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> one, other = PageBuffer(), PageBuffer()\n"
+    ">>> for _ in range(40):\n"
+    "...     one.extend(bytes(1000))\n"
+    "...     other.extend(bytes(1000))\n"
+    ">>> one.gather()\n"
+    ">>> one.stats().runs\n"
+    "1\n");
+
+PyObject *
+buffer_gather(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_pin pin = {0};
+    pinning p = {.pin = &pin};
+    if (view_pin(&self->b, &(view_range){.n = TO_THE_END}, &p) < 0) {
+        return NULL;
+    }
+    if (p.pool) {
+        view_unpin(p.pool, &pin);
+        Py_DECREF(p.pool);
+    }
+    Py_RETURN_NONE;
+}
+
 /* ---- snapshots and clones ---- */
 
 /* A new buffer that holds what this one holds.  Makes it outside the lock; if __init__

@@ -161,6 +161,7 @@ holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
         (long long)(s.share.uss << PB_PAGE_SHIFT),
         (long long)s.share.pss,
         (long long)s.use.pinned,
+        (long long)s.use.runs,
     };
     return struct_of_numbers(state_of(self)->buffer_stats_type, values,
                              Py_ARRAY_LENGTH(values));

@@ -5,13 +5,35 @@
 
 /* ---- one tree ---- */
 
+typedef struct {
+    pb_tree_stats *stats;
+    uint64_t page; /* that goes on with the run, and its frame */
+    pb_frame frame;
+} counting;
+
+static void
+count_page(counting *c, const pb_place *at)
+{
+    bool goes_on = at->page == c->page && at->frame == c->frame &&
+                   pb_region_of(at->frame) == pb_region_of(at->frame - 1);
+    c->stats->pages++;
+    c->stats->runs += !goes_on;
+    c->page = at->page + 1;
+    c->frame = at->frame + 1;
+}
+
 static pb_visit
 count_entry(void *arg, const pb_place *at)
 {
-    pb_tree_stats *stats = arg;
+    counting *c = arg;
     if (at->good) {
-        stats->shared += at->count > 1;
-        *(at->h ? &stats->nodes : &stats->pages) += 1;
+        c->stats->shared += at->count > 1;
+        if (at->h) {
+            c->stats->nodes++;
+        }
+        else {
+            count_page(c, at);
+        }
     }
     return PB_VISIT_BELOW;
 }
@@ -28,9 +50,11 @@ pb_buf_stats(const pb_buf *b, pb_tree_stats *use)
 {
     *use = (pb_tree_stats){0};
     if (pb_buf_is_inline(b)) {
+        use->runs = b->root.size > 0;
         return;
     }
-    (void)pb_tree_visit(b->pool, &b->root, count_entry, use);
+    counting c = {use, 0, 0};
+    (void)pb_tree_visit(b->pool, &b->root, count_entry, &c);
     use->holes = pages_spanned(&b->root) - use->pages;
     use->pinned = b->pins ? pb_pins_pages(b->pins) : 0;
 }

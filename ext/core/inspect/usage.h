@@ -19,6 +19,7 @@ typedef struct {
     uint64_t holes;        /* pages without a frame */
     uint64_t shared;       /* frames that have other references, too */
     uint64_t pinned;       /* pages under live views */
+    uint64_t runs;         /* pieces that the bytes lie in, side by side in memory */
 } pb_tree_stats;
 
 /* O(pages). */

@@ -369,7 +369,7 @@ take_with_room_locked(pb_pool *pool, uint32_t n, uint32_t room)
             put_last(root, first + n, room);
             return first;
         }
-        if (r->hi - r->lo >= n + room && !root->debug) {
+        if (r->hi - r->lo >= n + room && (r->fresh_zero || !root->debug)) {
             first = r->lo;
             take_untouched_low(pool, r, n);
             put_last_untouched(root, r, room);

@@ -36,6 +36,8 @@ CALLS = {
     "slice of a buffer": lambda buf: operator.setitem(buf, slice(0, 0), buf.clone()),
     "views": lambda buf: len(buf.views(0, min(len(buf), 3 * PAGE))),
     "view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE)).release(),
+    "gather": lambda buf: buf.gather(),
+    "plain export": lambda buf: len(b"".join([buf])),
     "stable view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE), writable=False).release(),
 }
 # What is read or moved whole: too long where a shape is mostly hole.

@@ -232,6 +232,7 @@ CHANGES = {
     "clone": lambda buf: buf.clone(),
     "view": lambda buf: buf.view(0, len(buf)),
     "stable view": lambda buf: buf.view(0, len(buf), writable=False),
+    "gather": lambda buf: buf.gather(),
     "collapse": lambda buf: buf.collapse(0, PAGE),
     "insert_hole": lambda buf: buf.insert_hole(PAGE, PAGE),
     "check": lambda buf: buf.check(),

@@ -1,0 +1,179 @@
+/* Buffers that grow in turn and are wanted in one piece after each step: what that moves. */
+#include "support.h"
+
+#include "buffer/share.h"
+
+#define MOST 8
+
+static memory mem;
+static pb_buf bufs[MOST];
+static pb_pin_list pins[MOST];
+static uint8_t piece[PB_PAGE_SIZE];
+
+static void
+start(unsigned n, unsigned debug, uint64_t limit)
+{
+    memory_init(&mem, limit, true);
+    pb_pool_set_debug(&mem.pool, debug);
+    for (unsigned i = 0; i < n; i++) {
+        pb_buf_init(&bufs[i], &mem.pool, PB_MAX_LEVELS);
+        pins[i] = (pb_pin_list){0};
+        CHECK_OK(pb_buf_open_pins(&bufs[i], &pins[i]));
+    }
+}
+
+static void
+stop(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        pb_buf_fini(&bufs[i]);
+    }
+    memory_fini(&mem);
+}
+
+static void
+grow(pb_buf *b, uint64_t n)
+{
+    pb_status st;
+    GROWING(&mem, st, pb_buf_extend(b, piece, n));
+    CHECK_OK(st);
+}
+
+/* In one piece, for readers; that it is. */
+static void
+unite(pb_buf *b)
+{
+    uint8_t *at;
+    pb_status st;
+    GROWING(&mem, st, pb_buf_unite(b, &at));
+    CHECK_OK(st);
+    CHECK(at != NULL && at == pb_buf_one_run(b, 0, b->root.size));
+}
+
+/* Frames taken by `steps` steps of n buffers. */
+static uint64_t
+frames_taken(unsigned n, unsigned steps, unsigned debug)
+{
+    start(n, debug, PB_UNLIMITED);
+    for (unsigned step = 0; step < steps; step++) {
+        for (unsigned i = 0; i < n; i++) {
+            grow(&bufs[i], PB_PAGE_SIZE / 2 + 1);
+            unite(&bufs[i]);
+        }
+    }
+    uint64_t taken = pb_pool_taken(&mem.pool);
+    stop(n);
+    return taken;
+}
+
+/* So many frames for each page that is there in the end, at most: its own, nodes, and some moves. */
+#define PRICE 9
+
+static void
+check_price(unsigned n, unsigned steps, unsigned debug)
+{
+    uint64_t taken = frames_taken(n, steps, debug), pages = n * (steps / 2 + 2);
+    NOTE("%u buffers, %u steps, level %u: %u frames for %u pages", n, steps, debug,
+         (unsigned)taken, (unsigned)pages);
+    CHECK(taken < PRICE * pages);
+}
+
+static void
+test_pieces_of_buffers_that_grow_in_turn_cost_what_is_new(void)
+{
+    for (unsigned debug = 0; debug <= 2; debug++) {
+        for (unsigned n = 1; n <= MOST; n *= 2) {
+            check_price(n, 200, debug);
+            check_price(n, 400, debug);
+        }
+    }
+}
+
+static void
+test_a_piece_costs_no_limit(void)
+{
+    start(2, 0, PB_UNLIMITED);
+    for (unsigned step = 0; step < 20; step++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+        grow(&bufs[1], PB_PAGE_SIZE);
+    }
+    mem.pool.limit = mem.pool.held;
+    uint64_t held = mem.pool.held, high = mem.pool.high_water;
+    unite(&bufs[0]);
+    unite(&bufs[1]);
+    CHECK_EQ(mem.pool.held, held);
+    CHECK_EQ(mem.pool.high_water, high);
+    CHECK_EQ(mem.pool.moving, 0);
+    stop(2);
+}
+
+static void
+test_a_run_ends_with_its_region(void)
+{
+    start(1, 0, PB_UNLIMITED);
+    memory_grow_by(&mem, PB_REGION0_FRAMES);
+    memory_grow_by(&mem, PB_REGION0_FRAMES);
+    for (unsigned step = 0; step < PB_REGION0_FRAMES + 20; step++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+        unite(&bufs[0]);
+    }
+    stop(1);
+}
+
+static void
+test_what_is_remembered_follows_changes(void)
+{
+    pb_status st;
+    start(2, 0, PB_UNLIMITED);
+    for (unsigned step = 0; step < 12; step++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+        grow(&bufs[1], PB_PAGE_SIZE);
+    }
+    unite(&bufs[0]);
+    CHECK_EQ(pins[0].run_count, 12);
+    CHECK_OK(pb_buf_drop_front(&bufs[0], 3 * PB_PAGE_SIZE));
+    CHECK_EQ(pins[0].run_count, 9);
+    CHECK_OK(pb_buf_truncate(&bufs[0], 8 * PB_PAGE_SIZE));
+    CHECK_EQ(pins[0].run_count, 8);
+    GROWING(&mem, st, pb_buf_punch(&bufs[0], 5 * PB_PAGE_SIZE, PB_PAGE_SIZE));
+    CHECK_OK(st);
+    CHECK_EQ(pins[0].run_count, 5);
+    uint8_t *at;
+    CHECK_OK(pb_buf_unite(&bufs[0], &at));
+    CHECK(at == NULL); /* a hole is no piece, and no reason for a page */
+    stop(2);
+}
+
+static void
+test_a_piece_that_somebody_shares_stays_where_it_is(void)
+{
+    pb_buf snapshot;
+    uint8_t *at;
+    start(2, 0, PB_UNLIMITED);
+    for (unsigned step = 0; step < 6; step++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+        grow(&bufs[1], PB_PAGE_SIZE);
+    }
+    pb_buf_init_internal(&snapshot, &mem.pool);
+    CHECK_OK(pb_buf_read_snapshot(&snapshot, &bufs[0]));
+    CHECK_OK(pb_buf_unite(&bufs[0], &at));
+    CHECK(at == NULL);
+    pb_buf_end_snapshot(&snapshot, &bufs[0]);
+    unite(&bufs[0]);
+    pb_buf_init_internal(&snapshot, &mem.pool);
+    CHECK_OK(pb_buf_read_snapshot(&snapshot, &bufs[0]));
+    unite(&bufs[0]); /* it is one already */
+    pb_buf_end_snapshot(&snapshot, &bufs[0]);
+    stop(2);
+}
+
+int
+main(void)
+{
+    RUN(test_pieces_of_buffers_that_grow_in_turn_cost_what_is_new);
+    RUN(test_a_piece_costs_no_limit);
+    RUN(test_a_run_ends_with_its_region);
+    RUN(test_what_is_remembered_follows_changes);
+    RUN(test_a_piece_that_somebody_shares_stays_where_it_is);
+    return finish();
+}
