@@ -6,6 +6,7 @@ whole, and the pool counts every reference anew from all trees (I1, I2, I11).
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import operator
 from dataclasses import dataclass, field
@@ -188,6 +189,24 @@ class Family(RuleBasedStateMachine):
         target = base.buf.clone()
         target.apply(bytes(one.buf.delta(base.buf)))
         assert target.tobytes() == one.model
+
+    # ---- one piece ----
+
+    @rule(member=members, more=sizes, salt=st.integers(0, 99))
+    def export_grow_export(self, member: Member, more: int, salt: int) -> None:
+        """Whatever moved for one piece, the bytes stay."""
+        assert b"".join([member.buf]) == member.model
+        if self.fits(member, more):
+            data = pattern(0, more, salt)
+            member.buf.extend(data)
+            member.model += data
+            assert b"".join([member.buf]) == member.model
+
+    @rule(member=members)
+    def gather(self, member: Member) -> None:
+        with contextlib.suppress(BufferError, TypeError):  # viewed, frozen
+            member.buf.gather()
+            assert member.buf.stats().runs <= 1
 
     # ---- views ----
 
