@@ -34,6 +34,7 @@ from pagebuf._core import (
     is_valid,
     region_of,
 )
+from pagebuf._pipe import pipe
 from pagebuf.pool import PagePool
 from pagebuf.report import top
 
@@ -66,6 +67,7 @@ __all__ = [
     "WalkStep",
     "default_pool",
     "is_valid",
+    "pipe",
     "region_of",
     "top",
 ]

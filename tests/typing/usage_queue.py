@@ -1,11 +1,12 @@
 """The types that callers of ByteQueue and streams see.  mypy checks this file; it never runs."""
 
 import asyncio
+import io
 import socket
 from array import array
 from typing import Literal, assert_type
 
-from pagebuf import BufferStats, ByteQueue, PagePool, aio
+from pagebuf import BufferStats, ByteQueue, PagePool, aio, pipe
 
 
 def made_of(pool: PagePool) -> None:
@@ -48,6 +49,17 @@ def streams_into(queue: ByteQueue) -> None:
     queue.flush()
     queue.close()
     assert_type(queue.closed, bool)
+    assert_type(queue.open().read(5), bytes)
+    assert_type(queue.open("wb", timeout=5).write(b"x"), int)
+
+
+def ends() -> None:
+    reader, writer = pipe(1 << 16, pool=PagePool(), timeout=None, name="log")
+    assert_type(reader.readline(), bytes)
+    writer.writelines([b"x", bytearray(b"y")])
+    writer.abort(OSError())
+    io.TextIOWrapper(reader)
+    io.TextIOWrapper(writer)
 
 
 def is_filled(queue: ByteQueue) -> None:

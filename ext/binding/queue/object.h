@@ -60,6 +60,7 @@ typedef struct {
     uint32_t offer;    /* bytes to reserve next when nobody says how many come */
     bool staged;       /* that view is of `staging` */
     queue_waiter *waiters;
+    PyObject *stream; /* what its files tell each other (pagebuf._pipe.Stream), or NULL */
     uint64_t waiters_forks; /* lock_state.forks when they began to wait */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
@@ -305,7 +306,9 @@ PyObject *
 queue_flush(QueueObject *self, PyObject *ignored);
 PyObject *
 queue_close(QueueObject *self, PyObject *ignored);
-extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[];
+PyObject *
+queue_open(QueueObject *self, PyObject *args, PyObject *kwargs);
+extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[], queue_open_doc[];
 
 /* ---- queue/splice.c ---- */
 

@@ -56,9 +56,9 @@ write_bytes(QueueObject *self, const uint8_t *src, uint64_t n)
 const char queue_write_doc[] = PyDoc_STR(
     "write($self, data, /)\n--\n\n"
     "put() as a file has it: returns len(data), whatever the policy did with it.\n\n"
-    "So zipfile.ZipFile(queue, 'w') and tarfile.open(fileobj=queue, mode='w|') stream\n"
-    "into a queue.  With overflow='block' more than ``max_bytes`` goes in by pieces.\n"
-    "O(len(data)).\n\n"
+    "So zipfile.ZipFile(queue, 'w') and tarfile.open(name, 'w|', queue) stream into a queue\n"
+    "(tarfile wants a name there: an empty queue is false).  With overflow='block' more\n"
+    "than ``max_bytes`` goes in by pieces.  O(len(data)).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.write(b'hello'), queue.get()\n"
@@ -87,4 +87,32 @@ PyObject *
 queue_flush(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     Py_RETURN_NONE;
+}
+
+const char queue_open_doc[] = PyDoc_STR(
+    "open($self, mode='rb', *, timeout=None)\n--\n\n"
+    "A file over the queue: mode 'rb' takes from it, 'wb' puts into it.\n\n"
+    "Its calls wait, for ``timeout`` seconds at most (then TimeoutError).  To close the one\n"
+    "that writes, or to drop it, ends the stream; to close the one that reads makes writes\n"
+    "raise BrokenPipeError.  pagebuf.pipe() makes both.\n\n"
+    ">>> import io\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> with io.TextIOWrapper(queue.open('wb')) as file:\n"
+    "...     print('hello', file=file)\n"
+    ">>> queue.open().read()\n"
+    "b'hello\\n'\n");
+
+/* pagebuf._pipe.open_queue(self, *args, **kwargs) */
+PyObject *
+queue_open(QueueObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = PyImport_ImportModule("pagebuf._pipe");
+    PyObject *function = module ? PyObject_GetAttrString(module, "open_queue") : NULL;
+    PyObject *bound = function ? PyMethod_New(function, (PyObject *)self) : NULL;
+    PyObject *file = bound ? PyObject_Call(bound, args, kwargs) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(function);
+    Py_XDECREF(bound);
+    return file;
 }

@@ -19,6 +19,13 @@ queue_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+static int
+queue_traverse(QueueObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->stream); /* it may hold an exception, and with it frames */
+    return holder_traverse((PyObject *)self, visit, arg);
+}
+
 static void
 queue_dealloc(QueueObject *self)
 {
@@ -28,6 +35,7 @@ queue_dealloc(QueueObject *self)
     }
     holder_release(&self->q.b);
     queue_forget_separators(self);
+    Py_XDECREF(self->stream);
     Py_XDECREF(self->staging);
     Py_XDECREF(self->name);
     object_free(self);
@@ -76,6 +84,7 @@ static PyMethodDef queue_methods[] = {
     METHOD("write", queue_write, METH_O, queue_write_doc),
     METHOD("flush", queue_flush, METH_NOARGS, queue_flush_doc),
     METHOD("close", queue_close, METH_NOARGS, queue_close_doc),
+    METHOD("open", queue_open, METH_VARARGS | METH_KEYWORDS, queue_open_doc),
     METHOD("splice_from", queue_splice_from, METH_FASTCALL, queue_splice_doc),
     METHOD("send_to", queue_send_to, METH_FASTCALL, queue_send_doc),
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),
@@ -88,6 +97,8 @@ static PyMethodDef queue_methods[] = {
 
 static PyMemberDef queue_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(QueueObject, weakrefs), READONLY, NULL},
+    {"_stream", T_OBJECT, offsetof(QueueObject, stream), 0,
+     "What its files tell each other."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -113,7 +124,7 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_doc, (void *)queue_doc},
     {Py_tp_new, queue_tp_new},
     {Py_tp_init, queue_init},
-    {Py_tp_traverse, holder_traverse},
+    {Py_tp_traverse, queue_traverse},
     {Py_tp_dealloc, queue_dealloc},
     {Py_tp_methods, queue_methods},
     {Py_tp_members, queue_members},
