@@ -3,15 +3,17 @@
 
 /* ---- index and slice ---- */
 
-PyObject *
-buffer_item(BufferObject *self, Py_ssize_t i)
+/* A negative index counts from the end if `signed_index`. */
+static PyObject *
+read_item(BufferObject *self, Py_ssize_t i, bool signed_index)
 {
     uint8_t byte;
     buffer_lock(&self->b);
-    bool inside = i >= 0 && (uint64_t)i < self->b.root.size;
+    Py_ssize_t at = i < 0 && signed_index ? i + (Py_ssize_t)self->b.root.size : i;
+    bool inside = at >= 0 && (uint64_t)at < self->b.root.size;
     if (inside) {
-        const uint8_t *at = pb_buf_peek(&self->b, (uint64_t)i, 1);
-        byte = at ? *at : 0;
+        const uint8_t *found = pb_buf_peek(&self->b, (uint64_t)at, 1);
+        byte = found ? *found : 0;
     }
     buffer_unlock(&self->b);
     if (!inside) {
@@ -24,35 +26,79 @@ buffer_item(BufferObject *self, Py_ssize_t i)
     return PyLong_FromLong(byte);
 }
 
-/* Read every step-th byte, one by one. */
-static PyObject *
-read_strided(BufferObject *self, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n)
+/* The sequence protocol has added the length to a negative index. */
+PyObject *
+buffer_item(BufferObject *self, Py_ssize_t i)
 {
-    PyObject *out = PyBytes_FromStringAndSize(NULL, n);
-    if (out == NULL) {
-        return NULL;
-    }
-    char *to = PyBytes_AS_STRING(out);
-    buffer_lock(&self->b);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        uint64_t off = (uint64_t)(start + i * step);
-        const uint8_t *at = off < self->b.root.size ? pb_buf_peek(&self->b, off, 1) : NULL;
+    return read_item(self, i, false);
+}
+
+/* A slice as it was given.  Which bytes it means only the lock tells. */
+typedef struct {
+    Py_ssize_t start, stop, step;
+} slice;
+
+/* Sets `start`, and returns how many bytes it is. */
+static inline Py_ssize_t
+resolve_slice_lock_held(const pb_buf *b, slice *s)
+{
+    return PySlice_AdjustIndices((Py_ssize_t)b->root.size, &s->start, &s->stop, s->step);
+}
+
+static pb_status
+find_slice(pb_buf *b, transfer_range *r)
+{
+    slice s = *(slice *)r->of;
+    r->n = (uint64_t)resolve_slice_lock_held(b, &s);
+    r->off = (uint64_t)s.start;
+    return PB_OK;
+}
+
+/* Every step-th byte, one by one, if they still are n. */
+static bool
+copy_strided_lock_held(pb_buf *b, slice s, char *to, Py_ssize_t n)
+{
+    bool same = resolve_slice_lock_held(b, &s) == n;
+    for (Py_ssize_t i = 0; same && i < n; i++) {
+        const uint8_t *at = pb_buf_peek(b, (uint64_t)(s.start + i * s.step), 1);
         to[i] = at ? (char)*at : 0;
     }
-    buffer_unlock(&self->b);
-    return unless_damaged(&self->b, out);
+    return same;
+}
+
+/* Make the object outside the lock.  If the length has changed meanwhile, start over. */
+static PyObject *
+read_strided(BufferObject *self, const slice *given)
+{
+    for (;;) {
+        slice s = *given;
+        buffer_lock(&self->b);
+        Py_ssize_t n = resolve_slice_lock_held(&self->b, &s);
+        buffer_unlock(&self->b);
+        PyObject *out = PyBytes_FromStringAndSize(NULL, n);
+        if (out == NULL) {
+            return NULL;
+        }
+        buffer_lock(&self->b);
+        bool same = copy_strided_lock_held(&self->b, *given, PyBytes_AS_STRING(out), n);
+        buffer_unlock(&self->b);
+        if (same) {
+            return unless_damaged(&self->b, out);
+        }
+        Py_DECREF(out);
+    }
 }
 
 PyObject *
 buffer_subscript(BufferObject *self, PyObject *key)
 {
-    Py_ssize_t start, stop, step;
+    slice s;
     if (PyIndex_Check(key)) {
         Py_ssize_t i = PyNumber_AsSsize_t(key, PyExc_IndexError);
         if (i == -1 && PyErr_Occurred()) {
             return NULL;
         }
-        return buffer_item(self, i < 0 ? i + (Py_ssize_t)self->b.root.size : i);
+        return read_item(self, i, true);
     }
     if (!PySlice_Check(key)) {
         PyErr_Format(PyExc_TypeError,
@@ -60,15 +106,14 @@ buffer_subscript(BufferObject *self, PyObject *key)
                      Py_TYPE(key)->tp_name);
         return NULL;
     }
-    if (PySlice_Unpack(key, &start, &stop, &step) < 0) {
+    if (PySlice_Unpack(key, &s.start, &s.stop, &s.step) < 0) {
         return NULL;
     }
-    Py_ssize_t n =
-        PySlice_AdjustIndices((Py_ssize_t)self->b.root.size, &start, &stop, step);
-    if (step == 1 || n <= 1) {
-        return transfer_read(&self->b, (uint64_t)start, (uint64_t)n);
+    if (s.step == 1) {
+        return transfer_read_range(&self->b,
+                                   &(transfer_range){.find = find_slice, .of = &s});
     }
-    return read_strided(self, start, step, n);
+    return read_strided(self, &s);
 }
 
 /* ---- out ---- */
@@ -116,11 +161,11 @@ buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     uint64_t len = off >= size ? 0 : pb_min((uint64_t)view.len, size - off);
     PyObject *result = PyLong_FromUnsignedLongLong(len); /* make the result first (I3) */
     if (result) {
-        uint64_t now = len;
-        if (transfer_read_into(&self->b, off, view.buf, len, &now) < 0) {
+        uint64_t now;
+        if (transfer_read_into(&self->b, off, view.buf, (uint64_t)view.len, &now) < 0) {
             Py_CLEAR(result);
         }
-        else if (now != len) { /* another thread has cut the buffer */
+        else if (now != len) { /* another thread has changed the length */
             Py_SETREF(result, PyLong_FromUnsignedLongLong(now));
         }
     }
@@ -143,31 +188,6 @@ buffer_tobytes(BufferObject *self, PyObject *Py_UNUSED(ignored))
 
 /* ---- off the front ---- */
 
-static int
-arg_take(BufferObject *self, PyObject *arg, uint64_t *out)
-{
-    Py_ssize_t n = 0;
-    if (arg != Py_None) {
-        n = PyNumber_AsSsize_t(arg, PyExc_IndexError);
-        if (n == -1 && PyErr_Occurred()) {
-            return -1;
-        }
-    }
-    uint64_t size = transfer_size(&self->b);
-    if (arg == Py_None) {
-        *out = size;
-    }
-    else if (n < 0 ? (uint64_t)-(n + 1) + 1 > size : (uint64_t)n > size) {
-        PyErr_Format(PyExc_IndexError, "can't take %zd bytes of %llu", n,
-                     (unsigned long long)size);
-        return -1;
-    }
-    else {
-        *out = n < 0 ? size - (uint64_t)-n : (uint64_t)n;
-    }
-    return 0;
-}
-
 const char buffer_take_doc[] = PyDoc_STR(
     "take_bytes($self, n=None, /)\n--\n\n"
     "Remove the first ``n`` bytes and return them.\n\n"
@@ -181,10 +201,22 @@ const char buffer_take_doc[] = PyDoc_STR(
 PyObject *
 buffer_take(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t n;
-    if (check_nargs("take_bytes", nargs, 0, 1) < 0 ||
-        arg_take(self, nargs ? args[0] : Py_None, &n) < 0) {
+    bool all = nargs == 0 || args[0] == Py_None;
+    Py_ssize_t n = 0;
+    uint64_t size;
+    if (check_nargs("take_bytes", nargs, 0, 1) < 0) {
         return NULL;
     }
-    return transfer_take(&self->b, n);
+    if (!all) {
+        n = PyNumber_AsSsize_t(args[0], PyExc_IndexError);
+        if (n == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+    }
+    PyObject *out = transfer_take(&self->b, n, all, &size);
+    if (out == NULL && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_IndexError, "can't take %zd bytes of %llu", n,
+                     (unsigned long long)size);
+    }
+    return out;
 }

@@ -140,23 +140,25 @@ replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 
 int
 bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
-                  bool reopen)
+                  bytesio_when_closed closed)
 {
     pb_buf *b = &self->b;
     pb_status st;
-    bool may;
+    stream_refusal why;
     do {
         buffer_lock(b);
-        may = self->s.closed ? reopen : !self->s.blocks;
+        bool shut = self->s.closed && closed != CLOSED_REFUSES;
+        bool stays = shut && closed == CLOSED_STAYS;
+        why = shut ? STREAM_FINE : stream_may_change(&self->s);
         stream_forget(&self->s);
-        st = may ? replace_lock_held(b, src, n) : PB_OK;
-        if (may && st == PB_OK) {
+        st = why || stays ? PB_OK : replace_lock_held(b, src, n);
+        if (!why && !stays && st == PB_OK) {
             bytesio_begin(self);
             self->s.pos = pos;
         }
         buffer_unlock(b);
     } while (transfer_again(b, &st, 0, n));
-    return !may ? stream_check_change(&self->s) : st == PB_OK ? 0 : -1;
+    return stream_refuse(why) < 0 || st != PB_OK ? -1 : 0;
 }
 
 /* None means no bytes.  As in io.BytesIO, only a bytes object opens a closed file again. */
@@ -165,14 +167,13 @@ set_initial(BytesIOObject *self, PyObject *initial)
 {
     Py_buffer view = {0};
     bool empty = initial == NULL || initial == Py_None;
-    if (empty && self->s.closed) {
-        return 0;
-    }
     if (!empty && arg_bytes(initial, &view) < 0) {
         return -1;
     }
-    bool reopen = !empty && PyBytes_CheckExact(initial);
-    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, reopen);
+    bytesio_when_closed closed = empty                         ? CLOSED_STAYS
+                                 : PyBytes_CheckExact(initial) ? CLOSED_REOPENS
+                                                               : CLOSED_REFUSES;
+    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, closed);
     arg_release(&view);
     return result;
 }
@@ -246,17 +247,14 @@ PyObject *
 bytesio_getvalue(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *out = NULL;
-    if (stream_check_open(&self->s) < 0) {
-        return NULL;
-    }
     buffer_lock(&self->b);
-    bool tiny = pb_buf_is_inline(&self->b);
+    bool tiny = pb_buf_is_inline(&self->b) && PB_LIKELY(!self->s.closed);
     if (tiny) {
         out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&self->b),
                                         (Py_ssize_t)self->b.root.size);
     }
     buffer_unlock(&self->b);
-    return tiny ? out : transfer_read(&self->b, 0, UINT64_MAX);
+    return tiny ? out : stream_read_at(&self->b, &self->s, 0, UINT64_MAX);
 }
 
 PyDoc_STRVAR(close_doc,
@@ -273,14 +271,14 @@ static PyObject *
 bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
     buffer_lock(&self->b);
-    bool closes = !self->s.closed && !self->s.blocks;
-    if (closes) {
+    stream_refusal why = stream_may_change(&self->s);
+    if (!why) {
         stream_forget(&self->s);
         self->s.closed = 1;
         pb_buf_clear(&self->b);
     }
     buffer_unlock(&self->b);
-    if ((!self->s.closed && stream_check_change(&self->s) < 0) ||
+    if ((why != STREAM_CLOSED && stream_refuse(why) < 0) ||
         pool_report_pending(pool_object(&self->b), true) < 0) {
         return NULL;
     }

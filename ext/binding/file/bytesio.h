@@ -21,11 +21,13 @@ _Static_assert(sizeof(BytesIOObject) <= HEADER_BYTES + 176 + LOCK_BYTES,
 PyObject *
 bytesio_getvalue(BytesIOObject *self, PyObject *ignored);
 
-/* Replace all bytes, and set the position to `pos`.  If the file is closed, open it
- * again or refuse, as `reopen` says.  -1 with an exception. */
+/* What happens to a file that is closed. */
+typedef enum { CLOSED_REFUSES, CLOSED_REOPENS, CLOSED_STAYS } bytesio_when_closed;
+
+/* Replace all bytes, and set the position to `pos`.  -1 with an exception. */
 int
 bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
-                  bool reopen);
+                  bytesio_when_closed closed);
 
 /* ---- file/getbuffer.c ---- */
 

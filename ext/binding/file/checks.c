@@ -32,14 +32,18 @@ stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint6
 
 /* ---- checks ---- */
 
-int
-stream_refuse_closed(void)
+stream_refusal
+stream_may_change(const stream *s)
 {
-    PyErr_SetString(PyExc_ValueError, "I/O operation on closed file.");
-    return -1;
+    if (PB_UNLIKELY(s->closed)) {
+        return STREAM_CLOSED;
+    }
+    return PB_LIKELY(!s->blocks) ? STREAM_FINE
+           : s->alone            ? STREAM_EXPORTED
+                                 : STREAM_NOT_WRITABLE;
 }
 
-static int
+static void
 raise_unsupported(const char *what)
 {
     PyObject *io = PyImport_ImportModule("io");
@@ -49,67 +53,91 @@ raise_unsupported(const char *what)
     }
     Py_XDECREF(io);
     Py_XDECREF(error);
-    return -1;
 }
 
 int
-stream_refuse_read(const stream *s)
+stream_refuse(stream_refusal why)
 {
-    return s->closed ? stream_refuse_closed() : raise_unsupported("not readable");
-}
-
-int
-stream_check_change(const stream *s)
-{
-    if (PB_UNLIKELY(s->closed)) {
-        return stream_refuse_closed();
-    }
-    if (PB_LIKELY(!s->blocks)) {
+    switch (why) {
+    case STREAM_FINE:
         return 0;
+    case STREAM_CLOSED:
+        PyErr_SetString(PyExc_ValueError, "I/O operation on closed file.");
+        break;
+    case STREAM_NOT_READABLE:
+        raise_unsupported("not readable");
+        break;
+    case STREAM_NOT_WRITABLE:
+        raise_unsupported("not writable");
+        break;
+    case STREAM_EXPORTED:
+        PyErr_SetString(PyExc_BufferError,
+                        "Existing exports of data: object cannot be re-sized");
     }
-    if (!s->alone) {
-        return raise_unsupported("not writable");
-    }
-    PyErr_SetString(PyExc_BufferError,
-                    "Existing exports of data: object cannot be re-sized");
     return -1;
+}
+
+int
+stream_check(pb_buf *b, const stream *s, stream_refusal may(const stream *))
+{
+    buffer_lock(b);
+    stream_refusal why = may(s);
+    buffer_unlock(b);
+    return stream_refuse(why);
 }
 
 /* ---- what kind of file ---- */
 
+/* What `is` says, when the file is open. */
 static PyObject *
-bool_when_open(const stream *s, bool value)
+ask_when_open(pb_buf *b, const stream *s, bool is(const stream *))
 {
-    return stream_check_open(s) < 0 ? NULL : PyBool_FromLong(value);
+    buffer_lock(b);
+    stream_refusal why = stream_may_use(s);
+    bool answer = is(s);
+    buffer_unlock(b);
+    return stream_refuse(why) < 0 ? NULL : PyBool_FromLong(answer);
+}
+
+static bool
+is_readable(const stream *s)
+{
+    return s->readable;
 }
 
 PyObject *
 file_readable(pb_buf *b, stream *s)
 {
-    return bool_when_open(s, s->readable);
+    return ask_when_open(b, s, is_readable);
 }
 
 /* A BytesIO with exports is writable: it refuses, but only for now. */
+static bool
+is_writable(const stream *s)
+{
+    return s->alone || !s->blocks;
+}
+
 PyObject *
 file_writable(pb_buf *b, stream *s)
 {
-    return bool_when_open(s, s->alone || !s->blocks);
+    return ask_when_open(b, s, is_writable);
 }
 
 PyObject *
 file_seekable(pb_buf *b, stream *s)
 {
-    return bool_when_open(s, true);
+    return stream_check(b, s, stream_may_use) < 0 ? NULL : Py_NewRef(Py_True);
 }
 
 PyObject *
 file_isatty(pb_buf *b, stream *s)
 {
-    return bool_when_open(s, false);
+    return stream_check(b, s, stream_may_use) < 0 ? NULL : Py_NewRef(Py_False);
 }
 
 PyObject *
 file_flush(pb_buf *b, stream *s)
 {
-    return stream_check_open(s) < 0 ? NULL : Py_NewRef(Py_None);
+    return stream_check(b, s, stream_may_use) < 0 ? NULL : Py_NewRef(Py_None);
 }

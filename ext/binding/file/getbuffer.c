@@ -18,14 +18,15 @@ static uint64_t
 count_export(BytesIOObject *file)
 {
     buffer_lock(&file->b);
-    bool counts = !file->s.closed && file->s.blocks < STREAM_BLOCKS_MAX;
+    stream_refusal why = stream_may_use(&file->s);
+    bool counts = !why && file->s.blocks < STREAM_BLOCKS_MAX;
     uint64_t size = counts ? file->b.root.size : UINT64_MAX;
     if (counts) {
         file->s.blocks++;
         stream_forget(&file->s); /* pinning may gather scattered pages */
     }
     buffer_unlock(&file->b);
-    if (!counts && stream_check_open(&file->s) == 0) {
+    if (!counts && stream_refuse(why) == 0) {
         PyErr_Format(PyExc_BufferError, "more than %u views of one file",
                      (unsigned)STREAM_BLOCKS_MAX);
     }
@@ -146,7 +147,7 @@ const char bytesio_getbuffer_doc[] =
 PyObject *
 bytesio_getbuffer(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
-    if (stream_check_open(&self->s) < 0) {
+    if (stream_check(&self->b, &self->s, stream_may_use) < 0) {
         return NULL;
     }
     PyTypeObject *type = state_of_buf(&self->b)->bytesio_export_type;

@@ -195,7 +195,11 @@ FACE_NOARGS(flush)
 static PyObject *
 face_closed(FACE *self, void *closure)
 {
-    return PyBool_FromLong(self->s.closed);
+    pb_buf *b = FACE_BUF(self);
+    buffer_lock(b);
+    bool closed = self->s.closed;
+    buffer_unlock(b);
+    return PyBool_FromLong(closed);
 }
 
 #define FACE_CLOSED {"closed", (getter)face_closed, NULL, "Whether it is closed.", NULL}

@@ -1,16 +1,37 @@
 /* file/pickle.c: pickle a BytesIO, by way of copyreg.__newobj__. */
 #include "file/bytesio.h"
 
+/* All bytes, and the position of the same moment. */
+typedef struct {
+    const stream *s;
+    uint64_t pos;
+    stream_refusal why;
+} moment;
+
+static pb_status
+find_moment(pb_buf *b, transfer_range *r)
+{
+    moment *m = r->of;
+    m->pos = m->s->pos;
+    m->why = stream_may_use(m->s);
+    r->n = b->root.size;
+    return m->why ? PB_RANGE : PB_OK;
+}
+
 PyObject *
 bytesio_getstate(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *value = bytesio_getvalue(self, NULL);
-    PyObject *dict = self->dict ? PyDict_Copy(self->dict) : Py_NewRef(Py_None);
-    PyObject *state = NULL;
-    if (value && dict) {
-        state = Py_BuildValue("OKO", value, (unsigned long long)self->s.pos, dict);
+    moment m = {.s = &self->s};
+    PyObject *value =
+        transfer_read_range(&self->b, &(transfer_range){.find = find_moment, .of = &m});
+    if (value == NULL) {
+        stream_refuse(m.why);
+        return NULL;
     }
-    Py_XDECREF(value);
+    PyObject *dict = self->dict ? PyDict_Copy(self->dict) : Py_NewRef(Py_None);
+    PyObject *state =
+        dict ? Py_BuildValue("OKO", value, (unsigned long long)m.pos, dict) : NULL;
+    Py_DECREF(value);
     Py_XDECREF(dict);
     return state;
 }
@@ -24,7 +45,7 @@ check_state(BytesIOObject *self, PyObject *state)
                      Py_TYPE(self)->tp_name, Py_TYPE(state)->tp_name);
         return -1;
     }
-    if (stream_check_change(&self->s) < 0) {
+    if (stream_check(&self->b, &self->s, stream_may_change) < 0) {
         return -1;
     }
     PyObject *position = PyTuple_GET_ITEM(state, 1), *dict = PyTuple_GET_ITEM(state, 2);
@@ -66,8 +87,8 @@ set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
         Py_XDECREF(dict);
         return -1;
     }
-    int result =
-        bytesio_set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos, false);
+    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos,
+                                   CLOSED_REFUSES);
     arg_release(&view);
     if (result == 0 && dict) {
         Py_XSETREF(self->dict, dict);

@@ -5,55 +5,6 @@
 
 /* ---- bytes ---- */
 
-/* Copy the next n bytes to dst and go on behind them, if there still are `len` of them.
- * 1: done; 0: the stream has changed; -1: an exception. */
-static int
-copy_ahead(pb_buf *b, stream *s, uint64_t n, void *dst, uint64_t len)
-{
-    pb_status st = PB_OK;
-    bool may, same;
-    do {
-        buffer_lock(b);
-        may = stream_may_read(s);
-        same = stream_ahead_lock_held(b, s, n) == len;
-        if (may && same) {
-            st = copy_out_lock_held(b, s->pos, dst, len);
-            s->pos += st == PB_OK ? len : 0;
-        }
-        buffer_unlock(b);
-    } while (may && same && st != PB_OK && transfer_again(b, &st, s->pos, len));
-    if (!may) {
-        return stream_refuse_read(s);
-    }
-    return st == PB_OK ? same : -1;
-}
-
-/* Read the next n bytes: into dst, or where that is NULL into a new bytes object.
- * Returns the number of bytes, or the bytes object.  Makes it outside the lock; if
- * another thread moves the stream meanwhile, starts over. */
-static PyObject *
-read_ahead(pb_buf *b, stream *s, uint64_t n, void *dst)
-{
-    for (;;) {
-        buffer_lock(b);
-        uint64_t len = stream_ahead_lock_held(b, s, n);
-        buffer_unlock(b);
-        PyObject *out = dst ? PyLong_FromUnsignedLongLong(len)
-                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
-        if (out == NULL) {
-            return NULL;
-        }
-        int copied = copy_ahead(b, s, n, dst ? dst : PyBytes_AS_STRING(out), len);
-        if (copied > 0) {
-            return unless_damaged(b, out);
-        }
-        Py_DECREF(out);
-        if (copied < 0) {
-            return NULL;
-        }
-    }
-}
-
 /* So many contiguous bytes are found before they are searched. */
 #define SEARCH_STEP (4 * (uint64_t)PB_PAGE_SIZE)
 
@@ -73,25 +24,99 @@ line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
     return most;
 }
 
-/* The next bytes, at most n of them, or the next line of them. */
+/* What to read from the position on: bytes, a line, or lines until they have `hint` bytes; at most
+ * n bytes.  How many that is only the lock tells. */
+typedef struct {
+    enum { NEXT_BYTES, NEXT_LINE, NEXT_LINES } what;
+    uint64_t n, hint;
+    bool stays; /* the position does */
+} next_read;
+
+static inline uint64_t
+next_length_lock_held(const pb_buf *b, const stream *s, const next_read *next)
+{
+    uint64_t ahead = stream_ahead_lock_held(b, s, next->n), n = 0;
+    if (PB_LIKELY(next->what == NEXT_BYTES)) {
+        return ahead;
+    }
+    do {
+        n += line_length_lock_held(b, s->pos + n, ahead - n);
+    } while (next->what == NEXT_LINES && n < ahead && n < next->hint);
+    return n;
+}
+
+/* Copy what is next to dst, and go on behind it, if it still is `len` bytes. */
+static pb_status
+copy_next_lock_held(pb_buf *b, stream *s, const next_read *next, void *dst, uint64_t len,
+                    bool *same)
+{
+    *same = next_length_lock_held(b, s, next) == len;
+    pb_status st = *same ? copy_out_lock_held(b, s->pos, dst, len) : PB_OK;
+    s->pos += *same && st == PB_OK && !next->stays ? len : 0;
+    return st;
+}
+
+/* 1: done; 0: the stream has changed; -1: an exception. */
+static int
+copy_next(pb_buf *b, stream *s, const next_read *next, void *dst, uint64_t len)
+{
+    pb_status st = PB_OK;
+    stream_refusal why;
+    bool same = false;
+    do {
+        buffer_lock(b);
+        why = stream_may_read(s);
+        st = why ? PB_OK : copy_next_lock_held(b, s, next, dst, len, &same);
+        buffer_unlock(b);
+    } while (st != PB_OK && transfer_again(b, &st, 0, len));
+    return stream_refuse(why) < 0 || st != PB_OK ? -1 : same;
+}
+
+/* Read into dst, or where that is NULL into a new bytes object.  Returns the number of bytes, or
+ * the bytes object.  Makes it outside the lock; if another thread moves the stream meanwhile,
+ * starts over. */
+static PyObject *
+read_ahead(pb_buf *b, stream *s, const next_read *next, void *dst)
+{
+    for (;;) {
+        buffer_lock(b);
+        uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, next);
+        buffer_unlock(b);
+        PyObject *out = dst ? PyLong_FromUnsignedLongLong(len)
+                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        if (out == NULL) {
+            return NULL;
+        }
+        int copied = copy_next(b, s, next, dst ? dst : PyBytes_AS_STRING(out), len);
+        if (copied > 0) {
+            return unless_damaged(b, out);
+        }
+        Py_DECREF(out);
+        if (copied < 0) {
+            return NULL;
+        }
+    }
+}
+
+/* The same as a bytes object, the quick way where they lie in one piece. */
 static inline PyObject *
-read_next(pb_buf *b, stream *s, uint64_t n, bool line)
+read_next(pb_buf *b, stream *s, next_read next)
 {
     buffer_lock(b);
-    uint64_t len = stream_may_read(s) ? stream_ahead_lock_held(b, s, n) : 0;
-    if (line) {
-        n = len = line_length_lock_held(b, s->pos, len);
-    }
+    uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, &next);
     const uint8_t *at = len ? stream_look_lock_held(b, s, len) : NULL;
     PyObject *out = at ? stream_bytes_lock_held(s, at, len) : NULL;
+    if (next.stays && out) {
+        s->pos -= len;
+    }
     buffer_unlock(b);
-    return PB_LIKELY(at != NULL) ? out : read_ahead(b, s, n, NULL);
+    return PB_LIKELY(at != NULL) ? out : read_ahead(b, s, &next, NULL);
 }
 
 PyObject *
 stream_read_slow(pb_buf *b, stream *s, uint64_t n)
 {
-    return read_next(b, s, n, false);
+    return read_next(b, s, (next_read){.what = NEXT_BYTES, .n = n});
 }
 
 PyObject *
@@ -106,7 +131,7 @@ file_read_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 PyObject *
 stream_readline_slow(pb_buf *b, stream *s, uint64_t limit)
 {
-    return read_next(b, s, limit, true);
+    return read_next(b, s, (next_read){.what = NEXT_LINE, .n = limit});
 }
 
 PyObject *
@@ -143,30 +168,50 @@ arg_hint(PyObject *hint, uint64_t *out)
     return 0;
 }
 
+/* The lines of a bytes object as a list. */
+static PyObject *
+split_lines(PyObject *bytes)
+{
+    const char *at = PyBytes_AS_STRING(bytes), *end = at + PyBytes_GET_SIZE(bytes);
+    PyObject *lines = PyList_New(0);
+    while (lines && at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *next = newline ? newline + 1 : end;
+        PyObject *line = PyBytes_FromStringAndSize(at, next - at);
+        if (line == NULL || PyList_Append(lines, line) < 0) {
+            Py_CLEAR(lines);
+        }
+        Py_XDECREF(line);
+        at = next;
+    }
+    return lines;
+}
+
+/* A call that raises has changed nothing (I3): it takes its step back. */
+static void
+step_back(pb_buf *b, stream *s, uint64_t n)
+{
+    buffer_lock(b);
+    s->pos -= pb_min(n, s->pos);
+    buffer_unlock(b);
+}
+
+/* All lines are of one moment: they are read as they lie, and split outside the lock. */
 PyObject *
 file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t most, total = 0, start = s->pos;
-    if (check_nargs("readlines", nargs, 0, 1) < 0 || stream_check_read(s) < 0 ||
-        stream_check_open(s) < 0 || arg_hint(nargs ? args[0] : Py_None, &most) < 0) {
+    next_read next = {.what = NEXT_LINES, .n = UINT64_MAX};
+    if (check_nargs("readlines", nargs, 0, 1) < 0 ||
+        stream_check(b, s, stream_may_read) < 0 ||
+        arg_hint(nargs ? args[0] : Py_None, &next.hint) < 0) {
         return NULL;
     }
-    PyObject *lines = PyList_New(0);
-    while (lines && total < most) {
-        PyObject *line = stream_next(b, s);
-        if (line == NULL) {
-            break;
-        }
-        total += (uint64_t)PyBytes_GET_SIZE(line);
-        if (PyList_Append(lines, line) < 0) {
-            Py_CLEAR(lines);
-        }
-        Py_DECREF(line);
+    PyObject *bytes = read_next(b, s, next);
+    PyObject *lines = bytes ? split_lines(bytes) : NULL;
+    if (bytes && lines == NULL) {
+        step_back(b, s, (uint64_t)PyBytes_GET_SIZE(bytes));
     }
-    if (PyErr_Occurred()) {
-        s->pos = start; /* a call that raises has changed nothing (I3) */
-        Py_CLEAR(lines);
-    }
+    Py_XDECREF(bytes);
     return lines;
 }
 
@@ -179,7 +224,7 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     PyObject *result = PyLong_FromUnsignedLongLong(n);
     buffer_lock(b);
     const uint8_t *at = stream_window(s, n);
-    if (at == NULL && !s->closed && n && stream_ahead_lock_held(b, s, n) == n &&
+    if (at == NULL && !stream_may_read(s) && n && stream_ahead_lock_held(b, s, n) == n &&
         !b->pool->debug) {
         at = stream_look_lock_held(b, s, n);
     }
@@ -195,6 +240,13 @@ read_into_fast(pb_buf *b, stream *s, void *dst, uint64_t n, bool *done)
     return result;
 }
 
+/* A closed file is refused once the argument is known to be good, as in io.BytesIO. */
+static stream_refusal
+may_read_into(const stream *s)
+{
+    return s->readable ? STREAM_FINE : stream_may_read(s);
+}
+
 /* `name` is that of the method, for messages. */
 static PyObject *
 read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
@@ -202,7 +254,7 @@ read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
     Py_buffer view;
     bool done = false;
     PyObject *result = NULL;
-    if (stream_check_read(s) < 0) {
+    if (stream_check(b, s, may_read_into) < 0) {
         return NULL;
     }
     if (PyObject_GetBuffer(dst, &view, PyBUF_WRITABLE) < 0) {
@@ -214,7 +266,8 @@ read_into(pb_buf *b, stream *s, PyObject *dst, const char *name)
     if (transfer_may_use(b, view.buf, (uint64_t)view.len) == 0) {
         result = read_into_fast(b, s, view.buf, (uint64_t)view.len, &done);
         if (!done) { /* an exporter of no bytes may give no address */
-            result = read_ahead(b, s, (uint64_t)view.len, view.len ? view.buf : "");
+            next_read next = {.what = NEXT_BYTES, .n = (uint64_t)view.len};
+            result = read_ahead(b, s, &next, view.len ? view.buf : "");
         }
     }
     PyBuffer_Release(&view);
@@ -235,45 +288,79 @@ file_readinto1(pb_buf *b, stream *s, PyObject *dst)
 
 /* ---- in other ways ---- */
 
+/* A stream, and why it refuses. */
+typedef struct {
+    stream *s;
+    stream_refusal why;
+} asking;
+
 /* The next bytes of a stream, at most r->n of them; it goes on behind them. */
 static pb_status
 find_next(pb_buf *b, view_range *r)
 {
-    stream *s = r->of;
+    asking *ask = r->of;
+    stream *s = ask->s;
+    ask->why = stream_may_read(s);
     r->off = pb_min(s->pos, b->root.size);
-    r->n = stream_may_read(s) ? stream_ahead_lock_held(b, s, r->n) : 0;
+    r->n = ask->why ? 0 : stream_ahead_lock_held(b, s, r->n);
     s->pos += r->n;
     return PB_OK;
 }
 
 /* There is no view: back again, unless somebody has moved on from there. */
 static void
-step_back(pb_buf *Py_UNUSED(b), const view_range *r)
+undo_next(pb_buf *Py_UNUSED(b), const view_range *r)
 {
-    stream *s = r->of;
+    stream *s = ((asking *)r->of)->s;
     s->pos = s->pos == r->off + r->n ? r->off : s->pos;
 }
 
 PyObject *
 file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    view_range next = {.find = find_next, .undo = step_back, .of = s};
-    if (stream_arg_size("read_buffer", args, nargs, &next.n) < 0 ||
-        stream_check_read(s) < 0 || stream_check_open(s) < 0) {
+    asking ask = {.s = s};
+    view_range next = {.find = find_next, .undo = undo_next, .of = &ask};
+    if (stream_arg_size("read_buffer", args, nargs, &next.n) < 0) {
         return NULL;
     }
-    return view_stable(b, &next);
+    PyObject *view = view_stable(b, &next);
+    if (view && stream_refuse(ask.why) < 0) {
+        Py_CLEAR(view);
+    }
+    return view;
 }
 
 PyObject *
 file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t n;
-    if (stream_arg_size("peek", args, nargs, &n) < 0 || stream_check_read(s) < 0 ||
-        stream_check_open(s) < 0) {
+    next_read next = {.what = NEXT_BYTES, .stays = true};
+    if (stream_arg_size("peek", args, nargs, &next.n) < 0) {
         return NULL;
     }
-    return transfer_read(b, stream_position(b, s), nargs ? n : 1);
+    next.n = nargs ? next.n : 1;
+    return read_next(b, s, next);
+}
+
+/* [r->off, r->off + r->n), clipped to the end, of a file that may be read. */
+static pb_status
+find_at(pb_buf *b, transfer_range *r)
+{
+    asking *ask = r->of;
+    uint64_t size = b->root.size;
+    ask->why = stream_may_read(ask->s);
+    r->n = r->off >= size ? 0 : pb_min(r->n, size - r->off);
+    return ask->why ? PB_RANGE : PB_OK;
+}
+
+PyObject *
+stream_read_at(pb_buf *b, stream *s, uint64_t off, uint64_t n)
+{
+    asking ask = {.s = s};
+    PyObject *out = transfer_read_range(b, &(transfer_range){off, n, find_at, &ask});
+    if (out == NULL && ask.why) {
+        stream_refuse(ask.why);
+    }
+    return out;
 }
 
 PyObject *
@@ -281,9 +368,8 @@ file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n, off;
     if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
-        arg_offset(args[1], "offset", &off) < 0 || stream_check_open(s) < 0 ||
-        stream_check_read(s) < 0) {
+        arg_offset(args[1], "offset", &off) < 0) {
         return NULL;
     }
-    return transfer_read(b, off, n);
+    return stream_read_at(b, s, off, n);
 }

@@ -60,100 +60,158 @@ parse_seek(PyObject *const *args, Py_ssize_t nargs, bool holes, seek_args *out)
     return 0;
 }
 
+/* Where a seek goes to, or why it does not. */
+typedef enum { SEEK_FINE, SEEK_CLOSED, SEEK_TOO_LARGE, SEEK_NO_DATA } seek_outcome;
+
 static int
-raise_no_data(void)
+raise_no_seek(seek_outcome why)
 {
-    errno = ENXIO; /* as lseek */
-    PyErr_SetFromErrno(PyExc_OSError);
+    switch (why) {
+    case SEEK_FINE:
+        return 0;
+    case SEEK_CLOSED:
+        return stream_refuse(STREAM_CLOSED);
+    case SEEK_TOO_LARGE:
+        PyErr_SetString(PyExc_OverflowError, "new position too large");
+        return -1;
+    case SEEK_NO_DATA:
+        errno = ENXIO; /* as lseek */
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
     return -1;
 }
 
-/* Find the first byte at or behind `off` that has a page, or that has none. */
-static int
-find_hole_or_data(pb_buf *b, uint64_t off, bool data, uint64_t *out)
+/* The first byte at or behind `off` that has a page, or that has none. */
+static seek_outcome
+find_hole_or_data_lock_held(const pb_buf *b, uint64_t off, bool data, uint64_t *out)
 {
-    uint64_t start, end;
-    buffer_lock(b);
-    uint64_t size = b->root.size;
+    uint64_t start, end, size = b->root.size;
     bool found = off < size && pb_buf_next_data(b, off, &start, &end);
-    buffer_unlock(b);
     if (off >= size || (data && !found)) {
-        return raise_no_data();
+        return SEEK_NO_DATA;
     }
     *out = data ? start : found && start <= off ? end : off;
-    return 0;
+    return SEEK_FINE;
 }
 
 /* `base` + offset, or 0 if that is negative. */
-static int
+static seek_outcome
 seek_from(uint64_t base, Py_ssize_t offset, uint64_t *out)
 {
     if (offset > 0 && (uint64_t)offset > (uint64_t)PY_SSIZE_T_MAX - base) {
-        PyErr_SetString(PyExc_OverflowError, "new position too large");
-        return -1;
+        return SEEK_TOO_LARGE;
     }
     Py_ssize_t target = (Py_ssize_t)base + offset;
     *out = target < 0 ? 0 : (uint64_t)target;
-    return 0;
+    return SEEK_FINE;
 }
 
-static int
-seek_target(pb_buf *b, const stream *s, const seek_args *to, uint64_t *out)
+static seek_outcome
+seek_target_lock_held(const pb_buf *b, const stream *s, const seek_args *to, uint64_t *out)
 {
+    if (s->closed) {
+        return SEEK_CLOSED;
+    }
     switch (to->whence) {
     case SEEK_CUR:
         return seek_from(s->pos, to->offset, out);
     case SEEK_END:
-        return seek_from(transfer_size(b), to->offset, out);
-    case SEEK_SET:
+        return seek_from(b->root.size, to->offset, out);
     case FILE_SEEK_DATA:
     case FILE_SEEK_HOLE:
-        break;
+        return find_hole_or_data_lock_held(b, (uint64_t)to->offset,
+                                           to->whence == FILE_SEEK_DATA, out);
     default:
+        *out = (uint64_t)to->offset;
+        return SEEK_FINE;
+    }
+}
+
+static int
+check_seek(const seek_args *to)
+{
+    bool from_start = to->whence == SEEK_SET || to->whence == FILE_SEEK_DATA ||
+                      to->whence == FILE_SEEK_HOLE;
+    if (!from_start && to->whence != SEEK_CUR && to->whence != SEEK_END) {
         PyErr_Format(PyExc_ValueError, "invalid whence (%i, should be 0, 1 or 2)",
                      to->whence);
         return -1;
     }
-    if (to->offset < 0) {
+    if (from_start && to->offset < 0) {
         PyErr_Format(PyExc_ValueError, "negative seek value %zd", to->offset);
         return -1;
     }
-    *out = (uint64_t)to->offset;
-    return to->whence == SEEK_SET
-               ? 0
-               : find_hole_or_data(b, *out, to->whence == FILE_SEEK_DATA, out);
+    return 0;
 }
 
+/* Make the result first (I3).  If it leads elsewhere by then, start over. */
 PyObject *
 file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     seek_args to;
-    uint64_t target;
-    if (parse_seek(args, nargs, !s->alone, &to) < 0 || stream_check_open(s) < 0 ||
-        seek_target(b, s, &to, &target) < 0) {
+    uint64_t target = 0, now = 0;
+    if (parse_seek(args, nargs, !s->alone, &to) < 0 ||
+        stream_check(b, s, stream_may_use) < 0 || check_seek(&to) < 0) {
         return NULL;
     }
-    PyObject *result = PyLong_FromUnsignedLongLong(target);
-    if (result) {
+    for (;;) {
         buffer_lock(b);
-        s->pos = target;
+        seek_outcome why = seek_target_lock_held(b, s, &to, &target);
         buffer_unlock(b);
+        PyObject *result =
+            raise_no_seek(why) < 0 ? NULL : PyLong_FromUnsignedLongLong(target);
+        if (result == NULL) {
+            return NULL;
+        }
+        buffer_lock(b);
+        bool same = seek_target_lock_held(b, s, &to, &now) == SEEK_FINE && now == target;
+        s->pos = same ? target : s->pos;
+        buffer_unlock(b);
+        if (same) {
+            return result;
+        }
+        Py_DECREF(result);
     }
-    return result;
 }
 
 /* ---- the length ---- */
 
+static pb_status
+cut_lock_held(pb_buf *b, stream *s, uint64_t size)
+{
+    bool changes = s->alone ? size < b->root.size : size != b->root.size;
+    if (!changes) {
+        return PB_OK;
+    }
+    stream_forget(s);
+    return pb_buf_truncate(b, size);
+}
+
+/* Cut to `size`, if the position still is there, where that is what counts.  1: done; 0: it is
+ * not; -1: an exception. */
 static int
-cut(pb_buf *b, stream *s, uint64_t size)
+cut(pb_buf *b, stream *s, uint64_t size, bool given)
+{
+    pb_status st;
+    stream_refusal why;
+    bool there;
+    do {
+        buffer_lock(b);
+        why = stream_may_change(s);
+        there = given || s->pos == size;
+        st = why || !there ? PB_OK : cut_lock_held(b, s, size);
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, 0, size));
+    return stream_refuse(why) < 0 || st != PB_OK ? -1 : there;
+}
+
+static uint64_t
+position(pb_buf *b, const stream *s)
 {
     buffer_lock(b);
-    bool changes = s->alone ? size < b->root.size : size != b->root.size;
-    if (changes) {
-        stream_forget(s);
-    }
+    uint64_t pos = s->pos;
     buffer_unlock(b);
-    return changes ? transfer_truncate(b, size) : 0;
+    return pos;
 }
 
 /* None and no argument mean the position. */
@@ -162,20 +220,26 @@ file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     Py_ssize_t asked = 0;
     int given = 0;
-    if ((!s->alone && stream_check_open(s) < 0) ||
+    if ((!s->alone && stream_check(b, s, stream_may_use) < 0) ||
         check_nargs("truncate", nargs, 0, 1) < 0 ||
         (nargs && (given = stream_arg_optional(args[0], &asked)) < 0) ||
-        stream_check_change(s) < 0) {
+        stream_check(b, s, stream_may_change) < 0) {
         return NULL;
     }
     if (asked < 0) {
         PyErr_Format(PyExc_ValueError, "negative size value %zd", asked);
         return NULL;
     }
-    uint64_t size = given ? (uint64_t)asked : s->pos;
-    PyObject *result = PyLong_FromUnsignedLongLong(size);
-    if (result && cut(b, s, size) < 0) {
-        Py_CLEAR(result);
+    for (;;) {
+        uint64_t size = given ? (uint64_t)asked : position(b, s);
+        PyObject *result = PyLong_FromUnsignedLongLong(size);
+        int done = result ? cut(b, s, size, given) : -1;
+        if (done > 0) {
+            return result;
+        }
+        Py_XDECREF(result);
+        if (done < 0) {
+            return NULL;
+        }
     }
-    return result;
 }

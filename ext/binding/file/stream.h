@@ -54,53 +54,41 @@ stream_arg_optional(PyObject *arg, Py_ssize_t *out);
 int
 stream_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out);
 
-/* The checks return -1 with an exception: the stream is closed, or open for writing
- * only. */
-int
-stream_refuse_closed(void);
-int
-stream_refuse_read(const stream *s);
+/* Why a call is refused.  Only the lock tells whether it is, and under it nobody may raise: so the
+ * reason is noted there, and raised when the lock is free. */
+typedef enum {
+    STREAM_FINE,
+    STREAM_CLOSED,
+    STREAM_NOT_READABLE, /* opened for writing only */
+    STREAM_NOT_WRITABLE, /* opened for reading only */
+    STREAM_EXPORTED,     /* a BytesIO with exports */
+} stream_refusal;
 
-static inline int
-stream_check_open(const stream *s)
+static inline stream_refusal
+stream_may_use(const stream *s)
 {
-    return PB_LIKELY(!s->closed) ? 0 : stream_refuse_closed();
+    return s->closed ? STREAM_CLOSED : STREAM_FINE;
 }
 
-static inline int
-stream_check_read(const stream *s)
-{
-    return PB_LIKELY(s->readable) ? 0 : stream_refuse_read(s);
-}
-
-/* Open, no exports, opened for writing. */
-int
-stream_check_change(const stream *s);
-
-/* The same questions under the lock, where nobody may raise. */
-static inline bool
+static inline stream_refusal
 stream_may_read(const stream *s)
 {
-    return s->readable && !s->closed;
+    return s->closed ? STREAM_CLOSED : s->readable ? STREAM_FINE : STREAM_NOT_READABLE;
 }
 
-static inline bool
-stream_may_change(const stream *s)
-{
-    return !s->closed && !s->blocks;
-}
+stream_refusal
+stream_may_change(const stream *s);
+
+/* Raise it.  -1; 0 where nothing is refused. */
+int
+stream_refuse(stream_refusal why);
+
+/* Ask one of these for an answer in time: before arguments are converted, which may run anything.
+ * -1 with an exception. */
+int
+stream_check(pb_buf *b, const stream *s, stream_refusal may(const stream *));
 
 /* ---- the window ---- */
-
-/* The position, read under the lock. */
-static inline uint64_t
-stream_position(pb_buf *b, const stream *s)
-{
-    buffer_lock(b);
-    uint64_t pos = s->pos;
-    buffer_unlock(b);
-    return pos;
-}
 
 /* Where the next n bytes lie, if all of them lie in the window; else NULL.  Without a
  * window the test may pass for n == 0; the result is NULL then, too. */
@@ -290,6 +278,11 @@ PyObject *
 file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
+
+/* The bytes from `off` on, at most n of them; the position stays. */
+PyObject *
+stream_read_at(pb_buf *b, stream *s, uint64_t off, uint64_t n);
+
 PyObject *
 file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 
@@ -332,11 +325,14 @@ file_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     if (PB_LIKELY(nargs == 1 && PyLong_CheckExact(args[0]))) {
         Py_ssize_t pos = PyLong_AsSsize_t(args[0]);
-        if (PB_LIKELY(pos >= 0 && !s->closed)) {
+        if (PB_LIKELY(pos >= 0)) {
             buffer_lock(b);
-            s->pos = (uint64_t)pos;
+            bool open = PB_LIKELY(!s->closed);
+            if (open) {
+                s->pos = (uint64_t)pos;
+            }
             buffer_unlock(b);
-            return Py_NewRef(args[0]);
+            return PB_LIKELY(open) ? Py_NewRef(args[0]) : file_seek_slow(b, s, args, nargs);
         }
         PyErr_Clear(); /* file_seek_slow raises */
     }
@@ -346,8 +342,12 @@ file_seek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 static inline PyObject *
 file_tell(pb_buf *b, stream *s)
 {
-    return stream_check_open(s) < 0 ? NULL
-                                    : PyLong_FromSsize_t((Py_ssize_t)stream_position(b, s));
+    buffer_lock(b);
+    stream_refusal why = stream_may_use(s);
+    uint64_t pos = s->pos;
+    buffer_unlock(b);
+    return PB_UNLIKELY(why) ? (stream_refuse(why), NULL)
+                            : PyLong_FromSsize_t((Py_ssize_t)pos);
 }
 
 PyObject *

@@ -41,14 +41,16 @@ static int
 write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
 {
     pb_status st;
-    bool may;
+    stream_refusal why;
+    uint64_t pos;
     do {
         buffer_lock(b);
-        may = stream_may_change(s);
-        st = may && n ? write_lock_held(b, s, src, n) : PB_OK;
+        why = stream_may_change(s);
+        pos = s->pos;
+        st = !why && n ? write_lock_held(b, s, src, n) : PB_OK;
         buffer_unlock(b);
-    } while (transfer_again(b, &st, s->pos, n));
-    return !may ? stream_check_change(s) : st == PB_OK ? 0 : -1;
+    } while (transfer_again(b, &st, pos, n));
+    return stream_refuse(why) < 0 || st != PB_OK ? -1 : 0;
 }
 
 PyObject *
@@ -56,7 +58,7 @@ file_write_slow(pb_buf *b, stream *s, PyObject *data)
 {
     Py_buffer view;
     /* Check twice: now for the message, and after the conversion for safety (I6). */
-    if (stream_check_change(s) < 0 || arg_bytes(data, &view) < 0) {
+    if (stream_check(b, s, stream_may_change) < 0 || arg_bytes(data, &view) < 0) {
         return NULL;
     }
     PyObject *result = PyLong_FromSsize_t(view.len);
@@ -71,7 +73,7 @@ PyObject *
 file_writelines(pb_buf *b, stream *s, PyObject *lines)
 {
     PyObject *line;
-    if (stream_check_open(s) < 0) {
+    if (stream_check(b, s, stream_may_use) < 0) {
         return NULL;
     }
     PyObject *iterator = PyObject_GetIter(lines);

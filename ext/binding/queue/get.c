@@ -32,12 +32,21 @@ queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
     return st == PB_OK && drop ? pb_queue_drop(&self->q, n) : st;
 }
 
+/* PB_RANGE: at most n bytes are by now more or fewer than len. */
+static pb_status
+take_asked_lock_held(QueueObject *self, const queue_taking *t, void *dst, uint64_t len)
+{
+    return pb_min(t->n, pb_queue_len(&self->q)) == len
+               ? queue_take_lock_held(self, dst, len, t->drop)
+               : PB_RANGE;
+}
+
 PyObject *
-queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
+queue_take(QueueObject *self, queue_taking *t)
 {
     for (;;) {
-        uint64_t len = pb_min(n, queue_size(self));
-        if (len < least) {
+        uint64_t len = pb_min(t->n, queue_size(self));
+        if (len < t->least) {
             Py_RETURN_NONE;
         }
         PyObject *out = len > (uint64_t)PY_SSIZE_T_MAX
@@ -47,9 +56,10 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
             return NULL;
         }
         queue_lock(self);
-        pb_status st = queue_take_lock_held(self, PyBytes_AS_STRING(out), len, drop);
+        t->front = pb_queue_front(&self->q);
+        pb_status st = take_asked_lock_held(self, t, PyBytes_AS_STRING(out), len);
         queue_unlock(self);
-        /* PB_RANGE: another thread has taken some meanwhile */
+        /* PB_RANGE: another thread has put or taken some meanwhile */
         bool again = st == PB_RANGE || queue_again(self, &st, len);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
@@ -59,18 +69,6 @@ queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop)
             return NULL;
         }
     }
-}
-
-int
-queue_drop(QueueObject *self, uint64_t n)
-{
-    pb_status st;
-    do {
-        queue_lock(self);
-        st = pb_queue_drop(&self->q, pb_min(n, pb_queue_len(&self->q)));
-        queue_unlock(self);
-    } while (queue_again(self, &st, n));
-    return st == PB_OK ? 0 : -1;
 }
 
 const char queue_get_doc[] = PyDoc_STR(
@@ -89,29 +87,25 @@ const char queue_get_doc[] = PyDoc_STR(
 
 /* ---- with patience ---- */
 
-typedef struct {
-    uint64_t n, least;
-    bool drop;
-} wanted;
-
 static PyObject *
 take_wanted(QueueObject *self, const void *what)
 {
-    const wanted *w = what;
-    return queue_take(self, w->n, w->least, w->drop);
+    queue_taking t = *(const queue_taking *)what;
+    return queue_take(self, &t);
 }
 
 /* At most n bytes: at least one where it waits, unless none comes any more. */
 static PyObject *
 take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
 {
+    queue_taking t = {.n = n, .drop = drop};
     if (PB_LIKELY(p->seconds == 0)) {
-        return queue_take(self, n, 0, drop);
+        return queue_take(self, &t);
     }
     bool ended;
-    wanted w = {n, pb_min(n, 1), drop};
-    PyObject *out = queue_take_patiently(self, take_wanted, &w,
-                                         (queue_wish){FOR_BYTES, w.least}, p, &ended);
+    t.least = pb_min(n, 1);
+    PyObject *out = queue_take_patiently(self, take_wanted, &t,
+                                         (queue_wish){FOR_BYTES, t.least}, p, &ended);
     if (out == Py_None) {
         Py_DECREF(out);
         out = PyBytes_FromStringAndSize(NULL, 0);
@@ -149,9 +143,9 @@ PyObject *
 queue_exactly(QueueObject *self, uint64_t n, patience *p)
 {
     bool ended;
-    wanted w = {n, n, true};
+    const queue_taking t = {.n = n, .least = n, .drop = true};
     PyObject *out =
-        queue_take_patiently(self, take_wanted, &w, (queue_wish){FOR_BYTES, n}, p, &ended);
+        queue_take_patiently(self, take_wanted, &t, (queue_wish){FOR_BYTES, n}, p, &ended);
     if (out == Py_None && ended) {
         Py_DECREF(out);
         out = NULL;
@@ -204,13 +198,20 @@ queue_consume(QueueObject *self, PyObject *arg)
     if (arg_offset(arg, "n", &n) < 0) {
         return NULL;
     }
-    uint64_t len = queue_size(self);
+    uint64_t len;
+    pb_status st;
+    do {
+        queue_lock(self);
+        len = pb_queue_len(&self->q);
+        st = n <= len ? pb_queue_drop(&self->q, n) : PB_RANGE;
+        queue_unlock(self);
+    } while (n <= len && queue_again(self, &st, n));
     if (n > len) {
         return PyErr_Format(PyExc_ValueError,
                             "consume(%llu) of a queue that holds %llu bytes",
                             (unsigned long long)n, (unsigned long long)len);
     }
-    if (queue_drop(self, n) < 0) {
+    if (st != PB_OK) {
         return NULL;
     }
     Py_RETURN_NONE;

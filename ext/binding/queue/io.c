@@ -196,19 +196,22 @@ recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t
 static int
 drop_sent(QueueObject *self, uint64_t from, uint64_t n)
 {
-    queue_lock(self);
-    uint64_t front = pb_queue_front(&self->q);
-    queue_unlock(self);
-    return front >= from + n ? 0 : queue_drop(self, from + n - front);
+    pb_status st;
+    do {
+        queue_lock(self);
+        uint64_t front = pb_queue_front(&self->q);
+        uint64_t left = front >= from + n ? 0 : from + n - front;
+        st = pb_queue_drop(&self->q, pb_min(left, pb_queue_len(&self->q)));
+        queue_unlock(self);
+    } while (queue_again(self, &st, n));
+    return st == PB_OK ? 0 : -1;
 }
 
 static int
 send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
 {
-    queue_lock(self);
-    uint64_t from = pb_queue_front(&self->q);
-    queue_unlock(self);
-    PyObject *data = queue_take(self, pb_min(n, OBJECT_MOST), 0, false);
+    queue_taking sent = {.n = pb_min(n, OBJECT_MOST)};
+    PyObject *data = queue_take(self, &sent);
     PyObject *result = data ? PyObject_CallMethod(obj, "send", "O", data) : NULL;
     Py_XDECREF(data);
     if (result == NULL) {
@@ -216,7 +219,7 @@ send_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     }
     int failed = arg_offset(result, "what send() returns", done);
     Py_DECREF(result);
-    return failed < 0 ? -1 : drop_sent(self, from, *done);
+    return failed < 0 ? -1 : drop_sent(self, sent.front, *done);
 }
 
 /* Reserve room for n bytes first, so that no received byte is lost for want of memory.

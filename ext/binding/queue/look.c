@@ -127,5 +127,5 @@ const char queue_tobytes_doc[] = PyDoc_STR(
 PyObject *
 queue_tobytes(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return queue_take(self, UINT64_MAX, 0, false);
+    return queue_take(self, &(queue_taking){.n = UINT64_MAX});
 }

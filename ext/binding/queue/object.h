@@ -181,8 +181,14 @@ queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 
 /* The first n bytes (fewer where there are fewer), removed or not; None when there are
  * fewer than `least`. */
+typedef struct {
+    uint64_t n, least;
+    bool drop;
+    uint64_t front; /* out: the stream position of the first */
+} queue_taking;
+
 PyObject *
-queue_take(QueueObject *self, uint64_t n, uint64_t least, bool drop);
+queue_take(QueueObject *self, queue_taking *t);
 
 /* Take n bytes that lie in the first page and do not use it up.  NULL without an exception:
  * they do not, so call queue_take. */
@@ -202,10 +208,6 @@ queue_take_fast(QueueObject *self, uint64_t n)
 /* Take exactly n bytes: None while there are fewer, EOFError when there will never be as many. */
 PyObject *
 queue_exactly(QueueObject *self, uint64_t n, patience *p);
-
-/* Remove n bytes that are there; another thread may have been quicker: then fewer. */
-int
-queue_drop(QueueObject *self, uint64_t n);
 
 PyObject *
 queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);

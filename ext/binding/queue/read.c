@@ -422,7 +422,7 @@ queue_next(QueueObject *self)
                                           (queue_wish){FOR_NEWS, 0}, &NO_PATIENCE, &ended);
     if (line == Py_None && ended) {
         Py_DECREF(line);
-        line = queue_take(self, UINT64_MAX, 1, true);
+        line = queue_take(self, &(queue_taking){.n = UINT64_MAX, .least = 1, .drop = true});
     }
     if (line == Py_None) {
         Py_CLEAR(line);

@@ -58,6 +58,15 @@ reserve_staging(QueueObject *self, uint64_t n)
     return view;
 }
 
+static uint64_t
+queue_uncommitted(QueueObject *self)
+{
+    queue_lock(self);
+    uint64_t n = self->q.uncommitted;
+    queue_unlock(self);
+    return n;
+}
+
 /* A writable memoryview of n bytes, one run behind the last byte.  Making the object may
  * run Python code (the collector), which may give the reservation up; then try again. */
 static PyObject *
@@ -68,7 +77,7 @@ reserve_view(QueueObject *self, uint64_t n)
     do {
         Py_XDECREF(view);
         view = view_live(&self->q.b, &behind_the_last_byte);
-    } while (view && self->q.uncommitted != n);
+    } while (view && queue_uncommitted(self) != n);
     if (view == NULL && PyErr_ExceptionMatches(PyExc_BufferError)) {
         PyErr_Clear();
         view = reserve_staging(self, n);

@@ -68,26 +68,42 @@ new_bytes(uint64_t n)
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
 }
 
+static pb_status
+find_clipped(pb_buf *b, transfer_range *r)
+{
+    r->n = clip_lock_held(b, r->off, r->n);
+    return PB_OK;
+}
+
+/* Copy what was asked for, if it still is `len` bytes. */
+static pb_status
+copy_asked_lock_held(pb_buf *b, const transfer_range *asked, void *dst, uint64_t len,
+                     bool *same)
+{
+    transfer_range r = *asked;
+    pb_status st = r.find(b, &r);
+    *same = st == PB_OK && r.n == len;
+    return *same ? copy_out_beside(b, r.off, dst, len) : PB_OK;
+}
+
 /* Make the object outside the lock.  If the length has changed meanwhile, start over. */
 static PyObject *
-read_pages(pb_buf *b, uint64_t off, uint64_t n)
+read_pages(pb_buf *b, const transfer_range *asked)
 {
     for (;;) {
+        transfer_range r = *asked;
+        bool same;
         buffer_lock(b);
-        uint64_t len = clip_lock_held(b, off, n);
+        pb_status st = r.find(b, &r);
         buffer_unlock(b);
-        PyObject *out = new_bytes(len);
+        PyObject *out = st == PB_OK ? new_bytes(r.n) : NULL;
         if (out == NULL) {
             return NULL;
         }
-        pb_status st = PB_OK;
         buffer_lock(b);
-        bool same = clip_lock_held(b, off, n) == len;
-        if (same) {
-            st = copy_out_beside(b, off, PyBytes_AS_STRING(out), len);
-        }
+        st = copy_asked_lock_held(b, asked, PyBytes_AS_STRING(out), r.n, &same);
         buffer_unlock(b);
-        if (same && !transfer_again(b, &st, off, len)) {
+        if (same && !transfer_again(b, &st, r.off, r.n)) {
             if (st != PB_OK) {
                 Py_CLEAR(out);
             }
@@ -97,17 +113,40 @@ read_pages(pb_buf *b, uint64_t off, uint64_t n)
     }
 }
 
+/* Few bytes in one run; *found is false where they are not that. */
+static inline PyObject *
+read_run_lock_held(pb_buf *b, uint64_t off, uint64_t len, bool *found)
+{
+    bool small = len && len < COPY_WITHOUT_GIL;
+    const uint8_t *at = small ? pb_buf_peek(b, off, len) : NULL;
+    *found = at != NULL;
+    return at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len) : NULL;
+}
+
 PyObject *
 transfer_read(pb_buf *b, uint64_t off, uint64_t n)
 {
+    bool found;
     buffer_lock(b);
-    uint64_t len = clip_lock_held(b, off, n);
-    bool small = len && len < COPY_WITHOUT_GIL;
-    const uint8_t *at = small ? pb_buf_peek(b, off, len) : NULL;
-    PyObject *out =
-        at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len) : NULL;
+    PyObject *out = read_run_lock_held(b, off, clip_lock_held(b, off, n), &found);
     buffer_unlock(b);
-    return PB_LIKELY(at != NULL) ? out : read_pages(b, off, n);
+    return PB_LIKELY(found) ? out
+                            : read_pages(b, &(transfer_range){off, n, find_clipped, NULL});
+}
+
+PyObject *
+transfer_read_range(pb_buf *b, const transfer_range *asked)
+{
+    transfer_range r = *asked;
+    bool found = false;
+    PyObject *out = NULL;
+    buffer_lock(b);
+    pb_status st = r.find(b, &r);
+    if (st == PB_OK) {
+        out = read_run_lock_held(b, r.off, r.n, &found);
+    }
+    buffer_unlock(b);
+    return found || st != PB_OK ? out : read_pages(b, asked);
 }
 
 int
@@ -128,45 +167,67 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
 
 /* ---- off the front ---- */
 
-/* Copy n bytes to dst, then drop them; PB_RANGE if there are fewer. */
-static pb_status
-take_lock_held(pb_buf *b, void *dst, uint64_t n)
+/* How many bytes that is; more than `size` for more than there are. */
+static inline uint64_t
+how_many(Py_ssize_t n, bool all, uint64_t size)
 {
-    if (n > b->root.size) {
-        return PB_RANGE;
+    if (PB_LIKELY(n > 0)) {
+        return (uint64_t)n;
     }
-    pb_status st = copy_out_lock_held(b, 0, dst, n);
-    return st == PB_OK ? pb_buf_drop_front(b, n) : st;
+    return all ? size : n ? size + (uint64_t)n : 0;
 }
 
-static PyObject *
-take_pages(pb_buf *b, uint64_t n)
+/* Copy them if they still are `len`, then drop them.  PB_RANGE: they are not. */
+static pb_status
+take_lock_held(pb_buf *b, Py_ssize_t n, bool all, void *dst, uint64_t len)
 {
-    PyObject *out = new_bytes(n);
-    pb_status st = PB_OK;
-    if (out == NULL) {
-        return NULL;
+    uint64_t size = b->root.size;
+    if (len > size || how_many(n, all, size) != len) {
+        return PB_RANGE;
     }
-    do {
-        buffer_lock(b);
-        st = take_lock_held(b, PyBytes_AS_STRING(out), n);
-        buffer_unlock(b);
-    } while (transfer_again(b, &st, 0, n));
-    if (st != PB_OK) {
-        Py_CLEAR(out);
+    pb_status st = copy_out_lock_held(b, 0, dst, len);
+    return st == PB_OK ? pb_buf_drop_front(b, len) : st;
+}
+
+/* Make the object outside the lock.  If the length has changed meanwhile, start over. */
+static PyObject *
+take_pages(pb_buf *b, Py_ssize_t n, bool all, uint64_t *size)
+{
+    for (;;) {
+        uint64_t len = how_many(n, all, *size);
+        PyObject *out = len <= *size ? new_bytes(len) : NULL;
+        pb_status st;
+        if (out == NULL) {
+            return NULL;
+        }
+        do {
+            buffer_lock(b);
+            st = take_lock_held(b, n, all, PyBytes_AS_STRING(out), len);
+            buffer_unlock(b);
+        } while (st != PB_RANGE && transfer_again(b, &st, 0, len));
+        if (st == PB_OK) {
+            return out;
+        }
+        Py_DECREF(out);
+        if (st != PB_RANGE) {
+            return NULL;
+        }
+        *size = transfer_size(b);
     }
-    return out;
 }
 
 PyObject *
-transfer_take(pb_buf *b, uint64_t n)
+transfer_take(pb_buf *b, Py_ssize_t n, bool all, uint64_t *size)
 {
     buffer_lock(b);
-    const uint8_t *at = pb_buf_ready(b, n);
-    PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
+    *size = b->root.size;
+    uint64_t len = how_many(n, all, *size);
+    const uint8_t *at = pb_buf_ready(b, len);
+    PyObject *out =
+        at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len) : NULL;
     if (PB_LIKELY(out != NULL)) {
-        pb_buf_take_ready(b, n);
+        pb_buf_take_ready(b, len);
     }
     buffer_unlock(b);
-    return PB_LIKELY(at != NULL) ? out : take_pages(b, n);
+    return PB_LIKELY(at != NULL) ? out : take_pages(b, n, all, size);
 }

@@ -88,9 +88,23 @@ transfer_read(pb_buf *b, uint64_t off, uint64_t n);
 int
 transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got);
 
-/* Take n bytes off the front as a bytes object; IndexError if there are fewer. */
+/* Bytes that only the lock tells: `find` sets `off` and `n`, which lie in the buffer, from what it
+ * knows in `of`.  What is no PB_OK is for the caller to raise: then a function returns NULL without
+ * an exception. */
+typedef struct transfer_range transfer_range;
+struct transfer_range {
+    uint64_t off, n;
+    pb_status (*find)(pb_buf *b, transfer_range *r);
+    void *of;
+};
+
 PyObject *
-transfer_take(pb_buf *b, uint64_t n);
+transfer_read_range(pb_buf *b, const transfer_range *asked);
+
+/* Take bytes off the front: all, or n of them, or so many less than all where n is negative.  NULL
+ * without an exception: there are not as many; *size says how many there are. */
+PyObject *
+transfer_take(pb_buf *b, Py_ssize_t n, bool all, uint64_t *size);
 
 /* ---- the hot ways ---- */
 
