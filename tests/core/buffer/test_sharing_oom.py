@@ -3,6 +3,7 @@ request; each byte, the length and the pool's counts stay."""
 
 from __future__ import annotations
 
+import binascii
 import operator
 
 import pytest
@@ -37,7 +38,7 @@ CALLS = {
     "views": lambda buf: len(buf.views(0, min(len(buf), 3 * PAGE))),
     "view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE)).release(),
     "gather": lambda buf: buf.gather(),
-    "plain export": lambda buf: len(b"".join([buf])),
+    "plain export": lambda buf: binascii.crc32(buf),
     "stable view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE), writable=False).release(),
 }
 # What is read or moved whole: too long where a shape is mostly hole.

@@ -120,8 +120,10 @@ def test_a_view_after_growth_into_the_next_region(pool):
 
 
 def test_no_limit_stands_in_the_way():
-    parent = pagebuf.PagePool(debug=0)
-    pool = parent.child(limit=100 * PAGE)
+    trial = pagebuf.PagePool(debug=0)
+    kept = grown_in_turn(trial, 45)
+    pool = pagebuf.PagePool(debug=0).child(limit=trial.stats().held * PAGE)
+    del kept
     one, other = grown_in_turn(pool, 45)
     high = pool.stats().high_water
     assert struct.unpack_from("<B", one, 7 * PAGE) == (7,)
