@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import select
 import signal
 import socket
 import threading
@@ -218,6 +220,43 @@ def test_a_timeout_that_is_not_reached(pool, pair):
     queue = queue_of(pool)
     assert queue.recv_from(theirs) == 4
     timer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="nothing asks a pipe not to wait here")
+def test_a_blocking_pipe_is_sent_what_it_takes_at_a_time(pool, pipe):
+    """4096 bytes a call before: what poll() promises."""
+    reading, writing = pipe
+    room = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
+    try:
+        assert os.pwritev(writing, [b"x"], -1, os.RWF_NOWAIT) == 1
+    except OSError:
+        pytest.skip("this kernel does not ask pipes")
+    os.read(reading, 1)
+    queue = queue_of(pool, pattern(0, 2 * room))
+    sent = queue.send_to(writing)
+    assert sent > (select.PIPE_BUF if PAGE >= 4096 else 0)
+    assert os.get_blocking(writing)
+    got = os.read(reading, sent)
+    assert got == pattern(0, len(got))
+    assert len(queue) == 2 * room - sent
+
+
+def test_a_blocking_pipe_that_is_full_is_waited_for(pool, pipe):
+    reading, writing = pipe
+    data = pattern(0, 1 << 18)
+    queue, got = queue_of(pool, data), bytearray()
+
+    def read():
+        while len(got) < len(data):
+            time.sleep(0.001)
+            got.extend(os.read(reading, 9999))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    while queue:
+        assert queue.send_to(writing) > 0
+    thread.join()
+    assert got == data
 
 
 @pytest.mark.parametrize("kind", ["socket", "pipe"])

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
@@ -34,6 +35,11 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
         return sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
     }
+#ifdef RWF_NOWAIT
+    if (target->nowait) { /* what the pipe takes at once */
+        return pwritev2(target->fd, iov, (int)count, -1, RWF_NOWAIT);
+    }
+#endif
     return sending ? writev(target->fd, iov, (int)count)
                    : readv(target->fd, iov, (int)count);
 }
@@ -153,6 +159,13 @@ raise_not_wanted(QueueObject *self, bool closed, uint64_t n)
     }
 }
 
+/* Is it the flag that the system refused? */
+static bool
+does_not_know(int error)
+{
+    return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL;
+}
+
 /* Transfer at most n bytes, and wait as the target says. */
 static int
 transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint64_t *done)
@@ -177,6 +190,10 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         }
         error = got.error;
         wait = got.st == PB_OK;
+        if (target->nowait && does_not_know(error)) {
+            target_forgo_nowait(target);
+            error = 0;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #ifndef PIPE_BUF
 #define PIPE_BUF 512
@@ -54,6 +55,14 @@ convert_timeout(PyObject *sock, io_target *target)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+void
+target_forgo_nowait(io_target *target)
+{
+    target->nowait = false;
+    target->wait_first = true;
+    target->most = PIPE_BUF; /* poll() promises so much to be taken, and no more */
+}
+
 /* Ask the kernel about a file descriptor.  Refuse one that is not open for this: poll()
  * would wait in vain. */
 static int
@@ -75,8 +84,15 @@ describe_fd(io_target *target, bool sending)
     bool disk = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
     target->wait_first = target->timeout != 0 && !target->socket && !disk;
     if (target->wait_first) {
-        target->most = PIPE_BUF; /* poll() promises so much to be taken, and no more */
+        target_forgo_nowait(target);
     }
+#ifdef RWF_NOWAIT
+    if (target->wait_first && target->pipe && sending) {
+        target->nowait = true;
+        target->wait_first = false;
+        target->most = UINT64_MAX;
+    }
+#endif
     return 0;
 }
 

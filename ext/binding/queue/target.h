@@ -12,6 +12,7 @@ typedef struct {
     bool object;     /* has methods of its own; none of the others counts */
     PyObject *base;  /* _socket.socket, borrowed, where it is one of those; else NULL */
     bool pipe;       /* a file descriptor of one */
+    bool nowait;     /* a pipe that waits, but may be asked not to (RWF_NOWAIT) */
     bool sized;      /* what is reserved to receive follows what came before */
     double timeout;  /* seconds to wait; 0: not at all; < 0: for ever */
     uint64_t most;   /* bytes that may be written at once without waiting */
@@ -27,6 +28,10 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target);
  * shorter.  1, 0, or -1 with an exception. */
 int
 target_is_stream(const io_target *target, PyObject *obj);
+
+/* The system does not know how to ask it: poll() first, and send what that promises. */
+void
+target_forgo_nowait(io_target *target);
 
 /* After a call that failed with `error`, or before the first one (0): wait as the target
  * says, look at signals.  0: try again; -1: an exception.  No lock is held. */
