@@ -32,12 +32,27 @@ SAMPLE: Final = 5000
 SAMPLE_MOST: Final = 1_000_000_000
 """The largest N of ``debug="sample:N"``: the core counts in 32 bits."""
 
+ZEROS: Final = 1 << 30
+"""The address space for the zeros that stand for holes in ``views()``."""
+
+ZEROS_LEAST: Final = 1 << 16
+"""As many are held in memory where the system maps none."""
+
 _POOLS: weakref.WeakSet[PagePool] = weakref.WeakSet()
 
 
 def live_pools() -> list[PagePool]:
     """Every pool that is alive, sorted by what it holds, the largest first.  O(frames)."""
     return sorted(_POOLS, key=lambda pool: pool.stats().held, reverse=True)
+
+
+def zeros() -> memoryview:
+    """Zeros that cannot be written to.  The system backs all of them with one page of its own."""
+    try:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        return memoryview(mmap.mmap(-1, ZEROS, flags=flags, prot=mmap.PROT_READ))
+    except (AttributeError, OSError, OverflowError, MemoryError):
+        return memoryview(bytes(ZEROS_LEAST))
 
 
 def _nbytes(given: object, what: str) -> int | None:

@@ -384,6 +384,13 @@ class Sparse(RuleBasedStateMachine):
         for start, size in self.buf.extents():
             assert self.buf.read(start, size) == self.get(start, size)
 
+    @rule()
+    def data_views(self):
+        shown = self.buf.data_views()
+        for start, view in shown:
+            assert view == self.get(start, len(view))
+        assert sum(len(view) for _, view in shown) == sum(size for _, size in self.buf.extents())
+
 
 more = settings(max_examples=2 * settings.default.max_examples)
 TestDense, TestLimited, TestSparse = Dense.TestCase, Limited.TestCase, Sparse.TestCase

@@ -137,6 +137,7 @@ CALLS = [
     Call("stats", lambda b, g, w: b.stats(), looks=True),
     Call("tobytes", lambda b, g, w: b.tobytes(), looks=True),
     Call("views", lambda b, g, w: b"".join(b.views()), looks=True),
+    Call("data_views", lambda b, g, w: [(at, bytes(v)) for at, v in b.data_views()], looks=True),
     Call("views some", lambda b, g, w: b.views(9, 5), GONE, looks=True),
     Call("walk", lambda b, g, w: b.walk(5), looks=True),
     # ---- live views, which show the contents ----

@@ -92,6 +92,7 @@ def writes(buf: PageBuffer) -> None:
 
 def looks_inside(buf: PageBuffer) -> None:
     assert_type(buf.extents(), list[tuple[int, int]])
+    assert_type(buf.data_views(1, size=2), list[tuple[int, memoryview]])
     assert_type(buf.levels, int)
     assert_type(buf.capacity, int)
     assert_type(buf.pool, PagePool)

@@ -134,6 +134,8 @@ buffer_views(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
 buffer_gather(BufferObject *self, PyObject *ignored);
 PyObject *
+buffer_data_views(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
 buffer_snapshot(BufferObject *self, PyObject *ignored);
 PyObject *
 buffer_clone(BufferObject *self, PyObject *ignored);
@@ -145,9 +147,9 @@ PyObject *
 buffer_restore(BufferObject *self, PyObject *arg);
 PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
-extern const char buffer_view_doc[], buffer_views_doc[], buffer_gather_doc[],
-    buffer_snapshot_doc[], buffer_clone_doc[], buffer_copy_doc[], buffer_deepcopy_doc[],
-    buffer_list_copy_doc[], buffer_restore_doc[], buffer_open_doc[];
+extern const char buffer_view_doc[], buffer_views_doc[], buffer_data_views_doc[],
+    buffer_gather_doc[], buffer_snapshot_doc[], buffer_clone_doc[], buffer_copy_doc[],
+    buffer_deepcopy_doc[], buffer_list_copy_doc[], buffer_restore_doc[], buffer_open_doc[];
 
 /* ---- buffer/range.c ---- */
 

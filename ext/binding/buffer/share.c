@@ -65,8 +65,8 @@ const char buffer_views_doc[] = PyDoc_STR(
     "``writev``, or, writable, for ``recvmsg_into`` and ``preadv``.\n\n"
     "At most ``most`` of them, the first ones: system calls take 1024 at a time\n"
     "(``os.sysconf('SC_IOV_MAX')``).  None: all.\n\n"
-    "Read-only views are stable and show holes as slices of one shared run of zeros;\n"
-    "writable ones are live and make holes pages.  O(pages).\n\n"
+    "Read-only views are stable and show holes as slices of one shared run of zeros, a\n"
+    "piece a GiB: O(pages + nodes).  Writable ones are live and make holes pages: O(size).\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'hello')\n"
     ">>> b''.join(buf.views(1))\n"
@@ -112,6 +112,30 @@ buffer_gather(BufferObject *self, PyObject *Py_UNUSED(ignored))
         Py_DECREF(p.pool);
     }
     Py_RETURN_NONE;
+}
+
+const char buffer_data_views_doc[] = PyDoc_STR(
+    "data_views($self, offset=0, size=None)\n--\n\n"
+    "The runs of pages without the holes: a list of (offset, memoryview).\n\n"
+    "Views are stable, as those of views(); what lies between them reads as zeros.\n"
+    "IndexError when the range does not lie in the buffer.  O(pages + nodes).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer()\n"
+    ">>> buf.resize(1 << 40)\n"
+    ">>> buf.write(1 << 30, b'far')\n"
+    "3\n"
+    ">>> [(offset, bytes(view[:3])) for offset, view in buf.data_views()]\n"
+    "[(1073741824, b'far')]\n");
+
+PyObject *
+buffer_data_views(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"offset", "size", NULL};
+    view_args a = {.writable = 0};
+    if (parse_view(self, "|OO:data_views", names, args, kwargs, &a) < 0) {
+        return NULL;
+    }
+    return views_data(&self->b, &a.range);
 }
 
 /* ---- snapshots and clones ---- */

@@ -102,6 +102,8 @@ static PyMethodDef buffer_methods[] = {
     METHOD("view", buffer_view, METH_VARARGS | METH_KEYWORDS, buffer_view_doc),
     METHOD("views", buffer_views, METH_VARARGS | METH_KEYWORDS, buffer_views_doc),
     METHOD("gather", buffer_gather, METH_NOARGS, buffer_gather_doc),
+    METHOD("data_views", buffer_data_views, METH_VARARGS | METH_KEYWORDS,
+           buffer_data_views_doc),
     METHOD("snapshot", buffer_snapshot, METH_NOARGS, buffer_snapshot_doc),
     METHOD("clone", buffer_clone, METH_NOARGS, buffer_clone_doc),
     METHOD("__copy__", buffer_copy, METH_NOARGS, buffer_copy_doc),

@@ -13,6 +13,7 @@
 #include "view/object.h"
 
 #include "pool/trace.h"
+#include "view/zeros.h"
 
 typedef struct {
     PyObject_HEAD
@@ -313,53 +314,78 @@ view_stable(pb_buf *b, const view_range *asked)
 
 /* ---- lists of views ---- */
 
-#define ZEROS ((Py_ssize_t)1 << 16)
+/* A list of views in the making: what is left of the range, and how a hole is shown. */
+typedef struct {
+    StableObject *stable;
+    uint64_t off, n;
+    bool data_only; /* rows of offset and view, without holes */
+} view_list;
 
-/* The one run of zeros that stands for every hole: a new reference. */
+/* What is left begins with a hole of *n bytes: a view of as much of it as there are zeros. */
 static PyObject *
-zeros(module_state *state)
+hole_view(module_state *state, const view_list *v, uint64_t *n)
 {
-    PyObject *seen = state_seen(&state->zeros);
-    if (seen == NULL) {
-        PyObject *made = PyBytes_FromStringAndSize(NULL, ZEROS);
-        if (made == NULL) {
-            return NULL;
+    zero_run zeros;
+    if (zeros_get(state, &zeros) < 0) {
+        return NULL;
+    }
+    pb_stretch next = {.n = *n};
+    for (*n = 0; next.at == NULL;
+         next = pb_buf_stretch(&v->stable->b, v->off + *n, v->n - *n)) {
+        *n += next.n;
+        if (*n == v->n || *n >= zeros.n) {
+            break;
         }
-        memset(PyBytes_AS_STRING(made), 0, (size_t)ZEROS);
-        seen = state_once(&state->zeros, made);
     }
-    return Py_NewRef(seen);
+    *n = pb_min(*n, zeros.n);
+    return run_view(state, zeros.owner, zeros.address, *n, 1);
+}
+
+/* Put the next stretch into the list, of a long hole a part.  false with an exception. */
+static bool
+list_next(view_list *v, module_state *state, PyObject *list)
+{
+    pb_stretch s = pb_buf_stretch(&v->stable->b, v->off, v->n);
+    bool added = true;
+    if (s.at || !v->data_only) {
+        PyObject *item = s.at ? run_view(state, Py_NewRef(v->stable), s.at, s.n, 1)
+                              : hole_view(state, v, &s.n);
+        if (item && v->data_only) {
+            item = Py_BuildValue("(KN)", (unsigned long long)v->off, item);
+        }
+        added = item && PyList_Append(list, item) == 0;
+        Py_XDECREF(item);
+    }
+    v->off += s.n;
+    v->n -= s.n;
+    return added;
 }
 
 static PyObject *
-stretch_view(module_state *state, StableObject *stable, uint8_t *address, uint64_t n)
-{
-    if (address) {
-        return run_view(state, Py_NewRef(stable), address, n, 1);
-    }
-    PyObject *hole = zeros(state);
-    return hole ? run_view(state, hole, PyBytes_AS_STRING(hole), n, 1) : NULL;
-}
-
-PyObject *
-views_stable(pb_buf *b, const view_range *asked, uint64_t most)
+list_stable(pb_buf *b, const view_range *asked, uint64_t most, bool data_only)
 {
     view_range r = *asked;
     module_state *state = state_of_buf(b);
     StableObject *stable = stable_new(b, asked, &r);
     PyObject *list = stable ? PyList_New(0) : NULL;
-    uint64_t off = r.off, n = r.n;
-    for (; list && n && most; most--) {
-        pb_stretch s = pb_buf_stretch(&stable->b, off, n);
-        uint64_t len = s.at ? s.n : pb_min(s.n, (uint64_t)ZEROS);
-        PyObject *view = stretch_view(state, stable, s.at, len);
-        if (view == NULL || PyList_Append(list, view) < 0) {
+    view_list v = {stable, r.off, r.n, data_only};
+    while (list && v.n && (uint64_t)PyList_GET_SIZE(list) < most) {
+        if (!list_next(&v, state, list)) {
             Py_CLEAR(list);
         }
-        Py_XDECREF(view);
-        off += len;
-        n -= len;
     }
     Py_XDECREF(stable);
     return list;
+}
+
+PyObject *
+views_stable(pb_buf *b, const view_range *asked, uint64_t most)
+{
+    return list_stable(b, asked, most, false);
+}
+
+PyObject *
+views_data(pb_buf *b, const view_range *asked)
+{
+    return list_stable(b, asked, UINT64_MAX, true);
 }

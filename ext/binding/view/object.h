@@ -81,6 +81,10 @@ views_stable(pb_buf *b, const view_range *asked, uint64_t most);
 PyObject *
 views_live(pb_buf *b, const view_range *asked, uint64_t most);
 
+/* A list of offsets and stable views, one pair per run; holes are left out. */
+PyObject *
+views_data(pb_buf *b, const view_range *asked);
+
 /* The buffer protocol of an object that is a Holder (view/export.c). */
 int
 holder_getbuffer(PyObject *self, Py_buffer *view, int flags);

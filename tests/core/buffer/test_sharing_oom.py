@@ -36,6 +36,7 @@ CALLS = {
     "insert_hole of bytes": lambda buf: buf.insert_hole(min(1, len(buf)), 3),
     "slice of a buffer": lambda buf: operator.setitem(buf, slice(0, 0), buf.clone()),
     "views": lambda buf: len(buf.views(0, min(len(buf), 3 * PAGE))),
+    "data_views": lambda buf: len(buf.data_views(0, min(len(buf), 3 * PAGE))),
     "view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE)).release(),
     "gather": lambda buf: buf.gather(),
     "plain export": lambda buf: binascii.crc32(buf),

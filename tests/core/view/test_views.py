@@ -6,6 +6,7 @@ import copy
 import ctypes
 import gc
 import hashlib
+import mmap
 import os
 import pickle
 import weakref
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 import pagebuf
-from tests.helpers import PAGE, reach
+from pagebuf.pool import ZEROS
+from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import SHAPES, filled, pattern, pool_counts, refused
 
 SIZES = [1, 5, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 6 * PAGE + 3]
@@ -593,6 +595,65 @@ def test_views_show_holes_as_zeros_and_leave_them(pool):
     assert len(zeros) == len(views) - 2
     assert len({address(view) for view in zeros}) == 1
     assert buf.extents() == before
+
+
+def test_a_long_hole_is_few_pieces_of_one_run_of_zeros(pool):
+    buf = pagebuf.PageBuffer(pool=pool)
+    size = min(3 << 30, reach(MAX_LEVELS))
+    buf.resize(size)
+    views = buf.views(1)
+    assert [len(view) for view in views] == pieces_of(size - 1)
+    assert len({address(view) for view in views}) == 1
+    assert all(view.readonly and view[0] == view[-1] == 0 for view in views)
+    assert bytes(views[0][-PAGE:]) == bytes(PAGE)
+    assert pool.stats().held == 0
+    assert buf.data_views() == []
+
+
+def pieces_of(size):
+    whole, rest = divmod(size, ZEROS)
+    return [ZEROS] * whole + [rest] * bool(rest)
+
+
+def test_where_no_zeros_can_be_mapped_some_are_held(monkeypatch):
+    def no_mapping(*args, **kwargs):
+        raise OSError
+
+    monkeypatch.setattr(mmap, "mmap", no_mapping)
+    zeros = pagebuf.pool.zeros()
+    assert (zeros.readonly, bytes(zeros)) == (True, bytes(pagebuf.pool.ZEROS_LEAST))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_data_views_are_the_extents(pool, shape):
+    buf = SHAPES[shape](pool)
+    shown = buf.data_views()
+    assert all(view.readonly and view == buf.read(at, len(view)) for at, view in shown)
+    joined = []
+    for at, view in shown:
+        if joined and sum(joined[-1]) == at:
+            joined[-1] = (joined[-1][0], joined[-1][1] + len(view))
+        else:
+            joined.append((at, len(view)))
+    assert joined == buf.extents()
+    held = [(at, bytes(view)) for at, view in shown]
+    if not buf.frozen:
+        buf.punch(0, len(buf))
+    assert [(at, bytes(view)) for at, view in shown] == held
+
+
+def test_data_views_of_a_range(pool):
+    buf = filled(pool, PAGE)
+    buf.write(6 * PAGE, b"far")
+    assert [(at, bytes(view)) for at, view in buf.data_views(PAGE - 2, 5 * PAGE + 4)] == [
+        (PAGE - 2, buf.read(PAGE - 2, 2)),
+        (6 * PAGE, b"fa"),
+    ]
+    assert buf.data_views(PAGE, size=5 * PAGE) == buf.data_views(len(buf)) == []
+    with pytest.raises(IndexError):
+        buf.data_views(len(buf) + 1)
+    with pytest.raises(IndexError):
+        buf.data_views(1, len(buf))
 
 
 def test_writable_views_are_live_and_make_holes_pages(pool):
