@@ -3,8 +3,8 @@ request; each byte, the length and the pool's counts stay."""
 
 from __future__ import annotations
 
-import binascii
 import operator
+import struct
 
 import pytest
 
@@ -20,6 +20,8 @@ OTHER = pattern(0, 3 * PAGE + 1, salt=5)
 def copy_from_clone(offset, source_offset):
     return lambda buf: buf.copy_range(offset, buf.clone(), source_offset)
 
+
+NOTHING = struct.Struct("")  # its result is the empty tuple: nothing can fail after the export
 
 CALLS = {
     "snapshot": lambda buf: len(buf.snapshot()),
@@ -39,7 +41,7 @@ CALLS = {
     "data_views": lambda buf: len(buf.data_views(0, min(len(buf), 3 * PAGE))),
     "view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE)).release(),
     "gather": lambda buf: buf.gather(),
-    "plain export": lambda buf: binascii.crc32(buf),
+    "plain export": lambda buf: NOTHING.unpack_from(buf),
     "stable view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE), writable=False).release(),
 }
 # What is read or moved whole: too long where a shape is mostly hole.
