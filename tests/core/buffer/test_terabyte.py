@@ -1,0 +1,386 @@
+"""Every public method once with a terabyte of hole around three written bytes.
+
+Costs follow pages, entries and extents, never the length of a hole.  Nothing is timed.  The pool
+has a limit that lets no hole become pages.  Where the result is short, the same call is made on a
+hole of 2^55 bytes as well: a walk over its pages would take days, and pytest-timeout ends it.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+import pagebuf
+from tests.helpers import PAGE
+
+pytestmark = [
+    pytest.mark.skipif(PAGE != 4096, reason="tiny pages do not reach a terabyte"),
+    pytest.mark.timeout(60),
+]
+
+TIB = 1 << 40
+HUGE = 1 << 55
+LIMIT = 1 << 20  # bytes of pages: 256
+NEAR, FAR = 5, 9  # from the front and from the end
+
+
+def places(size):
+    return [NEAR, size // 2 + 7, size - FAR]
+
+
+def hollow(pool, size, cls=pagebuf.PageBuffer):
+    buf = cls(pool=pool)
+    buf.resize(size)
+    for at in places(size):
+        buf.write(at, b"x")
+    return buf
+
+
+class Case(SimpleNamespace):
+    """A buffer, its size and places, and another one that is equal and shares nothing."""
+
+    def __init__(self, size):
+        pool = pagebuf.PagePool(LIMIT)
+        super().__init__(size=size, at=places(size), pool=pool)
+        self.buf, self.twin = hollow(pool, size), hollow(pool, size)
+
+    def data(self):
+        """Where pages must be: those of the three bytes."""
+        return [(at // PAGE * PAGE, PAGE) for at in self.at]
+
+
+def assign(c, key, value):
+    c.buf[key] = value
+    return len(c.buf) - c.size
+
+
+def remove(c, key):
+    del c.buf[key]
+    return c.size - len(c.buf)
+
+
+def joined(c):
+    buf = c.buf
+    buf += c.twin
+    return len(buf) // c.size
+
+
+def then(result, *_):
+    return result
+
+
+def other_end(c):
+    """Replay what was packed on an equal buffer."""
+    packed = bytes(c.buf.delta(c.twin))
+    c.buf.write(c.size // 4, b"new")
+    c.twin.apply(c.buf.delta(c.twin))
+    return len(packed) < 300, c.twin == c.buf
+
+
+def through_pickle(c, protocol):
+    stored = pickle.dumps(c.buf, protocol)
+    return len(stored) < 4 * PAGE, pickle.loads(stored).extents() == c.data()
+
+
+def restored(c):
+    kept = c.buf.snapshot()
+    c.buf.clear()
+    c.buf.restore(kept)
+    return c.buf == c.twin
+
+
+def near_middle(c):
+    return c.buf.view(c.at[1] - 2, 5)
+
+
+MIDDLE = b"\0\0x\0\0"
+
+# Per method: what is called, and what comes out.  The result may be a function of the case.
+CALLS = {
+    "__bytes__": None,
+    "__contains__": (
+        lambda c: (b"x\0" in c.buf, b"y" in c.buf, ord("x") in c.buf),
+        (True, False, True),
+    ),
+    "__copy__": (lambda c: copy.copy(c.buf).extents(), Case.data),
+    "__deepcopy__": (lambda c: copy.deepcopy(c.buf).extents(), Case.data),
+    "__delitem__": (lambda c: remove(c, slice(1, 3)), 2),
+    "__eq__": (
+        lambda c: (c.buf == c.twin, c.buf == c.buf.clone(), c.buf == b"x"),
+        (True, True, False),
+    ),
+    "__ge__": (lambda c: c.buf >= c.twin, True),
+    "__getitem__": (lambda c: (c.buf[c.at[1]], c.buf[c.at[1] - 2 : c.at[1] + 3]), (120, MIDDLE)),
+    "__gt__": (lambda c: c.buf > c.twin, False),
+    "__iadd__": (joined, 2),
+    "__iter__": (lambda c: next(iter(c.buf)), 0),
+    "__le__": (lambda c: c.buf <= c.twin, True),
+    "__len__": (lambda c: len(c.buf), lambda c: c.size),
+    "__lt__": (lambda c: c.buf < c.twin, False),
+    "__ne__": (lambda c: c.buf != c.twin, False),
+    "__reduce_ex__": (lambda c: [through_pickle(c, n) for n in (2, 5)], [(True, True)] * 2),
+    "__repr__": (lambda c: str(c.size) in repr(c.buf), True),
+    "__setitem__": (lambda c: assign(c, slice(c.at[1], c.at[1] + 4), b"abcd"), 0),
+    "append": (lambda c: then(len(c.buf) - c.size, c.buf.append(1)), 0),
+    "apply": (other_end, (True, True)),
+    "as_array": (lambda c: c.buf.as_array("u1", c.at[1] - 2, 5).tobytes(), MIDDLE),
+    "capacity": (lambda c: c.buf.capacity >= c.size, True),
+    "check": (lambda c: c.buf.check(), None),
+    "clear": (lambda c: then(None, c.buf.clear()), None),
+    "clone": (lambda c: c.buf.clone().extents(), Case.data),
+    "collapse": (lambda c: then(None, c.buf.collapse(PAGE, PAGE), c.buf.collapse(1, 3)), None),
+    "copy": (lambda c: c.buf.copy().extents(), Case.data),
+    "copy_range": (
+        lambda c: (c.buf.copy_range(0, c.twin), c.buf.copy_range(1, c.twin)),
+        lambda c: (c.size,) * 2,
+    ),
+    "count": (
+        lambda c: (c.buf.count(b"x"), c.buf.count(b"\0"), c.buf.count(b"\0x")),
+        lambda c: (3, c.size - 3, 3),
+    ),
+    "data_views": (lambda c: [(at, len(view)) for at, view in c.buf.data_views()], Case.data),
+    "delta": (lambda c: c.buf.delta(c.twin).ranges, []),
+    "diff": (
+        lambda c: (c.buf.diff(c.twin), c.buf.diff(c.twin, exact=True)),
+        lambda c: (c.data(), []),
+    ),
+    "endswith": (lambda c: c.buf.endswith(b"x" + bytes(FAR - 1)), True),
+    "extend": (lambda c: then(None, c.buf.extend(c.twin), c.buf.extend(b"end")), None),
+    "extents": (lambda c: c.buf.extents(), Case.data),
+    "find": (lambda c: (c.buf.find(b"x", NEAR + 1), c.buf.find(b"y")), lambda c: (c.at[1], -1)),
+    "frozen": (lambda c: c.buf.frozen, False),
+    "gather": None,
+    "index": (lambda c: c.buf.index(b"\0x", NEAR + 1), lambda c: c.at[1] - 1),
+    "insert": None,
+    "insert_hole": (
+        lambda c: then(None, c.buf.insert_hole(PAGE, TIB), c.buf.insert_hole(3, 5)),
+        None,
+    ),
+    "levels": (lambda c: c.buf.levels <= pagebuf.MAX_LEVELS, True),
+    "name": (lambda c: c.buf.name, None),
+    "nbytes": (lambda c: c.buf.nbytes, lambda c: c.size),
+    "open": (lambda c: c.buf.open().seek(0, os.SEEK_END), lambda c: c.size),
+    "pool": (lambda c: c.buf.pool is c.pool, True),
+    "pop": (lambda c: (c.buf.pop(), c.buf.pop(0)), (0, 0)),
+    "punch": (lambda c: then(None, c.buf.punch(1, c.size - 2)), None),
+    "read": (lambda c: c.buf.read(c.at[1] - 2, 5), MIDDLE),
+    "readinto": (lambda c: c.buf.readinto(c.at[1] - 2, bytearray(5)), 5),
+    "remove": (lambda c: then(None, c.buf.remove(ord("x"))), None),
+    "resize": (lambda c: then(None, c.buf.resize(c.size + TIB), c.buf.resize(TIB // 2)), None),
+    "restore": (restored, True),
+    "reverse": None,
+    "rfind": (
+        lambda c: (c.buf.rfind(b"x", 0, c.size - FAR), c.buf.rfind(b"y")),
+        lambda c: (c.at[1], -1),
+    ),
+    "rindex": (lambda c: c.buf.rindex(b"x", 0, c.at[1]), NEAR),
+    "snapshot": (lambda c: c.buf.snapshot().extents(), Case.data),
+    "startswith": (lambda c: c.buf.startswith(bytes(NEAR) + b"x"), True),
+    "stats": (
+        lambda c: (c.buf.stats().pages, c.buf.stats().holes),
+        lambda c: (3, c.size // PAGE - 3),
+    ),
+    "take_bytes": (lambda c: c.buf.take_bytes(NEAR + 1), bytes(NEAR) + b"x"),
+    "tobytes": None,
+    "truncate": (lambda c: c.buf.truncate(c.size // 2), lambda c: c.size // 2),
+    "view": (lambda c: bytes(near_middle(c)), MIDDLE),
+    "views": (lambda c: [len(view) for view in c.buf.views(most=2)], [PAGE, pagebuf.pool.ZEROS]),
+    "walk": (lambda c: (c.buf.walk(0).stop, c.buf.walk(c.size // 4).stop), ("page", "hole")),
+    "write": (lambda c: c.buf.write(c.size // 4, b"abc"), 3),
+}
+
+# What the guide lists: the result, or what has to be moved, is as long as the range.
+AS_LONG_AS_THE_RANGE = {
+    "__bytes__": lambda c: bytes(c.buf),
+    "gather": lambda c: c.buf.gather(),
+    "insert": lambda c: c.buf.insert(c.size // 2, 1),
+    "reverse": lambda c: c.buf.reverse(),
+    "tobytes": lambda c: c.buf.tobytes(),
+}
+
+# They say nothing of the contents, or belong to every object.
+LEFT_OUT = {
+    "__buffer__",
+    "__release_buffer__",
+    "__class_getitem__",
+    "__new__",
+    "__init__",
+    "__hash__",
+    "__str__",
+}
+
+
+def methods(cls):
+    found = {name for name in dir(cls) if not name.startswith("_")}
+    own = {name for kind in cls.__mro__[:-1] for name in vars(kind) if name.startswith("__")}
+    plain = {"__module__", "__doc__", "__dict__", "__weakref__", "__getattribute__"}
+    return (found | own) - plain - LEFT_OUT
+
+
+def test_the_tables_are_complete():
+    assert methods(pagebuf.PageBuffer) == set(CALLS)
+    assert {name for name, row in CALLS.items() if row is None} == set(AS_LONG_AS_THE_RANGE)
+
+
+@pytest.mark.parametrize("name", ["insert", "reverse"])
+def test_what_needs_every_page_is_refused_at_once(name):
+    """Nothing has changed then."""
+    c = Case(HUGE)
+    with pytest.raises(MemoryError):
+        AS_LONG_AS_THE_RANGE[name](c)
+    assert c.buf == c.twin
+    assert c.buf.extents() == c.data()
+
+
+@pytest.mark.parametrize("name", ["__bytes__", "tobytes"])
+def test_what_gives_every_byte_is_refused_at_once(name):
+    """More than any machine has, whatever the system promises."""
+    with pytest.raises((MemoryError, OverflowError)):
+        AS_LONG_AS_THE_RANGE[name](Case(HUGE))
+
+
+# ---- files ----
+
+PLACES = SimpleNamespace(near=NEAR, middle=TIB // 2 + 7, end=TIB - FAR)
+
+
+def some_file(kind):
+    pool = pagebuf.PagePool(LIMIT)
+    if kind == "PageFile":
+        return hollow(pool, TIB).open()
+    file = pagebuf.BytesIO()
+    for at in places(TIB):
+        file.seek(at)
+        file.write(b"x")
+    file.seek(TIB - 1)
+    file.write(b"\0")
+    file.seek(0)
+    return file
+
+
+def at(file, where, call):
+    file.seek(where)
+    return call()
+
+
+FILES = {
+    "check": lambda f: f.check() is None,
+    "close": lambda f: f.close() is None,
+    "closed": lambda f: f.closed is False,
+    "fileno": lambda f: refused(OSError, f.fileno),
+    "detach": lambda f: refused(OSError, f.detach),
+    "flush": lambda f: f.flush() is None,
+    "isatty": lambda f: f.isatty() is False,
+    "peek": lambda f: f.peek(3) is not None,
+    "read": lambda f: at(f, PLACES.middle - 2, lambda: f.read(5)) == MIDDLE,
+    "read1": lambda f: at(f, PLACES.middle, lambda: f.read1(1)) == b"x",
+    "read_at": lambda f: f.read_at(5, PLACES.middle - 2) == MIDDLE,
+    "read_buffer": lambda f: bytes(at(f, PLACES.middle - 2, lambda: f.read_buffer(5))) == MIDDLE,
+    "readable": lambda f: f.readable(),
+    "readinto": lambda f: f.readinto(bytearray(9)) == 9,
+    "readinto1": lambda f: f.readinto1(bytearray(9)) == 9,
+    "readline": lambda f: f.readline(9) == bytes(NEAR) + b"x" + bytes(3),
+    "readlines": lambda f: at(f, PLACES.end, lambda: f.readlines()) == [b"x" + bytes(FAR - 1)],
+    "seek": lambda f: f.seek(0, os.SEEK_END) == TIB,
+    "seekable": lambda f: f.seekable(),
+    "stats": lambda f: f.stats().pages == 3,
+    "tell": lambda f: f.tell() == 0,
+    "truncate": lambda f: f.truncate(TIB // 2) == TIB // 2,
+    "writable": lambda f: f.writable(),
+    "write": lambda f: at(f, TIB // 4, lambda: f.write(b"abc")) == 3,
+    "writelines": lambda f: at(f, TIB // 4, lambda: f.writelines([b"a", b"b"])) is None,
+    "__enter__": lambda f: f.__enter__() is f,
+    "__exit__": lambda f: f.__exit__(None, None, None) is None,
+    "__iter__": lambda f: iter(f) is f,
+    "__next__": lambda f: at(f, PLACES.end, lambda: next(f)) == b"x" + bytes(FAR - 1),
+    "buffer": lambda f: len(f.buffer) == TIB,
+    "mode": lambda f: f.mode == "r+b" or f.mode == "rb+",
+}
+# Of a BytesIO: the result is as long as the range, or has to be one run of pages.
+FILES_AS_LONG = {"getvalue", "getbuffer", "__reduce_ex__", "__getstate__", "__setstate__"}
+
+
+def refused(error, call):
+    with pytest.raises(error):
+        call()
+    return True
+
+
+@pytest.mark.parametrize("kind", ["PageFile", "BytesIO"])
+def test_a_hole_in_a_file_costs_nothing(kind):
+    file = some_file(kind)
+    names = {name for name in dir(file) if not name.startswith("_")}
+    assert names <= set(FILES) | FILES_AS_LONG
+    for name, call in FILES.items():
+        if hasattr(file, name):
+            file = some_file(kind)
+            assert call(file), name
+
+
+@pytest.mark.parametrize("size", [TIB, HUGE], ids=["TiB", "2^55"])
+@pytest.mark.parametrize("name", [name for name, row in CALLS.items() if row])
+def test_a_hole_costs_nothing(name, size):
+    c = Case(size)
+    call, expected = CALLS[name]
+    assert call(c) == (expected(c) if callable(expected) else expected)
+    c.buf.check()
+    c.pool.check()
+    st = c.pool.stats()
+    assert st.high_water * PAGE <= LIMIT // 2
+
+
+def test_a_terabyte_is_some_thousand_pieces():
+    c = Case(TIB)
+    views = c.buf.views()
+    assert len(views) <= TIB // pagebuf.pool.ZEROS + 8
+    assert sum(len(view) for view in views) == TIB
+    assert c.pool.stats().held <= 64
+
+
+def test_a_file_seeks_data_past_a_terabyte(pool):
+    file = hollow(pool, TIB).open()
+    assert file.seek(PAGE, os.SEEK_DATA) == PLACES.middle // PAGE * PAGE
+    assert file.seek(0, os.SEEK_HOLE) == PAGE
+
+
+class Counted:
+    """What a copy writes to: it keeps the parts that are not zeros."""
+
+    def __init__(self):
+        self.size, self.kept, self.most = 0, [], 0
+
+    def write(self, data):
+        self.most = max(self.most, len(data))
+        if data.count(b"x"):
+            self.kept.append(self.size + bytes(data).index(b"x"))
+        self.size += len(data)
+        return len(data)
+
+
+def test_a_copy_of_a_file_holds_one_piece_at_a_time():
+    size = 1 << 28  # a copy reads as much as there is; its memory is what is looked at
+    pool = pagebuf.PagePool(LIMIT)
+    to = Counted()
+    shutil.copyfileobj(hollow(pool, size).open(), to)
+    assert (to.size, to.kept) == (size, places(size))
+    assert to.most <= 1 << 20
+    assert pool.stats().high_water * PAGE <= LIMIT
+
+
+def test_the_pieces_of_a_terabyte_reach_a_pipe():
+    """By IOV_MAX of them, as the guide has it; here only the last ones, which lie around a byte."""
+    c = Case(TIB)
+    end = c.at[2]
+    views = c.buf.views(end - 100, most=os.sysconf("SC_IOV_MAX"))
+    read, write = os.pipe()
+    try:
+        assert os.writev(write, views) == 100 + FAR
+        assert os.read(read, 200) == bytes(100) + b"x" + bytes(FAR - 1)
+    finally:
+        os.close(read)
+        os.close(write)
