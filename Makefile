@@ -21,7 +21,7 @@ STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlis
 
 .NOTPARALLEL:
 .PHONY: help build tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
-        lint-c lint-types format arrows compare bench instructions free-threaded clean distclean
+        lint-c lint-types format arrows compare bench instructions free-threaded scaling clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
@@ -33,6 +33,7 @@ help:
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
+	@echo "make scaling    two threads against one on such an interpreter"
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
 
 # ---- environment ----------------------------------------------------------------------------
@@ -126,6 +127,10 @@ sanitize: .venv/.stamps/test
 # Builds for itself, beside what is there.  FT=... names an interpreter, else one is looked for.
 free-threaded:
 	@tools/free_threaded.sh $(ARGS)
+
+# Two threads against one, without a GIL.  FT=... as above; ARGS="--only 'one buffer'".
+scaling:
+	@tools/free_threaded.sh --scaling $(if $(ARGS),-- $(ARGS))
 
 # Not part of the tests: it takes clang, and some minutes.
 fuzz:

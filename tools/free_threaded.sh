@@ -2,6 +2,7 @@
 # Tests everything on an interpreter without a GIL:
 #
 #   tools/free_threaded.sh [--tiny] [--pairs N] [--seed N]
+#   tools/free_threaded.sh --scaling [-- ARGUMENTS of benchmarks/free_threaded.py]
 #
 # Builds the extension with warnings as errors, runs all Python tests with the GIL off (with --tiny also on
 # tiny pages), and then N pairs of calls (200).  A seed chooses the pairs, another one each time.
@@ -9,6 +10,8 @@
 # FT=... names the interpreter.  Without it the script takes the first python3.14t or later on PATH or in pyenv.
 # If the interpreter was built with ThreadSanitizer, the script builds the whole extension with it, too, and
 # runs only the pairs and scenarios of tests/threads.  It suppresses no report about the extension.
+#
+# --scaling builds, and has benchmarks/free_threaded.py time two threads against one instead.
 #
 # Status 3: there is no such interpreter.
 set -euo pipefail
@@ -19,14 +22,16 @@ exec </dev/null
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 HERE=build/free-threaded
 JOBS=$(nproc 2>/dev/null || echo 2)
-TINY= PAIRS=200 SEED=$((RANDOM))
+TINY= SCALING= PAIRS=200 SEED=$((RANDOM))
 
 while [ $# -gt 0 ]; do
     case $1 in
     --tiny) TINY="6 4" ;;
     --pairs) PAIRS=$2 && shift ;;
     --seed) SEED=$2 && shift ;;
-    *) echo "usage: $0 [--tiny] [--pairs N] [--seed N]" >&2 && exit 2 ;;
+    --scaling) SCALING=1 ;;
+    --) shift && break ;;
+    *) echo "usage: $0 [--tiny] [--pairs N] [--seed N] | --scaling [-- ARGUMENTS]" >&2 && exit 2 ;;
     esac
     shift
 done
@@ -138,6 +143,12 @@ pairs() {
 }
 
 # ---- what runs ----
+
+if [ -n "$SCALING" ]; then
+    lib=$(build 12 "")
+    check_gil "$lib"
+    PYTHONPATH=$lib exec "$py" -m benchmarks.free_threaded "$@"
+fi
 
 if [ -n "$sanitized" ]; then
     lib=$(build 12 "$sanitized -g -O1")
