@@ -17,7 +17,7 @@ typedef struct {
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;
     PyTypeObject *bytesio_export_type;
-    PyTypeObject *run_type; /* view/keepers.c */
+    PyTypeObject *run_type; /* view/run.c, live.c, stable.c */
     PyTypeObject *live_type;
     PyTypeObject *stable_type;
     PyObject *zeros;

@@ -1,0 +1,118 @@
+/* view/lists.c: views of a range, one for each run that it lies in. */
+#include "view/run.h"
+#include "view/stable.h"
+#include "view/zeros.h"
+
+/* ---- live ---- */
+
+PyObject *
+views_live(pb_buf *b, const view_range *asked, uint64_t most)
+{
+    view_range r = *asked;
+    buffer_lock(b);
+    pb_status st = view_find_lock_held(b, &r);
+    buffer_unlock(b);
+    if (st != PB_OK) {
+        view_raise_range(&r);
+        return NULL;
+    }
+    uint64_t off = r.off, n = r.n;
+    PyObject *list = PyList_New(0);
+    for (; list && n && most; most--) {
+        buffer_lock(b);
+        bool inside = off <= b->root.size && n <= b->root.size - off;
+        uint64_t len = inside ? pb_buf_stretch(b, off, n).n : 0;
+        buffer_unlock(b);
+        if (!inside) { /* growing the pool runs Python code, which may cut the buffer */
+            raise_status(b, PB_RANGE, off, n);
+            Py_CLEAR(list);
+            break;
+        }
+        PyObject *view = view_live(b, &(view_range){.off = off, .n = len});
+        if (view == NULL || PyList_Append(list, view) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(view);
+        off += len;
+        n -= len;
+    }
+    return list;
+}
+
+/* ---- stable ---- */
+
+/* A list of views in the making: what is left of the range, and how a hole is shown. */
+typedef struct {
+    StableObject *stable;
+    uint64_t off, n;
+    bool data_only; /* rows of offset and view, without holes */
+} view_list;
+
+/* What is left begins with a hole of *n bytes: a view of as much of it as there are zeros. */
+static PyObject *
+hole_view(module_state *state, const view_list *v, uint64_t *n)
+{
+    zero_run zeros;
+    if (zeros_get(state, &zeros) < 0) {
+        return NULL;
+    }
+    pb_stretch next = {.n = *n};
+    for (*n = 0; next.at == NULL;
+         next = pb_buf_stretch(&v->stable->b, v->off + *n, v->n - *n)) {
+        *n += next.n;
+        if (*n == v->n || *n >= zeros.n) {
+            break;
+        }
+    }
+    *n = pb_min(*n, zeros.n);
+    return run_view(state, zeros.owner, zeros.address, *n, 1);
+}
+
+/* Put the next stretch into the list, of a long hole a part.  false with an exception. */
+static bool
+list_next(view_list *v, module_state *state, PyObject *list)
+{
+    pb_stretch s = pb_buf_stretch(&v->stable->b, v->off, v->n);
+    bool added = true;
+    if (s.at || !v->data_only) {
+        PyObject *item = s.at ? run_view(state, Py_NewRef(v->stable), s.at, s.n, 1)
+                              : hole_view(state, v, &s.n);
+        if (item && v->data_only) {
+            item = Py_BuildValue("(KN)", (unsigned long long)v->off, item);
+        }
+        added = item && PyList_Append(list, item) == 0;
+        Py_XDECREF(item);
+    }
+    v->off += s.n;
+    v->n -= s.n;
+    return added;
+}
+
+static PyObject *
+list_stable(pb_buf *b, const view_range *asked, uint64_t most, bool data_only)
+{
+    view_range r = *asked;
+    module_state *state = state_of_buf(b);
+    StableObject *stable = stable_new(b, asked, &r);
+    PyObject *list = stable ? PyList_New(0) : NULL;
+    view_list v = {stable, r.off, r.n, data_only};
+    while (list && v.n && (uint64_t)PyList_GET_SIZE(list) < most) {
+        if (!list_next(&v, state, list)) {
+            Py_CLEAR(list);
+        }
+    }
+    Py_XDECREF(stable);
+    return list;
+}
+
+PyObject *
+views_stable(pb_buf *b, const view_range *asked, uint64_t most)
+{
+    return list_stable(b, asked, most, false);
+}
+
+PyObject *
+views_data(pb_buf *b, const view_range *asked)
+{
+    return list_stable(b, asked, UINT64_MAX, true);
+}
