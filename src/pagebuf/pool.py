@@ -153,9 +153,9 @@ class PagePool(Pool):
         self._debug = f"sample:{sample}" if sample else level
         if sample:
             self._begin_sample(sample)
+        _POOLS.add(self)  # from now on others see it
 
     def _describe(self, limit: int | None, name: str | None) -> None:
-        _POOLS.add(self)
         self._limit = limit
         self._name = name
         self._watchers: list[tuple[float, Callable[[PagePool], object]]] = []
@@ -202,10 +202,11 @@ class PagePool(Pool):
         """
         most, called = _nbytes(limit, "limit"), _checked_name(name)
         child = PagePool.__new__(PagePool)
-        child._join(self)
         child._set_limit(_frames(most))
-        child._describe(most, called)
         child._debug = self._debug
+        child._describe(most, called)
+        child._join(self)  # from now on others see it
+        _POOLS.add(child)
         return child
 
     # ---- pressure ----

@@ -90,25 +90,44 @@ parse_mode(const char *mode, char *kind, bool *plus)
     return 0;
 }
 
+/* What a mode asks of a buffer, and why it is refused. */
+typedef enum { OPENS, IS_FROZEN, IS_NOT_EMPTY } open_outcome;
+
 static int
-refuse_existing(void)
+raise_no_open(open_outcome why)
 {
-    PyErr_SetString(PyExc_FileExistsError, "mode 'x' wants an empty buffer");
-    return -1;
+    if (why == IS_FROZEN) {
+        PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
+    }
+    if (why == IS_NOT_EMPTY) {
+        PyErr_SetString(PyExc_FileExistsError, "mode 'x' wants an empty buffer");
+    }
+    return why == OPENS ? 0 : -1;
 }
 
-/* Do what the mode does to the buffer, before the file is open. */
-static int
-prepare_buffer(pb_buf *b, char kind, bool writable)
+static open_outcome
+may_open(const pb_buf *b, char kind, bool writable)
 {
     if (writable && pb_buf_frozen(b)) {
-        PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
-        return -1;
+        return IS_FROZEN;
     }
-    if (kind == 'x' && transfer_size(b)) {
-        return refuse_existing();
-    }
-    return kind == 'w' ? transfer_truncate(b, 0) : 0;
+    return kind == 'x' && b->root.size ? IS_NOT_EMPTY : OPENS;
+}
+
+/* Do what the mode does to the buffer, and find the position, in one moment. */
+static int
+prepare_buffer(pb_buf *b, char kind, bool writable, uint64_t *pos)
+{
+    pb_status st;
+    open_outcome why;
+    do {
+        buffer_lock(b);
+        why = may_open(b, kind, writable);
+        st = why == OPENS && kind == 'w' ? pb_buf_truncate(b, 0) : PB_OK;
+        *pos = kind == 'a' ? b->root.size : 0;
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, 0, 0));
+    return raise_no_open(why) < 0 || st != PB_OK ? -1 : 0;
 }
 
 /* Open on a buffer, only once. */
@@ -117,12 +136,13 @@ open_on(FileObject *self, Holder *buffer, const char *mode)
 {
     char kind;
     bool plus;
+    uint64_t pos;
     if (self->buffer) { /* a call further up the stack may use it */
         PyErr_SetString(PyExc_ValueError, "the file stands on a buffer already");
         return -1;
     }
     if (parse_mode(mode, &kind, &plus) < 0 ||
-        prepare_buffer(&buffer->b, kind, kind != 'r' || plus) < 0) {
+        prepare_buffer(&buffer->b, kind, kind != 'r' || plus, &pos) < 0) {
         return -1;
     }
     self->buffer = (Holder *)Py_NewRef(buffer);
@@ -131,7 +151,7 @@ open_on(FileObject *self, Holder *buffer, const char *mode)
     self->s.readable = kind == 'r' || plus;
     self->s.blocks = kind == 'r' && !plus;
     self->s.append = kind == 'a';
-    self->s.pos = kind == 'a' ? transfer_size(self->b) : 0;
+    self->s.pos = pos;
     self->s.closed = 0;
     return 0;
 }

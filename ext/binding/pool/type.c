@@ -171,7 +171,9 @@ pool_set_limit(PoolObject *self, PyObject *arg)
     if (frames == -1 && PyErr_Occurred()) {
         return NULL;
     }
+    pb_lock_take(&self->pool.root->lock);
     self->pool.limit = frames_of(frames);
+    pb_lock_drop(&self->pool.root->lock);
     Py_RETURN_NONE;
 }
 
