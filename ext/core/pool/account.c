@@ -101,6 +101,7 @@ pb_pool_end_move(pb_pool *pool, uint64_t moved)
 {
     pb_lock_take(&pool->root->lock);
     add_moving(pool, 0 - moved);
+    pool->root->spare += moved;
     for (pb_pool *p = pool; p; p = p->parent) {
         account_moved(p);
     }

@@ -47,10 +47,13 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
 /* ---- from the lists, from fresh ground ---- */
 
 /* The pool takes back n frames that it had given to the system: keep that many more next
- * time. */
+ * time.  Frames that gathers freed do not count: a buffer that moves needs no more memory. */
 static void
 keep_more(pb_pool *root, uint64_t n)
 {
+    uint64_t spare = pb_min(n, pb_min(root->spare, root->cold + n));
+    root->spare -= spare;
+    n -= spare;
     if (root->keep < root->keep_most) {
         root->keep = pb_min(root->keep + n, root->keep_most);
     }
@@ -373,6 +376,7 @@ take_with_room_locked(pb_pool *pool, uint32_t n, uint32_t room)
             first = r->lo;
             take_untouched_low(pool, r, n);
             put_last_untouched(root, r, room);
+            root->spare += room;
             return first;
         }
     }

@@ -161,6 +161,7 @@ typedef struct pb_pool {
     uint64_t total, listed, cold, untouched; /* listed: on either list */
     uint64_t keep;      /* warm frames that stay; the pool gives back the rest */
     uint64_t keep_most; /* `keep` grows up to this as frames are taken back */
+    uint64_t spare;     /* of the cold frames: those that gathers freed or left as room */
     uint64_t quarantined, guards;
     pb_refusal refusal; /* see pb_refusal_of */
     uint64_t table_bytes;
