@@ -71,6 +71,18 @@ def deltas(buf: Any) -> Any:
     return to.delta(buf)
 
 
+def data_of(buf: Any, given: Any, who: bytes) -> list[tuple[int, bytes]]:
+    """Neighbouring runs as one: where pages lie differs from one twin to the other."""
+    found: list[tuple[int, bytes]] = []
+    for at, view in buf.data_views():
+        if found and sum((found[-1][0], len(found[-1][1]))) == at:
+            at, before = found.pop()
+            found.append((at, before + bytes(view)))
+        else:
+            found.append((at, bytes(view)))
+    return found
+
+
 def item_of(buf: Any) -> Any:
     items = iter(buf)
     next(items, None)
@@ -137,7 +149,7 @@ CALLS = [
     Call("stats", lambda b, g, w: b.stats(), looks=True),
     Call("tobytes", lambda b, g, w: b.tobytes(), looks=True),
     Call("views", lambda b, g, w: b"".join(b.views()), looks=True),
-    Call("data_views", lambda b, g, w: [(at, bytes(v)) for at, v in b.data_views()], looks=True),
+    Call("data_views", data_of, looks=True),
     Call("views some", lambda b, g, w: b.views(9, 5), GONE, looks=True),
     Call("walk", lambda b, g, w: b.walk(5), looks=True),
     # ---- live views, which show the contents ----
