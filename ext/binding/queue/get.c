@@ -32,7 +32,7 @@ queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
     return st == PB_OK && drop ? pb_queue_drop(&self->q, n) : st;
 }
 
-/* PB_RANGE: at most n bytes are by now more or fewer than len. */
+/* PB_RANGE: the queue has changed, so "at most n bytes" is not `len` bytes any more. */
 static pb_status
 take_asked_lock_held(QueueObject *self, const queue_taking *t, void *dst, uint64_t len)
 {
@@ -59,7 +59,7 @@ queue_take(QueueObject *self, queue_taking *t)
         t->front = pb_queue_front(&self->q);
         pb_status st = take_asked_lock_held(self, t, PyBytes_AS_STRING(out), len);
         queue_unlock(self);
-        /* PB_RANGE: another thread has put or taken some meanwhile */
+        /* PB_RANGE: another thread has put or taken bytes meanwhile */
         bool again = st == PB_RANGE || queue_again(self, &st, len);
         if (PB_LIKELY(st == PB_OK)) {
             return out;
@@ -94,7 +94,7 @@ take_wanted(QueueObject *self, const void *what)
     return queue_take(self, &t);
 }
 
-/* At most n bytes: at least one where it waits, unless none comes any more. */
+/* At most n bytes.  A call that waits gets at least one, unless the stream ends. */
 static PyObject *
 take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
 {
@@ -113,7 +113,7 @@ take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
     return out;
 }
 
-/* What is not ready at once, or is asked for in another way. */
+/* The slow path: bytes that are not ready at once, and calls with a timeout. */
 PB_NOINLINE static PyObject *
 get_slowly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {

@@ -14,12 +14,12 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* Methods of Python objects get and return at most so many bytes. */
+/* The most bytes that a method of a Python object gets or returns at once. */
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* How one attempt ended: a refusal of the pool, an error of the system, no room or no more
- * wanted, or bytes. */
+/* How one attempt ended: the pool refused, the system failed, there was no room or
+ * nothing more to do, or bytes moved. */
 typedef struct {
     pb_status st;
     int error;
@@ -36,7 +36,7 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
     }
 #ifdef RWF_NOWAIT
-    if (target->nowait) { /* what the pipe takes at once */
+    if (target->nowait) { /* sends what the pipe takes at once */
         return pwritev2(target->fd, iov, (int)count, -1, RWF_NOWAIT);
     }
 #endif
@@ -44,7 +44,7 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
                    : readv(target->fd, iov, (int)count);
 }
 
-/* The system call, without the GIL, while so many frames are reserved. */
+/* Make the system call without the GIL, while `secured` frames are reserved. */
 static io_result
 transfer_iov(QueueObject *self, const io_target *target, bool sending, struct iovec *iov,
              unsigned count, uint64_t secured)
@@ -60,7 +60,7 @@ transfer_iov(QueueObject *self, const io_target *target, bool sending, struct io
 
 /* ---- out ---- */
 
-/* What was sent leaves the queue, even if the pool has no frame left. */
+/* Sent bytes leave the queue, even if the pool has no free frame. */
 static io_result
 send_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {

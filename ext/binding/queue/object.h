@@ -119,30 +119,32 @@ extern PyType_Spec queue_spec;
 int
 queue_init(QueueObject *self, PyObject *args, PyObject *kwargs);
 
-/* By pb_overflow. */
+/* Indexed by pb_overflow. */
 extern const char *const queue_overflow_names[5];
 
 /* ---- queue/wait.c ---- */
 
-/* `timeout=` of a fast call, the only keyword there is; *out keeps its preset without one. */
+/* Parse `timeout=`, the only keyword of a fast call.  Without it, *out stays as it is. */
 int
 queue_arg_timeout(const char *name, PyObject *const *values, PyObject *kwnames,
                   patience *out);
 
-/* Sleep until the wish is fulfilled or the stream ends; no lock is held.  -1 with an exception:
- * TimeoutError, or what a signal raised.  Others may be quicker: so the caller looks again. */
+/* Sleep until the queue has what `wish` says, or the stream ends.  No lock is held.  -1
+ * with an exception: TimeoutError, or one that a signal handler raised.  Another thread
+ * may take the bytes first, so the caller must look again. */
 int
 queue_wait(QueueObject *self, patience *p, queue_wish wish);
 
-/* Make an attempt, which gives None while there is nothing to take, until it gives something else,
- * there is no more patience for it, or nothing can come any more.  FOR_NEWS: n does not count. */
+/* Repeat an attempt that returns None while there is nothing to take.  Ends when it
+ * returns something else, when the time is up, or when nothing can come any more.  With
+ * FOR_NEWS, n does not count. */
 typedef PyObject *
 queue_attempt(QueueObject *self, const void *what);
 PyObject *
 queue_take_patiently(QueueObject *self, queue_attempt *attempt, const void *what,
                      queue_wish wish, patience *p, bool *ended);
 
-/* Seconds of a clock that never goes back. */
+/* Seconds on a monotonic clock. */
 double
 queue_clock(void);
 
@@ -152,11 +154,11 @@ queue_clock(void);
 void
 queue_raise_closed(void);
 
-/* 1: they are in; 0: the queue has turned them away; -1: an exception. */
+/* 1: the bytes are in; 0: the queue has refused them; -1: an exception. */
 int
 queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
 
-/* CapacityError: n bytes more than max_bytes allows. */
+/* CapacityError: n bytes more would exceed max_bytes. */
 void
 queue_raise_full(QueueObject *self, uint64_t n);
 
@@ -179,7 +181,7 @@ queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64
 pb_status
 queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 
-/* The first n bytes (fewer where there are fewer), removed or not; None when there are
+/* The first n bytes, or all if there are fewer; removed if `drop`.  None if there are
  * fewer than `least`. */
 typedef struct {
     uint64_t n, least;
@@ -205,7 +207,8 @@ queue_take_fast(QueueObject *self, uint64_t n)
     return out;
 }
 
-/* Take exactly n bytes: None while there are fewer, EOFError when there will never be as many. */
+/* Take exactly n bytes.  None while there are fewer, EOFError if the stream has ended
+ * before. */
 PyObject *
 queue_exactly(QueueObject *self, uint64_t n, patience *p);
 
@@ -247,15 +250,15 @@ extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
 
 /* ---- queue/read.c ---- */
 
-/* Begin with no separator: how far they have looked is of other bytes. */
+/* Forget how far separators have looked, because the bytes are other ones. */
 void
 queue_search_anew_lock_held(QueueObject *self);
 
-/* Let go of all that was remembered, when the object goes. */
+/* Release all remembered separators, when the object goes. */
 void
 queue_forget_separators(QueueObject *self);
 
-/* The next line of an iteration; NULL without an exception where there is no whole one. */
+/* The next line of an iteration; NULL without an exception if no whole one is there. */
 PyObject *
 queue_next(QueueObject *self);
 
@@ -272,9 +275,8 @@ extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline
 
 /* ---- queue/reserve.c ---- */
 
-/* How many bytes to reserve when nobody says how many come.  After `came` filled all of
- * what was offered, the next offer is twice as large; when most stayed empty, half as
- * large. */
+/* How many bytes to reserve when nobody says how many will come.  If the last offer was
+ * filled, the next one is twice as large; if most of it stayed empty, half as large. */
 #define OFFER_LEAST ((uint64_t)1 << 14)
 #define OFFER_MOST ((uint64_t)1 << 18)
 

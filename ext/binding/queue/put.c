@@ -11,8 +11,8 @@ queue_raise_full(QueueObject *self, uint64_t n)
         (unsigned long long)self->q.max_bytes);
 }
 
-/* Copy into a reservation, but for what would be pushed out at once.  Other threads wait for the
- * lock. */
+/* Copy into a reservation, without bytes that the rest would drop at once.  Other
+ * threads wait for the lock. */
 static pb_status
 put_without_gil(QueueObject *self, const void *src, uint64_t n)
 {
@@ -44,7 +44,7 @@ queue_raise_closed(void)
     PyErr_SetString(PyExc_ValueError, "the queue is closed: nothing can be put into it");
 }
 
-/* How an attempt ended, and what the queue was like then. */
+/* How an attempt ended, and the state of the queue at that moment. */
 typedef struct {
     bool admitted, closed;
     pb_overflow overflow;
@@ -65,8 +65,8 @@ put_once(QueueObject *self, const void *src, uint64_t n, verdict *v)
     return st;
 }
 
-/* What becomes of bytes that were not admitted?  1: try again; 0: they are turned away; -1: an
- * exception. */
+/* What to do with bytes that the bound does not admit.  1: try again; 0: refuse them;
+ * -1: an exception. */
 static int
 not_admitted(QueueObject *self, uint64_t n, const verdict *v, patience *p)
 {

@@ -1,4 +1,5 @@
-/* queue/read.c: what parsers ask for: so many bytes, or up to a separator, or nothing. */
+/* queue/read.c: reads for parsers: exactly n bytes, or all up to a separator, or nothing
+ * yet. */
 #include "queue/object.h"
 
 const char queue_readexactly_doc[] =
@@ -41,8 +42,8 @@ is_same(PyObject *a, PyObject *b)
                              (size_t)PyBytes_GET_SIZE(a)) == 0);
 }
 
-/* Where to remember one more: at least `most` fit.  NULL when there is no memory for it; then it is
- * searched for anew each time. */
+/* A place for one more separator; there is room for `most` at least.  NULL if there is
+ * no memory; then each search for it starts at the front. */
 static separator *
 new_place(QueueObject *self, uint32_t most)
 {
@@ -72,7 +73,8 @@ find_other(QueueObject *self, PyObject *sep)
     return NULL;
 }
 
-/* Take a separator out of the others; one without `sep` where it is not among them. */
+/* Take a separator out of the list of others.  Its `sep` is NULL if it is not in the
+ * list. */
 static separator
 take_other(QueueObject *self, PyObject *sep)
 {
@@ -85,7 +87,7 @@ take_other(QueueObject *self, PyObject *sep)
     return found;
 }
 
-/* Put the one in use among the others. */
+/* Put the separator in use into the list of others. */
 static void
 put_away(QueueObject *self)
 {
@@ -98,12 +100,12 @@ put_away(QueueObject *self)
     }
 }
 
-/* Bring `sep` into use. */
+/* Make `sep` the separator in use. */
 static void
 use_separator(QueueObject *self, PyObject *sep)
 {
     PyObject *same = Py_NewRef(sep);
-    if (self->sep && is_same(self->sep, sep)) { /* another object with these bytes */
+    if (self->sep && is_same(self->sep, sep)) { /* another object with the same bytes */
         Py_DECREF(self->sep);
     }
     else {
@@ -115,8 +117,8 @@ use_separator(QueueObject *self, PyObject *sep)
     self->sep = same;
 }
 
-/* Where it is remembered how far one of `count` has looked, which are asked for together; NULL for
- * want of memory. */
+/* Where the queue remembers how far one of `count` separators, asked for together, has
+ * looked; NULL if there is no memory. */
 static uint64_t *
 searched_of(QueueObject *self, PyObject *sep, Py_ssize_t count)
 {
@@ -160,7 +162,7 @@ typedef struct {
     Py_ssize_t count;
 } sought;
 
-/* *end: where the one that ends first ends. */
+/* *end: the end of the separator that ends first. */
 static pb_status
 look_for_several(QueueObject *self, const sought *s, uint64_t *end)
 {
@@ -191,8 +193,9 @@ look_for_lock_held(QueueObject *self, const sought *s, uint64_t *end)
                            (uint64_t)PyBytes_GET_SIZE(sep), end);
 }
 
-/* It was found, but the bytes up to it lie in more than one page.  The object is made outside the
- * lock, so another thread may have taken them by then: then search again. */
+/* A separator was found, but the bytes up to it lie in more than one page.  The object
+ * is made outside the lock, so another thread may take them meanwhile; then search
+ * again. */
 static PyObject *
 take_until(QueueObject *self, const sought *s, uint64_t end)
 {
@@ -224,7 +227,7 @@ take_until(QueueObject *self, const sought *s, uint64_t end)
     }
 }
 
-/* The caller keeps alive what is sought. */
+/* The caller keeps the separators alive. */
 static PyObject *
 read_until(QueueObject *self, const sought *s)
 {
@@ -255,7 +258,7 @@ attempt_until(QueueObject *self, const void *what)
     return read_until(self, what);
 }
 
-/* The same with patience: a separator may come with any byte. */
+/* The same, but wait: any new byte may complete a separator. */
 static PyObject *
 wait_until(QueueObject *self, const sought *s, patience *p)
 {
@@ -387,7 +390,7 @@ const char queue_readline_doc[] =
 static PyObject *
 read_line(QueueObject *self, patience *p)
 {
-    PyObject *sep = PyBytes_FromStringAndSize("\n", 1); /* CPython has it at hand */
+    PyObject *sep = PyBytes_FromStringAndSize("\n", 1); /* CPython keeps one-byte objects */
     PyObject *out = sep ? read_until_one(self, sep, p) : NULL;
     Py_XDECREF(sep);
     return out;
@@ -413,7 +416,7 @@ attempt_line(QueueObject *self, const void *what)
     return read_line(self, &NO_PATIENCE);
 }
 
-/* The last line of a stream that has ended may be without b'\n'. */
+/* The last line of an ended stream may lack b'\n'. */
 PyObject *
 queue_next(QueueObject *self)
 {

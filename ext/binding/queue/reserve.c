@@ -138,8 +138,8 @@ queue_reserve(QueueObject *self, PyObject *arg)
 
 /* ---- commit ---- */
 
-/* PB_RANGE: nothing is reserved, or not so much; *uncommitted says which.  What a
- * transfer has reserved for itself does not count: nobody has a view of it. */
+/* PB_RANGE: nothing is reserved, or fewer bytes; *uncommitted says which.  A reservation
+ * of a transfer does not count: nobody has a view of it. */
 static pb_status
 commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
 {
@@ -154,7 +154,8 @@ commit_lock_held(QueueObject *self, uint64_t n, uint64_t *uncommitted)
     return pb_queue_commit(&self->q, n);
 }
 
-/* The staging memory was copied.  Returns what to release after the unlock, or NULL. */
+/* The staging memory was copied.  Returns an object to release after the unlock, or
+ * NULL. */
 static PyObject *
 end_staging_lock_held(QueueObject *self)
 {
@@ -292,7 +293,7 @@ const char queue_views_doc[] =
     ">>> [bytes(view) for view in queue.views()]\n"
     "[b'hello']\n";
 
-/* All that is in the queue: a reservation is not. */
+/* All bytes in the queue, without a reservation. */
 static pb_status
 find_all(pb_buf *b, view_range *r)
 {

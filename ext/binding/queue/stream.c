@@ -1,4 +1,4 @@
-/* queue/stream.c: a queue as what others write files to, and the end of its stream. */
+/* queue/stream.c: a queue as a file to write to, and the end of its stream. */
 #include "queue/object.h"
 
 const char queue_close_doc[] = PyDoc_STR(
@@ -28,7 +28,7 @@ queue_close(QueueObject *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-/* How much of n bytes may be put at once where a longer put would be refused. */
+/* How many of n bytes to put at once, so that the bound does not refuse the put. */
 static uint64_t
 piece_of(QueueObject *self, uint64_t n)
 {

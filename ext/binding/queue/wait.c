@@ -1,13 +1,11 @@
-/* queue/wait.c: waiting for bytes, or for room.
- *
- * Who waits stands in the list of the queue and sleeps on a lock of its own, which is taken already.
- * Each unlock of a queue looks at the list, if there is one (queue_tell_lock_held), and releases the
- * locks of those whose wish is fulfilled.  All of them: several may be content with the same bytes,
- * and a signal may end one just then.  So nobody polls, and where nobody waits an unlock costs one
- * look at a pointer.
- *
- * The child of a fork has none of the threads that waited.  Their part of the list lies on stacks that
- * are gone, so it is dropped unread (lock_state.forks). */
+/* queue/wait.c: waiting for bytes, or for room.  A waiting thread enters the list of the
+ * queue and sleeps on a lock of its own, which is taken already.  Each unlock of a queue
+ * looks at the list, if there is one (queue_tell_lock_held), and releases the locks of
+ * all threads that find what they wait for.  All of them, because the same bytes may
+ * satisfy several, and a signal may end one of them at that moment.  So nobody polls,
+ * and if nobody waits an unlock costs one look at a pointer.  The child of a fork has
+ * none of the threads that waited.  Their entries lay on stacks that are gone, so the
+ * child drops the list unread (lock_state.forks). */
 #include "queue/object.h"
 
 #include <math.h>
@@ -68,7 +66,7 @@ remaining(patience *p)
         p->deadline = queue_clock() + p->seconds;
     }
     double left = ceil((p->deadline - queue_clock()) * 1e6);
-    double most = 1e12; /* some days: then it is asked for again */
+    double most = 1e12; /* some days; then the caller waits again */
     return left <= 0 ? 0 : (PY_TIMEOUT_T)(left < most ? left : most);
 }
 
@@ -92,12 +90,12 @@ is_fulfilled(const QueueObject *self, const queue_wish *wish)
         return pb_queue_len(q) >= wish->n;
     case FOR_NEWS:
         return pb_queue_in(q) != wish->n;
-    default: /* what never fits is refused, not waited for */
+    default: /* a put that can never fit is refused, so it need not wait */
         return pb_queue_admits(q, wish->n) || wish->n > q->max_bytes;
     }
 }
 
-/* Those of before a fork are gone. */
+/* The waiters from before a fork are gone. */
 static void
 drop_the_gone(QueueObject *self)
 {
@@ -172,7 +170,7 @@ sleep_on(PyThread_type_lock lock, patience *p)
     }
 }
 
-/* Does it have to sleep?  Then it stands in the list. */
+/* Must the thread sleep?  Then it is in the list now. */
 static bool
 begin_to_wait(QueueObject *self, queue_waiter *w)
 {
@@ -192,7 +190,7 @@ wait_as(QueueObject *self, patience *p, queue_waiter *w)
         return 1;
     }
     int result = sleep_on(w->lock, p);
-    queue_lock(self); /* whoever woke it is done with it then */
+    queue_lock(self); /* a thread that woke it has removed it already */
     if (!w->woken) {
         leave_lock_held(self, w);
     }
@@ -208,7 +206,7 @@ queue_wait(QueueObject *self, patience *p, queue_wish wish)
         PyErr_NoMemory();
         return -1;
     }
-    PyThread_acquire_lock(w.lock, WAIT_LOCK); /* nobody else knows it */
+    PyThread_acquire_lock(w.lock, WAIT_LOCK); /* no other thread has the lock yet */
     int result = wait_as(self, p, &w);
     PyThread_free_lock(w.lock);
     if (result == 0) {
@@ -220,7 +218,7 @@ queue_wait(QueueObject *self, patience *p, queue_wish wish)
 
 /* ---- taking ---- */
 
-/* A stream that had ended before the attempt can bring nothing after it. */
+/* If the stream had ended before the attempt, nothing can come after it. */
 PyObject *
 queue_take_patiently(QueueObject *self, queue_attempt *attempt, const void *what,
                      queue_wish wish, patience *p, bool *ended)

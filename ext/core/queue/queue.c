@@ -1,4 +1,5 @@
-/* queue/queue.c: a tree of pages as a queue: reservations, what is pushed out, searching. */
+/* queue/queue.c: a tree of pages as a queue: reservations, dropping the oldest bytes,
+ * searching. */
 #include "queue/queue.h"
 
 #include "range/find.h"
@@ -16,7 +17,7 @@ pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overfl
 
 /* ---- frames for a later drop ---- */
 
-/* Reserve n frames; *secured is how many there are to give back. */
+/* Reserve n frames.  *secured counts those to give back later. */
 static pb_status
 secure(pb_queue *q, uint64_t n, uint64_t *secured)
 {
@@ -33,15 +34,15 @@ give_back(pb_queue *q, uint64_t secured)
     }
 }
 
-/* The most frames that a drop takes.  What is dropped lies before everything that stays.  So
- * the only shared nodes to copy are those on the way to the first page that stays. */
+/* The most frames that a drop takes.  Dropped bytes lie before everything that stays, so
+ * a drop copies only the shared nodes on the way to the first page that stays. */
 static uint64_t
 need_to_drop(const pb_queue *q)
 {
     return q->b.root.shared ? q->b.root.levels : 0;
 }
 
-/* How many of the oldest bytes are too many when n more are in. */
+/* How many of the oldest bytes exceed the bound once n more bytes are in. */
 static uint64_t
 excess(const pb_queue *q, uint64_t n)
 {
@@ -49,15 +50,15 @@ excess(const pb_queue *q, uint64_t n)
     return q->overflow == PB_DROP_OLDEST && len > q->max_bytes ? len - q->max_bytes : 0;
 }
 
-/* Before n bytes come in: reserve what it may take to push out others for them. */
+/* Before n bytes come in: reserve the frames that dropping older ones for them may take. */
 static pb_status
 secure_push(pb_queue *q, uint64_t n, uint64_t *secured)
 {
     return secure(q, excess(q, n) ? need_to_drop(q) : 0, secured);
 }
 
-/* After bytes came in, or did not (`st`): give back what was secured, and push out what is too
- * many.  The frames for that are there. */
+/* After bytes came in, or did not (`st`): give back the reserved frames, and drop the
+ * oldest bytes that exceed the bound.  Their frames were reserved, so that cannot fail. */
 static pb_status
 push_out(pb_queue *q, pb_status st, uint64_t secured)
 {
@@ -119,7 +120,7 @@ close_reservation(pb_queue *q)
     pb_buf_remember_tail(&q->b);
 }
 
-/* Let the first n reserved bytes in, give up the others. */
+/* Make the first n reserved bytes part of the queue, and cancel the others. */
 static pb_status
 keep_reserved(pb_queue *q, uint64_t n)
 {
@@ -139,7 +140,7 @@ pb_queue_cancel(pb_queue *q)
     return keep_reserved(q, 0);
 }
 
-/* I4: nobody may see what was in these frames before. */
+/* I4: nobody may see what these frames held before. */
 static void
 zero_range(const pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -164,7 +165,7 @@ pb_queue_reserve(pb_queue *q, uint64_t n, bool zero)
         if (zero) {
             zero_range(&q->b, at, n);
         }
-        pb_buf_remember_tail(&q->b); /* at the end of what is reserved, as with a hole */
+        pb_buf_remember_tail(&q->b); /* at the end of the reservation, as in a hole */
     }
     return st;
 }
@@ -213,8 +214,8 @@ pb_queue_clear(pb_queue *q)
 
 /* ---- in ---- */
 
-/* 1. reserve what pushing out may take  2. append  3. push out.  When 2 fails nothing
- * was pushed out. */
+/* 1. reserve frames for dropping  2. append  3. drop the oldest.  If step 2 fails,
+ * nothing was dropped. */
 static pb_status
 append(pb_queue *q, const void *src, uint64_t n)
 {
@@ -251,7 +252,7 @@ pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
     return st;
 }
 
-/* Giving up what was not filled takes no frames: its pages are this tree's alone, and so are the
+/* Cancelling the unfilled part takes no frames: no other tree shares its pages or the
  * nodes above them. */
 void
 pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
@@ -261,7 +262,7 @@ pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
 
 /* ---- from another queue ---- */
 
-/* Pages that moved whole are named once again, and nothing else was shared. */
+/* Pages that moved whole have one reference again, and the move shared nothing else. */
 static void
 mark_unshared(pb_buf *b)
 {
@@ -271,9 +272,9 @@ mark_unshared(pb_buf *b)
     }
 }
 
-/* Everything on this side that can be refused, for bytes [surplus, n) of `from`.  Where trees share,
- * what comes in may hang below shared nodes, and the tree may be taller afterwards: so frames for
- * the tallest are secured. */
+/* Do everything on this side that can be refused, for bytes [surplus, n) of `from`.
+ * Shared pages may arrive below shared nodes, and the tree may become taller, so reserve
+ * frames for the tallest tree. */
 static pb_status
 begin_splice(pb_queue *q, pb_queue *from, uint64_t surplus, uint64_t n, pb_paste *p,
              uint64_t *secured)
@@ -293,8 +294,8 @@ begin_splice(pb_queue *q, pb_queue *from, uint64_t surplus, uint64_t n, pb_paste
     return st;
 }
 
-/* 1. reserve what dropping may take on both sides  2. share pages, copy the other bytes
- * 3. drop them there, and what is too much here. */
+/* 1. reserve frames for dropping on both sides  2. share whole pages, copy the other
+ * bytes  3. drop the bytes there, and here the oldest that exceed the bound. */
 pb_status
 pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
 {
@@ -327,12 +328,12 @@ pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
 
 /* ---- looking ---- */
 
-/* A short separator in bytes that lie in one piece: memchr finds its first byte at the speed of
- * memory, and needs no preparation. */
+/* Find a short separator in bytes that lie in one piece.  memchr finds its first byte at
+ * the speed of memory, and needs no preparation. */
 static const uint8_t *
 find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
 {
-    const uint8_t *last = at + len - n; /* where it may begin at the latest */
+    const uint8_t *last = at + len - n; /* the last place where it may begin */
     while (at <= last) {
         at = memchr(at, sep[0], (size_t)(last - at) + 1);
         uint64_t same = 1;

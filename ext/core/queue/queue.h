@@ -31,29 +31,30 @@ typedef enum {
     PB_RAISE,
     PB_DROP_OLDEST,
     PB_DROP_NEWEST,
-    PB_BLOCK, /* as PB_RAISE; who puts waits for room */
+    PB_BLOCK, /* as PB_RAISE, but a put waits for room */
 } pb_overflow;
 
 typedef struct {
-    pb_buf b;             /* the tree; others only lock it, view it and end it */
-    uint64_t fast;        /* a put that makes the tree no longer than this needs no further
-                           * question: max_bytes; 0 while something is reserved, or closed */
-    uint64_t uncommitted; /* bytes at the end of the tree that are not in the queue yet */
+    pb_buf b; /* the tree; others only lock it, view it and end it */
+    /* A put that makes the tree no longer than this needs no checks: max_bytes, or 0 with a
+     * reservation or when closed. */
+    uint64_t fast;
+    uint64_t uncommitted; /* reserved bytes at the end of the tree, not in the queue yet */
     uint64_t max_bytes;
-    uint64_t out;     /* taken */
-    uint64_t pushed;  /* pushed out of the front by newer bytes */
-    uint64_t refused; /* turned away */
-    uint64_t
-        searched;    /* pb_queue_search: no separator begins before this stream position */
-    uint64_t looked; /* bytes that searches for separators have looked at */
-    uint64_t serial; /* reservations so far: tells one from another */
+    uint64_t out;      /* bytes taken */
+    uint64_t pushed;   /* bytes dropped for newer ones */
+    uint64_t refused;  /* bytes refused */
+    uint64_t searched; /* no separator in use begins before this stream position */
+    uint64_t looked;   /* how many bytes searches for separators have looked at */
+    uint64_t serial;   /* the number of the last reservation */
     pb_overflow overflow;
-    bool closed; /* nothing is put any more; who puts asks */
+    bool closed; /* puts are refused; the callers of a put check it */
 } pb_queue;
 
-/* An empty queue on a pool, which must outlive it.  Cannot fail.  *q is zeros, or a queue whose
- * tree was given up (pb_buf_fini): then it begins anew under the lock that it is called with.
- * Reservations are counted on, so that none of before is taken for one of now. */
+/* Begin an empty queue on a pool, which must outlive it.  Cannot fail.  *q is zeros, or
+ * a queue whose tree has ended (pb_buf_fini): then it begins anew under the lock that
+ * the caller holds.  The numbers of reservations go on, so that an old one is not taken
+ * for a new one. */
 void
 pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overflow);
 
@@ -64,7 +65,7 @@ pb_queue_tree_end(const pb_queue *q)
     return q->b.root.size - q->uncommitted;
 }
 
-/* How many bytes are in the queue: all of them lie in the tree. */
+/* How many bytes are in the queue.  All of them lie in the tree. */
 static inline uint64_t
 pb_queue_len(const pb_queue *q)
 {
@@ -86,7 +87,7 @@ pb_queue_in(const pb_queue *q)
 
 /* ---- in ---- */
 
-/* How many bytes a reservation may have at most. */
+/* The most bytes that a reservation may have. */
 static inline uint64_t
 pb_queue_room(const pb_queue *q)
 {
@@ -94,16 +95,16 @@ pb_queue_room(const pb_queue *q)
     return q->max_bytes - pb_min(q->max_bytes, len);
 }
 
-/* May a put have n bytes?  Where the oldest give way, any number: the newest max_bytes of
- * everything stay. */
+/* Does the bound admit a put of n bytes?  Where the oldest bytes are dropped it admits
+ * any number: the newest max_bytes stay. */
 static inline bool
 pb_queue_admits(const pb_queue *q, uint64_t n)
 {
     return q->overflow == PB_DROP_OLDEST || n <= pb_queue_room(q);
 }
 
-/* How many of n bytes that are put at once would be pushed out by the others of them.  They need
- * not come in: it is enough that they are counted (pb_queue_pass). */
+/* How many of n bytes put at once the rest of them would drop again.  Those need not be
+ * copied, only counted (pb_queue_pass). */
 static inline uint64_t
 pb_queue_surplus(const pb_queue *q, uint64_t n)
 {
@@ -111,15 +112,15 @@ pb_queue_surplus(const pb_queue *q, uint64_t n)
     return n - pb_min(n, most);
 }
 
-/* After the others came in: count n bytes that came before them and are gone. */
+/* After the rest came in: count n bytes that came before it and are dropped. */
 static inline void
 pb_queue_pass(pb_queue *q, uint64_t n)
 {
     q->pushed += n;
 }
 
-/* Append n > 0 bytes, and push out as many of the oldest as are too many then, where that is
- * the policy.  Of more than max_bytes the last ones stay. */
+/* Append n > 0 bytes.  If that is the policy, drop the oldest bytes that then exceed the
+ * bound; of more than max_bytes the last ones stay. */
 pb_status
 pb_queue_put(pb_queue *q, const void *src, uint64_t n);
 
@@ -134,14 +135,14 @@ pb_queue_put_fast(pb_queue *q, const void *src, uint64_t n)
     return fits;
 }
 
-/* Reserve n > 0 bytes behind the last one: memory that is this queue's alone, to be filled by
- * pb_queue_fill, or by hand where pb_queue_space says.  An older reservation is given up.  The
- * bytes are whatever they were: zeros only if `zero`. */
+/* Reserve n > 0 bytes behind the last one, in pages that no other tree shares.  Fill
+ * them by pb_queue_fill, or by hand where pb_queue_space says.  Cancels an older
+ * reservation.  The bytes are not cleared unless `zero`. */
 pb_status
 pb_queue_reserve(pb_queue *q, uint64_t n, bool zero);
 
-/* The same without pages: a hole, for a live view that will make pages of it.  *at: where in
- * the tree it begins. */
+/* The same without pages: a hole that a live view will make pages of.  *at: where in the
+ * tree it begins. */
 pb_status
 pb_queue_reserve_hole(pb_queue *q, uint64_t n, uint64_t *at);
 
@@ -152,7 +153,7 @@ pb_queue_fill(const pb_queue *q, const void *src, uint64_t n)
     pb_buf_copy_in(&q->b, pb_queue_tree_end(q), src, n);
 }
 
-/* Where the reserved bytes lie, up to `most` pieces of them; *pieces: how many. */
+/* List where the reserved bytes lie, in up to `most` pieces; *pieces: how many. */
 static inline pb_status
 pb_queue_space(const pb_queue *q, struct iovec *iov, unsigned most, unsigned *pieces)
 {
@@ -160,43 +161,44 @@ pb_queue_space(const pb_queue *q, struct iovec *iov, unsigned most, unsigned *pi
     return pb_iov_list(&q->b, at, q->uncommitted, iov, most, pieces, &bytes);
 }
 
-/* Let the first n reserved bytes in, give up the others; push out as many of the oldest
- * as are too many then, where that is the policy. */
+/* Make the first n reserved bytes part of the queue, and cancel the others.  If that is
+ * the policy, drop the oldest bytes that then exceed the bound. */
 pb_status
 pb_queue_commit(pb_queue *q, uint64_t n);
 
-/* Give a reservation up. */
+/* Cancel a reservation. */
 pb_status
 pb_queue_cancel(pb_queue *q);
 
-/* Nothing comes any more: give a reservation up, and let puts go the long way, where they ask. */
+/* End the stream: cancel a reservation, and make every put take the slow path, which
+ * checks. */
 void
 pb_queue_close(pb_queue *q);
 
-/* Move the first n > 0 bytes of another queue to the end of this one, whole pages as they are
- * where that goes (range/paste.h), and push out what is too much here, as pb_queue_put does.
- * Both are locked.
- * *short_of: whose pool a refusal is about. */
+/* Move the first n > 0 bytes of another queue to the end of this one.  Shares whole
+ * pages where it can (range/paste.h), and drops the oldest bytes as pb_queue_put does.
+ * Both are locked.  *short_of: the queue whose pool refused. */
 pb_status
 pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of);
 
 /* ---- out ---- */
 
-/* Copy the first n bytes to dst; there are as many.  PB_OK.  Touches neither pool nor shape. */
+/* Copy the first n bytes, which are there, to dst.  PB_OK.  Touches neither pool nor
+ * shape. */
 static inline pb_status
 pb_queue_copy_out(const pb_queue *q, void *dst, uint64_t n)
 {
     return pb_buf_copy_out(&q->b, 0, dst, n);
 }
 
-/* The same of n bytes that begin `off` bytes from the front. */
+/* The same for n bytes from `off` on. */
 static inline pb_status
 pb_queue_copy_at(const pb_queue *q, uint64_t off, void *dst, uint64_t n)
 {
     return pb_buf_copy_out(&q->b, off, dst, n);
 }
 
-/* Where the first n bytes lie, up to `most` pieces of them; *pieces: how many. */
+/* List where the first n bytes lie, in up to `most` pieces; *pieces: how many. */
 static inline pb_status
 pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
                 unsigned *pieces)
@@ -205,16 +207,16 @@ pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
     return pb_iov_list(&q->b, 0, n, iov, most, pieces, &bytes);
 }
 
-/* Take n bytes off the front; there are as many. */
+/* Take n bytes, which are there, off the front. */
 pb_status
 pb_queue_drop(pb_queue *q, uint64_t n);
 
-/* Take everything, give up a reservation.  Cannot fail. */
+/* Take everything and cancel a reservation.  Cannot fail. */
 void
 pb_queue_clear(pb_queue *q);
 
-/* Where the first n bytes lie when taking them cannot fail and is quickly done: they lie
- * inline, or in the first page and do not use it up.  Else NULL. */
+/* Where the first n bytes lie, if taking them is quick and cannot fail: they lie inline,
+ * or in the first page without using it up.  Else NULL. */
 static inline const uint8_t *
 pb_queue_ready(const pb_queue *q, uint64_t n)
 {
@@ -244,33 +246,34 @@ pb_queue_take_ready(pb_queue *q, uint64_t n)
  * the pool), so that end cannot fail: what was sent has left the queue, what came is in it.
  * End gives back what was reserved.  When begin fails there is nothing to give back. */
 
-/* Reserve n > 0 bytes, to be filled by pb_queue_fill or where pb_queue_space says. */
+/* Reserve n > 0 bytes.  Fill them by pb_queue_fill, or where pb_queue_space says. */
 pb_status
 pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured);
 
-/* The first n of them came. */
+/* The first n reserved bytes have come. */
 void
 pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured);
 
-/* For any number of bytes, where pb_queue_pieces says. */
+/* Before sending any number of bytes, which pb_queue_pieces lists. */
 pb_status
 pb_queue_begin_out(pb_queue *q, uint64_t *secured);
 
-/* The first n bytes went. */
+/* The first n bytes have been sent. */
 void
 pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured);
 
 /* ---- looking ---- */
 
-/* *end: the distance from the front to the end of the first `sep` of n > 0 bytes, UINT64_MAX
- * when there is none.  *searched belongs to this separator, 0 at first: no one begins before this
- * stream position, so all searches together look at each byte once. */
+/* *end: the distance from the front to the end of the first `sep` of n > 0 bytes;
+ * UINT64_MAX if there is none.  *searched belongs to this separator and is 0 at first.
+ * None begins before that stream position, so all searches together look at each byte
+ * once. */
 pb_status
 pb_queue_search_from(pb_queue *q, const void *sep, uint64_t n, uint64_t *searched,
                      uint64_t *end);
 
-/* The same for the separator in use.  When another one is asked for, tell how far it was searched
- * for: pb_queue_search_anew. */
+/* The same for the separator in use.  Before another one comes into use, call
+ * pb_queue_search_anew with how far that one has been searched for. */
 static inline pb_status
 pb_queue_search(pb_queue *q, const void *sep, uint64_t n, uint64_t *end)
 {
@@ -283,13 +286,13 @@ pb_queue_search_anew(pb_queue *q, uint64_t searched)
     q->searched = searched;
 }
 
-/* *at: the distance from the front to the first `sub` of n bytes that lies in [from, to) of what is in
- * the queue, UINT64_MAX when there is none.  Nothing is remembered. */
+/* *at: the distance from the front to the first `sub` of n bytes that lies in [from,
+ * to); UINT64_MAX if there is none.  Remembers nothing. */
 pb_status
 pb_queue_find(const pb_queue *q, uint64_t from, uint64_t to, const void *sub, uint64_t n,
               uint64_t *at);
 
-/* The sums of a queue, beside pb_buf_check. */
+/* Check the sums of a queue.  pb_buf_check checks its tree. */
 bool
 pb_queue_check(const pb_queue *q, pb_fault *fault);
 
