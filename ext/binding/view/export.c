@@ -79,25 +79,44 @@ do_without(pb_pin_list ***pins)
     return true;
 }
 
+/* One attempt.  false: the buffer needs a pin list first. */
+static bool
+hold_once(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address, pb_status *st)
+{
+    buffer_lock(b);
+    bool ready = pins == NULL || *pins || !view_lacks_pins_lock_held(b);
+    *st = ready ? snapshot_lock_held(b, e, pins, address) : PB_OK;
+    buffer_unlock(b);
+    return ready;
+}
+
 static int
 hold_snapshot(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
 {
-    pb_status st;
-    do {
-        do {
-            buffer_lock(b);
-            st = snapshot_lock_held(b, e, pins, address);
-            buffer_unlock(b);
-        } while (transfer_acquire_again(b, &st, 0, 0));
-    } while (st != PB_OK && do_without(&pins));
-    return st == PB_OK ? 0 : -1;
+    for (;;) {
+        pb_status st;
+        if (!hold_once(b, e, pins, address, &st)) {
+            if (view_new_pins(pins) == 0) {
+                continue;
+            }
+        }
+        else if (transfer_acquire_again(b, &st, 0, 0)) {
+            continue;
+        }
+        else if (st == PB_OK) {
+            return 0;
+        }
+        if (!do_without(&pins)) {
+            return -1;
+        }
+    }
 }
 
 static int
 export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
     pb_pin_list *pins = NULL;
-    int held = view_provide_pins(b, &pins) < 0 ? -1 : hold_snapshot(b, e, &pins, address);
+    int held = hold_snapshot(b, e, &pins, address);
     pins_free(pins);
     if (held < 0) {
         return -1;

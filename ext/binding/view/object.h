@@ -109,9 +109,13 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p);
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 
-/* A pin list for a buffer that has none, whose place *pins is.  -1 with an exception. */
+/* A pin list for a buffer that has none.  No lock is held.  -1 with an exception. */
 int
-view_provide_pins(const pb_buf *b, pb_pin_list **pins);
+view_new_pins(pb_pin_list **pins);
+
+/* Must it get a list before view_unite_lock_held can do something? */
+bool
+view_lacks_pins_lock_held(const pb_buf *b);
 
 /* pb_buf_unite, where a read-only view may show the bytes as they lie.  Uses up *pins for a buffer
  * without a list. */

@@ -101,16 +101,20 @@ has_pins(const pb_buf *b)
 }
 
 int
-view_provide_pins(const pb_buf *b, pb_pin_list **pins)
+view_new_pins(pb_pin_list **pins)
 {
-    if (!has_pins(b) && *pins == NULL) {
-        *pins = pins_new();
-        if (*pins == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
+    *pins = pins_new();
+    if (*pins == NULL) {
+        PyErr_NoMemory();
+        return -1;
     }
     return 0;
+}
+
+bool
+view_lacks_pins_lock_held(const pb_buf *b)
+{
+    return !pb_buf_is_inline(b) && b->pins == NULL && !pb_buf_frozen(b);
 }
 
 pb_status
@@ -127,7 +131,7 @@ view_unite_lock_held(pb_buf *b, pb_pin_list **pins, uint8_t **address)
     return b->pins ? pb_buf_unite(b, address) : PB_OK;
 }
 
-/* One attempt.  false: the buffer has begun anew meanwhile, and needs a list after all. */
+/* One attempt.  false: the buffer needs a list. */
 static bool
 pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
 {
@@ -149,12 +153,14 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p)
     pb_status st = PB_OK;
     p->pool = NULL;
     p->address = NULL;
+    bool ready;
     do {
         p->range = *asked;
-        if (view_provide_pins(b, &pins) < 0) {
+        ready = pin_once(b, p, &pins, &st);
+        if (!ready && view_new_pins(&pins) < 0) {
             return -1;
         }
-    } while (!pin_once(b, p, &pins, &st) ||
+    } while (!ready ||
              (st != PB_RANGE && transfer_acquire_again(b, &st, p->range.off, p->range.n)));
     pins_free(pins);
     if (st == PB_RANGE) {

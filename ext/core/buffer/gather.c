@@ -65,22 +65,33 @@ typedef struct {
     uint64_t moved; /* frames that the buffer frees in exchange */
 } price;
 
+/* How many of n present pages side by side in a leaf, from frame `frame` on, others share. */
+static uint64_t
+shared_among(const pb_buf *b, uint64_t page, pb_frame frame, uint64_t n)
+{
+    pb_leaf leaf;
+    if (!pb_tree_leaf_owned(b->pool, &b->root, page, &leaf) || leaf.entry == NULL) {
+        return n; /* pb_tree_need counts these pages with their nodes */
+    }
+    uint64_t shared = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        shared += pb_frame_count(b->pool, frame + (pb_frame)i) > 1;
+    }
+    return shared;
+}
+
+/* O(extents): the length of a hole costs nothing. */
 static price
 price_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
-    uint64_t pages = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        pb_leaf leaf;
-        if (!pb_tree_leaf_owned(b->pool, &b->root, first + i, &leaf) ||
-            leaf.entry == NULL) {
-            pages++; /* pb_tree_need counts this page with its nodes */
-            continue;
-        }
-        pb_frame frame = pb_entry_frame(pb_leaf_get(&leaf, first + i));
-        pages += frame == 0 || pb_frame_count(b->pool, frame) > 1;
+    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + n - 1), more = 0;
+    for (uint64_t i = 0; i < n;) {
+        pb_extent x = pb_tree_extent(b->pool, &b->root, first + i, first + n);
+        more += x.kind == PB_EXTENT_PRESENT ? shared_among(b, first + i, x.frame, x.pages)
+                                            : x.pages;
+        i += x.pages;
     }
-    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + n - 1);
-    return (price){need - pages, pages, n - pages};
+    return (price){need - more, more, n - more};
 }
 
 static pb_status

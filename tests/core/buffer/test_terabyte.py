@@ -237,6 +237,15 @@ def test_what_needs_every_page_is_refused_at_once(name):
     assert c.buf.extents() == c.data()
 
 
+@pytest.mark.parametrize("ask", [pagebuf.PageBuffer.gather, pagebuf.PageBuffer.view, memoryview])
+def test_one_piece_of_holes_is_refused_by_their_number(ask):
+    """Nobody walks the pages before the limit says no."""
+    c = Case(TIB)
+    with pytest.raises(pagebuf.PoolLimitError, match="268960759 more pages"):
+        ask(c.buf)
+    assert c.buf.extents() == c.data()
+
+
 @pytest.mark.parametrize("name", ["__bytes__", "tobytes"])
 def test_what_gives_every_byte_is_refused_at_once(name):
     """More than any machine has, whatever the system promises."""
