@@ -62,6 +62,9 @@ FLOORS: list[Floor] = [
         {"16 B": 3.0, "64 B": 3.0, "1 KiB": 2.0, "4 KiB": 1.7, "64 KiB": 1.1},
         family=RING,
     ),
+    *_floors("exports", {"4 by turns": 1 / 3, "64 by turns": 1 / 3}),
+    *_floors("exports", dict.fromkeys(("finditer", "match at", "resize, fill"), 0.5)),
+    *_floors("exports", {"write, getbuffer": 0.5}),
     *_floors("bytesio", {"create": 1.3}),
     *_floors(
         "bytesio",

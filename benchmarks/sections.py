@@ -1,6 +1,7 @@
 """All sections and measures, in the order in which they run and appear."""
 
 from benchmarks import (
+    cases_exports,
     cases_fifo,
     cases_files,
     cases_growth,
@@ -23,6 +24,7 @@ SECTIONS: list[type[Section]] = [
     *cases_files.SECTIONS,
     *cases_queue.SECTIONS,
     *cases_sharing.SECTIONS,
+    *cases_exports.SECTIONS,
 ]
 MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES, *many.MEASURES]
 

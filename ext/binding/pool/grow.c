@@ -9,6 +9,7 @@ pool_grow(PoolObject *self)
 {
     self = pool_around(self->pool.root);
     uint64_t before = self->pool.total;
+    bool for_room = pb_refusal_of(&self->pool)->for_room;
     PyObject *needed = PyLong_FromUnsignedLongLong(pb_refusal_of(&self->pool)->short_by);
     module_state *state = self->state;
     if (needed == NULL) {
@@ -21,6 +22,10 @@ pool_grow(PoolObject *self)
         PyErr_SetString(PyExc_MemoryError, "the pool added no region");
     }
     bool good = result && grown;
+    if (!good && for_room && PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear(); /* the next attempt does without room */
+        good = true;
+    }
     Py_DECREF(needed);
     Py_XDECREF(result);
     Py_DECREF(self);

@@ -142,6 +142,26 @@ room_behind(const pb_buf *b, uint64_t first, uint64_t n)
     return first + n == past ? (uint32_t)(n / 2) : 0;
 }
 
+/* Take n frames for the pages, with room behind them if that can be had.  0: a larger region is
+ * needed, and the refusal says so. */
+static pb_frame
+take_place(pb_buf *b, uint64_t n, uint64_t nodes, uint32_t room)
+{
+    pb_frame run = room ? pb_pool_take_with_room(b->pool, (uint32_t)n, room) : 0;
+    if (run || (room && pb_pool_ask_for_room(b->pool, n + room + nodes))) {
+        return run;
+    }
+    run = pb_pool_take_exact(b->pool, (uint32_t)n);
+    if (run == 0) {
+        pb_refusal *refusal = pb_refusal_of(b->pool);
+        refusal->short_by =
+            n + nodes; /* a new region this large has the run in one piece */
+        refusal->short_of_run = true;
+        refusal->for_room = false;
+    }
+    return run;
+}
+
 /* Gather the pages in a new run:
  * 1. reserve frames for the run and for nodes  2. take the run  3. move the pages. */
 static pb_status
@@ -158,13 +178,9 @@ gather(pb_buf *b, uint64_t first, uint64_t n)
     if (st != PB_OK) {
         return st;
     }
-    pb_frame run = pb_pool_take_with_room(b->pool, (uint32_t)n, room_behind(b, first, n));
+    pb_frame run = take_place(b, n, p.nodes, room_behind(b, first, n));
     if (run == 0) {
         unreserve_price(b, &p);
-        pb_refusal *refusal = pb_refusal_of(b->pool);
-        refusal->short_by =
-            n + p.nodes; /* a new region this large has the run in one piece */
-        refusal->short_of_run = true;
         return PB_NEED_PAGES;
     }
     move_pages(b, first, n, run, &p);

@@ -51,7 +51,7 @@ reserve_locked(pb_pool *pool, uint64_t n, uint64_t moved)
     }
     if (is_short(root, wanted)) {
         refusal->short_by = wanted - root->listed - root->untouched;
-        refusal->short_of_run = false;
+        refusal->short_of_run = refusal->for_room = false;
         return PB_NEED_PAGES;
     }
     if (PB_UNLIKELY(root->debug) && !pb_debug_verify_free(root, n + moved)) {

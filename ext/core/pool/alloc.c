@@ -380,7 +380,7 @@ take_with_room_locked(pb_pool *pool, uint32_t n, uint32_t room)
             return first;
         }
     }
-    return take_exact_locked(pool, n);
+    return 0;
 }
 
 pb_frame
@@ -388,13 +388,28 @@ pb_pool_take_with_room(pb_pool *pool, uint32_t n, uint32_t room)
 {
     pb_pool *root = pool->root;
     pb_lock_take(&root->lock);
-    pb_frame first = room && room < UINT32_MAX - n ? take_with_room_locked(pool, n, room)
-                                                   : take_exact_locked(pool, n);
+    pb_frame first = room < UINT32_MAX - n ? take_with_room_locked(pool, n, room) : 0;
     if (first && pb_guard_wanted(root)) {
         pb_guard_behind(root, first + n);
     }
     pb_lock_drop(&root->lock);
     return first;
+}
+
+bool
+pb_pool_ask_for_room(pb_pool *pool, uint64_t n)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    bool ask = root->asked_for_room != root->regions;
+    root->asked_for_room = root->regions;
+    if (ask) {
+        pb_refusal *refusal = pb_refusal_of(pool);
+        refusal->short_by = n;
+        refusal->short_of_run = refusal->for_room = true;
+    }
+    pb_lock_drop(&root->lock);
+    return ask;
 }
 
 /* ---- the place behind a frame ---- */

@@ -117,6 +117,7 @@ typedef struct {
     uint64_t asked;          /* frames that the last reservation asked for */
     uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
     bool short_of_run;       /* and in one piece */
+    bool for_room;           /* and do without if they cannot be had */
     struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
 } pb_refusal;
 
@@ -166,6 +167,7 @@ typedef struct pb_pool {
     pb_refusal refusal; /* see pb_refusal_of */
     uint64_t table_bytes;
     uint32_t regions;
+    uint32_t asked_for_room;   /* regions when a gather last asked for a place with room */
     struct pb_pool **accounts; /* children by number; the caller's memory */
     pb_member *members;        /* every tree that draws from the root or a child */
     pb_map *map;               /* where regions and views are listed; may be NULL */
@@ -551,10 +553,16 @@ pb_pool_take_node(pb_pool *pool, bool *zero);
 pb_frame
 pb_pool_take_exact(pb_pool *pool, uint32_t n);
 
-/* The same, with up to `room` free frames right behind the run.  They stay free, but others get them
- * last, so that the run can grow where it is.  Without room where no place has both. */
+/* The same, with `room` free frames right behind the run.  They stay free, but others get them last,
+ * so that the run can grow where it is.  0 if no place has both. */
 pb_frame
 pb_pool_take_with_room(pb_pool *pool, uint32_t n, uint32_t room);
+
+/* No place has a run and its room, n frames together: ask for a region that has, once for each number
+ * of regions.  true: PB_NEED_PAGES is due.  The caller of that goes on without room if there is no
+ * memory for more. */
+bool
+pb_pool_ask_for_room(pb_pool *pool, uint64_t n);
 
 /* Take all of the `n` reserved frames right behind frame `after`.  false: one of them is
  * not free, or in another region; then nothing was taken. */

@@ -161,3 +161,20 @@ def test_gather_is_what_a_view_does(pool):
     with pytest.raises(TypeError, match="snapshot"):
         one.snapshot().gather()
     pagebuf.PageBuffer(pool=pool).gather()  # nothing to do
+
+
+def test_room_that_cannot_be_had_is_done_without(monkeypatch):
+    """The system has no more memory: the piece is made where it fits just so."""
+    pool = pagebuf.PagePool(debug=0)
+    one, _other = grown_in_turn(pool, 20)
+
+    def refuse(self, size):
+        raise MemoryError
+
+    monkeypatch.setattr(pagebuf.PagePool, "_new_region", refuse)
+    hog = pagebuf.PageBuffer(pool=pool)
+    while pool.stats().free > 24:
+        hog.extend(b"." * PAGE)
+    with one.view() as view:
+        assert bytes(view[::PAGE]) == bytes(range(20))
+    assert one.stats().runs == 1
