@@ -11,7 +11,7 @@
 #include "range/splice.h"
 #include "buffer/share.h"
 
-enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, HOLDS = 2, LONGEST = 7, REGIONS = 6 };
+enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, SNAPSHOTS = 2, LONGEST = 7, REGIONS = 6 };
 
 typedef struct {
     union { /* a queue begins with its tree */
@@ -41,7 +41,7 @@ typedef struct {
     pb_range_snapshot r;
     member *of; /* NULL: free */
     plain m;    /* what the range held at that moment */
-} hold;
+} taken;
 
 typedef struct {
     memory mem;
@@ -53,7 +53,7 @@ typedef struct {
     uint64_t calls;
     member member[MEMBERS];
     view view[VIEWS];
-    hold hold[HOLDS];
+    taken taken[SNAPSHOTS];
     uint8_t bytes[MOST]; /* for the call at hand */
 } family;
 
@@ -336,10 +336,10 @@ close_view(view *v)
     }
 }
 
-/* ---- holds ---- */
+/* ---- range snapshots ---- */
 
 static inline void
-release_hold(hold *h, bool shared)
+end_range_snapshot(taken *h, bool shared)
 {
     agree_on_side(&h->r.b, h->r.off, h->m.byte, h->m.size);
     pb_range_end_snapshot(&h->r, &h->of->b, shared);
@@ -367,9 +367,9 @@ member_begin(member *p, unsigned levels)
 static inline void
 member_end(member *p)
 {
-    for (unsigned k = 0; k < HOLDS; k++) {
-        if (f.hold[k].of == p) {
-            release_hold(&f.hold[k], false);
+    for (unsigned k = 0; k < SNAPSHOTS; k++) {
+        if (f.taken[k].of == p) {
+            end_range_snapshot(&f.taken[k], false);
         }
     }
     plain_empty(&p->m);
@@ -414,10 +414,10 @@ agree_on_all(void)
             agree_on_view(&f.view[k]);
         }
     }
-    for (unsigned k = 0; k < HOLDS; k++) {
-        if (f.hold[k].of) {
-            agree_on_side(&f.hold[k].r.b, f.hold[k].r.off, f.hold[k].m.byte,
-                          f.hold[k].m.size);
+    for (unsigned k = 0; k < SNAPSHOTS; k++) {
+        if (f.taken[k].of) {
+            agree_on_side(&f.taken[k].r.b, f.taken[k].r.off, f.taken[k].m.byte,
+                          f.taken[k].m.size);
         }
     }
     check_whole_pool();

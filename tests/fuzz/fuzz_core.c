@@ -37,7 +37,7 @@ static const call on_buffers[] = {
     {"prepare", call_prepare},
     {"read", call_read},
     {"list_pieces", call_list_pieces},
-    {"survey", call_survey},
+    {"count pages", call_count_pages},
     {"take_ready", call_take_ready},
     {"truncate", call_truncate},
     {"punch", call_punch},
@@ -48,7 +48,7 @@ static const call on_buffers[] = {
     {"share", call_share},
     {"share", call_share},
     {"restore", call_restore},
-    {"hold", call_hold},
+    {"range snapshot", call_range_snapshot},
     {"release", call_release},
     {"paste", call_paste},
     {"paste", call_paste},
@@ -88,7 +88,7 @@ static const call on_queues[] = {
     {"close_view", call_close_view},
     {"store", call_store},
     {"read_into_view", call_read_into_view},
-    {"hold", call_hold},
+    {"range snapshot", call_range_snapshot},
 };
 
 #define COUNT(calls) (sizeof(calls) / sizeof *(calls))

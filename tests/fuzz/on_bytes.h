@@ -127,7 +127,7 @@ call_list_pieces(void)
 
 /* Pages counted from below are those that lie between the holes. */
 static inline void
-call_survey(void)
+call_count_pages(void)
 {
     pb_tree_stats use;
     uint64_t bias = pb_buf_bias(&to->b), start, end = 0, pages = 0;

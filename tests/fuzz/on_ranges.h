@@ -52,12 +52,12 @@ hold_range(pb_range_snapshot *r, member *p, uint64_t off, uint64_t n)
 }
 
 static inline void
-call_hold(void)
+call_range_snapshot(void)
 {
-    hold *h = &f.hold[flags % HOLDS];
+    taken *h = &f.taken[flags % SNAPSHOTS];
     uint64_t off = offset_inside(from), n = some_length(from, off, from->m.size - off);
     if (h->of) {
-        release_hold(h, flags & 4);
+        end_range_snapshot(h, flags & 4);
     }
     if (n && is_one_side(from, off, n) && hold_range(&h->r, from, off, n)) {
         h->of = from;
@@ -69,9 +69,9 @@ call_hold(void)
 static inline void
 call_release(void)
 {
-    hold *h = &f.hold[flags % HOLDS];
+    taken *h = &f.taken[flags % SNAPSHOTS];
     if (h->of) {
-        release_hold(h, false);
+        end_range_snapshot(h, false);
     }
 }
 

@@ -300,14 +300,14 @@ copy_under_views(viewed *w)
     pair_fini(&copy);
 }
 
-/* A hold while the buffer is written to, as a large read takes one. */
+/* A read snapshot while the buffer is written to, as a large read takes one. */
 static void
-hold_and_write(viewed *w)
+snapshot_and_write(viewed *w)
 {
     pair held;
     pb_status st;
     player *y = &w->y;
-    DOING("hold");
+    DOING("read snapshot");
     uint8_t shared = y->p.b.root.shared;
     pair_init(&held, y->p.mem, PB_MAX_LEVELS);
     GROWING(y->p.mem, st, pb_buf_read_snapshot(&held.b, &y->p.b));
@@ -362,7 +362,7 @@ step_viewed(viewed *w)
         copy_under_views(w);
     }
     else if (one_in(c, 12)) {
-        hold_and_write(w);
+        snapshot_and_write(w);
     }
     else if (one_in(c, 4) && !v->open) {
         open_view(w, v);

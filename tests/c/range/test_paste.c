@@ -295,7 +295,7 @@ test_tall_trees(void)
 
 /* A range is held while its buffer goes on, live pages are copied for it (I11). */
 static void
-test_held_ranges(void)
+test_range_snapshots(void)
 {
     uint8_t bytes[8 * PB_PAGE_SIZE], read[8 * PB_PAGE_SIZE] = {0}, *address = NULL;
     chance c = chance_of(7);
@@ -342,6 +342,6 @@ main(void)
 {
     RUN(test_by_chance);
     RUN(test_tall_trees);
-    RUN(test_held_ranges);
+    RUN(test_range_snapshots);
     return finish();
 }
