@@ -98,7 +98,8 @@ check_status_at(const char *file, int line, const char *what, pb_status got, pb_
     ((void)snprintf(run_.note, sizeof run_.note, __VA_ARGS__), run_.doing[0] = 0)
 #define DOING(...) ((void)snprintf(run_.doing, sizeof run_.doing, __VA_ARGS__))
 
-/* Before a helper that checks: so that a failure tells which call of it. */
+/* Put this before a helper that checks, so that a failure says which call of the helper
+ * it was. */
 #define HERE() ((void)(run_.file = __FILE__, run_.line = __LINE__))
 
 static inline void
@@ -118,7 +119,7 @@ run_test(const char *name, void (*test)(void))
 
 #define RUN(test) run_test(#test, test)
 
-/* After a failure memory is left behind on purpose, and nobody should look for leaks. */
+/* A failed test leaves memory behind on purpose, so leaks must not be reported then. */
 static inline int
 finish(void)
 {
@@ -184,8 +185,8 @@ typedef struct {
     pb_pool pool;
     void *block[2 * PB_REGION_SLOTS];
     unsigned blocks;
-    bool fresh_zero; /* else regions come full of garbage, and say so */
-    uint32_t piece;  /* frames of a region at most; 0: as many as it may span */
+    bool fresh_zero; /* else regions arrive full of garbage and are declared so */
+    uint32_t piece;  /* most frames of a region; 0: as many as it may span */
 } memory;
 
 static inline void
@@ -217,7 +218,8 @@ memory_block(memory *m, size_t align, size_t size, int byte)
     return at;
 }
 
-/* The region at `base`.  Its tables come full of garbage, unless it is said to be zeros. */
+/* Add the region at `base`.  Its tables arrive full of garbage, unless it is declared to
+ * be zeros. */
 static inline void
 memory_add(memory *m, void *base, uint32_t frames, bool discard_zeroes)
 {
@@ -227,7 +229,7 @@ memory_add(memory *m, void *base, uint32_t frames, bool discard_zeroes)
         pb_pool_add_region(&m->pool, base, table, frames, m->fresh_zero, discard_zeroes));
 }
 
-/* A region of so many frames. */
+/* Add a region of `frames` frames. */
 static inline void
 memory_grow_by(memory *m, uint32_t frames)
 {
@@ -236,7 +238,7 @@ memory_grow_by(memory *m, uint32_t frames)
     memory_add(m, base, frames, false);
 }
 
-/* The next region, as large as it may be or as the piece says. */
+/* Add the next region, as large as it may be or as `piece` says. */
 static inline bool
 memory_grow(memory *m)
 {
@@ -245,7 +247,7 @@ memory_grow(memory *m)
     return true;
 }
 
-/* st = call, as the binding does it: the pool grows as often as it takes. */
+/* st = call, as the binding does it: the pool grows until the call needs no more. */
 #define GROWING(m, st, call) \
     do {                     \
         st = (call);         \
@@ -259,7 +261,7 @@ memory_reserve(memory *m, uint64_t n)
     CHECK_OK(st);
 }
 
-/* One frame for data, of a pool that grows. */
+/* Take one frame for data; the pool may grow. */
 static inline pb_frame
 take_data(memory *m, pb_frame after)
 {
@@ -269,7 +271,7 @@ take_data(memory *m, pb_frame after)
     return pb_pool_take_run(&m->pool, after, 1, &got, &zero);
 }
 
-/* So many for data, side by side, of a pool that has them. */
+/* Take n consecutive frames for data; the pool has them. */
 static inline pb_frame
 take_frames(pb_pool *pool, uint32_t n)
 {
@@ -289,7 +291,7 @@ unref_frames(pb_pool *pool, pb_frame first, uint32_t n)
     }
 }
 
-/* From the back, as trees do, so that the first one is the warmest. */
+/* Unref from the back, as trees do, so that the first frame is the warmest. */
 static inline void
 unref_backwards(pb_pool *pool, pb_frame first, uint32_t n)
 {
@@ -322,7 +324,7 @@ check_pool_at(const char *file, int line, const pb_pool *pool)
 
 #define CHECK_POOL(pool) check_pool_at(__FILE__, __LINE__, pool)
 
-/* Everything came back: no frame is held, none is reserved. */
+/* All frames are back: none is held, none is reserved. */
 #define CHECK_EMPTY(pool)              \
     do {                               \
         CHECK_POOL(pool);              \

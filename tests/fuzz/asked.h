@@ -1,12 +1,12 @@
-/* asked.h: what a call asks for: places on the edges, lengths, content; and the gaps that
- * are in the way of some calls. */
+/* asked.h: arguments of calls: offsets on edges, lengths, content; and the gaps that
+ * some calls cannot have. */
 #ifndef PB_FUZZ_ASKED_H
 #define PB_FUZZ_ASKED_H
 
 #include "family.h"
 
 static input in;
-static member *to, *from; /* of the call at hand; they may be the same */
+static member *to, *from; /* of the current call; both may be the same */
 static unsigned flags;
 
 /* ---- what a call asks for ---- */
@@ -90,7 +90,7 @@ some_levels(void)
 
 /* ---- gaps ---- */
 
-/* Without a gap, for calls that would move or make every page of one. */
+/* Has the member no gap?  For calls that would move or make every page of it. */
 static inline bool
 is_flat(member *p)
 {
@@ -114,7 +114,7 @@ is_one_side(member *p, uint64_t off, uint64_t n)
     return plain_one_side(&p->m, off, n) || is_flat(p);
 }
 
-/* Views count offsets without a gap: so it comes behind all pages under one. */
+/* The model of views ignores the gap, so it must lie behind all viewed pages. */
 static inline bool
 is_behind_views(const member *p, uint64_t off)
 {
@@ -127,7 +127,7 @@ is_behind_views(const member *p, uint64_t off)
     return true;
 }
 
-/* A hole in the middle makes the tree as tall as a tree can be; or it goes again. */
+/* Insert a hole in the middle that makes the tree as tall as possible, or remove it. */
 static inline void
 call_gap(void)
 {

@@ -1,5 +1,5 @@
-/* family.h: buffers and queues of one pool beside what they should hold, the live views of
- * them and the holds on them; how a call is made on both, and when they agree. */
+/* family.h: buffers and queues of one pool beside models of them, their live views and
+ * range snapshots; making calls on both, and comparing them. */
 #ifndef PB_FUZZ_FAMILY_H
 #define PB_FUZZ_FAMILY_H
 
@@ -47,14 +47,14 @@ typedef struct {
     memory mem;
     uint32_t piece; /* frames of a region; 0: as many as all before it */
     bool full;      /* no further region: anything may be refused */
-    bool tight;     /* the call at hand may be refused... */
+    bool tight;     /* the current call may be refused... */
     bool stingy;    /* ...since the pool does not grow */
     const char *call;
     uint64_t calls;
     member member[MEMBERS];
     view view[VIEWS];
     taken taken[SNAPSHOTS];
-    uint8_t bytes[MOST]; /* for the call at hand */
+    uint8_t bytes[MOST]; /* for the current call */
 } family;
 
 static family f;
@@ -88,15 +88,15 @@ family_grow(void)
     return true;
 }
 
-/* Make a call as the binding does it, the pool growing as often as it takes.  Whatever
- * comes of it, nothing stays reserved. */
+/* Make a call as the binding does: the pool grows until the call needs no more.
+ * Whatever the result, nothing stays reserved. */
 #define CALL_LOOSE(st, call)              \
     do {                                  \
         st = (call);                      \
         CHECK_EQ(f.mem.pool.reserved, 0); \
     } while (st == PB_NEED_PAGES && family_grow())
 
-/* The same, and who is refused has taken and given up nothing (I3). */
+/* The same; a refused call has taken and released nothing (I3). */
 #define CALL(st, call)                                  \
     do {                                                \
         uint64_t held_ = f.mem.pool.held;               \
@@ -116,7 +116,7 @@ is_viewed(const member *p)
     return false;
 }
 
-/* Were there frames enough?  If not there must have been a reason. */
+/* Were there enough frames?  If not, check that there was a reason. */
 static inline bool
 granted(pb_status st)
 {
@@ -305,7 +305,8 @@ agree_on_view(view *v)
     CHECK_BYTES(v->at, v->shadow, v->n);
 }
 
-/* Bytes were stored at `at`, in memory of a view: all that show them, and the buffer. */
+/* Bytes were stored at `at`, in the memory of a view: update all views that show them,
+ * and the buffer. */
 static inline void
 note_store(const uint8_t *at, uint64_t n)
 {
@@ -363,7 +364,7 @@ member_begin(member *p, unsigned levels)
     p->uncommitted = p->front = p->sep = 0;
 }
 
-/* Holds go before their buffer, views live on. */
+/* Range snapshots end before their buffer; views live on. */
 static inline void
 member_end(member *p)
 {

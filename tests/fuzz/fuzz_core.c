@@ -93,7 +93,7 @@ static const call on_queues[] = {
 
 #define COUNT(calls) (sizeof(calls) / sizeof *(calls))
 
-/* For one call in eight the pool gives few frames, or none of a new region. */
+/* For one call in eight the pool has few frames, or cannot grow. */
 static void
 set_tight(unsigned how)
 {
@@ -140,7 +140,7 @@ next_call(void)
 
 static uint64_t all_calls, most_calls = UINT64_MAX;
 
-/* How much the pool watches over itself. */
+/* Set the debug level of the pool. */
 static void
 set_level(pb_pool *pool, unsigned level)
 {
@@ -165,7 +165,7 @@ family_begin(void)
     }
 }
 
-/* Everything goes, and everything comes back. */
+/* End everything, and check that all frames are back. */
 static void
 family_end(void)
 {

@@ -60,7 +60,7 @@ call_extend_often(void)
     }
 }
 
-/* Pages first, bytes later: all of them, or those that are to change. */
+/* Prepare pages first, then store bytes: all of them, or only those that change. */
 static inline void
 call_prepare(void)
 {
@@ -105,7 +105,7 @@ call_read(void)
     }
 }
 
-/* The pieces of a range, as far as the first hole, are its bytes. */
+/* The pieces of a range up to its first hole contain its bytes. */
 static inline void
 call_list_pieces(void)
 {
@@ -125,7 +125,7 @@ call_list_pieces(void)
     CHECK_EQ(bytes, 0);
 }
 
-/* Pages counted from below are those that lie between the holes. */
+/* pb_buf_stats counts as many pages as lie between the holes. */
 static inline void
 call_count_pages(void)
 {

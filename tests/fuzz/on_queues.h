@@ -24,7 +24,7 @@ give_up(member *p, uint64_t before)
     }
 }
 
-/* A call that was refused may have given up a reservation, nothing else. */
+/* A refused call may have cancelled a reservation, nothing else. */
 static inline void
 after_refusal(member *p)
 {
@@ -44,7 +44,7 @@ take_front(member *p, uint64_t n)
     changed(p);
 }
 
-/* n bytes came to the end, `push` were pushed out of the front. */
+/* Note that n bytes arrived at the end and `push` were dropped from the front. */
 static inline void
 note_put(const uint8_t *src, uint64_t n, uint64_t push)
 {
@@ -63,7 +63,7 @@ too_many(uint64_t len, uint64_t n)
     return len + n - pb_min(len + n, most);
 }
 
-/* A put as those make it who move the bytes themselves: more may be reserved than comes, and the
+/* A put in two steps, as transfers make it: more may be reserved than arrives, and the
  * end cannot fail, whatever the pool has left. */
 static inline pb_status
 put_by_hand(const uint8_t *src, uint64_t n)

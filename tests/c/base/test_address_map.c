@@ -1,5 +1,5 @@
-/* The map of addresses, side by side with a plain array of ranges that is searched from end
- * to end.  Addresses are made up: nothing in the map looks behind them. */
+/* The map of addresses beside a plain array of ranges that is searched from end to end.
+ * The addresses are made up, because the map never dereferences them. */
 #include "base/address_map.h"
 #include "support.h"
 
@@ -37,7 +37,7 @@ take_out(unsigned i)
 {
     pb_intervals_remove(&tree, &node[i]);
     end[i] = 0;
-    memset(&node[i], GARBAGE, sizeof node[i]); /* nothing may look at it from now on */
+    memset(&node[i], GARBAGE, sizeof node[i]); /* the tree must not read it from now on */
 }
 
 /* ---- does the tree agree with it? ---- */
@@ -52,7 +52,7 @@ check_tree(const pb_intervals *t)
     CHECK(why == NULL);
 }
 
-/* The slot of a node of the tree, with the range that the model has there. */
+/* The slot of a tree node; checks that the model has the same range there. */
 static unsigned
 slot_of(const pb_interval *x)
 {
@@ -63,7 +63,7 @@ slot_of(const pb_interval *x)
     return i;
 }
 
-/* Every range once, in order of address. */
+/* The tree has every range once, in order of address. */
 static void
 check_order(void)
 {
@@ -96,7 +96,7 @@ model_touches(unsigned i, uintptr_t p, size_t n)
     return n && end[i] && start[i] < p + n && p < end[i];
 }
 
-/* The lowest start of the ranges that are asked for; 0 for none. */
+/* The lowest start of the matching ranges; 0: none matches. */
 static uintptr_t
 model_first(bool (*is)(unsigned, uintptr_t, size_t), uintptr_t p, size_t n)
 {
@@ -121,7 +121,7 @@ check_question(uintptr_t p, size_t n)
     CHECK(on == NULL || model_touches(slot_of(on), p, n));
 }
 
-/* Every question there is about a few addresses. */
+/* Ask every possible question about a few addresses. */
 static void
 check_all_questions(uintptr_t low, uintptr_t high)
 {
@@ -161,7 +161,7 @@ test_one_range_and_one_byte(void)
     }
 }
 
-/* Side by side they touch no byte of each other, and together they contain nothing. */
+/* Adjacent ranges share no byte, and no range across both is contained in one. */
 static void
 test_adjacent_ranges_stay_two(void)
 {
@@ -176,7 +176,8 @@ test_adjacent_ranges_stay_two(void)
     CHECK(pb_intervals_touching(&tree, at(15), 1) == &node[1]);
 }
 
-/* The outermost starts first, far left of what is asked for: only reach leads there. */
+/* The outermost range starts first, far left of the question: only its reach leads
+ * there. */
 static void
 test_nested_ranges(void)
 {
@@ -248,7 +249,7 @@ test_random(void)
     }
 }
 
-/* A few addresses, so that starts and ends meet all the time, and all that can be asked. */
+/* Only a few addresses, so that starts and ends meet all the time; asks everything. */
 static void
 test_random_in_a_narrow_place(void)
 {
@@ -278,7 +279,7 @@ test_first_byte_of_the_address_space(void)
     CHECK(pb_intervals_touching(&tree, at(3), 1) == NULL);
 }
 
-/* I8: an end that wraps round is no small number. */
+/* I8: an end that would wrap is the last address, not a small number. */
 static void
 test_end_past_the_address_space(void)
 {
@@ -365,7 +366,7 @@ all_the_same(uintptr_t i)
     return 1;
 }
 
-/* Then all but every 16th go, and what stays is as shallow as if it had been alone. */
+/* Then all but every 16th are removed.  The rest must be as shallow as if added alone. */
 static void
 grow_and_thin_out(uintptr_t (*place)(uintptr_t))
 {
@@ -396,7 +397,7 @@ test_depth_in_any_order(void)
     grow_and_thin_out(all_the_same);
 }
 
-/* As views come and go in a queue: always a new one at the top, the oldest one leaves. */
+/* As views of a queue do: a new range at the top each time, and the oldest one leaves. */
 static void
 test_depth_of_a_window_that_moves_on(void)
 {
@@ -464,7 +465,7 @@ test_regions_are_refused_at_their_edges(void)
     refused(399, 500, &b);
     allowed(400, 500);
     refused(0, 1000, &a); /* around both: the first */
-    allowed(150, 150);    /* no byte, no harm */
+    allowed(150, 150);    /* no bytes: always allowed */
 }
 
 /* Views [110, 150), inside it [120, 130) twice, and side by side [160, 170), [170, 180). */
@@ -568,7 +569,7 @@ check_named(const char *words)
     }
 }
 
-/* Plant a value, see it named, take it out again. */
+/* Plant a value, check that it is named, and take it out again. */
 #define PLANT(type, place, value, words) \
     do {                                 \
         type was_ = (place);             \

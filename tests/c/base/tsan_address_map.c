@@ -1,6 +1,6 @@
-/* Threads in one map: each hands out views of its own region and takes them back, while all
- * ask about all regions.  Compiled and run as tsan_threads.c is; ThreadSanitizer must have
- * nothing to say, and every answer about a thread's own region must be right. */
+/* Threads use one map: each hands out views of its own region and takes them back, while
+ * all ask about all regions.  Compiled and run as tsan_pool.c is.  ThreadSanitizer must
+ * report nothing, and every answer about a thread's own region must be right. */
 #include "base/address_map.h"
 #include "support.h"
 
@@ -63,7 +63,8 @@ work(void *arg)
         size_t n = 1 + below(&w->c, 50);
         turn(w, k);
         w->wrong += allows(place(w, k), n) != (n <= w->size[k]);
-        allows(SPAN * below(&w->c, THREADS + 2), n); /* another's: any answer will do */
+        allows(SPAN * below(&w->c, THREADS + 2),
+               n); /* another thread's region: any answer will do */
     }
     for (unsigned k = 0; k < VIEWS; k++) {
         if (w->size[k]) {

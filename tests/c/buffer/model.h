@@ -17,7 +17,7 @@ typedef struct {
     uint64_t size, bias;
     unsigned levels, max_levels;
     uint64_t shifted; /* bytes that positions fell by so far */
-    bool pins;        /* has or had live views: never tiny again */
+    bool pins;        /* has or had a pin list: never tiny again */
     bool tiny;        /* in the object itself; sheet 0 keeps the bytes, but is no page */
     sheet **sheet;    /* sorted by number */
     size_t sheets, room;
@@ -142,7 +142,7 @@ model_fits(const model *m, uint64_t off, uint64_t n)
     return off <= most && n <= most - off && m->bias + off + n <= (uint64_t)1 << 59;
 }
 
-/* A call that grows to off + n ended like this: as it should have.  True when it went through. */
+/* Check the status of a call that grows to off + n.  True if it succeeded. */
 static inline bool
 model_lets(const model *m, uint64_t off, uint64_t n, pb_status st)
 {
@@ -170,7 +170,7 @@ model_shift_down(model *m, uint64_t bytes)
     }
 }
 
-/* Root slots are left behind, and a level goes when four entries below it do. */
+/* Drop root slots before the front, and a level if four entries below it suffice. */
 static inline void
 model_shrink(model *m)
 {
@@ -253,7 +253,7 @@ model_read(const model *m, uint64_t off, uint8_t *dst, uint64_t n)
     }
 }
 
-/* Zeros in [off, off + n) of what is there. */
+/* Clear the existing bytes of [off, off + n). */
 static inline void
 model_wipe(model *m, uint64_t off, uint64_t n)
 {
@@ -286,7 +286,7 @@ model_truncate(model *m, uint64_t size)
     model_shrink(m);
 }
 
-/* A page goes when no byte of it that counts is outside the range. */
+/* A page goes if no byte of it inside the buffer lies outside the range. */
 static inline void
 model_punch(model *m, uint64_t off, uint64_t n)
 {
@@ -366,7 +366,7 @@ static inline void
 agree_on_range(const pb_buf *b, const model *m, uint64_t off, uint64_t n)
 {
     uint8_t *got = malloc(n + 2), *want = malloc(n + 1);
-    got[0] = got[n + 1] = 0x99; /* a copy keeps to its place */
+    got[0] = got[n + 1] = 0x99; /* a copy writes nothing beside its place */
     pb_buf_copy_out(b, off, got + 1, n);
     model_read(m, off, want, n);
     bool kept = got[0] == 0x99 && got[n + 1] == 0x99;
@@ -388,7 +388,7 @@ agree_on_range(const pb_buf *b, const model *m, uint64_t off, uint64_t n)
 
 #define WHOLE_READ ((uint64_t)48 << PB_PAGE_SHIFT)
 
-/* All bytes in one piece when they are few; else page by page those that are there. */
+/* Compare all bytes at once if they are few; else only the pages that exist. */
 static inline void
 agree_on_bytes(const pb_buf *b, const model *m)
 {
@@ -404,8 +404,8 @@ agree_on_bytes(const pb_buf *b, const model *m)
     }
 }
 
-/* pb_buf_check leaves out the leaf that was written last: it is what a walk finds, and
- * this tree's alone (I2). */
+/* pb_buf_check does not check the write hint: a walk must find that leaf, and no other
+ * tree may share it (I2). */
 static inline void
 check_mine(const pb_buf *b)
 {
@@ -421,7 +421,7 @@ check_mine(const pb_buf *b)
     CHECK_EQ((uintptr_t)b->leaf_w, steps[b->root.levels - 2].address);
 }
 
-/* Everything that can be seen of the buffer is as the model says, and whole. */
+/* Everything visible of the buffer is as the model says, and its structures are sound. */
 static inline void
 agree(const pb_buf *b, const model *m)
 {
@@ -448,7 +448,7 @@ agree(const pb_buf *b, const model *m)
 
 /* ---- where a tree names a page ---- */
 
-/* The leaf with the page's entry has to be there. */
+/* The entry of a page, whose leaf must exist. */
 static inline pb_entry *
 entry_of_page(const pb_buf *b, uint64_t page)
 {
@@ -497,7 +497,7 @@ pair_end(pair *p)
     memory_fini(p->mem);
 }
 
-/* Each of these makes the call on both, the pool growing as it must. */
+/* Each of these makes the call on both; the pool grows as needed. */
 static inline void
 pair_write(pair *p, uint64_t off, const uint8_t *src, uint64_t n)
 {

@@ -111,7 +111,7 @@ step_extend_often(player *y)
     }
 }
 
-/* By hand: pages made ready first, bytes stored later. */
+/* Write by hand: prepare the pages first, store the bytes later. */
 static inline void
 step_prepare(player *y)
 {
@@ -125,13 +125,13 @@ step_prepare(player *y)
     fill(&y->c, y->bytes, n);
     pb_buf_copy_in(&y->p.b, off, y->bytes, n);
     model_write(&y->p.m, off, y->bytes, n);
-    /* a tree may do without: the next append will find its way */
+    /* optional for a tree: the next append finds its place itself */
     if (y->p.m.size != old && (y->p.m.tiny || one_in(&y->c, 2))) {
         pb_buf_remember_tail(&y->p.b);
     }
 }
 
-/* Ready to be written, but kept: as it was, or zeros where nothing was. */
+/* Prepare a range but keep its bytes: as they were, or zeros where there were none. */
 static inline void
 step_prepare_kept(player *y)
 {
@@ -153,7 +153,7 @@ step_drop_front(player *y)
     pair_drop_front(&y->p, n);
 }
 
-/* What is ready at the front is the front, and taking it is dropping it. */
+/* What pb_buf_ready shows is the front, and taking it is dropping it. */
 static inline void
 step_take_ready(player *y)
 {
@@ -194,7 +194,7 @@ step_punch(player *y)
     pair_punch(&y->p, off, n);
 }
 
-/* Cut and grown again: what was cut off reads as zeros. */
+/* Cut and grow again: the bytes that were cut off read as zeros. */
 static inline void
 step_cut_and_regrow(player *y)
 {

@@ -1,4 +1,5 @@
-/* Buffers that grow in turn and are wanted in one piece after each step: what that moves. */
+/* Buffers grow in turn, and somebody asks for one piece after each step: count what that
+ * moves. */
 #include "support.h"
 
 #include "buffer/share.h"
@@ -39,7 +40,7 @@ grow(pb_buf *b, uint64_t n)
     CHECK_OK(st);
 }
 
-/* In one piece, for readers; that it is. */
+/* Unite the pages, and check that they are one run. */
 static void
 unite(pb_buf *b)
 {
@@ -66,7 +67,8 @@ frames_taken(unsigned n, unsigned steps, unsigned debug)
     return taken;
 }
 
-/* So many frames for each page that is there in the end, at most: its own, nodes, and some moves. */
+/* The most frames taken for each page that exists in the end: its own, nodes, and some
+ * moves. */
 #define PRICE 9
 
 static void

@@ -39,7 +39,8 @@ test_sparse(void)
     }
 }
 
-/* Capacities of every height: what fits is written, what does not changes nothing. */
+/* Capacities of every height: a write that fits succeeds, one that does not changes
+ * nothing. */
 static void
 test_capacities(void)
 {

@@ -56,7 +56,8 @@ test_a_share_costs_nothing(void)
         check_both();
         pb_tree_stats use;
         pb_buf_stats(&two.b, &use);
-        CHECK_EQ(use.shared, 1); /* the entry of the root; what lies below has one name */
+        CHECK_EQ(use.shared,
+                 1); /* the entry of the root; the pages below have one reference */
         CHECK_EQ(use.pages, 1);
         share_stop();
     }
@@ -199,8 +200,7 @@ test_clear(void)
     both_ways(empty);
 }
 
-/* The bytes of a whole page that is overwritten need not be copied; the ones beside it
- * must be. */
+/* A page that is overwritten whole need not be copied; its neighbours must be. */
 static void
 test_overwriting_whole_pages(void)
 {
@@ -213,7 +213,7 @@ test_overwriting_whole_pages(void)
     share_stop();
 }
 
-/* Two, three, four of the same tree, given up in every order. */
+/* Two, three or four trees that share everything, released in every order. */
 static void
 test_every_order_of_release(void)
 {

@@ -265,7 +265,8 @@ check_same(const sight *a, const sight *b)
 
 typedef enum { BY_LIMIT, BY_MEMORY } lack;
 
-/* Only n frames more are to be had: the limit says so, or the rest is reserved. */
+/* Make the call while only n more frames can be had: by the limit, or because the rest
+ * is reserved. */
 static pb_status
 call_with(pair *p, const operation *op, range r, lack by, uint64_t n)
 {
@@ -299,7 +300,7 @@ sweep_call(pair *p, const operation *op, range r, lack by)
         pb_status st = call_with(p, op, r, by, n);
         if (st == PB_OK) {
             after = look_at(&p->b);
-            CHECK(asked <= n); /* never more than it takes */
+            CHECK(asked <= n); /* never more frames than it needs */
             CHECK(!op->adds || after.held - before.held == n); /* and no less */
             return n;
         }
@@ -412,7 +413,7 @@ SWEEP_OF(test_punch, 4)
 SWEEP_OF(test_drop_front, 5)
 SWEEP_OF(test_prepare_kept, 6)
 
-/* Once memory has come, the call that failed goes through, and so do those after it. */
+/* After memory has arrived, the failed call succeeds, and so do the calls after it. */
 static void
 test_growing_one_frame_at_a_time(void)
 {

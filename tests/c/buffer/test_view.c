@@ -8,7 +8,7 @@ static memory mem;
 static pair p;
 static pb_pin_list pins;
 
-/* In a first region of so many frames; 0: regions come as they are asked for. */
+/* Start with a first region of `frames` frames; 0: regions are added on demand. */
 static void
 start_in(uint32_t frames, uint64_t pages)
 {
@@ -36,7 +36,7 @@ stop(void)
     pair_end(&p);
 }
 
-/* Every other page is a hole, and what is there lies in no order. */
+/* Make every other page a hole, and put the others in no order. */
 static void
 scatter(uint64_t pages)
 {
@@ -73,7 +73,7 @@ test_scattered_pages_are_gathered_once(void)
     stop();
 }
 
-/* Holes, and pages that are new, behind what was one run: it stays where it is. */
+/* Holes and new pages behind a run: the run stays where it is. */
 static void
 test_a_view_after_growth_moves_what_is_new(void)
 {
@@ -360,7 +360,8 @@ test_a_frozen_buffer_refuses_every_change(void)
     }
 }
 
-/* A frame under more views than a row can count lives on: no view may lose its memory. */
+/* A frame under more views than a row can count is never freed: no view may lose its
+ * memory. */
 static void
 test_a_page_lost_under_very_many_views(void)
 {
@@ -381,7 +382,7 @@ test_a_page_lost_under_very_many_views(void)
     memory_fini(&mem);
 }
 
-/* No bytes lie nowhere: their address was reckoned with. */
+/* A write of no bytes at any address is fine. */
 static void
 test_no_bytes_are_put_beside_a_view(void)
 {

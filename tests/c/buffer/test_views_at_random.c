@@ -90,7 +90,7 @@ address_of_page(const pb_buf *b, uint64_t page)
     return steps[n - 1].address;
 }
 
-/* Live pages are where the view is; and the buffer knows how many there are. */
+/* Live pages lie where their view is, and the buffer counts them right. */
 static void
 check_views(viewed *w)
 {
@@ -126,7 +126,7 @@ check_views(viewed *w)
 
 /* ---- what the calls do to views ---- */
 
-/* Pages that are no longer between the first and the last one are detached. */
+/* Detach the pages that are no longer between the buffer's first and last one. */
 static void
 detach_outside(viewed *w)
 {
@@ -279,7 +279,7 @@ read_into_view(viewed *w, view *v)
     }
 }
 
-/* A copy made under live views has bytes of its own. */
+/* A copy made under live views shares no viewed page. */
 static void
 copy_under_views(viewed *w)
 {
@@ -382,7 +382,7 @@ step_viewed(viewed *w)
     check_views(w);
 }
 
-/* A view opened before shows what it showed: the shadow starts as the view is. */
+/* Fill the shadow of each view with what it shows now. */
 static void
 remember_views(viewed *w)
 {

@@ -1,5 +1,5 @@
-/* The checks themselves (I10): damage is planted, and they name the rule that it breaks,
- * the frame and the place.  Each plant is taken out again, and all is well. */
+/* The validators themselves (I10): each test plants damage, checks that they name the
+ * broken rule, the frame and the place, and takes the damage out again. */
 #include "buffer/model.h"
 
 static memory mem;
@@ -163,7 +163,7 @@ test_root(void)
 {
     start();
     pb_root good = b->root;
-    if (PB_INLINE == 0) { /* else it means that there is no tree */
+    if (PB_INLINE == 0) { /* 0 levels would mean that there is no tree */
         b->root.levels = 0;
         check_root("levels out of range");
     }
@@ -370,7 +370,8 @@ test_counts_that_differ_from_the_entries(void)
     row = pb_frame_row(pool, frame);
     row->held.count = 2;
     check_pool_names("I1: a reference count is not the number of entries", frame);
-    row->held.count = PB_COUNT_MAX; /* full: it may have missed some */
+    row->held.count =
+        PB_COUNT_MAX; /* at its highest value: it may have missed references */
     CHECK_POOL(pool);
     row->held.count = 1;
     CHECK_POOL(pool);
@@ -456,7 +457,7 @@ test_free_map(void)
     stop();
 }
 
-/* What the pool noticed on its own comes first. */
+/* The check reports first what the pool noticed on its own. */
 static void
 test_fault_of_the_pool(void)
 {

@@ -1,5 +1,5 @@
-/* What the pictures are made of: the state of every frame beside states that are set by
- * hand, and the runs of a tree beside its page walks. */
+/* The data of the pictures: the states of all frames beside states set by hand, and the
+ * runs of a tree beside its page walks. */
 #include "support.h"
 #include "inspect/layout.h"
 #include "buffer/share.h"
@@ -26,7 +26,7 @@ stop(void)
     memory_fini(&mem);
 }
 
-/* How many frames there are in a state. */
+/* How many frames are in a state. */
 static uint64_t
 counted(pb_state wanted)
 {
@@ -149,7 +149,7 @@ walked(const pb_buf *b, uint64_t page, unsigned level)
     return level <= n && steps[level - 1].frame ? state[steps[level - 1].frame] : PB_STATES;
 }
 
-/* The runs of a level are what the walks say, in order, and none could be longer. */
+/* The runs of a level agree with the walks, come in order, and could not be longer. */
 static void
 check_level(const pb_buf *b, pb_layout *c, pb_layout_run *run, unsigned level,
             uint64_t pages)
@@ -230,7 +230,7 @@ test_a_dense_tree_is_one_run_a_level(void)
     stop();
 }
 
-/* Holes, a bias within a page, shared subtrees, and what was written to since. */
+/* Holes, a bias within a page, shared subtrees, and pages written after sharing. */
 static void
 test_runs_are_what_walks_say(void)
 {

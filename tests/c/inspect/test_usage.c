@@ -26,7 +26,7 @@ stop(void)
     memory_fini(&mem);
 }
 
-/* A buffer of so many full pages. */
+/* Make a buffer of `pages` full pages. */
 static void
 make(pb_buf *b, pb_pool *pool, uint64_t pages)
 {
@@ -46,7 +46,8 @@ share(pb_buf *to, pb_buf *from)
     CHECK_OK(pb_buf_share(to, from));
 }
 
-/* The shares of n trees in what a pool took, in this order; their sum is returned. */
+/* Get the shares of n trees in the frames that a pool took, in this order.  Returns
+ * their sum. */
 static uint64_t
 usage(pb_pool *pool, pb_buf *const *trees, unsigned n, pb_share *shares)
 {
@@ -225,7 +226,7 @@ test_the_owner_of_a_frame(void)
     pb_leaf leaf;
     pb_tree_leaf(root, &a.root, 0, &leaf);
     pb_frame first = pb_entry_frame(pb_entry_load(&leaf.entry[0]));
-    share(&b, &a); /* the newest tree; one that an object is around is preferred */
+    share(&b, &a); /* the newest tree; one that an object holds is preferred */
     CHECK(pb_owner_of(root, first, 0).tree == &b);
     CHECK(pb_owner_of(root, first, 0).shared); /* by the node above it */
     b.root.frozen = PB_FROZEN_INTERNAL;

@@ -16,7 +16,7 @@ typedef struct {
     size_t size;
 } mapping;
 
-/* Of n bytes, zeros. */
+/* Map n bytes of zeros. */
 static inline void *
 map_bytes(mapping *m, size_t n)
 {

@@ -1,5 +1,5 @@
-/* Accounts: pools that share their frames, what each of them holds and may hold, and the
- * marks at which it is told of that. */
+/* Accounts: pools that share their frames, what each holds and may hold, and the marks
+ * at which they report. */
 #include "support.h"
 
 /* The root has the memory; `upper` is its child, `lower` a child of that. */
@@ -99,7 +99,7 @@ test_nodes_are_charged_too(void)
     stop();
 }
 
-/* Whoever drops the last reference: the pool that took the frame is the one relieved. */
+/* Whoever drops the last reference, the frame is discharged from the pool that took it. */
 static void
 test_a_frame_is_discharged_to_the_pool_that_took_it(void)
 {
@@ -187,7 +187,7 @@ test_the_pool_whose_limit_it_was_is_named(void)
     stop();
 }
 
-/* What is reserved counts as what is held does, in every pool above. */
+/* Reserved frames count like held ones, in every pool above. */
 static void
 test_a_reservation_is_one_of_every_pool_above(void)
 {
@@ -240,7 +240,7 @@ test_what_others_hold_of_a_child_becomes_its_parents(void)
     stop();
 }
 
-/* A number that was given up may be another child's: it has nothing of the first one. */
+/* A free number goes to another child, which inherits nothing. */
 static void
 test_a_number_is_used_again(void)
 {
@@ -282,7 +282,7 @@ test_within_is_up_the_chain_only(void)
 
 /* ---- marks ---- */
 
-/* What was crossed since it was last asked. */
+/* The marks crossed since the last call. */
 static uint32_t
 crossed(pb_pool *pool)
 {
@@ -324,7 +324,7 @@ test_a_mark_is_crossed_again_after_falling_below(void)
     start(PB_UNLIMITED, PB_UNLIMITED, PB_UNLIMITED);
     pb_frame a = take(&upper, 6);
     pb_pool_set_marks(&upper, marks, 2);
-    CHECK_EQ(crossed(&upper), 0); /* what is there already is not news */
+    CHECK_EQ(crossed(&upper), 0); /* marks already reached are not reported */
     pb_frame_unref(root, a + 5);
     CHECK_EQ(crossed(&upper), 0);
     pb_frame b = take(&upper, 1);

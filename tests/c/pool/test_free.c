@@ -32,7 +32,7 @@ stop(void)
     unmap(&ground);
 }
 
-/* So many units, full of bytes, from the border of a system page on. */
+/* Take units from the border of a system page on, and fill them. */
 static pb_frame
 take_units(uint32_t units)
 {
@@ -47,7 +47,7 @@ take_units(uint32_t units)
     return first;
 }
 
-/* What take_units took besides. */
+/* Give back the frames that take_units skipped. */
 static void
 give_back_skipped(void)
 {
@@ -57,7 +57,7 @@ give_back_skipped(void)
     }
 }
 
-/* While frames are held that no tree names. */
+/* Check the sums while the test holds frames that no tree names. */
 static void
 check_sums(void)
 {
@@ -200,7 +200,7 @@ test_keep_rises_with_cold_frames_that_are_taken_again(void)
     stop();
 }
 
-/* Freed in one go they are given back on the way, a batch at a time. */
+/* Frames freed at once go back to the system on the way, a batch at a time. */
 static void
 test_batches(void)
 {

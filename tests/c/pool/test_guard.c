@@ -1,6 +1,6 @@
-/* Memory that nobody may touch is out of reach (level 2): what is protected, how, and at what
- * price in mappings; and the sample.  Where pages are smaller than those of the system
- * nothing can be protected, and nothing is tested. */
+/* Level 2 makes memory that nobody may touch unreadable: what is protected, how, and how
+ * many mappings that costs; and the sample.  Pages smaller than those of the system
+ * cannot be protected, so nothing is tested there. */
 #include "pool/mapped.h"
 #include "pool/poison.h"
 #include "pool/guard.h"
@@ -52,7 +52,7 @@ count_mappings(void)
     return n;
 }
 
-/* A child that touches the address dies of it. */
+/* Does a child process that touches the address die? */
 static bool
 is_deadly(volatile uint8_t *at, bool store)
 {
@@ -131,7 +131,7 @@ test_a_guard_is_kept_behind_each_run(void)
     stop();
 }
 
-/* To the list that it came from: what was written to once is not the system's yet. */
+/* A guard goes back to the list it came from: a written frame is warm, not cold. */
 static void
 test_a_guard_goes_back_where_it_was(void)
 {
@@ -152,7 +152,7 @@ test_a_guard_goes_back_where_it_was(void)
     stop();
 }
 
-/* A guard is never had at the price of a frame that was reserved. */
+/* A guard never takes a reserved frame. */
 static void
 test_guards_leave_what_is_reserved(void)
 {
@@ -303,7 +303,7 @@ test_the_sample_rotates_oldest_first(void)
     stop_sample();
 }
 
-/* When all places are in use a frame comes from where others do. */
+/* When all places of the sample are in use, an ordinary frame is taken. */
 static void
 test_a_sample_in_use_is_passed_over(void)
 {

@@ -33,7 +33,7 @@ at(pb_frame frame)
     return pb_frame_address(pool, frame);
 }
 
-/* What was found is this, and is told now. */
+/* Check what was found, and report it. */
 static void
 check_told(const char *words, pb_frame frame, uint64_t off)
 {
@@ -198,7 +198,7 @@ test_damage_is_found_by_the_check_and_stays(void)
     stop();
 }
 
-/* Ground that was never used is zeros where that was said, and unknown elsewhere. */
+/* Untouched frames are zeros where the region says so, and unknown elsewhere. */
 static void
 test_fresh_ground_is_zeros_or_unknown(void)
 {
@@ -481,7 +481,7 @@ test_the_fill_never_shows(void)
     }
 }
 
-/* Nothing may refuse to let go: the damage is told afterwards. */
+/* Releasing never fails: the damage is reported afterwards. */
 static void
 test_clear_tells_but_goes_on(void)
 {
@@ -500,7 +500,7 @@ test_clear_tells_but_goes_on(void)
     stop();
 }
 
-/* Where a view is over the last page the tail is zeros, and the view's to write. */
+/* Under a view the tail of the last page is zeros, and the view may write it. */
 static void
 test_under_a_view_the_tail_is_not_filled(void)
 {
@@ -667,7 +667,7 @@ test_foreign_memory_of_another_pool(void)
 
 /* ---- level 0: what every pool notices ---- */
 
-/* The damage is told, and stays with the pool; then it is taken out by hand. */
+/* Check that damage is reported and stays with the pool; then remove it by hand. */
 static void
 check_stays(const char *words, pb_frame frame)
 {
@@ -709,7 +709,7 @@ test_what_is_freed_wrongly_is_noted(void)
     }
 }
 
-/* Read, written, and dropped around: noted each time, and never walked into. */
+/* Read, write and drop around a bad entry: it is noted each time, and never followed. */
 static void
 check_bad(pb_frame frame, const char *words)
 {

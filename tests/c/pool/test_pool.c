@@ -1,4 +1,5 @@
-/* The pool: reservations, frames handed out and given back, in which order and how clean. */
+/* The pool: reservations, and frames taken and freed: in which order, and whether they
+ * are zeros. */
 #include "support.h"
 
 #include "base/asan.h"
@@ -85,7 +86,8 @@ test_reservations_are_kept_apart_from_what_is_free(void)
     stop();
 }
 
-/* The limit counts what is held and what is reserved, and is asked before memory is. */
+/* The limit counts held and reserved frames, and refuses before the pool asks for
+ * memory. */
 static void
 test_limit(void)
 {
@@ -149,7 +151,7 @@ test_sequential_growth_gets_neighbours(void)
     stop();
 }
 
-/* A run goes from its neighbour on while frames are free, and no further. */
+/* A run continues its neighbour while frames are free, and no further. */
 static void
 test_run_stops_at_a_held_frame(void)
 {
@@ -211,7 +213,7 @@ test_most_recently_freed_first(void)
     stop();
 }
 
-/* Warm before never used: but a neighbour before both. */
+/* Warm frames before untouched ones, but a neighbour before both. */
 static void
 test_warm_before_fresh(void)
 {
@@ -227,7 +229,7 @@ test_warm_before_fresh(void)
     stop();
 }
 
-/* In a fragmented pool growth finds the free stretches, whatever order they came in. */
+/* In a fragmented pool growth finds free stretches, in whatever order they were freed. */
 static void
 test_fragmented_pool_still_gives_neighbours(void)
 {
@@ -353,7 +355,7 @@ test_references(void)
     stop();
 }
 
-/* A count that got to its highest value stays there: it may have missed some. */
+/* A count that reached its highest value stays there: it may have missed references. */
 static void
 test_a_full_count_stays(void)
 {

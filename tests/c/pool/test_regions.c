@@ -44,7 +44,7 @@ test_a_region_of_the_wrong_size_is_refused(void)
     memory_fini(&mem);
 }
 
-/* A region larger than its turn skips numbers; those in between are nobody's. */
+/* A region larger than the next slot skips numbers, which no frame has. */
 static void
 test_a_large_region_skips_numbers(void)
 {
@@ -379,7 +379,7 @@ mapped_fini(mapped *m)
     unmap(&m->ground);
 }
 
-/* Frame 0 is nobody's. */
+/* Nobody owns frame 0. */
 static void
 mapped_fill(mapped *m)
 {
@@ -462,7 +462,7 @@ test_trim_gives_whole_system_pages_back(void)
     }
 }
 
-/* What was given back once and is known to be zero has nothing left to give. */
+/* Frames given back once and known to be zero have nothing left to give back. */
 static void
 test_trim_twice(void)
 {
@@ -475,7 +475,7 @@ test_trim_twice(void)
     mapped_fini(&m);
 }
 
-/* A run that is partly known to be zero is not said to be. */
+/* A run of which only a part is known to be zero does not count as zeros. */
 static void
 test_zero_of_a_run_means_all_of_it(void)
 {

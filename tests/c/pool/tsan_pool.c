@@ -20,7 +20,7 @@ enum { THREADS = 4, MOST = 24 * PB_PAGE_SIZE };
 static memory mem;
 static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
 
-/* A buffer and its bytes; it goes from hand to hand. */
+/* A buffer and its bytes; threads pass it on. */
 typedef struct {
     pb_buf b;
     uint8_t model[MOST];
@@ -40,10 +40,11 @@ typedef struct {
 static pthread_mutex_t post = PTHREAD_MUTEX_INITIALIZER;
 static worker workers[THREADS];
 
-/* More than any one call here asks for: its pages, as many nodes, and levels. */
+/* More frames than any call here needs: its pages, as many nodes, and levels. */
 #define ENOUGH (2 * MOST / PB_PAGE_SIZE + PB_MAX_LEVELS)
 
-/* As the binding does it: one at a time, and only when nobody has grown meanwhile. */
+/* Grow as the binding does: one thread at a time, and only if no other has grown the
+ * pool meanwhile. */
 static bool
 grow_together(void)
 {
@@ -291,14 +292,15 @@ test_threads_on_one_pool(void)
     run_workers(1, PB_UNLIMITED, 2500, false);
 }
 
-/* Threads race for the last frames; whoever comes late is told so and loses nothing. */
+/* Threads race for the last frames; a thread that comes late is refused and loses
+ * nothing. */
 static void
 test_threads_at_the_limit(void)
 {
     CHECK(run_workers(100, 30, 1500, false) > 0);
 }
 
-/* Copies go from thread to thread, and all write to what they share: each to its own. */
+/* Copies go from thread to thread, and all write: each changes only its own copy. */
 static void
 test_threads_that_share_frames(void)
 {

@@ -1,4 +1,4 @@
-/* Queues: what is reserved is part of a whole tree, and no part of the queue. */
+/* Queues: reserved bytes are part of a sound tree, but not of the queue. */
 #include "support.h"
 
 #include "buffer/share.h"
@@ -13,7 +13,7 @@ check_queue(const pb_queue *q)
     }
 }
 
-/* A queue that is tiny forgot its tail when bytes were reserved, and its check said so. */
+/* A reservation once made a tiny queue forget its tail, which its check reported. */
 static void
 test_a_reservation_of_a_few_bytes_is_whole(void)
 {
@@ -96,14 +96,14 @@ end_shared(shared_queue *s)
     memory_fini(&s->mem);
 }
 
-/* From now on the pool has so many frames left. */
+/* Leave the pool n free frames. */
 static void
 leave_frames(shared_queue *s, uint64_t n)
 {
     s->mem.pool.limit = s->mem.pool.held + n;
 }
 
-/* A queue on a pool with so many frames left. */
+/* Begin a queue on a pool with `spare` free frames. */
 static void
 begin_short(shared_queue *s, uint64_t spare)
 {
@@ -112,7 +112,8 @@ begin_short(shared_queue *s, uint64_t spare)
     leave_frames(s, spare);
 }
 
-/* I3: with each number of frames it is refused whole, or goes on to its end with none at all. */
+/* I3: with each number of frames, begin refuses and changes nothing, or end succeeds
+ * with none left. */
 static void
 test_what_came_is_let_in_whatever_the_pool_has_left(void)
 {

@@ -1,4 +1,4 @@
-/* answers.h: what is sought, counted and compared, as values. */
+/* answers.h: results of searches, counts and comparisons as values. */
 #ifndef PB_TEST_RANGE_ANSWERS_H
 #define PB_TEST_RANGE_ANSWERS_H
 
@@ -39,7 +39,7 @@ compare_bufs(const pb_buf *a, uint64_t a_off, const pb_buf *b, uint64_t b_off, u
     return order;
 }
 
-/* false: there is no difference more. */
+/* false: there is no further difference. */
 static inline bool
 next_difference(pb_diff *d, uint64_t *off, uint64_t *n)
 {

@@ -198,7 +198,7 @@ test_edits_by_chance(void)
     CHECK_EMPTY(&mem.pool);
 }
 
-/* Refused with nothing changed for as long as frames are short. */
+/* The edit is refused and changes nothing as long as frames are short. */
 static void
 check_every_shortage(fixture *f, const edit *e)
 {
@@ -240,7 +240,7 @@ test_the_nth_frame_is_refused(void)
     CHECK_EMPTY(&mem.pool);
 }
 
-/* Off the front: nothing moves, and a page left behind is given back. */
+/* Deleting at the front moves nothing, and frees the page left behind. */
 static void
 test_off_the_front_moves_nothing(void)
 {

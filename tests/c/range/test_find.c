@@ -42,7 +42,7 @@ end(fixture *f)
     free(f->plain);
 }
 
-/* Pages in an order of chance, so that few are neighbours; some stay holes. */
+/* Write the pages in random order, so that few frames are neighbours; some stay holes. */
 static void
 scatter(fixture *f, chance *c, uint64_t pages, unsigned letters, unsigned holes)
 {
@@ -105,7 +105,7 @@ check_both(const fixture *f, uint64_t from, uint64_t to, const uint8_t *needle, 
     CHECK_EQ(count_in(&f->b, from, to, needle, n), plain_count(f, from, to, needle, n));
 }
 
-/* Needles that occur, needles that occur but for their last byte, needles of chance. */
+/* Needles that occur, needles that occur except for their last byte, and random needles. */
 static void
 seek_by_chance(fixture *f, chance *c, unsigned rounds, unsigned letters, uint64_t longest)
 {
@@ -175,7 +175,7 @@ test_find_behind_a_bias(void)
     end(&f);
 }
 
-/* Each needle over two letters, in each text over two letters, forwards and back. */
+/* Every needle of two letters in every text of two letters, forwards and backwards. */
 static void
 test_two_way_exhaustively(void)
 {

@@ -120,7 +120,7 @@ attempt(const call *c)
     return st;
 }
 
-/* Frames one by one, from none on. */
+/* Try with no free frame, then with one more each time. */
 static void
 do_call(const call *c)
 {
@@ -204,7 +204,7 @@ cut_some(chance *c, pair *p)
     model_splice(p, 0, n, NULL, 0);
 }
 
-/* What an exact comparison tells is what differs. */
+/* An exact comparison reports what differs, and nothing else. */
 static void
 check_diff(const pair *a, const pair *b)
 {
@@ -253,7 +253,7 @@ test_by_chance(void)
     }
 }
 
-/* Subtrees go over as one entry: a tall tree costs as much as a page. */
+/* A subtree is shared by one entry: a tall tree costs as much as a page. */
 static void
 test_tall_trees(void)
 {
@@ -293,7 +293,8 @@ test_tall_trees(void)
     }
 }
 
-/* A range is held while its buffer goes on, live pages are copied for it (I11). */
+/* A range snapshot stays as it is while its buffer changes; live pages are copied for it
+ * (I11). */
 static void
 test_range_snapshots(void)
 {

@@ -1,5 +1,5 @@
-/* The tree: pages put and dropped by number, alone and shared, with reservations that come
- * out even; taller and shorter; the page walk. */
+/* The tree: putting and dropping pages by number, alone and shared, with exact
+ * reservations; growing taller and shorter; the page walk. */
 #include "buffer/model.h"
 
 /* Each page carries its own number, so that a page in the wrong place shows. */
@@ -103,7 +103,7 @@ put_in_leaf(pair *p, pb_leaf *leaf, uint64_t page, bool whole)
     stamp(p, page, pb_entry_load(at));
 }
 
-/* What is reserved for the pages is what they take, to the frame. */
+/* Putting pages takes exactly as many frames as were reserved for them. */
 static void
 put_pages(pair *p, uint64_t first, uint64_t last, bool whole)
 {
@@ -135,7 +135,7 @@ drop_pages(pair *p, uint64_t first, uint64_t last)
     }
 }
 
-/* A tree of so many levels, of full size, without pages. */
+/* A tree of `levels` levels, of full size, without pages. */
 static void
 tree_init(pair *p, memory *mem, unsigned levels)
 {
@@ -292,7 +292,7 @@ test_put_and_drop_at_random(void)
     }
 }
 
-/* I2: what one tree does is nothing to the others that share its frames. */
+/* I2: nothing that one tree does shows in the others that share its frames. */
 static void
 test_put_and_drop_in_shared_trees(void)
 {
@@ -410,7 +410,7 @@ test_nothing_is_needed_to_raise_a_hole(void)
     CHECK_EQ(pb_tree_raise_need(&root, 2), PB_FANOUT < 4 ? 2 : 1);
 }
 
-/* What is in use moves to the right; root slots and levels that it leaves go. */
+/* The used part moves to the right; root slots and levels that become unused go. */
 static void
 test_settle_wherever_the_bytes_lie(void)
 {
