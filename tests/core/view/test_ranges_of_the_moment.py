@@ -28,12 +28,11 @@ class Cutting(pagebuf.PagePool):
         return super()._new_region(*args, **kwargs)
 
 
-def use_up(pool: pagebuf.PagePool) -> pagebuf.PageBuffer:
-    """All that is free."""
-    rest = pagebuf.PageBuffer(pool=pool)
-    rest.write(0, b"x")
+def use_up(pool: pagebuf.PagePool) -> list[pagebuf.PageBuffer]:
+    """All that is free, in buffers of one page: none needs a node, so the pool does not grow."""
+    rest = []
     while pool.stats().free:
-        rest.extend(bytes([1]) * PAGE)
+        rest.append(pagebuf.PageBuffer(bytes([1]) * PAGE, pool=pool))
     return rest
 
 
