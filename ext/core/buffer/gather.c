@@ -43,19 +43,29 @@ pb_buf_one_run(const pb_buf *b, uint64_t off, uint64_t n)
 
 /* ---- gathering ---- */
 
-void
-pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
+/* Copies the page, and returns the frame that the entry named before; 0: a hole. */
+static pb_frame
+copy_page(pb_buf *b, pb_entry *at, pb_frame to)
 {
     pb_frame old = pb_entry_frame(pb_entry_load(at));
     uint8_t *dst = pb_frame_address(b->pool, to);
     if (old) {
         pb_copy(dst, pb_frame_address(b->pool, old), PB_PAGE_SIZE);
-        pb_frame_unref(b->pool, old);
     }
     else {
         pb_zero(dst, PB_PAGE_SIZE);
     }
     pb_tree_set(at, pb_entry_of(to));
+    return old;
+}
+
+void
+pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
+{
+    pb_frame old = copy_page(b, at, to);
+    if (old) {
+        pb_frame_unref(b->pool, old);
+    }
 }
 
 /* What it takes to bring n pages to other frames. */
@@ -120,16 +130,18 @@ static void
 move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, const price *p)
 {
     forget_from(b, first);
-    uint64_t taken = pb_pool_taken(b->pool);
+    uint64_t taken = pb_pool_taken(b->pool), left = p->moved;
     pb_leaf leaf = {NULL, 0, 0};
     for (uint64_t i = 0; i < n; i++) {
         if (first + i >= leaf.end) {
             pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
         }
-        pb_buf_move_page(b, pb_leaf_at(&leaf, first + i), run + (pb_frame)i);
+        pb_frame to = run + (pb_frame)i;
+        pb_frame old = copy_page(b, pb_leaf_at(&leaf, first + i), to);
+        left -= old && pb_pool_move_frame(b->pool, old, to);
     }
     pb_pool_give_rest(b->pool, p->nodes, taken);
-    pb_pool_end_move(b->pool, p->moved);
+    pb_pool_end_move(b->pool, left);
     pb_pool_keep(b->pool);
 }
 

@@ -76,8 +76,8 @@ pb_pool_reserve(pb_pool *pool, uint64_t n)
     return st;
 }
 
-static void
-add_moving(pb_pool *pool, uint64_t n)
+void
+pb_add_moving(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
         pool->moving += n;
@@ -90,18 +90,17 @@ pb_pool_reserve_move(pb_pool *pool, uint64_t n, uint64_t moved)
     pb_lock_take(&pool->root->lock);
     pb_status st = reserve_locked(pool, n, moved);
     if (st == PB_OK) {
-        add_moving(pool, moved);
+        pb_add_moving(pool, moved);
     }
     pb_lock_drop(&pool->root->lock);
     return st;
 }
 
 void
-pb_pool_end_move(pb_pool *pool, uint64_t moved)
+pb_pool_end_move(pb_pool *pool, uint64_t left)
 {
     pb_lock_take(&pool->root->lock);
-    add_moving(pool, 0 - moved);
-    pool->root->spare += moved;
+    pb_add_moving(pool, 0 - left);
     for (pb_pool *p = pool; p; p = p->parent) {
         account_moved(p);
     }

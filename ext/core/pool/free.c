@@ -106,6 +106,30 @@ pb_frame_unref(pb_pool *pool, pb_frame frame)
     pb_lock_drop(&pool->root->lock);
 }
 
+/* Whoever paid for the page goes on paying: else a pool would get frames that its limit never saw.
+ * What is held and on the move falls together, so that limits are right in the middle of a move, too. */
+bool
+pb_pool_move_frame(pb_pool *pool, pb_frame old, pb_frame to)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_row *row = pb_frame_in_region(root, old) ? pb_frame_row(root, old) : NULL;
+    bool last = row && row->held.count == 1 && row->held.pins == 0;
+    if (last) {
+        pb_row *target = pb_frame_row(root, to);
+        uint16_t account = row->held.account;
+        row->held.account = target->held.account;
+        target->held.account = account & (PB_MOST_POOLS - 1);
+        root->spare++;
+    }
+    unref_locked(root, old);
+    if (last) {
+        pb_add_moving(pool, (uint64_t)-1);
+    }
+    pb_lock_drop(&root->lock);
+    return last;
+}
+
 /* The rows of the region looked up last.  Only a frame outside of it is looked up and
  * checked anew, so neighbours cost nothing extra. */
 typedef struct {

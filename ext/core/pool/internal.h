@@ -208,6 +208,10 @@ pool_charged(pb_pool *root, const pb_row *row)
     return row->held.account ? root->accounts[row->held.account] : root;
 }
 
+/* So many more frames of the pool are on the move (modulo 2^64). */
+void
+pb_add_moving(pb_pool *pool, uint64_t n);
+
 /* Call when what an account holds has reached `watch` or fallen below `rearm`. */
 void
 account_moved(pb_pool *pool);

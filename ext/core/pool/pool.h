@@ -497,15 +497,20 @@ pb_pool_add_sample(pb_pool *root, void *base, void *table, uint32_t every);
 pb_status
 pb_pool_reserve(pb_pool *pool, uint64_t n);
 
-/* Reserve n frames, and `moved` more: those take the place of frames that the same tree frees before
- * pb_pool_end_move.  Limits, marks and high_water do not see a move, as it holds no more frames in
- * the end.  Otherwise as pb_pool_reserve. */
+/* Reserve n frames, and `moved` more: those take the place of frames that the same tree frees by
+ * pb_pool_move_frame before pb_pool_end_move.  Limits, marks and high_water do not see a move, as it
+ * holds no more frames in the end.  Otherwise as pb_pool_reserve. */
 pb_status
 pb_pool_reserve_move(pb_pool *pool, uint64_t n, uint64_t moved);
 
-/* The frames that were moved out of are free again. */
+/* Drop a reference to frame `old`, whose page went to frame `to`.  true: it was the last one; then `to`
+ * is charged to whom `old` was, and one frame less is on the move. */
+bool
+pb_pool_move_frame(pb_pool *pool, pb_frame old, pb_frame to);
+
+/* The move is done.  `left` of its frames were not freed by pb_pool_move_frame. */
 void
-pb_pool_end_move(pb_pool *pool, uint64_t moved);
+pb_pool_end_move(pb_pool *pool, uint64_t left);
 
 /* Give back reserved frames that were not taken. */
 void

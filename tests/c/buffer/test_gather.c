@@ -169,6 +169,81 @@ test_a_piece_that_somebody_shares_stays_where_it_is(void)
     stop(2);
 }
 
+/* Pages that another pool paid for stay on its account, wherever they are moved. */
+static void
+test_a_move_leaves_each_page_on_its_account(void)
+{
+    static pb_pool *accounts[PB_MOST_POOLS];
+    pb_pool child;
+    pb_buf b;
+    pb_pin_list list = {0};
+    pb_status st;
+    start(2, 0, PB_UNLIMITED);
+    memset(accounts, 0, sizeof accounts);
+    mem.pool.accounts = accounts;
+    pb_pool_init(&child, 4);
+    CHECK(pb_pool_join(&child, &mem.pool, 1));
+    for (unsigned step = 0; step < 6; step++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+        grow(&bufs[1], PB_PAGE_SIZE);
+    }
+    pb_buf_init(&b, &child, PB_MAX_LEVELS);
+    GROWING(&mem, st, pb_buf_share(&b, &bufs[0]));
+    CHECK_OK(st);
+    pb_buf_clear(&bufs[0]);
+    CHECK_OK(pb_buf_open_pins(&b, &list));
+    uint64_t held = child.held, all = mem.pool.held;
+    pb_pin pin;
+    uint8_t *at;
+    GROWING(&mem, st, pb_buf_pin(&b, 0, b.root.size, &pin, &at));
+    CHECK_OK(st);
+    CHECK_EQ(child.held, held);
+    CHECK_EQ(child.high_water, held);
+    CHECK_EQ(mem.pool.held, all);
+    CHECK_POOL(&mem.pool);
+    pb_pin_release(&child, &pin);
+    pb_buf_fini(&b);
+    CHECK_EQ(child.held, 0);
+    pb_pool_leave(&child);
+    stop(2);
+}
+
+/* Whoever reserves in the middle of a move finds as much room below the limit as before it. */
+static void
+test_a_limit_holds_in_the_middle_of_a_move(void)
+{
+    start(1, 0, PB_UNLIMITED);
+    for (unsigned i = 0; i < 4; i++) {
+        grow(&bufs[0], PB_PAGE_SIZE);
+    }
+    pb_pool *pool = &mem.pool;
+    pool->limit = pool->held + 1;
+    pb_frame old[3];
+    for (unsigned i = 0; i < 3; i++) {
+        old[i] = pb_tree_frame(pool, &bufs[0].root, i);
+    }
+    uint64_t left = 3;
+    CHECK_OK(pb_pool_reserve_move(pool, 0, 3));
+    pb_frame run = pb_pool_take_exact(pool, 3);
+    CHECK(run != 0);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_STATUS(pb_pool_reserve(pool, 2), PB_LIMIT);
+        CHECK_OK(pb_pool_reserve(pool, 1));
+        pb_pool_unreserve(pool, 1);
+        pb_leaf leaf;
+        pb_tree_own_leaf(pool, &bufs[0].root, i, &leaf);
+        pb_tree_set(pb_leaf_at(&leaf, i), pb_entry_of(run + i));
+        left -= pb_pool_move_frame(pool, old[i], run + i);
+    }
+    CHECK_EQ(left, 0);
+    CHECK_STATUS(pb_pool_reserve(pool, 2), PB_LIMIT);
+    pb_pool_end_move(pool, left);
+    CHECK_EQ(pool->moving, 0);
+    CHECK_EQ(pool->held, pool->limit - 1);
+    CHECK_POOL(pool);
+    stop(1);
+}
+
 int
 main(void)
 {
@@ -177,5 +252,7 @@ main(void)
     RUN(test_a_run_ends_with_its_region);
     RUN(test_what_is_remembered_follows_changes);
     RUN(test_a_piece_that_somebody_shares_stays_where_it_is);
+    RUN(test_a_move_leaves_each_page_on_its_account);
+    RUN(test_a_limit_holds_in_the_middle_of_a_move);
     return finish();
 }

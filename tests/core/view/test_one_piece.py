@@ -133,6 +133,23 @@ def test_no_limit_stands_in_the_way():
     assert pool.stats().held == 0
 
 
+@pytest.mark.parametrize("piece", [memoryview, pagebuf.PageBuffer.view, pagebuf.PageBuffer.gather])
+def test_pages_that_another_pool_paid_for_stay_on_its_account(pool, piece):
+    child = pool.child(limit=16 * PAGE)
+    one, _other = grown_in_turn(pool, 45)
+    mine = pagebuf.PageBuffer(pool=child)
+    mine.extend(one)
+    del one
+    held, all_held = child.stats().held, pool.stats().held
+    shown = piece(mine)
+    assert (child.stats().held, pool.stats().held) == (held, all_held)
+    assert mine.stats().runs == 1
+    assert mine[::PAGE] == bytes(range(45))
+    pool.check()
+    del shown, mine
+    assert child.stats().held == 0
+
+
 def test_what_somebody_shares_is_copied(pool):
     one, _other = grown_in_turn(pool, 12)
     runs = one.stats().runs
