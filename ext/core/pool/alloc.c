@@ -44,7 +44,7 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
     }
 }
 
-/* ---- from the lists, from fresh ground ---- */
+/* ---- from the lists, from untouched frames ---- */
 
 /* The pool takes back n frames that it had given to the system: keep that many more next
  * time.  Frames that gathers freed do not count: a buffer that moves needs no more memory. */
