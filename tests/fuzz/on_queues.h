@@ -63,6 +63,16 @@ too_many(uint64_t len, uint64_t n)
     return len + n - pb_min(len + n, most);
 }
 
+/* The same for n bytes of which the first ones are dropped by the rest: those never arrive, so no
+ * view shows them. */
+static inline void
+note_long_put(const uint8_t *src, uint64_t len, uint64_t n)
+{
+    uint64_t surplus = pb_queue_surplus(&to->q, n);
+    to->front += surplus;
+    note_put(src + surplus, n - surplus, too_many(len, n - surplus));
+}
+
 /* A put in two steps, as transfers make it: more may be reserved than arrives, and the
  * end cannot fail, whatever the pool has left. */
 static inline pb_status
@@ -104,7 +114,7 @@ call_put(void)
     const uint8_t *src = some_content(n);
     CALL_LOOSE(st, some_put(src, n));
     if (done(to, st, len + n - pb_queue_surplus(&to->q, n))) {
-        note_put(src, n, too_many(len, n));
+        note_long_put(src, len, n);
     }
     else {
         after_refusal(to);
@@ -261,7 +271,7 @@ call_queue_splice(void)
     }
     memcpy(f.bytes, from->m.byte, n);
     take_front(from, n);
-    note_put(f.bytes, n, too_many(len, n));
+    note_long_put(f.bytes, len, n);
     agree_around(from, 0, MOST);
 }
 
