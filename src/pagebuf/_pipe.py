@@ -89,41 +89,18 @@ class StreamReader(_End):
         if self._stream.error is not None:
             raise self._stream.error
 
-    def _keep(self, pieces: list[bytes]) -> None:
-        """Nothing was read: an error came after some pieces."""
-        self._rest = b"".join([*pieces, self._rest])
+    def _collect(self, n: int | None, *, line: bool) -> bytes:
+        """At most n bytes (None or -1: all), up to the end of the stream or of a line.
 
-    def read1(self, n: int | None = -1, /) -> bytes:
-        """What is there, at most n bytes; waits for one."""
-        self._check_open()
-        return self._take(-1 if n is None else n)
-
-    def read(self, n: int | None = -1, /) -> bytes:
-        """So many bytes, fewer at the end of the stream; None or -1: all up to there."""
+        If an error comes after some pieces, nothing was read.  But the error of a writer that gave
+        up waits for the next call.
+        """
         self._check_open()
         left = -1 if n is None or n < 0 else n
         pieces: list[bytes] = []
         try:
             while left and (piece := self._take(left)):
-                pieces.append(piece)
-                left -= len(piece) if left > 0 else 0
-        except BaseException as error:
-            if pieces and error is self._stream.error:
-                return b"".join(pieces)  # the next call raises it
-            self._keep(pieces)
-            raise
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        r"""A line with its b"\n"; at the end of the stream what is left."""
-        self._check_open()
-        left = -1 if size is None or size < 0 else size
-        if left < 0 and not self._rest and (line := self.queue.readline()) is not None:
-            return line
-        pieces: list[bytes] = []
-        try:
-            while left and (piece := self._take(left)):
-                end = piece.find(b"\n") + 1
+                end = piece.find(b"\n") + 1 if line else 0
                 if end:
                     self._rest = piece[end:] + self._rest
                     piece = piece[:end]
@@ -132,11 +109,28 @@ class StreamReader(_End):
                 if end:
                     break
         except BaseException as error:
-            if pieces and error is self._stream.error:
-                return b"".join(pieces)
-            self._keep(pieces)
-            raise
+            if not pieces or error is not self._stream.error:
+                self._rest = b"".join([*pieces, self._rest])
+                raise
         return b"".join(pieces)
+
+    def read1(self, n: int | None = -1, /) -> bytes:
+        """What is there, at most n bytes; waits for one."""
+        self._check_open()
+        return self._take(-1 if n is None else n)
+
+    def read(self, n: int | None = -1, /) -> bytes:
+        """So many bytes, fewer at the end of the stream; None or -1: all up to there."""
+        return self._collect(n, line=False)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        r"""A line with its b"\n"; at the end of the stream what is left."""
+        self._check_open()
+        if (size is None or size < 0) and not self._rest:
+            line = self.queue.readline()
+            if line is not None:
+                return line
+        return self._collect(size, line=True)
 
 
 class StreamWriter(_End):

@@ -36,9 +36,12 @@ queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop)
 static pb_status
 take_asked_lock_held(QueueObject *self, const queue_taking *t, void *dst, uint64_t len)
 {
-    return pb_min(t->n, pb_queue_len(&self->q)) == len
-               ? queue_take_lock_held(self, dst, len, t->drop)
-               : PB_RANGE;
+    uint64_t all = pb_queue_len(&self->q);
+    if (pb_min(t->n, all) != len) {
+        return PB_RANGE;
+    }
+    return t->newest ? pb_queue_copy_at(&self->q, all - len, dst, len)
+                     : queue_take_lock_held(self, dst, len, t->drop);
 }
 
 PyObject *

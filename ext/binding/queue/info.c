@@ -39,11 +39,12 @@ get_total_in(QueueObject *self, void *closure)
     return PyLong_FromUnsignedLongLong(total);
 }
 
+/* A count that pb_queue keeps; `closure` is its offset there. */
 static PyObject *
-get_total_out(QueueObject *self, void *closure)
+get_count(QueueObject *self, void *closure)
 {
     queue_lock(self);
-    uint64_t total = self->q.out;
+    uint64_t total = *(const uint64_t *)((const char *)&self->q + (uintptr_t)closure);
     queue_unlock(self);
     return PyLong_FromUnsignedLongLong(total);
 }
@@ -64,15 +65,6 @@ get_closed(QueueObject *self, void *closure)
     bool closed = self->q.closed;
     queue_unlock(self);
     return PyBool_FromLong(closed);
-}
-
-static PyObject *
-get_looked(QueueObject *self, void *closure)
-{
-    queue_lock(self);
-    uint64_t total = self->q.looked;
-    queue_unlock(self);
-    return PyLong_FromUnsignedLongLong(total);
 }
 
 static PyObject *
@@ -115,7 +107,8 @@ set_name(QueueObject *self, PyObject *name, void *closure)
 
 PyGetSetDef queue_getset[] = {
     {"total_in", (getter)get_total_in, NULL, "Bytes that were ever let in.", NULL},
-    {"total_out", (getter)get_total_out, NULL, "Bytes that were ever taken.", NULL},
+    {"total_out", (getter)get_count, NULL, "Bytes that were ever taken.",
+     (void *)offsetof(pb_queue, out)},
     {"dropped", (getter)get_dropped, NULL,
      "Bytes that were turned away, or pushed out by newer ones.", NULL},
     {"max_bytes", (getter)get_max_bytes, NULL, "The most bytes it may hold, None for any.",
@@ -125,8 +118,9 @@ PyGetSetDef queue_getset[] = {
     {"pool", (getter)get_pool, NULL, "The PagePool its pages come from.", NULL},
     {"name", (getter)get_name, (setter)set_name,
      "What it is called in reports: a str or None.", NULL},
-    {"_looked", (getter)get_looked, NULL,
-     "Bytes that searches for separators have looked at: for tests.", NULL},
+    {"_looked", (getter)get_count, NULL,
+     "Bytes that searches for separators have looked at: for tests.",
+     (void *)offsetof(pb_queue, looked)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

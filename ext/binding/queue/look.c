@@ -4,15 +4,6 @@
 
 /* ---- the newest bytes ---- */
 
-/* PB_RANGE: the last n bytes are by now more or fewer than len. */
-static pb_status
-tail_lock_held(QueueObject *self, void *dst, uint64_t n, uint64_t len)
-{
-    uint64_t all = pb_queue_len(&self->q);
-    return pb_min(n, all) == len ? pb_queue_copy_at(&self->q, all - len, dst, len)
-                                 : PB_RANGE;
-}
-
 const char queue_tail_doc[] = PyDoc_STR(
     "tail($self, n=-1, /)\n--\n\n"
     "The newest bytes, at most ``n`` of them, left where they are.  O(n).\n\n"
@@ -30,24 +21,7 @@ queue_tail(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (queue_arg_size("tail", args, nargs, &n) < 0) {
         return NULL;
     }
-    for (;;) {
-        uint64_t len = pb_min(n, queue_size(self));
-        PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
-        if (out == NULL) {
-            return NULL;
-        }
-        queue_lock(self);
-        pb_status st = tail_lock_held(self, PyBytes_AS_STRING(out), n, len);
-        queue_unlock(self);
-        bool again = st == PB_RANGE || queue_again(self, &st, len);
-        if (PB_LIKELY(st == PB_OK)) {
-            return out;
-        }
-        Py_DECREF(out);
-        if (!again) {
-            return NULL;
-        }
-    }
+    return queue_take(self, &(queue_taking){.n = n, .newest = true});
 }
 
 /* ---- places ---- */

@@ -181,11 +181,12 @@ queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64
 pb_status
 queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 
-/* The first n bytes, or all if there are fewer; removed if `drop`.  None if there are
+/* The first n bytes, or all if there are fewer; removed if `drop`.  The last ones if
+ * `newest`, which are never removed.  None if there are
  * fewer than `least`. */
 typedef struct {
     uint64_t n, least;
-    bool drop;
+    bool drop, newest;
     uint64_t front; /* out: the stream position of the first */
 } queue_taking;
 

@@ -2,18 +2,19 @@
  *
  * A request for writing gets a live view of everything, and so does a full request,
  * which memoryview() makes.  A plain read-only request (hashlib, a socket, b"".join)
- * gets bytes that never change, and leaves the tree alone. */
+ * gets bytes that never change.  It gathers them, unless others keep pages where they
+ * are; then it gets a copy. */
 #include "view/object.h"
 
 #include "lock/pins.h"
 
 #include "pool/trace.h"
 
-/* Up to so many bytes a copy is cheaper than a read snapshot. */
+/* Up to this many bytes a copy is cheaper than a read snapshot. */
 #define COPY_PLAIN ((uint64_t)4 * PB_PAGE_SIZE)
 
-/* What an export keeps, in view->internal: one of a copy, a read snapshot and a live
- * pin. */
+/* What an export keeps, in view->internal: a live pin; or a read snapshot, a copy, or
+ * both where the snapshot is not one run. */
 typedef struct {
     PyObject *copy; /* a bytes object */
     bool held;      /* there is a snapshot */
@@ -53,60 +54,58 @@ export_copy(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
     return 0;
 }
 
-/* One piece first, then the snapshot.  `pins` is NULL once the piece could not be had: the bytes
- * are copied then. */
-static pb_status
-snapshot_lock_held(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
-{
-    *address = NULL;
-    pb_status st = pins ? view_unite_lock_held(b, pins, address) : PB_OK;
-    if (st == PB_OK) {
-        st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
-    }
-    e->held = st == PB_OK;
-    return st;
-}
+/* One piece for a reader. */
+typedef struct {
+    bool given_up;     /* it could not be had: the bytes are copied then */
+    pb_pin_list *pins; /* for a buffer that has no list */
+    uint8_t *address;  /* out; NULL: there is none */
+} one_piece;
 
-/* The system has no memory for one piece more: do without. */
+/* The piece first, then the snapshot.  false: the buffer needs a pin list. */
 static bool
-do_without(pb_pin_list ***pins)
+snapshot_once(pb_buf *b, export *e, one_piece *piece, pb_status *st)
 {
-    if (*pins == NULL || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        return false;
-    }
-    PyErr_Clear();
-    *pins = NULL;
-    return true;
-}
-
-/* One attempt.  false: the buffer needs a pin list first. */
-static bool
-hold_once(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address, pb_status *st)
-{
+    piece->address = NULL;
+    *st = PB_OK;
     buffer_lock(b);
-    bool ready = pins == NULL || *pins || !view_lacks_pins_lock_held(b);
-    *st = ready ? snapshot_lock_held(b, e, pins, address) : PB_OK;
+    bool ready = piece->given_up || piece->pins || !view_lacks_pins_lock_held(b);
+    if (ready && !piece->given_up) {
+        *st = view_unite_lock_held(b, &piece->pins, &piece->address);
+    }
+    if (ready && *st == PB_OK) {
+        *st = view_hold_lock_held(&e->snapshot, b, pb_buf_read_snapshot, &e->pool);
+        e->held = *st == PB_OK;
+    }
     buffer_unlock(b);
     return ready;
 }
 
+/* The system has no memory for one piece more: do without, once. */
+static bool
+give_up(one_piece *piece)
+{
+    if (piece->given_up || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return false;
+    }
+    PyErr_Clear();
+    return piece->given_up = true;
+}
+
 static int
-hold_snapshot(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
+hold_snapshot(pb_buf *b, export *e, one_piece *piece)
 {
     for (;;) {
         pb_status st;
-        if (!hold_once(b, e, pins, address, &st)) {
-            if (view_new_pins(pins) == 0) {
-                continue;
-            }
-        }
-        else if (transfer_acquire_again(b, &st, 0, 0)) {
+        bool ready = snapshot_once(b, e, piece, &st);
+        bool again =
+            ready ? transfer_acquire_again(b, &st, 0, 0) : view_new_pins(&piece->pins) == 0;
+        if (again) {
             continue;
         }
-        else if (st == PB_OK) {
+        if (ready && st == PB_OK) {
             return 0;
         }
-        if (!do_without(&pins)) {
+        if (!give_up(piece)) {
             return -1;
         }
     }
@@ -115,13 +114,14 @@ hold_snapshot(pb_buf *b, export *e, pb_pin_list **pins, uint8_t **address)
 static int
 export_snapshot(pb_buf *b, export *e, uint8_t **address, uint64_t *n)
 {
-    pb_pin_list *pins = NULL;
-    int held = hold_snapshot(b, e, &pins, address);
-    pins_free(pins);
+    one_piece piece = {0};
+    int held = hold_snapshot(b, e, &piece);
+    pins_free(piece.pins);
     if (held < 0) {
         return -1;
     }
     *n = e->snapshot.root.size;
+    *address = piece.address;
     if (*address == NULL && *n) {
         *address = pb_buf_one_run(&e->snapshot, 0, *n);
     }
@@ -173,7 +173,7 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     if (export_fill(b, e, flags, &address, &n) == 0 &&
         PyBuffer_FillInfo(view, self, address, (Py_ssize_t)n, !e->writable, flags) == 0) {
-        if (e->pool) { /* not a copy: memory of the pool */
+        if (e->pool) {
             map_view(&e->in_map, state_of_buf(b), address, n);
             pool_add_export(e->pool, &e->listed, b);
         }

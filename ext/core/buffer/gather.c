@@ -250,7 +250,9 @@ static pb_status
 make_one(pb_buf *b, run_wanted *w)
 {
     uint64_t need =
-        pb_tree_need(b->pool, &b->root, w->first + w->owned, w->first + w->pages - 1);
+        w->owned == w->pages
+            ? 0
+            : pb_tree_need(b->pool, &b->root, w->first + w->owned, w->first + w->pages - 1);
     bool done = need == 0 && w->known == w->pages;
     pb_status st = PB_OK;
     if (PB_UNLIKELY(pb_pending(b->pool) & PB_PENDING_FAULT)) {
@@ -296,7 +298,9 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
     if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }
-    if (pb_pins_known(pins, first, pages) != pages || b->root.shared || b->pool->debug) {
+    /* level 2 has to thaw the pages, even of a run that is known */
+    if (pb_pins_known(pins, first, pages) != pages || b->root.shared ||
+        b->pool->debug >= 2) {
         pb_status st = make_run(b, first, pages);
         if (st != PB_OK) {
             return st;

@@ -314,19 +314,6 @@ take_exact_locked(pb_pool *pool, uint32_t n)
     return 0;
 }
 
-pb_frame
-pb_pool_take_exact(pb_pool *pool, uint32_t n)
-{
-    pb_pool *root = pool->root;
-    pb_lock_take(&root->lock);
-    pb_frame first = take_exact_locked(pool, n);
-    if (first && pb_guard_wanted(root)) {
-        pb_guard_behind(root, first + n);
-    }
-    pb_lock_drop(&root->lock);
-    return first;
-}
-
 /* ---- a run with room behind it ---- */
 
 /* Others get the listed frames [first, first + n) last. */
@@ -364,7 +351,7 @@ take_with_room_locked(pb_pool *pool, uint32_t n, uint32_t room)
     pb_pool *root = pool->root;
     EACH_REGION(root, r)
     {
-        pb_frame first = root->listed >= n + room ? find_listed(r, n + room) : 0;
+        pb_frame first = root->listed >= (uint64_t)n + room ? find_listed(r, n + room) : 0;
         if (first) {
             uint32_t bit = bit_index(r, first);
             first += bits_ahead(r->free_map, bit, r->count - bit, 0) - n - room;
@@ -388,12 +375,24 @@ pb_pool_take_with_room(pb_pool *pool, uint32_t n, uint32_t room)
 {
     pb_pool *root = pool->root;
     pb_lock_take(&root->lock);
-    pb_frame first = room < UINT32_MAX - n ? take_with_room_locked(pool, n, room) : 0;
+    pb_frame first = 0;
+    if (room == 0) {
+        first = take_exact_locked(pool, n);
+    }
+    else if (room < UINT32_MAX - n) {
+        first = take_with_room_locked(pool, n, room);
+    }
     if (first && pb_guard_wanted(root)) {
         pb_guard_behind(root, first + n);
     }
     pb_lock_drop(&root->lock);
     return first;
+}
+
+pb_frame
+pb_pool_take_exact(pb_pool *pool, uint32_t n)
+{
+    return pb_pool_take_with_room(pool, n, 0);
 }
 
 bool
