@@ -68,7 +68,8 @@ hole_view(module_state *state, const view_list *v, uint64_t *n)
     return run_view(state, zeros.owner, zeros.address, *n, 1);
 }
 
-/* Put the next stretch into the list, of a long hole a part.  false with an exception. */
+/* Put the next stretch into the list, or a part of a long hole.  false with an
+ * exception. */
 static bool
 list_next(view_list *v, module_state *state, PyObject *list)
 {

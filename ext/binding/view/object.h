@@ -34,16 +34,16 @@ unmap_view(mapped_view *v)
 
 /* The bytes that a view is asked to show: n of them from `off` on, or all (TO_THE_END).
  *
- * Only the lock tells what is there.  So a range goes as it was asked for to where the bytes are
- * pinned or shared, and is resolved there, under the same lock.  `find`, if not NULL, sets
- * `off` and `n` there; `undo` takes back what it has done besides, under the lock, where there is
- * no view after all (I3). */
+ * Only the lock tells what is there.  So callers pass a range on as it was asked for, and the
+ * function that pins or shares the bytes resolves it under the same lock.  There `find`, if
+ * not NULL, sets `off` and `n`.  If no view comes of it, `undo` takes back what else `find`
+ * did, under the lock (I3). */
 typedef struct view_range view_range;
 struct view_range {
     uint64_t off, n;
     pb_status (*find)(pb_buf *b, view_range *r);
     void (*undo)(pb_buf *b, const view_range *r);
-    void *of;      /* what these two want to know */
+    void *of;      /* data for find and undo */
     uint64_t size; /* out: of the buffer, for the message of a refusal */
 };
 
@@ -91,10 +91,10 @@ holder_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void
 holder_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* A range that is to be pinned.  `pool` tells whose pin it is: before the lock is held, __init__
- * may move the object to another pool. */
+/* A range to pin, and the pin.  `pool` says whose pin it is: until the lock is held,
+ * __init__ may move the object to another pool. */
 typedef struct {
-    view_range range; /* out: what it came to; of no bytes there is no pin */
+    view_range range; /* out: as resolved; a range of no bytes gets no pin */
     pb_pin *pin;
     uint8_t *address; /* out */
     PoolObject *pool; /* out, a reference; NULL: no pin */
@@ -104,8 +104,7 @@ typedef struct {
 int
 view_pin(pb_buf *b, const view_range *asked, pinning *p);
 
-/* Give the pin back.  The GIL guards the pin list.  Without a GIL something else must: a
- * view does not know its buffer (docs/threading.md). */
+/* Give the pin back, from any thread (lock/pins.h). */
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 
@@ -113,7 +112,7 @@ view_unpin(PoolObject *pool, pb_pin *pin);
 int
 view_new_pins(pb_pin_list **pins);
 
-/* Must it get a list before view_unite_lock_held can do something? */
+/* Does the buffer need a pin list before view_unite_lock_held can do anything? */
 bool
 view_lacks_pins_lock_held(const pb_buf *b);
 

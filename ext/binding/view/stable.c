@@ -42,8 +42,8 @@ PyType_Spec stable_spec = {
     .slots = stable_slots,
 };
 
-/* An object that shares what the buffer holds now, of which *r becomes the range that was asked
- * for.  Of a range without bytes there is no share, and no pool. */
+/* Make `stable` share what the buffer holds now, and resolve *r.  A range without bytes
+ * shares nothing and has no pool. */
 static pb_status
 share_lock_held(StableObject *stable, pb_buf *b, view_range *r)
 {

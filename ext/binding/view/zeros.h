@@ -12,7 +12,7 @@ typedef struct {
     uint64_t n;
 } zero_run;
 
-/* The one of this interpreter, with a reference to its owner.  -1 with an exception. */
+/* The zeros of this interpreter, with a reference to their owner.  -1 with an exception. */
 int
 zeros_get(module_state *state, zero_run *zeros);
 
