@@ -21,7 +21,7 @@ def make_certificate(path):
 
 
 def tls_contexts(path):
-    """The contexts of a server and of a client that trusts it."""
+    """Return the TLS context of a server, and that of a client that trusts it."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path / "cert.pem", path / "key.pem")
     return server, ssl.create_default_context(cafile=str(path / "cert.pem"))

@@ -23,7 +23,7 @@ async def served(client, server_options=None, **options):
 
 
 def sender(*pieces):
-    """A callback for a server: sends these pieces, waits for the end, and closes."""
+    """A server's callback: it sends these pieces, waits for the end of the stream, and closes."""
 
     async def client(reader, writer):
         with contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""What may wait in a reader, who is told, and when."""
+"""Limits on unread bytes: when reading pauses, and which errors are raised."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_bytes_are_there_after_an_overrun(run):
 
 
 def test_a_peer_without_newlines_fills_no_memory(run):
-    """Reading pauses at twice the limit, and no more than one read comes on top of that."""
+    """Reading pauses at twice the limit.  At most one more read arrives after that."""
     limit = 16 * KIB
 
     async def main():
@@ -163,7 +163,7 @@ def test_a_protocol_of_a_bounded_queue(run):
 
 @pytest.mark.parametrize("max_bytes", [1000, 64 * KIB])
 def test_a_bounded_queue_at_a_pipe(run, max_bytes):
-    """A pipe hands over what it read; what has no room waits beside the queue."""
+    """A pipe delivers more bytes than the queue has room for.  The rest waits outside the queue."""
     data = pattern(0, 200_000)
 
     async def main():

@@ -1,4 +1,4 @@
-"""Pipes of both directions, of child processes, and unix sockets."""
+"""Pipes in both directions, pipes of child processes, and Unix sockets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ECHO = "import sys; d = sys.stdin.buffer.read(); sys.stdout.buffer.write(d); sys
 
 @pytest.fixture
 def run_children(run):
-    """asyncio's loop of 3.11 waits for children by a watcher that has to be there."""
+    """In Python 3.11, asyncio waits for child processes with a watcher that its policy makes."""
     yield run
     asyncio.set_event_loop_policy(None)
 

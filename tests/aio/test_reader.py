@@ -1,4 +1,4 @@
-"""A reader by itself: fed by hand, looked into, asked for one of several separators."""
+"""The reader alone: feeding it by hand, looking into it, and several separators."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_one_of_several_separators(run):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_several_separators_agree_with_a_model(run, seed):
-    """Whatever the pieces, the separator that ends first is taken, and of two the shortest."""
+    """The separator that ends first ends the read, however the data is cut."""
     rng = random.Random(seed)
     data = bytes(rng.choices(b"abc", k=20_000)) + b"ab"
     separators = (b"abca", b"cc", b"bcab")
@@ -143,7 +143,8 @@ def test_an_exception_ends_reading_and_iteration(run):
 
 
 def test_an_exception_right_behind_bytes_is_seen(run):
-    """The bytes wake the reader; what it would wait for then does not come."""
+    """An exception that follows bytes at once is raised.  The bytes wake the reader, and nothing
+    would wake it a second time."""
 
     async def main():
         reader = fed()

@@ -1,4 +1,4 @@
-"""TLS that begins on a connection that is there."""
+"""start_tls: TLS on a connection that is already open."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def test_both_sides_go_on_over_tls(run, tls):
 
 
 def test_what_comes_behind_the_last_plain_line_begins_the_handshake(run, tls):
-    """A proxy's line and a ClientHello in one segment: asyncio's own streams wait for ever."""
+    """A proxy's line and a ClientHello arrive in one segment.  asyncio's own streams hang on
+    this."""
 
     async def client(reader, writer):
         assert await reader.readline() == b"PROXY\n"

@@ -1,6 +1,6 @@
-"""CPython's own tests of bytearray, with PageBuffer in its place: those of a container.  What
-treats bytes as text is left out, and so is what PageBuffer has not: a constructor from a length
-or from text, `+`, `*` and `%`."""
+"""CPython's own tests of bytearray as a container, run on PageBuffer.  Tests that treat bytes as
+text are left out.  So are tests of what PageBuffer lacks: a constructor from a length or from text,
+`+`, `*` and `%`."""
 
 from typing import Any
 

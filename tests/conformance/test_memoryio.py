@@ -1,4 +1,4 @@
-"""CPython's own tests of io.BytesIO, with pagebuf.BytesIO in its place."""
+"""CPython's own tests of io.BytesIO, run on pagebuf.BytesIO."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""CPython's own tests of asyncio's streams, with pagebuf.aio in their place, on two loops.
+"""CPython's own tests of asyncio's streams, run on pagebuf.aio with two event loops.
 
-The source is that of the interpreter that runs this, with names replaced and nothing else.
+The source comes from the interpreter that runs the tests.  Only names in it are replaced.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ _NEW_LOOP = "asyncio.new_event_loop()"
 def _renamed(source: str) -> str:
     for theirs, ours in _CLASSES.items():
         source = re.sub(rf"\basyncio\.{theirs}\b", f"aio.{ours}", source)
-        source = re.sub(rf"<{theirs}\b", f"<{ours}", source)  # in what repr() is expected to say
+        source = re.sub(rf"<{theirs}\b", f"<{ours}", source)  # in repr() that a test expects
     return re.sub(rf"\basyncio\.({_OPENERS})\b", r"aio.\1", source)
 
 
 def _suite(new_loop: Any) -> Any:
-    """The class of tests, on loops of one kind."""
+    """CPython's test module, changed to make its event loops with `new_loop`."""
     try:
         spec = importlib.util.find_spec(_SUITE)
     except ModuleNotFoundError:
@@ -49,7 +49,7 @@ def _suite(new_loop: Any) -> Any:
 
 
 def _uvloop() -> Any:
-    """A loop of uvloop's with what asyncio's helpers for tests look at, or None."""
+    """uvloop's loop with the attribute that asyncio's test helpers read.  None without uvloop."""
     try:
         import uvloop
     except ImportError:
@@ -72,7 +72,7 @@ def _loops_are_forgotten():
     _on_asyncio.tearDownModule()
 
 
-# The tests collect garbage of theirs with warnings of their own.
+# The garbage of these tests warns when it is collected.  That is no error here.
 @pytest.mark.filterwarnings("default")
 class TestOnAsyncio(_on_asyncio.StreamTests):
     pass

@@ -1,4 +1,5 @@
-"""Fixtures: a list of exceptions that nobody can catch, and quick garbage collections."""
+"""Fixtures: exceptions that nobody could catch, a pool at debug level 1, fast garbage
+collection."""
 
 import gc
 import sys

@@ -226,11 +226,11 @@ def test_no_export_of_the_source_is_left(pool):
     for call in (small.extend, lambda data: small.write(5, data), lambda data: buf.write(-1, data)):
         with pytest.raises((MemoryError, ValueError)):
             call(source)
-    source.append(1)  # BufferError if somebody still held it
+    source.append(1)  # raises BufferError if an export is left
 
 
 def test_releasing_what_cannot_be_read_later(pool):
-    """The bytes were copied: the source may change and go."""
+    """The buffer copies its source.  The source may then change and go."""
     source = bytearray(pattern(0, 3 * PAGE))
     view = memoryview(source)
     buf = pagebuf.PageBuffer(view, pool=pool)

@@ -1,6 +1,6 @@
-"""I6: code of the caller runs in the middle of a call (`__index__`, `__buffer__`,
-`__release_buffer__`) and works on the very same buffer.  The call then acts on the state it
-finds afterwards, or raises; it never uses what it read before."""
+"""I6: code of the caller (`__index__`, `__buffer__`, `__release_buffer__`) runs in the middle of a
+call and changes the same buffer.  The call then acts on the new state, or raises.  It never uses
+what it read before."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def assert_alike(buf, model):
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("call", NUMBERS)
 def test_numbers_that_change_the_buffer(pool, call, action):
-    """As if the action had come first, and the call after it with plain numbers."""
+    """The result is the same as if the action came first, and then the call with plain numbers."""
     model, buf = filled(pool, SIZE), filled(pool, SIZE)
     ACTIONS[action](model)
     wanted = outcome(lambda: NUMBERS[call](model, lambda value: value))
@@ -105,14 +105,14 @@ def test_numbers_that_are_none_after_all(pool, call, bad):
 
 
 def test_numbers_that_drop_the_last_reference(pool):
-    """The buffer lives as long as its call."""
+    """A call keeps its buffer alive."""
     for call in NUMBERS.values():
         box = [filled(pool, SIZE)]
         outcome(lambda box=box, call=call: call(box[0], lambda value: Sly(value, box.clear)))
     pool.check()
 
 
-# ---- sources and targets whose buffer is Python code ----
+# ---- sources and targets with a `__buffer__` in Python ----
 
 needs_buffer = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="__buffer__ in Python came with 3.12 (PEP 688)"
@@ -127,7 +127,7 @@ SOURCES = {
 
 
 class SlySource:
-    """Bytes that act when they are asked for, and when they are given back."""
+    """An exporter that calls functions when its bytes are requested and released."""
 
     def __init__(self, data, on_get=None, on_release=None):
         self.data, self.on_get, self.on_release = data, on_get, on_release
@@ -168,7 +168,7 @@ def test_sources_that_change_the_buffer_when_given_back(pool, call, action):
     ACTIONS[action](model)
     source = SlySource(SOURCE, on_release=lambda: ACTIONS[action](buf))
     got = outcome(lambda: SOURCES[call](buf, source))
-    if call != "+=":  # tells the length, which the action has changed by then
+    if call != "+=":  # returns the length, which the action has changed
         assert got == wanted
     assert source.releases == 1
     assert_alike(buf, model)
@@ -224,7 +224,7 @@ def test_a_source_that_constructs_and_fills_other_buffers(pool):
 
 
 class BusyPool(pagebuf.PagePool):
-    """Acts each time before it makes a region."""
+    """Calls `act` each time before it makes a region."""
 
     act = staticmethod(lambda: None)
 
@@ -234,7 +234,7 @@ class BusyPool(pagebuf.PagePool):
 
 
 def _outgrow(buf):
-    """More pages than the pool has free."""
+    """Data that needs more pages than the pool has free."""
     return pattern(0, (buf.pool.stats().free + 3) * PAGE + len(buf), salt=6)
 
 
@@ -272,7 +272,7 @@ def test_a_region_that_changes_the_buffer(call, action):
 
 
 def test_a_region_that_costs_the_pool_its_last_reference():
-    """The buffer moves to another pool while the old one makes a region for it.  The harm
+    """The buffer moves to another pool while the old one makes a region for it.  A mistake here
     shows under the sanitizers (`make sanitize`)."""
     pool, other = BusyPool(), pagebuf.PagePool()
     buf = filled(pool, SIZE)
@@ -292,7 +292,7 @@ def test_a_region_that_costs_the_pool_its_last_reference():
 
 
 def test_a_region_taken_by_somebody_else():
-    """Another buffer eats what came in before the call that asked for it gets at it."""
+    """Another buffer takes the new region's frames before the call that needed them can."""
     pool = BusyPool()
     buf, hog, turns = filled(pool, 3), pagebuf.PageBuffer(pool=pool), []
 

@@ -1,5 +1,5 @@
-"""PageBuffer as a container: each call beside the same call on a bytearray - results, errors
-and what is left - over sizes and places at the edges of pages and levels."""
+"""PageBuffer as a container.  A bytearray gets each call, too: results, errors and contents must
+agree.  Sizes and places lie at the edges of pages and levels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MANY = reach(1) + 3 * PAGE + 1
 
 
 def outcome(call, obj):
-    """What came back, or the type of the error and its words."""
+    """The result of the call, or the type and the message of its error."""
     try:
         return call(obj)
     except Exception as error:
@@ -42,7 +42,7 @@ def outcome(call, obj):
 
 
 class Pair:
-    """A bytearray and a PageBuffer that go the same way."""
+    """A bytearray and a PageBuffer that get the same calls."""
 
     def __init__(self, pool, size, lead=0):
         data = pattern(0, lead + size)
@@ -64,7 +64,7 @@ class Pair:
 
 
 def holed(pool):
-    """Pages here and there, the rest of it holes, behind a bias."""
+    """A few pages with holes between them, behind a bias."""
     pair = Pair(pool, 0)
     pair.buf.truncate(reach(1) + 4 * PAGE)
     for at in (PAGE + 1, 2 * PAGE + 3, reach(1) + PAGE - 1):
@@ -208,7 +208,8 @@ SOURCES = [0, 1, 3, PAGE, 2 * PAGE + 1]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("lead", [0, PAGE - 1])
 def test_set_and_delete_slices(pool, size, lead):
-    """Both ends at every place, shorter and longer bytes in: those behind move along."""
+    """A slice with both ends at every place is replaced by fewer and by more bytes, and deleted.
+    The bytes behind it move."""
     ends = [None, *(n for n in places(size) if n >= 0), -1]
     for start, stop in itertools.product(ends, ends):
         where = slice(start, stop)
@@ -247,7 +248,7 @@ def test_a_step_of_zero(pool):
 
 @pytest.mark.parametrize("lead", LEADS)
 def test_deleting_from_the_front_moves_the_bias(pool, lead):
-    """It costs what is deleted: nothing moves, pages left behind go back."""
+    """The cost follows the deleted bytes: no other byte moves, and the pages in front are freed."""
     for cut in (1, PAGE - 1, PAGE, 2 * PAGE + 1):
         for how in (
             lambda obj, cut=cut: operator.delitem(obj, slice(None, cut)),
@@ -268,7 +269,7 @@ def test_deleting_from_the_front_moves_the_bias(pool, lead):
 
 
 def test_deleting_near_the_front_moves_the_front(pool):
-    """Which is less: the bytes behind stay where they are."""
+    """The shorter side moves: here the bytes in front.  Those behind stay where they are."""
     buf = filled(pool, 40 * PAGE)
     far = buf.walk(20 * PAGE).steps[-1].address
     del buf[PAGE : 2 * PAGE]
@@ -291,7 +292,7 @@ def test_sources_that_are_none(pool, bad, where):
 
 
 def kinds(data, pool):
-    """The same bytes in every form that is taken."""
+    """The same bytes in every form that the calls accept."""
     twin = pagebuf.PageBuffer(data, pool=pool)
     return [
         data,
@@ -335,13 +336,13 @@ def test_in_place_concatenation_takes_bytes_only(pool):
             same += bad
 
 
-# ---- itself as source ----
+# ---- a buffer as its own source ----
 
 
 @pytest.mark.skipif(PAGE > 16, reason="exhaustive on pages of 16 bytes only")
 @pytest.mark.parametrize("size", [3, 2 * PAGE + 1])
 def test_self_overlap_exhaustively(pool, size):
-    """b[i:j] = b and b[i:j] = a view of b[k:l] do as if the source were copied first."""
+    """`b[i:j] = b` and `b[i:j] = b.view(k, n)` act as if the source were copied first."""
     data = pattern(0, size)
     ends = range(size + 1)
     for i, j in itertools.combinations_with_replacement(ends, 2):
@@ -398,7 +399,7 @@ def test_holes_iterate_as_zeros(pool):
 
 
 def test_the_iterator_goes_by_index(pool):
-    """As that of bytearray: the buffer may change under it."""
+    """As with bytearray, the buffer may change while an iterator is in use."""
     pair = Pair(pool, 4)
     its = iter(pair.buf), iter(pair.model)
     assert len({next(it) for it in its}) == 1
@@ -451,7 +452,7 @@ def test_the_iterator_holds_its_buffer_until_it_is_done(pool):
     assert seen() is None
 
 
-# ---- as others see it ----
+# ---- as other Python code uses it ----
 
 
 def test_abstract_classes(pool):
@@ -469,7 +470,7 @@ def test_abstract_classes(pool):
 
 
 def test_bytearray_as_a_container():
-    """Whatever bytearray has that does not treat bytes as text is there."""
+    """PageBuffer has every attribute of bytearray except those for text and for arithmetic."""
     text = set(dir(bytes)) & set(dir(str)) - set(dir(list)) - {"__getnewargs__", "startswith"}
     text |= {"decode", "fromhex", "hex"}
     text -= {"endswith", "find", "rfind", "rindex"}
@@ -524,7 +525,7 @@ MOVES = {
 @pytest.mark.parametrize("make", [holed, lambda pool: Pair(pool, MANY, 3)], ids=["holes", "pages"])
 @pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
 def test_moving_over_holes_and_shared_pages(pool, move, make, shared):
-    """The frames are full of old bytes, so that a page that is not zeroed is seen."""
+    """The free frames are full of old bytes, so a page that is not zeroed shows."""
     hog = filled(pool, 40 * PAGE)
     hog.clear()
     pair = make(pool)

@@ -1,6 +1,6 @@
-"""I6: the caller's code runs in the middle of a container's call (`__index__`, `__iter__`,
-`__next__`, `__buffer__`) and works on the very same buffer.  The call then acts on the state it
-finds afterwards: as if what the caller's code did had come first."""
+"""I6: code of the caller (`__index__`, `__iter__`, `__next__`, `__buffer__`) runs in the middle of
+a container's call and changes the same buffer.  The call then acts on the new state, as if the
+caller's code had run first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACTIONS = {
 
 
 class SlyIterable(Sly):
-    """Iterables of ints act before they tell the first."""
+    """Calls its function before it gives the first int."""
 
     __index__ = None
 
@@ -39,7 +39,7 @@ class SlyIterable(Sly):
 
 
 class SlyIterator(Sly):
-    """Acts in the middle."""
+    """Calls its function in the middle of the ints."""
 
     __index__ = None
 
@@ -50,7 +50,7 @@ class SlyIterator(Sly):
 
 
 class SlyItems(Sly):
-    """The last of its ints acts."""
+    """The conversion of its last int calls the function."""
 
     __index__ = None
 
@@ -130,7 +130,8 @@ def once(act):
 
 
 def check(pool, call, plain, make, action):
-    """`call` with what acts, beside the action and then the call with what does not."""
+    """Give `call` an argument that acts.  The result must be that of the action and then `call`
+    with a plain argument."""
     model, buf = filled(pool, SIZE), filled(pool, SIZE)
     ACTIONS[action](model)
     wanted = outcome(call, model, plain)
@@ -178,7 +179,7 @@ def test_iterables_that_raise(pool, call, kind):
 
 
 def test_the_last_reference_is_dropped_meanwhile(pool):
-    """The buffer lives as long as its call."""
+    """A call keeps its buffer alive."""
     for call in NUMBERS.values():
         box = [filled(pool, SIZE)]
         outcome(call, box[0], lambda value, box=box: Sly(value, box.clear))
@@ -191,7 +192,7 @@ def test_the_last_reference_is_dropped_meanwhile(pool):
 
 
 def test_iterating_over_oneself_while_growing_ends(pool):
-    """The iterator meets what it appends only when the call is over."""
+    """The call changes the buffer only after its iterator has ended."""
     buf = filled(pool, PAGE + 1)
     buf.extend(byte for byte in buf)
     assert buf.tobytes() == pattern(0, PAGE + 1) * 2
@@ -200,7 +201,7 @@ def test_iterating_over_oneself_while_growing_ends(pool):
 
 
 class GrowingPool(pagebuf.PagePool):
-    """Works on the buffer while its pool grows: Python code that nobody called for."""
+    """Calls `act` once while it grows, in the middle of a call."""
 
     act = None
 
@@ -222,7 +223,7 @@ GROWING = {
 @pytest.mark.parametrize("size", [3, PAGE + 1, reach(1) + 1])
 @pytest.mark.parametrize("action", ["clear", "truncate", "write", "take", "insert"])
 def test_the_pool_grows_in_the_middle(call, size, action):
-    """Indexes from the end count from the length of the moment."""
+    """Indexes from the end count from the length at the moment of the change."""
     pool = GrowingPool()
     size = max(size, PAGE + 1) if action == "take" else size
     buf, model = filled(pool, size), filled(pagebuf.PagePool(), size)

@@ -1,5 +1,5 @@
-"""The container's calls out of memory (I3): Python's allocators fail at every request, the
-pool's limit refuses at every count of frames; each byte, the length and the counts stay."""
+"""Container calls out of memory (I3).  Python's allocators fail at every request, and the pool's
+limit refuses at every count of frames.  The bytes, the length and the counts stay as they were."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ CHANGING = {
     "resize": lambda buf: buf.resize(PAGE + 1),
     "resize up": lambda buf: buf.resize(reach(2) + 1),
 }
-# Moving makes pages of holes: of too many, where pages are large.
+# Moving turns holes into pages.  With large pages these shapes would need too many.
 TOO_LONG = {"tall", "holes", "hole only"} if PAGE > 64 else {"tall"}
 CASES = [
     (shape, call) for shape in SHAPES if shape not in TOO_LONG for call in [*LOOKING, *CHANGING]
@@ -89,19 +89,19 @@ CASES = [
 @needs_testcapi
 @pytest.mark.parametrize(("shape", "call"), CASES)
 def test_no_memory_for_python(shape, call):
-    """The frames are there; the objects of Python are not."""
+    """The pool has frames, but Python has no memory for its objects."""
     change = {**LOOKING, **CHANGING}[call]
     sweep_beside_twin(change, lambda: SHAPES[shape](warm_pool()), pool_state)
 
 
 def shared_shape(shape, pool):
-    """All pages shared with a snapshot: each change needs frames, and so does each cut."""
+    """A shape that shares all pages with a snapshot: every change needs frames, even a cut."""
     buf = SHAPES[shape](pool)
     return buf, buf.snapshot()
 
 
 def room_needed(make, call):
-    """Frames that the call takes at most, while it runs."""
+    """Frames held before the call, the high-water mark before it, and the most frames it takes."""
     pool = pagebuf.PagePool()
     kept = make(pool)
     before = pool.stats().held
@@ -115,7 +115,8 @@ def room_needed(make, call):
 @pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
 @pytest.mark.parametrize(("shape", "call"), [case for case in CASES if case[1] in CHANGING])
 def test_the_limit_refuses_at_every_count(shape, call, shared):
-    """From no frame more to as many as needed: refused with nothing changed, or done."""
+    """The limit leaves 0, 1, 2, ... spare frames.  The pool refuses and nothing changes, or the
+    call succeeds."""
 
     def make(pool):
         return shared_shape(shape, pool) if shared else (SHAPES[shape](pool),)
@@ -125,7 +126,7 @@ def test_the_limit_refuses_at_every_count(shape, call, shared):
     change(twin)
     held, peak, room = room_needed(make, change)
     done = False
-    for more in range(2 * room + 9):  # it may speak for more than it takes in the end
+    for more in range(2 * room + 9):  # a call may reserve more than it takes
         pool = pagebuf.PagePool(limit=(max(peak, held) + more) * PAGE)
         kept = make(pool)
         hogs = [filled(pool, FEW, n) for n in range(max(peak, held) - pool.stats().held)]

@@ -1,4 +1,4 @@
-"""What hangs together may be dropped in every order, at run time and when the interpreter ends."""
+"""Objects that refer to each other are dropped in every order, at run time and at exit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZE = 3 * PAGE + 8
 
 
 def made(pool):
-    """Seven things that hold one another, with bytes under each of them."""
+    """Seven objects that keep each other alive, each with bytes that can be used."""
     buf = pagebuf.PageBuffer(pattern(0, SIZE), pool=pool)
     file, queue = buf.open(), pagebuf.ByteQueue(pool=pool)
     file.seek(PAGE)
@@ -42,7 +42,7 @@ USE = {
 
 
 def drop(parts, order):
-    """One after the other; what is left is used once all but one are gone."""
+    """Drop the parts one after the other, and use the last one when the others are gone."""
     for name in order[:-1]:
         del parts[name]
     assert USE[order[-1]](parts[order[-1]]) is not False
@@ -51,7 +51,7 @@ def drop(parts, order):
 
 @pytest.mark.parametrize("first", PARTS)
 def test_every_order_leaves_no_frame(pool, first):
-    """The pool is looked at after each; 7 x 720 orders."""
+    """The pool is empty after each of the 7 x 720 orders."""
     for rest in itertools.permutations([name for name in PARTS if name != first]):
         drop(made(pool), (first, *rest))
         assert pool.stats().held == 0, (first, *rest)
@@ -62,7 +62,7 @@ def test_every_order_leaves_no_frame(pool, first):
 
 @pytest.mark.parametrize("first", PARTS)
 def test_every_order_lets_the_pool_go(first):
-    """Nobody else holds the pool: it goes with the last of them."""
+    """Only the parts refer to the pool.  It goes with the last of them."""
     gone = []
     for rest in itertools.permutations([name for name in PARTS if name != first]):
         pool = pagebuf.PagePool()
@@ -76,7 +76,7 @@ def test_every_order_lets_the_pool_go(first):
 
 @pytest.mark.parametrize("closed", ["close", "release"])
 def test_closed_before_dropped(pool, closed):
-    """What can be closed or released is, and its parts live on."""
+    """The file is closed, and the views may be released, before the parts are dropped."""
     for order in itertools.permutations(PARTS[1:]):
         parts = made(pool)
         parts["file"].close()
@@ -92,7 +92,7 @@ def test_closed_before_dropped(pool, closed):
 
 
 def test_a_cycle_through_every_part(pool):
-    """A subclass may hold its own views, files and iterators."""
+    """A subclass may refer to views, files and iterators of its own buffer."""
 
     class Holder(pagebuf.PageBuffer):
         pass
@@ -135,7 +135,7 @@ EXIT = """
 @pytest.mark.parametrize("where", ["globals", "module", "cycle"])
 @pytest.mark.parametrize("turn", range(0, len(PARTS), 2))
 def test_at_exit(where, turn):
-    """Some are dropped before; the interpreter takes the rest apart, without a word."""
+    """The script drops some parts.  The interpreter drops the rest at exit, and prints nothing."""
     order = PARTS[turn:] + PARTS[:turn]
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(EXIT), ",".join(order), where, str(turn)],

@@ -1,4 +1,4 @@
-"""Growth at the end: extend, +=, append, in pieces as encoders and sockets cut them."""
+"""Growth at the end: extend, +=, append, in pieces of the sizes that encoders and sockets make."""
 
 from __future__ import annotations
 

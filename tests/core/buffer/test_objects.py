@@ -1,4 +1,4 @@
-"""Buffers and pools as Python objects: subclasses, weak references, garbage, odd births."""
+"""Buffers and pools as Python objects: subclasses, weak references, garbage, construction."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_buffer_in_a_garbage_cycle(pool):
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 def test_pool_and_buffers_in_one_garbage_cycle(order):
-    """The collector may take them in any order: the regions go last."""
+    """The collector may clear them in any order.  The regions go last."""
 
     class Pool(pagebuf.PagePool):
         pass
@@ -154,7 +154,7 @@ def test_pool_and_buffers_in_one_garbage_cycle(order):
 
 
 def test_an_error_kept_with_its_traceback():
-    """It holds the frame, and that holds pool and buffer: one big cycle."""
+    """The traceback refers to the frame, and the frame to pool and buffer: one large cycle."""
 
     def fail():
         pool = pagebuf.PagePool(limit=2 * PAGE)
@@ -172,7 +172,7 @@ def test_an_error_kept_with_its_traceback():
 
 
 def test_the_collector_sees_the_pool_of_a_buffer():
-    """A buffer that the pool itself names is garbage when nobody else names either."""
+    """A pool and a buffer that refer to each other are garbage when nothing else refers to them."""
 
     class Pool(pagebuf.PagePool):
         pass
@@ -199,7 +199,8 @@ VIEWS = {
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_collector_sees_the_pool_of_a_view(name):
-    """What a pool calls under pressure may well keep views of the pool's own buffers."""
+    """The collector sees a cycle through a pressure callback and a view of the pool's own
+    buffer."""
 
     class Cache:
         def __init__(self):
@@ -222,7 +223,7 @@ def test_the_collector_sees_the_pool_of_a_view(name):
 
 @pytest.mark.parametrize("anew", [False, True], ids=["its pool", "another pool"])
 def test_a_view_keeps_its_pool_from_the_collector(anew):
-    """Also when the buffer has begun anew with another one."""
+    """The view keeps its pool even if `__init__` has given the buffer another one."""
 
     class Pool(pagebuf.PagePool):
         pass
@@ -372,7 +373,7 @@ def test_an_empty_buffer_is_small(pool):
 
 
 def test_comparison_is_identity_or_bytes(pool):
-    """Comparison by bytes comes later; one and the same object is equal to itself."""
+    """A buffer equals itself.  It differs from buffers and bytes with other contents."""
     buf, other = filled(pool, 3), filled(pool, 4)
     assert buf == buf
     assert buf != other
@@ -380,7 +381,7 @@ def test_comparison_is_identity_or_bytes(pool):
 
 
 def test_subscript_of_dead_subclass_module(pool):
-    """A heap type that goes away with its last instance."""
+    """A subclass goes when its last instance goes."""
     cls = type("Brief", (pagebuf.PageBuffer,), {})
     ref = weakref.ref(cls)
     buf = cls(pattern(0, PAGE), pool=pool)
@@ -393,7 +394,7 @@ def test_subscript_of_dead_subclass_module(pool):
 
 
 def test_a_name_goes_with_its_buffer():
-    """The next object, at that address as a rule, has none."""
+    """The next buffer, usually at the same address, has no name."""
     pool = pagebuf.PagePool()
     for n in range(50):
         buf = pagebuf.PageBuffer(pool=pool, name=f"number {n}")

@@ -1,9 +1,10 @@
-"""Out of memory at every point of every call: each byte, the length, the levels and the
-pool's counts are as before (I3), nothing leaks, and the object works on.
+"""Out of memory at every point of every call.  The bytes, the length, the levels and the pool's
+counts stay as they were (I3), nothing leaks, and the object can still be used.
 
-Two ways to run out: Python's allocators fail at the n-th request (`_testcapi.set_nomemory`),
-n = 1, 2, ... until the call succeeds, once or from there on; and the pool's limit refuses,
-from no frame more up to as many as the call needs."""
+Memory runs out in two ways.  Python's allocators fail at the n-th request, n = 1, 2, ... until the
+call succeeds (`_testcapi.set_nomemory`).  They fail once, or from there on.  The other way is the
+pool's limit: it leaves no spare frame, then one more each time, up to what the call needs.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ CASES = [
 
 
 def check_sweep(shape, call, new_pool, counts):
-    """The number of points at which the call can fail."""
+    """Fail the call at every point, and return the number of points."""
     done, points, twin = sweep_beside_twin(call, lambda: SHAPES[shape](new_pool()), counts)
     for buf in done:
         assert tuple(buf.stats()) == tuple(twin.stats())
@@ -112,7 +113,7 @@ def check_sweep(shape, call, new_pool, counts):
 @needs_testcapi
 @pytest.mark.parametrize(("shape", "call"), CASES)
 def test_no_memory_for_python(shape, call):
-    """The frames are there; the objects of Python are not."""
+    """The pool has frames, but Python has no memory for its objects."""
     points = check_sweep(shape, {**LOOKING, **CHANGING}[call], warm_pool, pool_state)
     if call == "clear":
         assert points == 0, "clear cannot fail (I3)"
@@ -125,7 +126,7 @@ GROWING = [name for name in CHANGING if name.startswith(("write", "extend", "+="
 @pytest.mark.parametrize("call", GROWING)
 @pytest.mark.parametrize("shape", ["empty", "hole only"])
 def test_no_memory_for_the_first_region(shape, call):
-    """The pool is fresh, so that its first region is made in the middle of the call."""
+    """The pool is fresh, so the call itself makes the first region."""
     assert check_sweep(shape, CHANGING[call], pagebuf.PagePool, pool_counts) > 2
 
 
@@ -180,7 +181,7 @@ def test_no_memory_for_a_new_buffer(size, options, persistent):
 @needs_testcapi
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_buffer_goes_without_memory(shape):
-    """Giving the last reference up needs no memory (I3)."""
+    """Dropping the last reference needs no memory (I3)."""
     pool = warm_pool()
     box = [SHAPES[shape](pool)]
     assert attempt(list.clear, box, 1, 0)
@@ -191,7 +192,7 @@ def test_a_buffer_goes_without_memory(shape):
 @needs_testcapi
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape not in FULL_ONLY])
 def test_a_long_story_without_memory(shape):
-    """All calls one after the other on one buffer, each swept, the state carried on."""
+    """One buffer gets all calls one after the other.  Each call first fails at every point."""
     pool = warm_pool()
     buf, twin = SHAPES[shape](pool), SHAPES[shape](pagebuf.PagePool())
     story = ["extend long", "take", "write past", "punch", "append", "truncate", "extend"]
@@ -211,7 +212,7 @@ def test_a_long_story_without_memory(shape):
 
 
 def frames_of(shape, call):
-    """Frames held by the shape, the most while it was made, and what the call needs more."""
+    """Frames that the shape holds, the most it held while it was made, and what the call adds."""
     pool = pagebuf.PagePool()
     buf = SHAPES[shape](pool)
     st = pool.stats()
@@ -220,7 +221,7 @@ def frames_of(shape, call):
 
 
 def limited(shape, held, peak, more):
-    """The shape in a pool where `more` frames are left; the rest is held by small buffers."""
+    """The shape in a pool with `more` frames left.  Small buffers hold the other frames."""
     pool = pagebuf.PagePool(limit=(peak + more) * PAGE)
     buf = SHAPES[shape](pool)
     return buf, [filled(pool, FEW, n) for n in range(peak - held)]
@@ -230,8 +231,8 @@ def limited(shape, held, peak, more):
     ("shape", "call"), [case for case in CASES if case[1] in CHANGING and case[1] != "init"]
 )
 def test_the_limit_refuses_at_every_count(shape, call):
-    """From no frame more to as many as needed: refused below, and not one frame too early.  What
-    is refused was never held: it is not in the highest water, and nobody is called."""
+    """The pool refuses with too few spare frames, and never with enough.  Refused frames do not
+    raise the high-water mark, and no callback is called."""
     change = CHANGING[call]
     held, peak, need = frames_of(shape, change)
     for more in range(max(0, need) + 1):

@@ -165,7 +165,7 @@ def test_a_buffer_may_be_written_with_its_own_bytes(pool):
 
 @pytest.mark.parametrize("span", range(0, 3 * 16 + 1, 5))
 def test_every_crossing_of_small_spans(pool, span):
-    """All (offset, size) around two page edges."""
+    """Reads and writes of `span` bytes at each offset around two page edges."""
     total = 4 * PAGE
     data = pattern(0, total)
     for edge in (PAGE, 2 * PAGE):

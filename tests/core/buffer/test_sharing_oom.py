@@ -1,5 +1,5 @@
-"""Snapshots, ranges and differences out of memory (I3): Python's allocators fail at every
-request; each byte, the length and the pool's counts stay."""
+"""Snapshots, ranges and differences out of memory (I3).  Python's allocators fail at every request.
+The bytes, the length and the pool's counts stay as they were."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copy_from_clone(offset, source_offset):
     return lambda buf: buf.copy_range(offset, buf.clone(), source_offset)
 
 
-NOTHING = struct.Struct("")  # its result is the empty tuple: nothing can fail after the export
+NOTHING = struct.Struct("")  # returns the empty tuple, so nothing can fail after the export
 
 CALLS = {
     "snapshot": lambda buf: len(buf.snapshot()),
@@ -44,12 +44,12 @@ CALLS = {
     "plain export": lambda buf: NOTHING.unpack_from(buf),
     "stable view": lambda buf: buf.view(0, min(len(buf), 3 * PAGE), writable=False).release(),
 }
-# What is read or moved whole: too long where a shape is mostly hole.
+# The calls read or move all bytes.  That takes too long for shapes that are mostly hole.
 TOO_LONG = {"tall", "holes", "hole only"}
 
 
-# A tiny buffer moves to a page for its first live view, and stays there when the memoryview can't
-# be made: the bytes are as before, the page is not one of them.
+# A tiny buffer moves to a page for its first live view.  If the memoryview cannot be made, it stays
+# there: its bytes are as before, but it holds a page more.
 CASES = [
     (shape, call)
     for shape in SHAPES

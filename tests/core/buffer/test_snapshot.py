@@ -1,4 +1,4 @@
-"""Snapshots and clones: what they cost, what they keep, and that they never change."""
+"""Snapshots and clones: what they cost and keep, and that a snapshot never changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def of_height(pool, levels):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_snapshot_takes_no_frame(pool, shape):
-    """But for bytes in the object, which move into the snapshot's."""
+    """Pages are shared.  Bytes inside the object are copied into the snapshot's own object."""
     buf = SHAPES[shape](pool)
     before = held(pool)
     snap, clone = buf.snapshot(), buf.clone()
@@ -75,7 +75,7 @@ def test_neighbours_of_the_first_write_cost_their_page_only(pool, levels):
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
 def test_a_chain_dropped_in_any_order(pool, order):
-    """Each state is kept by its snapshot alone, whichever goes first."""
+    """Each snapshot keeps its state, whichever is dropped first."""
     buf, kept = filled(pool, 9 * PAGE), []
     for i in range(4):
         buf.write(2 * i * PAGE, b"%d" % i * 9)
@@ -92,7 +92,7 @@ def test_a_chain_dropped_in_any_order(pool, order):
 
 
 def test_a_tree_of_clones_dropped_in_any_order(pool):
-    """Clones of clones of snapshots, each changed after."""
+    """Clones of clones and of snapshots, each changed after it was made."""
     chance = random.Random(4)
     for _ in range(10):
         family = [(filled(pool, 12 * PAGE + 3), pattern(0, 12 * PAGE + 3))]
@@ -205,7 +205,7 @@ def test_snapshots_of_snapshots_and_copies(pool):
 
 
 def test_many_shares_of_a_whole_node(pool):
-    """A count of its own for every name: the last one frees."""
+    """Every clone adds one to the count of what it shares.  The last one frees it."""
     buf = filled(pool, (FANOUT + 5) * PAGE if PAGE < 4096 else 9 * PAGE)
     before = held(pool)
     clones = [buf.clone() for _ in range(300)]
@@ -220,7 +220,7 @@ def test_many_shares_of_a_whole_node(pool):
 
 @pytest.mark.parametrize("levels", LEVELS)
 def test_a_write_that_cannot_copy_changes_neither(levels):
-    """Every number of frames that is too small for the path and the page."""
+    """The write is refused with every number of frames too small for the path and the page."""
     for spare in range(levels):
         probe = of_height(pagebuf.PagePool(), levels)
         frames = held(probe.pool)

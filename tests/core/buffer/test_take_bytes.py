@@ -1,4 +1,4 @@
-"""Taking bytes off the front: what comes back, the bias, what is given up."""
+"""Taking bytes off the front: the result, the bias, and the pages that are freed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support import (
 
 SIZES = [0, 1, PAGE - 1, PAGE, PAGE + 1, reach(1), reach(1) + 1, reach(1) + 2 * PAGE + 1]
 COUNTS = [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, reach(1) - 1, reach(1), reach(1) + 1]
-TAKEN_AT_ONCE = 2 << 20 if PAGE == 4096 else 1 << 14  # the most that one call has to return
+TAKEN_AT_ONCE = 2 << 20 if PAGE == 4096 else 1 << 14  # the most bytes that one call returns here
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -93,7 +93,7 @@ def test_the_bias_advances_and_no_byte_moves(pool):
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 3])
 @pytest.mark.parametrize("size", [reach(1), reach(1) + 1, reach(2), reach(2) + 1])
 def test_every_call_after_a_bias(pool, taken, size):
-    """Offsets start at 0 again, whatever lies in front in the tree."""
+    """Offsets start at 0 again, whatever position the first byte has in the tree."""
     buf, model = filled(pool, size), bytearray(pattern(0, size))
     buf.take_bytes(taken)
     del model[:taken]
@@ -118,7 +118,7 @@ def test_every_call_after_a_bias(pool, taken, size):
 @pytest.mark.parametrize("size", [1, PAGE, reach(1) - 1, reach(1), reach(1) + 1, 2 * reach(1)])
 @pytest.mark.parametrize("piece", [1, PAGE // 2, PAGE, PAGE + 1, 3 * PAGE])
 def test_a_queue_never_runs_away(pool, size, piece):
-    """Steady bytes in flight: position, levels and frames stay where they are for ever."""
+    """With a steady number of bytes in flight, the bias, the levels and the pages stay bounded."""
     in_flight = max(size, piece)
     buf, at = filled(pool, in_flight), in_flight
     most = -(-(in_flight + 2 * piece) // PAGE) + 1
@@ -163,7 +163,7 @@ def test_a_queue_of_bursts(pool):
 
 @pytest.mark.parametrize("levels", [n for n in ALL_LEVELS if slot_span(n) <= TAKEN_AT_ONCE])
 def test_taking_up_to_the_edge_of_a_slot(pool, levels):
-    """Only a few bytes on the far side of each slot edge are left."""
+    """The cut lies at the edge of a root slot, or a byte beside it."""
     span = slot_span(levels)
     for taken in around(span, 2 * span):
         buf, expected = pagebuf.PageBuffer(pool=pool), PageMap()

@@ -1,8 +1,8 @@
-"""Every public method once with a terabyte of hole around three written bytes.
+"""Every public method once, on a terabyte of hole around three written bytes.
 
 Costs follow pages, entries and extents, never the length of a hole.  Nothing is timed.  The pool
-has a limit that lets no hole become pages.  Where the result is short, the same call is made on a
-hole of 2^55 bytes as well: a walk over its pages would take days, and pytest-timeout ends it.
+has a limit, so a hole cannot become pages.  Where the result is short, the same call also runs on a
+hole of 2^55 bytes.  A walk over its pages would take days, and pytest-timeout would end it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def hollow(pool, size, cls=pagebuf.PageBuffer):
 
 
 class Case(SimpleNamespace):
-    """A buffer, its size and places, and another one that is equal and shares nothing."""
+    """A buffer, its size, its three offsets, and an equal buffer that shares nothing with it."""
 
     def __init__(self, size):
         pool = pagebuf.PagePool(LIMIT)
@@ -50,7 +50,7 @@ class Case(SimpleNamespace):
         self.buf, self.twin = hollow(pool, size), hollow(pool, size)
 
     def data(self):
-        """Where pages must be: those of the three bytes."""
+        """The extents that must exist: the pages of the three bytes."""
         return [(at // PAGE * PAGE, PAGE) for at in self.at]
 
 
@@ -75,7 +75,7 @@ def then(result, *_):
 
 
 def other_end(c):
-    """Replay what was packed on an equal buffer."""
+    """Make a delta, and apply it to an equal buffer."""
     packed = bytes(c.buf.delta(c.twin))
     c.buf.write(c.size // 4, b"new")
     c.twin.apply(c.buf.delta(c.twin))
@@ -100,7 +100,7 @@ def near_middle(c):
 
 MIDDLE = b"\0\0x\0\0"
 
-# Per method: what is called, and what comes out.  The result may be a function of the case.
+# Each method with a call and its result, which may be a function of the case.
 CALLS = {
     "__bytes__": None,
     "__contains__": (
@@ -194,7 +194,7 @@ CALLS = {
     "write": (lambda c: c.buf.write(c.size // 4, b"abc"), 3),
 }
 
-# What the guide lists: the result, or what has to be moved, is as long as the range.
+# As the guide says, the result of these, or what they have to move, is as long as the range.
 AS_LONG_AS_THE_RANGE = {
     "__bytes__": lambda c: bytes(c.buf),
     "gather": lambda c: c.buf.gather(),
@@ -203,7 +203,7 @@ AS_LONG_AS_THE_RANGE = {
     "tobytes": lambda c: c.buf.tobytes(),
 }
 
-# They say nothing of the contents, or belong to every object.
+# These do not depend on the contents, or every object has them.
 LEFT_OUT = {
     "__buffer__",
     "__release_buffer__",
@@ -229,7 +229,7 @@ def test_the_tables_are_complete():
 
 @pytest.mark.parametrize("name", ["insert", "reverse"])
 def test_what_needs_every_page_is_refused_at_once(name):
-    """Nothing has changed then."""
+    """A call that needs every page raises MemoryError and changes nothing."""
     c = Case(HUGE)
     with pytest.raises(MemoryError):
         AS_LONG_AS_THE_RANGE[name](c)
@@ -239,7 +239,7 @@ def test_what_needs_every_page_is_refused_at_once(name):
 
 @pytest.mark.parametrize("ask", [pagebuf.PageBuffer.gather, pagebuf.PageBuffer.view, memoryview])
 def test_one_piece_of_holes_is_refused_by_their_number(ask):
-    """Nobody walks the pages before the limit says no."""
+    """The limit refuses before anything walks over the pages."""
     c = Case(TIB)
     with pytest.raises(pagebuf.PoolLimitError, match="268960759 more pages"):
         ask(c.buf)
@@ -248,7 +248,7 @@ def test_one_piece_of_holes_is_refused_by_their_number(ask):
 
 @pytest.mark.parametrize("name", ["__bytes__", "tobytes"])
 def test_what_gives_every_byte_is_refused_at_once(name):
-    """More than any machine has, whatever the system promises."""
+    """No machine has as much memory, even if the system promises it."""
     with pytest.raises((MemoryError, OverflowError)):
         AS_LONG_AS_THE_RANGE[name](Case(HUGE))
 
@@ -310,7 +310,7 @@ FILES = {
     "buffer": lambda f: len(f.buffer) == TIB,
     "mode": lambda f: f.mode == "r+b" or f.mode == "rb+",
 }
-# Of a BytesIO: the result is as long as the range, or has to be one run of pages.
+# Methods of BytesIO whose result is as long as the file, or has to be one run of pages.
 FILES_AS_LONG = {"getvalue", "getbuffer", "__reduce_ex__", "__getstate__", "__setstate__"}
 
 
@@ -358,7 +358,7 @@ def test_a_file_seeks_data_past_a_terabyte(pool):
 
 
 class Counted:
-    """What a copy writes to: it keeps the parts that are not zeros."""
+    """The target of a copy: it keeps the offsets of bytes that are not zero."""
 
     def __init__(self):
         self.size, self.kept, self.most = 0, [], 0
@@ -372,7 +372,7 @@ class Counted:
 
 
 def test_a_copy_of_a_file_holds_one_piece_at_a_time():
-    size = 1 << 28  # a copy reads as much as there is; its memory is what is looked at
+    size = 1 << 28  # a copy reads every byte; the test is about the memory that it needs
     pool = pagebuf.PagePool(LIMIT)
     to = Counted()
     shutil.copyfileobj(hollow(pool, size).open(), to)
@@ -382,7 +382,8 @@ def test_a_copy_of_a_file_holds_one_piece_at_a_time():
 
 
 def test_the_pieces_of_a_terabyte_reach_a_pipe():
-    """By IOV_MAX of them, as the guide has it; here only the last ones, which lie around a byte."""
+    """The pieces go in batches of IOV_MAX, as in the guide.  This test writes only the last
+    batch."""
     c = Case(TIB)
     end = c.at[2]
     views = c.buf.views(end - 100, most=os.sysconf("SC_IOV_MAX"))

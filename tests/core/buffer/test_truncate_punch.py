@@ -1,4 +1,4 @@
-"""Shorter, longer, emptied, holed: truncate, clear, punch, extents."""
+"""Shrinking, growing, emptying and punching holes: truncate, clear, punch, extents."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_pages_come_back_when_a_hole_is_written(pool):
 
 
 def test_a_chequered_buffer(pool):
-    """Every other page a hole: extents names each page alone, in order."""
+    """Every other page is a hole.  extents() lists each page by itself, in order."""
     pages = 4 * pagebuf.FANOUT if pagebuf.FANOUT < 64 else 64
     buf, expected = filled(pool, pages * PAGE), written(pages * PAGE)
     for page in range(0, pages, 2):
