@@ -1,4 +1,5 @@
-"""Data for pictures: what every frame of a pool is, and the runs of a tree beside its walks."""
+"""Data for pictures: the state of every frame of a pool, and the runs of a tree, which agree with
+its walks."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def test_every_frame_is_told_once(plain_pool):
     bufs = [filled(plain_pool, 8 * PAGE), filled(plain_pool, 700 * PAGE)]  # more than one region
     regions = plain_pool._frame_states()
     assert len(regions) == plain_pool.stats().regions > 1
-    assert regions[0][0] == 1  # frame 0 is none
+    assert regions[0][0] == 1  # frame 0 means none
     assert [first for first, _ in regions] == sorted(first for first, _ in regions)
     states = states_of(plain_pool)
     assert len(states) == plain_pool.stats().total
@@ -58,7 +59,7 @@ def test_a_pool_without_regions_has_no_frames(pool):
 
 
 def test_states_of_frames_one_by_one(plain_pool):
-    """Six pages, of which one is given up, one copied, two viewed and one of those cut off."""
+    """Six pages: one is freed, two are under a view, and one of those is cut off."""
     buf = filled(plain_pool, 6 * PAGE)
     frames = [frame_of(buf, page) for page in range(6)]
     want = dict.fromkeys(frames, "data") | dict.fromkeys(nodes_of(buf, 0), "node")
@@ -77,7 +78,8 @@ def test_states_of_frames_one_by_one(plain_pool):
 
 
 def test_what_two_trees_reach_is_shared(plain_pool):
-    """All of it at first, whatever the count of a frame; then all but the way to a page."""
+    """After a snapshot everything is shared, even what has a count of 1.  A write unshares the path
+    to its page."""
     last = reach(2) // PAGE  # three levels
     buf = filled(plain_pool, 2 * PAGE)
     buf.write(last * PAGE, pattern(0, PAGE))
@@ -120,7 +122,7 @@ def test_looking_changes_nothing(pool):
 
 
 def assert_runs_are_walks(buf):
-    """At each edge of a run, and beside it, the walk finds a frame of the same state."""
+    """At each edge of a run and beside it, a walk finds frames in the states that the runs give."""
     states = states_of(buf.pool)
     st = buf.stats()
     head = st.bias % PAGE
@@ -195,14 +197,14 @@ def test_queues_and_files_have_runs(pool):
     assert file._tree_runs() == []
 
 
-# ---- the rest ----
+# ---- names and the example ----
 
 
 def test_names_of_states():
     assert len(set(_FRAME_STATES)) == len(_FRAME_STATES) == 11
     assert {"quarantined", "guard"} < set(_FRAME_STATES)
     assert set(_BUILD_FLAGS) == {"assertions", "locks"}
-    assert _BUILD_FLAGS["assertions"] or PAGE == 4096  # the tiny builds have them
+    assert _BUILD_FLAGS["assertions"] or PAGE == 4096  # the tiny builds have assertions
 
 
 def test_the_example_has_a_little_of_everything():

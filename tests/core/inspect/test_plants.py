@@ -1,7 +1,8 @@
-"""Damage of twelve kinds, planted as a stray pointer would do it: which level tells of what.
+"""Twelve kinds of damage, planted as a stray pointer would do it, and the levels that report them.
 
-One scene and one exercise, both of ordinary calls, and neither knows the kind.  Whatever is told
-names the buffer whose memory it was."""
+The scene and the exercise make ordinary calls, and are the same for all kinds.  Each report names
+the buffer whose memory was damaged.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +100,7 @@ print("done", flush=True)
 
 LEVELS = ("0", "1", "2", "sample:1")
 
-# T: told, as CorruptionError.  S: the process stopped at the access, and a line said where.
+# T: reported as CorruptionError.  S: the process stopped at the access, and a line named the place.
 EXPECTED = {
     #                            0  1  2  sample
     ("overflow right", 1): "- T T -",
@@ -149,7 +150,7 @@ def run(kind, n, level):
 
 @pytest.fixture(scope="module")
 def table():
-    """What each level said of each plant."""
+    """What each level reported of each plant."""
     cells = [(kind, n, level) for kind, n in EXPECTED for level in LEVELS]
     with concurrent.futures.ThreadPoolExecutor(2) as crew:
         return dict(zip(cells, crew.map(lambda cell: run(*cell), cells), strict=True))
@@ -175,7 +176,8 @@ def test_who_tells_of_what(table):
 
 
 def test_as_many_as_promised(table):
-    """All twelve by some level where pages are of the system's size, nine by level 1."""
+    """Level 1 reports nine kinds or more.  On pages of the system's size some level reports each of
+    the twelve."""
 
     def kinds(*levels):
         told = [[table[kind, n, lev][0] in {"T", "S"} for lev in levels] for kind, n in EXPECTED]
@@ -224,7 +226,7 @@ def test_an_aim_is_what_a_walk_says(pool):
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_check_names_whose_entry_was_changed(level, unraisable):
-    """The frame that it left has no owner; the one that it came to has one too many."""
+    """The old entry's frame has no owner, and the new entry's frame has one too many."""
     pool = pagebuf.PagePool(debug=level)
     buf = pagebuf.PageBuffer(bytes(2 * PAGE + PAGE // 2), pool=pool)
     _testing.plant("foreign frame", _testing.aim(buf))
@@ -236,7 +238,7 @@ def test_check_names_whose_entry_was_changed(level, unraisable):
 
 
 def test_damage_that_is_found_while_the_interpreter_ends():
-    """A buffer in a cycle with its pool goes when the module has dropped its exceptions."""
+    """A buffer in a cycle with its pool goes after the module has dropped its exceptions."""
     script = (
         "import pagebuf; from pagebuf import _testing\n"
         "buf = pagebuf.PageBuffer(bytes(2 * pagebuf.PAGE_SIZE + 1))\n"

@@ -1,4 +1,4 @@
-"""Whose memory is handed in: in debug pools a copy takes memory of pages from views only."""
+"""Memory that callers pass in.  In debug pools a copy takes memory of pages only from views."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ENTRIES = {
 
 @pytest.fixture(params=[1, 2])
 def pair(request):
-    """Two buffers, one that changes and one whose memory is handed in."""
+    """Two buffers: the first changes, and memory of the second is passed in."""
     pool = pagebuf.PagePool(debug=request.param)
     pages = 2 * FANOUT if PAGE < 4096 else 8
     yield filled(pool, pages * PAGE, name="target"), filled(pool, pages * PAGE, 1, name="source")
@@ -81,7 +81,7 @@ def test_stray_memory_is_refused(pair, entry, of):
 
 
 def test_files_of_the_default_pool():
-    """BytesIO holds its storage in the default pool, at the level of that."""
+    """BytesIO keeps its bytes in the default pool, so it checks at that pool's level."""
     pool = pagebuf.default_pool()
     source = filled(pagebuf.PagePool(debug=1), 3 * PAGE)
     file = pagebuf.BytesIO(pattern(0, 3 * PAGE))
@@ -133,7 +133,7 @@ def test_memory_that_was_handed_out_is_fine(pair, entry, kind):
 
 
 def test_more_than_one_view_is_not_enough(pair):
-    """Memory across two views, or past the end of one, is nobody's."""
+    """Memory across two views, or past the end of one, is refused."""
     target, source = pair
     start = address_of(source)
     whole = source.view(0, 2 * PAGE)
@@ -153,12 +153,12 @@ def test_more_than_one_view_is_not_enough(pair):
     gc.collect()
     del views
     gc.collect()
-    with pytest.raises(CorruptionError):  # and no longer than the view lives
+    with pytest.raises(CorruptionError):  # the view is gone
         target.write(0, (ctypes.c_uint8 * 8).from_address(base))
 
 
 def test_memory_around_a_region_is_refused(checked):
-    """What begins before it and ends in it, too."""
+    """Memory outside all regions is accepted, but not frame 0, which is never handed out."""
     buf = filled(checked, PAGE)
     memory = bytearray(16)
     place = ctypes.addressof((ctypes.c_uint8 * 16).from_buffer(memory))

@@ -1,4 +1,4 @@
-"""`region_of` and `is_valid`: whose an address is, and whether it is safe to touch."""
+"""`region_of` and `is_valid`: who owns an address, and whether it may be read or written."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_shared_pages_are_not_to_be_written(level):
 
 @pytest.mark.parametrize("level", [0, 1, 2, "sample:1"])
 def test_a_page_below_a_shared_node_is_not_to_be_written(level):
-    """Its own count says one: the node above it has two."""
+    """Its own count is 1, but the node above it has two users."""
     buf = filled(pagebuf.PagePool(debug=level), reach(1) + 3 * PAGE)
     snap = buf.snapshot()
     page = len(buf) // PAGE - 1

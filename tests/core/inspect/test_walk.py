@@ -34,7 +34,7 @@ def index_at(position, level, levels):
 
 
 def assert_steps(buf, walk):
-    """What holds of every walk within the buffer."""
+    """Check what is true of every walk within the buffer."""
     position = buf.stats().bias + walk.offset
     for level, step in enumerate(walk.steps, 1):
         assert step.level == level
@@ -80,7 +80,7 @@ def test_walk_counts_the_bias(pool):
 
 @pytest.mark.parametrize("levels", ALL_LEVELS)
 def test_walk_stops_at_a_hole(pool, levels):
-    """One page at the far end: a walk to another slot stops the earlier the farther it is."""
+    """The only page is at the far end.  A walk to a slot stops earlier the farther away it is."""
     buf = pagebuf.PageBuffer(pool=pool)
     top = reach(levels) - 1
     buf.write(top, b"x")
@@ -125,7 +125,7 @@ def test_walk_changes_nothing_and_agrees_with_extents(pool, shape):
 
 @pytest.mark.skipif(not INLINE, reason="nothing lies inline on the tiny builds")
 def test_walk_within_the_object(pool):
-    """Bytes that lie in the object have no page: the walk says so."""
+    """Bytes inside the object have no page, and the walk says so."""
     buf = filled(pool, INLINE)
     with unchanged(buf):
         for at in (0, INLINE - 1):

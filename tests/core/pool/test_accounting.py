@@ -1,4 +1,4 @@
-"""Who holds what of a pool: rows, names, shares, and that they add up to the frame."""
+"""Who holds how much of a pool: rows, names and shares, and that they add up to the frame."""
 
 from __future__ import annotations
 
@@ -186,7 +186,8 @@ def test_a_snapshot_shares_all_until_a_write(any_pool):
 
 @pytest.mark.parametrize("owners", [3, 5, 7, PAGE + 3])
 def test_what_does_not_divide_evenly_is_counted_once(owners):
-    """Three into 4096 leaves one byte, which one of them pays; more owners than bytes, too."""
+    """4096 bytes divided by three leave one byte, which one owner pays.  There may also be more
+    owners than bytes."""
     pool = pagebuf.PagePool()
     if PAGE == 4096 and owners > PAGE:
         owners = 97
@@ -326,7 +327,7 @@ def test_files_that_hold_their_own_storage():
     assert (row.kind, row.name, row.size) == ("BytesIO", "upload.bin", 3 * PAGE)
     assert row.resident >= 3 * PAGE
     assert_accounted(pool)
-    for name in (3, b"x", None, ["x"]):  # a file's attributes are its owner's
+    for name in (3, b"x", None, ["x"]):  # a user may set any attribute of a file
         file.name = name
         assert [row.name for row in rows_of(pool, "BytesIO") if row.buffer is file] == [None]
     file.close()
@@ -361,7 +362,8 @@ def test_rows_keep_buffers_alive(any_pool):
 
 
 def test_what_pools_below_hold_is_listed_above(any_pool):
-    """And what a parent shares of a child's pages is 'elsewhere' to the child."""
+    """A pool lists what its children hold.  To the child, a parent's share of its pages is
+    'elsewhere'."""
     child = any_pool.child(name="below")
     buf = filled(child, 4 * PAGE, name="of the child")
     assert [row.name for row in trees(any_pool)] == ["of the child"]
@@ -418,7 +420,7 @@ def test_a_refused_call_leaves_nothing_reserved():
 
 
 def test_frames_spoken_for_are_seen_from_a_new_region():
-    """While a pool grows for a call, it may be asked how it stands."""
+    """The pool's figures can be read while it grows for a call."""
     seen = []
 
     class Watching(pagebuf.PagePool):
@@ -458,14 +460,14 @@ def test_a_buffers_own_statement(any_pool):
 
 
 def test_proportional_parts_of_buffers_do_not_exceed_the_rows(any_pool):
-    """What a buffer says of itself is its row's to the byte that does not divide."""
+    """A buffer's own figure equals that of its row, except for bytes that do not divide evenly."""
     buf = filled(any_pool, 3 * PAGE)
     others = [buf.snapshot(), buf.clone()]
     for obj in (buf, *others):
         assert abs(obj.stats().proportional - row_of(any_pool, obj).proportional) <= 2 * 3
 
 
-# ---- what memory.md says of figures that seem not to agree ----
+# ---- figures that seem not to agree, as docs/memory.md explains them ----
 
 
 def test_rows_of_a_child_reach_what_others_were_charged_for():
@@ -601,7 +603,8 @@ def test_names_of_a_subclass_run_no_code_in_a_table(pool):
 
 
 def test_wide_numbers_are_not_glued_together():
-    """1000 bytes and more take ten letters, and the holes of the largest buffers fifteen."""
+    """A size such as 1023 bytes takes ten characters.  The holes of the largest buffers take
+    fifteen."""
     rows = [
         report.HEADS,
         ("name", "kind", *(size_text(1023) for _ in range(5)), "123456", "2" * 15, "12345"),

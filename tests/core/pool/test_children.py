@@ -1,4 +1,4 @@
-"""Pools below pools: quotas, whose charge a page is, and what stays when a child goes."""
+"""Child pools: limits, which pool a page is charged to, and what stays when a child goes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def assert_all(*pools):
 
 @pytest.fixture
 def family(pool):
-    """A root, two children and a grandchild, and at the end nothing is left in any."""
+    """A root, two children and a grandchild.  Their accounts must be right after the test."""
     one, two = pool.child(name="one"), pool.child(name="two")
     pools = [pool, one, two, one.child(name="below one")]
     yield pools
@@ -132,14 +132,14 @@ def test_a_childs_limit_is_exact(pool, frames):
         buf.extend(pattern(0, FEW))
     assert buf.tobytes() == pattern(0, pages * PAGE)
     assert child.stats().high_water <= frames
-    other = filled(pool, 9 * PAGE)  # the others are not meant
+    other = filled(pool, 9 * PAGE)  # the child's limit does not bind its parent
     assert_all(pool, child)
     del other
 
 
 @pytest.mark.parametrize("tight", range(4))
 def test_the_limit_that_is_reached_is_named(tight):
-    """Whichever pool of a chain it is; and nothing has changed in any of them."""
+    """The error names the pool of the chain that refused.  No pool of the chain has changed."""
     limits = [64 * PAGE] * 4
     limits[tight] = 3 * PAGE
     pool = pagebuf.PagePool(limit=limits[0], name="p0")
@@ -217,13 +217,13 @@ def test_a_parent_shares_a_childs_pages(pool):
     assert held(pool, child) == [4, 4]
     assert above.stats().shared == 4
     assert_all(pool, child)
-    above.write(0, b"!")  # its own copy, at its own charge
+    above.write(0, b"!")  # a copy, charged to the parent
     assert held(pool, child) == [5, 4]
     del buf
     assert held(pool, child) == [4, 3]
     assert above.tobytes() == b"!" + pattern(1, 4 * PAGE - 1)
     with pytest.raises(pagebuf.PoolLimitError):
-        filled(child, 2 * PAGE)  # three of its four are in use, by whomever
+        filled(child, 2 * PAGE)  # three of its four frames are in use, no matter by which buffer
     assert_all(pool, child)
 
 
@@ -310,7 +310,7 @@ def test_a_view_keeps_charging_the_child(pool):
     assert [each.stats().detached for each in (pool, child)] == [0, 0]
 
 
-# ---- children that go ----
+# ---- when a child goes ----
 
 
 def test_a_child_lives_as_long_as_its_buffers(pool):
@@ -427,7 +427,7 @@ def test_a_whole_family_in_a_cycle_is_collected():
     assert [watch() for watch in watches] == [None] * 4
 
 
-# ---- many ----
+# ---- many children, deep families ----
 
 
 def test_thousands_of_children():

@@ -123,9 +123,9 @@ def test_a_write_to_a_freed_frame_is_found_once(checked, unraisable, at, found_b
             checked.check()
         elif found_by == "leaving the quarantine":
             others = filled(checked, (QUARANTINE + 1) * PAGE)
-            others.truncate(0)  # frees as many
+            others.truncate(0)  # frees as many frames
         else:
-            while True:  # whatever there is, at some time this one
+            while True:  # takes frames until it gets this one
                 hogs.append(filled(checked, PAGE))
 
     with pytest.raises(CorruptionError, match="free frame was written to") as info:
@@ -136,7 +136,7 @@ def test_a_write_to_a_freed_frame_is_found_once(checked, unraisable, at, found_b
     assert "'writer'" in str(info.value)
     assert "test_debug_levels.py" in str(info.value)
     assert str(info.value.owner).startswith("PageBuffer 'writer'")
-    if found_by == "check":  # which looks, and leaves it as it is
+    if found_by == "check":  # check() looks, and repairs nothing
         with pytest.raises(CorruptionError):
             checked.check()
         poke(address, POISON)
@@ -194,7 +194,7 @@ def test_the_quarantine_ends_before_the_pool_grows(checked):
 
 
 def test_the_quarantine_ends_before_a_limit_refuses():
-    """What waits there is not in use."""
+    """Frames in quarantine do not count as in use."""
     pool = pagebuf.PagePool(limit=8 * PAGE, debug=1)
     for turn in range(30):
         buf = filled(pool, 4 * PAGE, turn)
@@ -269,7 +269,8 @@ def test_tails_are_filled(checked, how):
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_tails_that_are_whole_stay_unseen(checked, change):
-    """The fill is never read: growth reads as zeros, and pages that others reach have none."""
+    """Reads never show the fill: growth reads as zeros.  Pages that another tree shares have no
+    fill."""
     buf = make_with_tail(checked, "write")
     twin = make_with_tail(pagebuf.PagePool(debug=0), "write")
     kept = CHANGES[change](buf), CHANGES[change](twin)
@@ -297,7 +298,7 @@ def test_a_tail_that_was_written_to_is_told(checked, change, past):
     assert buf.tobytes() == before
     if change == "check":
         poke(at, b"\x5a")
-    buf.truncate(len(buf) + PAGE)  # told once, and mended
+    buf.truncate(len(buf) + PAGE)  # reported once, and repaired
     assert buf.tobytes() == before + bytes(PAGE)
     checked.check()
 
@@ -366,7 +367,7 @@ class Derived(pagebuf.PageBuffer):
 
 @pytest.mark.parametrize("cls", [pagebuf.PageBuffer, Derived])
 def test_traces_of_what_a_constructor_was_given(checked, cls):
-    """It is built apart first; that other buffer is nobody's business."""
+    """The constructor builds its contents in another buffer, which the trace does not name."""
     kept = [cls(pattern(0, FEW), pool=checked) for _ in range(3)]
     for buf in kept:
         there = pagebuf.region_of(address_of(buf))
@@ -376,7 +377,7 @@ def test_traces_of_what_a_constructor_was_given(checked, cls):
 
 
 def test_traces_of_one_after_the_other(checked):
-    """At the same address, by the same line."""
+    """Each trace names its own buffer, though address and line are the same."""
     said = []
     for n in range(3):
         buf = pagebuf.PageBuffer(pool=checked, name=f"number {n}")
@@ -425,7 +426,7 @@ def test_long_names_are_cut(checked):
 
 
 def test_many_events(checked):
-    """Older ones are forgotten, and said to be."""
+    """The log forgets its oldest events.  `taken_by` is then None."""
     old = filled(checked, FEW, name="old")
     for n in range(9000):
         buf = filled(checked, FEW, name=str(n))
@@ -519,7 +520,7 @@ def test_a_fault_when_an_object_goes_is_unraisable(level, unraisable):
     assert "frame of no region" in str(unraisable[0])
     unraisable.clear()
     assert other.tobytes() == pattern(0, 2 * PAGE, 1)
-    with pytest.raises(CorruptionError):  # a damaged pool stays one
+    with pytest.raises(CorruptionError):  # a damaged pool stays damaged
         pool.check()
 
 
@@ -533,13 +534,13 @@ def test_a_double_free_is_told(level, unraisable):
     del buf
     with pytest.raises(CorruptionError):
         pool.check()
-    fresh = [filled(pool, 5 * PAGE, n) for n in range(9)]  # nobody gets a page twice
+    fresh = [filled(pool, 5 * PAGE, n) for n in range(9)]  # no page is handed out twice
     assert [buf.tobytes() for buf in fresh] == [pattern(0, 5 * PAGE, n) for n in range(9)]
     unraisable.clear()
 
 
 def test_a_count_that_says_shared_is_not_written_to(unraisable):
-    """I2, whatever the tree believes."""
+    """I2: a shared frame is not written to, even where the tree believes that it is its own."""
     pool = pagebuf.PagePool(debug=0)
     buf = filled(pool, PAGE + 3)
     buf.tobytes()
@@ -570,7 +571,7 @@ def test_one_frame_in_so_many_is_sampled(every):
 
 
 def test_sampled_frames_rotate():
-    """One that was freed is the last to be used again."""
+    """A freed frame of the sample is reused last."""
     pool = pagebuf.PagePool(debug="sample:1")
     frames = []
     for turn in range(40):
@@ -622,7 +623,7 @@ def test_children_take_from_the_sample():
 
 @opened
 def test_the_budget_of_mappings():
-    """Past it frames stay open: level 1 is what is left, and nothing fails."""
+    """Past the budget frames stay unprotected, as at level 1, and nothing fails."""
     pool = pagebuf.PagePool(debug=2)
     bufs = [filled(pool, FEW, n % 99) for n in range(20_000)]
     guards = pool.stats().guards

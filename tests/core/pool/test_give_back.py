@@ -1,4 +1,4 @@
-"""Memory goes back to the system by itself, and a full pool copes with its own fragments."""
+"""Pools give memory back to the system by themselves, and a full pool copes with fragmentation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def retained(pool):
     return pool.stats().retained
 
 
-# ---- so much is kept ----
+# ---- how much is kept ----
 
 FREEING = {
     "clear": lambda buf: buf.clear(),
@@ -125,7 +125,7 @@ def test_bad_keeps():
 @pytest.mark.parametrize("keep", [0, PAGE, 16 * PAGE, None, 1 << 40])
 @pytest.mark.parametrize("level", [0, 1, 2, "sample:3"])
 def test_old_bytes_never_come_back(keep, level):
-    """Whatever was given back, and whatever stayed (I4)."""
+    """Old bytes do not show, whether their memory was given back or kept (I4)."""
     pool = pagebuf.PagePool(keep=keep, debug=level)
     rng = random.Random(5)
     pairs = [(pagebuf.PageBuffer(pool=pool), bytearray()) for _ in range(6)]
@@ -136,7 +136,7 @@ def test_old_bytes_never_come_back(keep, level):
     assert_accounted(pool)
 
 
-# ---- what is kept where nothing is said ----
+# ---- how much is kept by default ----
 
 
 @whole
@@ -149,7 +149,7 @@ def test_the_automatic_keep_starts_at_a_mebibyte():
 
 @whole
 def test_the_automatic_keep_rises_with_what_is_wanted_again():
-    """And memory that is taken again and again is not given back again and again."""
+    """Memory that is freed and taken repeatedly is not given back each time."""
     pool = pagebuf.PagePool(debug=0)
     kept = []
     for turn in range(12):
@@ -202,7 +202,7 @@ RESIDENT = """
 
 @whole
 def test_resident_memory_of_interleaved_buffers():
-    """4000 buffers that grow in turns, of which three quarters go: so does their memory."""
+    """4000 buffers grow in turns, and three quarters of them go.  Their memory goes, too."""
     out = run_script(
         RESIDENT
         + """
@@ -252,7 +252,7 @@ def test_resident_memory_follows_a_queue():
     assert left <= 3 * MIB
 
 
-# ---- the worst pattern of fragments ----
+# ---- the worst fragmentation ----
 
 
 class Miserly(pagebuf.PagePool):
@@ -267,7 +267,7 @@ class Miserly(pagebuf.PagePool):
 
 
 def fragments(pool, pages):
-    """Buffers of a page each, in as many frames as there are, every second one gone."""
+    """Make `pages` buffers of one page each, and drop every second one."""
     bufs = [filled(pool, PAGE, n % 97) for n in range(pages)]
     del bufs[1::2]
     return bufs
@@ -302,7 +302,7 @@ def test_every_second_page_is_good_for_single_ones(level, keep):
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_every_second_page_holds_a_large_buffer(level):
-    """To hold bytes only single pages are needed."""
+    """Bytes need only single pages, so a large buffer fits into the gaps."""
     pool = pagebuf.PagePool(limit=200 * PAGE, debug=level)
     bufs = fragments(pool, 200)
     regions = pool.stats().regions
@@ -347,7 +347,7 @@ def test_what_needs_a_run_grows_the_pool(how):
     reason="takes mebibytes of pages, and RLIMIT_AS as Linux has it",
 )
 def test_a_copy_that_cannot_be_had_says_so():
-    """A stable view of scattered pages is a copy in ordinary memory."""
+    """A stable view of scattered pages is a copy in ordinary memory.  The error says how large."""
     text = run_script(f"""
         import resource
         import pagebuf
@@ -381,7 +381,7 @@ def test_a_run_that_cannot_be_had_says_so(how):
     with pytest.raises(MemoryError) as info:
         RUNS[how](pool, buf)
     text = str(info.value)
-    if how != "get_buffer" or PAGE == 4096:  # which asks for more than there are of tiny pages
+    if how != "get_buffer" or PAGE == 4096:  # it takes at least 16 KiB, so more tiny pages
         frames = 8 if how == "view" else dense(8)
         assert f"{frames} pages in one run" in text
     assert "the pool 'miser' holds" in text

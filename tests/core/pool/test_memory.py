@@ -1,4 +1,4 @@
-"""What the bytes cost: frames, tables, resident memory."""
+"""The memory that a buffer costs: frames, tables, resident memory."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def test_a_byte_far_out_adds_little(at):
 @linux
 @shipped
 def test_memory_follows_what_is_held():
-    """Cleared, 32 MiB are the system's again but for what is kept; trimmed, all of it."""
+    """clear() gives 32 MiB back to the system, except what the pool keeps.  trim() gives back the
+    rest."""
     out = run_script(
         RESIDENT
         + """
@@ -128,7 +129,7 @@ def test_the_last_byte_of_a_level_takes_a_frame_a_level(pool, levels):
     if PAGE == 4096:
         assert (pool.stats().held == 3) == (len(buf) == 4 << 30)
     buf.write(0, b"\x02")
-    far = 0 if levels == 1 else 1  # root slots 0 and 3: nothing but the root in common
+    far = 0 if levels == 1 else 1  # slots 0 and 3 of the root: the two paths share no node
     assert pool.stats().held == levels * 2 if far else 2
     buf.truncate(0)
     assert pool.stats().held == 0
@@ -137,7 +138,7 @@ def test_the_last_byte_of_a_level_takes_a_frame_a_level(pool, levels):
 @shipped
 @pytest.mark.parametrize("piece", [16 * MIB, 64 << 10, 1000])
 def test_overhead_of_sixteen_dense_mib(plain_pool, piece):
-    """Frames and table bytes beyond the payload: half a percent at most, at level 0."""
+    """Frames and tables add at most half a percent to the payload at level 0."""
     buf = pagebuf.PageBuffer(pool=plain_pool)
     data = pattern(0, piece)
     for _ in range(16 * MIB // piece):

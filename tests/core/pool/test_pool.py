@@ -1,4 +1,4 @@
-"""The pool's accounts: to the frame, whatever its buffers did; trim; limit."""
+"""A pool counts its frames exactly, whatever its buffers do.  Also trim and limit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_names_and_options():
 
 
 class Pages:
-    """A number that is no int."""
+    """A number that is not an int."""
 
     def __init__(self, number):
         self.number = number
@@ -88,7 +88,7 @@ def test_a_wrong_name_is_refused(bad):
 
 @pytest.mark.parametrize("much", [sys.maxsize, 1 << 63, 1 << 64, 10**30])
 def test_a_limit_that_nothing_reaches(much):
-    """As good as none; keep likewise."""
+    """A limit too large to be reached acts like none.  The same is true of keep."""
     pool = pagebuf.PagePool(limit=much, keep=much)
     child = pool.child(limit=much)
     assert (pool.limit, child.limit) == (much, much)
@@ -174,7 +174,7 @@ def test_the_last_frame_freed_is_the_first_reused(plain_pool):
 
 
 def test_frames_come_back_in_the_order_of_their_warmth(plain_pool):
-    """Last freed, first reused, also where neighbours are free."""
+    """The frame freed last is reused first, even where frames next to each other are free."""
     bufs = [filled(plain_pool, FEW, n) for n in range(6)]
     frames = [buf.walk(0).steps[-1].frame for buf in bufs]
     for n in (1, 4, 3, 2):
@@ -198,7 +198,8 @@ def test_buffers_are_listed_largest_first(pool):
 
 
 def test_tiny_buffers_cost_no_frame(pool):
-    """Up to `INLINE_SIZE` bytes lie in the object itself; one more, and they move to a page."""
+    """Up to `INLINE_SIZE` bytes lie in the object itself.  With one byte more they move to a
+    page."""
     bufs = [filled(pool, pagebuf.INLINE_SIZE, salt) for salt in range(3)]
     assert pool.stats().held == 0
     bufs[1].append(7)
@@ -274,7 +275,7 @@ def test_trim_between_all_kinds_of_work(pool):
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 4, 5, 6, 9, 20])
 def test_a_limit_is_exact(frames):
-    """Page after page until the pool refuses: nodes count, and not one frame is wasted."""
+    """A buffer grows page by page until the pool refuses.  Nodes count, and no frame is wasted."""
     pool = pagebuf.PagePool(limit=frames * PAGE + PAGE - 1)
     buf = pagebuf.PageBuffer(pool=pool)
     pages = 0

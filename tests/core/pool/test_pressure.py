@@ -1,4 +1,4 @@
-"""on_pressure: who is called when, and what a callback may do."""
+"""on_pressure: which callbacks are called when, and what they may do."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.threads.crew import together
 
 
 def grow(pool, pages):
-    """So many single pages, none of them a node."""
+    """Buffers of one page each, which need no node."""
     return [filled(pool, PAGE, n) for n in range(pages)]
 
 
-# ---- when ----
+# ---- when a callback is called ----
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
 @pytest.mark.parametrize("percent", [1, 10, 33, 50, 55, 99, 100])
 def test_the_mark_is_exact(limit, percent):
-    """Called by the page with which the fraction is in use, and by none before."""
+    """The page that reaches the fraction calls the callback, and no page before it does."""
     pool = pagebuf.PagePool(limit=limit * PAGE)
     calls = []
     pool.on_pressure(Fraction(percent, 100), lambda pool: calls.append(pool.stats().held))
@@ -94,10 +94,10 @@ def test_again_after_it_has_fallen():
     for turn in range(1, 5):
         bufs += grow(pool, 1)
         assert len(calls) == turn
-        bufs += grow(pool, 2)  # above it is nothing new
+        bufs += grow(pool, 2)  # use was already above the mark
         assert len(calls) == turn
         del bufs[5:]
-        bufs += grow(pool, 3)  # nor where it did not fall below
+        bufs += grow(pool, 3)  # use did not fall below the mark
         assert len(calls) == turn
         del bufs[4:]
     assert all(pool_ is pool for pool_ in calls)
@@ -118,7 +118,7 @@ def test_several_fractions():
     assert calls[5:] == [30]
     buf.write(0, b"!")
     view = buf.clone()
-    buf.write(0, pattern(1, 4 * PAGE))  # two at once, or all but one
+    buf.write(0, pattern(1, 4 * PAGE))  # copies four pages: eight are in use
     assert calls[5:] == [30, 60]
     del view
     del buf
@@ -197,7 +197,7 @@ CROSSINGS = {
     "reserve": lambda pool, buf: pagebuf.ByteQueue(pool=pool).reserve(3 * PAGE),
     "copy on write": lambda pool, buf: (
         buf.write(0, pattern(0, 2 * PAGE)),
-        buf.snapshot(),  # which the tuple keeps
+        buf.snapshot(),  # the tuple keeps the snapshot
         buf.write(0, pattern(1, 2 * PAGE)),
     ),
     "copy_range": lambda pool, buf: buf.copy_range(
@@ -242,7 +242,7 @@ def test_a_callback_may_use_the_same_buffer():
 
 
 def test_a_callback_may_free_memory():
-    """A cache that gives way: the pool never gets to its limit."""
+    """The callback empties a cache, so the pool never reaches its limit."""
     pool = pagebuf.PagePool(limit=10 * PAGE)
     cache = []
     pool.on_pressure(0.8, lambda pool: cache.clear())
@@ -283,7 +283,7 @@ def test_never_within_itself_and_what_came_up_is_told_then():
         assert depth[0] == 0
         depth[0] += 1
         calls.append(percent)
-        bufs.extend(grow(pool, 5))  # crosses the next one
+        bufs.extend(grow(pool, 5))  # crosses the next mark
         depth[0] -= 1
 
     for percent in (25, 50, 75):
@@ -389,7 +389,7 @@ def test_siblings_hear_nothing():
 
 
 def test_one_that_crossed_is_told_also_after_a_siblings_call():
-    """What a child has crossed is not forgotten because another one's is told first."""
+    """A child crosses its mark during its sibling's callback.  Its own callback is called, too."""
     pool = pagebuf.PagePool(limit=40 * PAGE)
     one, two = pool.child(limit=10 * PAGE), pool.child(limit=10 * PAGE)
     told, bufs = [], []
@@ -468,7 +468,7 @@ def test_a_callback_that_always_presses_is_not_called_for_ever():
 
 
 def test_large_writes_in_threads_lose_no_crossing():
-    """While one thread copies without the GIL, another is told of its own."""
+    """One thread copies without the GIL.  Another thread's crossing is reported meanwhile."""
     size = 1 << 19
     frames = size // PAGE + 100_000 * (PAGE < 4096) + 100
     pool = pagebuf.PagePool(limit=100 * frames * PAGE)
@@ -490,7 +490,7 @@ def test_large_writes_in_threads_lose_no_crossing():
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_no_crossing_is_lost_among_threads(shared):
-    """Each thread goes up and down over its mark; each time it is told, by whomever."""
+    """Each thread fills and empties its pool across the mark.  No crossing goes unreported."""
     pool = pagebuf.PagePool(limit=400 * PAGE)
     pools = [pool.child(limit=10 * PAGE) for _ in range(4)]
     calls = [[] for _ in pools]
@@ -539,7 +539,7 @@ def tiny_queue(pool):
 
 @pytest.mark.parametrize("call", REFUSED)
 def test_what_is_refused_presses_nobody(call):
-    """Tiny contents move to a page, and levels are added, before the rest is found too much."""
+    """A refused call calls no callback, even after it moved tiny contents or added levels."""
     pool = pagebuf.PagePool(limit=2 * PAGE)
     called = []
     pool.on_pressure(0.5, called.append)

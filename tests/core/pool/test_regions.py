@@ -1,4 +1,4 @@
-"""Regions: made by the pool in Python, one after another; what happens when none can be had."""
+"""Regions: how the pool makes them in Python, and what happens when it cannot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import FEW, SHAPES, assert_pool, filled, pattern, refused, ru
 
 
 class Exhausted(pagebuf.PagePool):
-    """Makes regions until it is told that the system has no more."""
+    """Makes regions until `error` is set, as if the system had no more memory."""
 
     error: BaseException | None = None
     asked = 0
@@ -139,7 +139,7 @@ def test_a_region_maker_that_returns_nonsense(make):
 
 
 def test_a_patched_pool(monkeypatch):
-    """Also a plain pool asks its `_new_region` each time."""
+    """A plain PagePool looks up `_new_region` at each call, so a patch works."""
 
     def none(self, *args, **kwargs):
         raise MemoryError("patched")
@@ -156,7 +156,7 @@ def test_a_patched_pool(monkeypatch):
 
 
 def test_a_smaller_region_when_a_large_one_is_refused():
-    """Only single pages are needed: no large contiguous block, as long as small ones go."""
+    """The pool needs only single pages.  When a large region is refused, it makes a smaller one."""
 
     class Tight(pagebuf.PagePool):
         most = None
@@ -178,7 +178,7 @@ def test_a_smaller_region_when_a_large_one_is_refused():
 
 
 def test_many_regions(pool):
-    """Addresses in every region are right: all bytes come back."""
+    """All bytes come back from many regions, so the addresses in each of them are right."""
     buf = pagebuf.PageBuffer(pool=pool)
     at = 0
     while pool.stats().regions < (4 if PAGE == 4096 else 6):
@@ -192,11 +192,12 @@ def test_many_regions(pool):
 
 @pytest.mark.parametrize("left", [0, 1, 2, 3])
 def test_pages_on_both_sides_of_a_regions_end(pool, left):
-    """Frames with consecutive numbers whose addresses are not: no run goes over the end."""
+    """Frame numbers continue from one region to the next, but addresses do not, so a run ends
+    there."""
     keep = [filled(pool, FEW)]
     while pool.stats().free > left:
         keep.append(filled(pool, FEW, len(keep)))
-    buf = filled(pool, 4 * PAGE, salt=77)  # no node: it would lie between
+    buf = filled(pool, 4 * PAGE, salt=77)  # no node, which would lie between the pages
     assert pool.stats().regions == 2
     assert buf.tobytes() == pattern(0, 4 * PAGE, salt=77)
     buf.write(1, pattern(1, 4 * PAGE - 2, salt=78))
@@ -207,7 +208,7 @@ def test_pages_on_both_sides_of_a_regions_end(pool, left):
 
 
 def test_neighbours_by_number_only(pool):
-    """The last frame of one region and the first of the next follow each other in a buffer."""
+    """In a buffer, the first frame of one region follows the last frame of another."""
     keep = []
 
     def use_up():

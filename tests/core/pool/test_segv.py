@@ -1,4 +1,5 @@
-"""A stray access at level 2: a line says where, the stacks are printed, and SIGSEGV ends it."""
+"""A stray access at level 2: a line names the place, the stacks are printed, and SIGSEGV ends the
+process."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ def lines_of(err):
     return [line for line in err.splitlines() if line.startswith("pagebuf: ")]
 
 
-# ---- what is said ----
+# ---- the message ----
 
 
 @protected
@@ -133,7 +134,7 @@ def test_names_that_are_not_ascii():
 
 @protected
 def test_a_view_of_what_is_frozen_may_not_be_written_by_others():
-    """A stable view is of frozen pages only where nobody writes them."""
+    """A live view keeps its pages writable after a snapshot."""
     code, out, _ = run(
         VICTIM,
         """
@@ -147,7 +148,7 @@ def test_a_view_of_what_is_frozen_may_not_be_written_by_others():
     assert (code, out) == (0, "still here\n")
 
 
-# ---- what is of no concern ----
+# ---- signals that are passed on ----
 
 
 @pytest.mark.parametrize("how", FAULTHANDLER)
@@ -177,7 +178,7 @@ def test_signals_that_are_sent_end_the_process(how, sent):
 
 
 def test_handlers_of_python_are_called():
-    """Of whoever was there before."""
+    """A handler that Python code installed before still runs."""
     code, out, _ = run(
         """
     def handler(number, frame):

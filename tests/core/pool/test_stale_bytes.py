@@ -1,4 +1,4 @@
-"""I4: old bytes never come back, on whatever way a byte gets into the buffer again."""
+"""I4: old bytes never come back, whichever way bytes enter the buffer again."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_clear_and_start_again(dirty, cut):
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE, PAGE + 1, 4 * PAGE])
 @pytest.mark.parametrize("cut", [0, 1, PAGE // 2])
 def test_bytes_taken_do_not_come_back(dirty, taken, cut):
-    """In front of the first byte lies what was taken; truncate to (almost) nothing, grow."""
+    """Bytes taken off the front still lie in the page.  They do not show after a cut and growth."""
     buf = filled(dirty, 5 * PAGE)
     buf.take_bytes(taken)
     buf.truncate(cut)
@@ -165,7 +165,7 @@ def test_slack_behind_the_end_is_clean_in_the_frame(dirty):
 
 @pytest.mark.parametrize("lead", [0, 1, 7, 50])
 def test_partly_written_pages_after_trim(lead):
-    """Trim works by the system's pages: frames on their edges keep their old bytes."""
+    """trim() works on pages of the system, so tiny frames at their edges keep old bytes."""
     pages = 40 if PAGE == 4096 else 2 * 4096 // PAGE + 90
     pool = pagebuf.PagePool()
     keep = [filled(pool, INLINE + 1, n) for n in range(lead)]
@@ -189,7 +189,7 @@ TINY = INLINE or 12  # few enough to lie in the object, where objects hold bytes
 @pytest.mark.parametrize("cut", [0, 1, TINY // 2, TINY - 1])
 @pytest.mark.parametrize("more", [1, TINY // 2, TINY, TINY + 1, PAGE])
 def test_tiny_buffers_forget_too(dirty, cut, more):
-    """Bytes within the object, and on their way out of it to a page."""
+    """Old bytes show neither inside the object, nor when bytes move from it to a page."""
     for shorten, front in (
         (lambda buf: buf.truncate(cut), 0),
         (lambda buf: buf.take_bytes(TINY - cut), TINY - cut),

@@ -1,4 +1,4 @@
-"""tracemalloc sees the pages: whose line wrote them, in a domain of their own."""
+"""tracemalloc traces pages in a domain of their own, at the lines that wrote them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def traced():
 
 
 def pages_seen():
-    """The bytes of pages that are traced, and their lines."""
+    """The number of traced bytes in pages, and the snapshot that shows their lines."""
     snapshot = tracemalloc.take_snapshot().filter_traces(
         [tracemalloc.DomainFilter(inclusive=True, domain=DOMAIN)]
     )
@@ -110,7 +110,7 @@ def test_pages_below_are_charged_once(traced):
 
 
 def test_starting_in_the_middle():
-    """What was taken before is not seen, and freeing it is no trouble."""
+    """Frames taken before the start are not traced.  Freeing them is no error."""
     pool = pagebuf.PagePool(debug=0)
     before = filled(pool, 5 * PAGE)
     tracemalloc.start()
