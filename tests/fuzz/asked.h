@@ -56,10 +56,10 @@ some_length(const member *p, uint64_t off, uint64_t most)
 {
     uint64_t kind = next_byte(&in), n = 1 + (kind & 15);
     switch (kind >> 6) {
-    case 1: /* so many pages, or just not */
+    case 1: /* whole pages, give or take a byte or two */
         n = ((1 + (kind & 7)) << PB_PAGE_SHIFT) + (kind >> 3 & 3) - 1;
         break;
-    case 2: /* to the end of the page, or just not */
+    case 2: /* to the end of the page, give or take a byte or two */
         n = PB_PAGE_SIZE - ((pb_buf_bias(&p->b) + off) & PB_PAGE_MASK) + (kind & 3) - 1;
         break;
     case 3:

@@ -157,7 +157,7 @@ family_begin(void)
     f.full = f.tight = f.stingy = false;
     memory_init(&f.mem, PB_UNLIMITED, kind & 1);
     set_level(&f.mem.pool, level);
-    /* large pages: not so many of them */
+    /* fewer large pages, but 24 at least */
     f.piece =
         PB_PAGE_SHIFT == 12 ? pb_max(24, pieces[kind >> 1 & 3] / 3) : pieces[kind >> 1 & 3];
     for (unsigned k = 0; k < MEMBERS; k++) {

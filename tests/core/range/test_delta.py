@@ -1,4 +1,4 @@
-"""Deltas: made, sent, replayed; and every one that is damaged or comes to the wrong base."""
+"""Deltas: making, sending and applying them.  Damaged deltas and wrong bases are refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pagebuf import Delta, DeltaError
 from tests.helpers import MAX_LEVELS, PAGE, reach
 from tests.support import SHAPES, filled, pattern, refused
 
-BLOCK = 4096  # of the format, whatever PAGE is
+BLOCK = 4096  # of the format, independent of PAGE
 
 
 def told(data):
-    """The hash of a base as docs/delta.md says it."""
+    """The hash of a base as docs/delta.md defines it."""
     runs = []
     for at in range(0, len(data), BLOCK):
         block = data[at : at + BLOCK]
@@ -33,7 +33,7 @@ def told(data):
 
 
 def changed(pool):
-    """A base and what became of it: bytes, a hole, another size."""
+    """A base, and a clone of it with other bytes, a hole and another size."""
     base = filled(pool, 6 * PAGE + 3)
     buf = base.clone()
     buf.write(PAGE + 1, b"\xff" * 5)
@@ -61,7 +61,7 @@ def test_a_delta_turns_the_base_into_the_buffer(pool):
 def test_every_shape_becomes_every_shape(pool, shape, into):
     base, buf = SHAPES[shape](pool), SHAPES[into](pool)
     packed = bytes(buf.delta(base))
-    if (shape, into) == ("biased", "tall"):  # there alone a bias comes off the capacity
+    if (shape, into) == ("biased", "tall"):  # only here a bias reduces the capacity
         with refused(pagebuf.CapacityError, base):
             base.apply(packed)
         return
@@ -72,7 +72,7 @@ def test_every_shape_becomes_every_shape(pool, shape, into):
 
 @pytest.mark.skipif(reach(MAX_LEVELS) < 80 * BLOCK, reason="a buffer does not hold so many blocks")
 def test_the_hash_tells_the_bytes_not_how_they_lie(pool):
-    """Holes or written zeros, in the first or a later place of a page, in runs of any length."""
+    """Holes and written zeros have the same hash, anywhere in a page and in runs of any length."""
     size = 70 * BLOCK + 5
     for at, data in [
         (0, b""),
@@ -146,7 +146,7 @@ def test_another_base_is_refused(pool):
         other.apply(delta)
     base.apply(delta)
     with refused(DeltaError, base):
-        base.apply(delta)  # not twice
+        base.apply(delta)  # a delta applies only once
 
 
 def test_every_truncation_is_refused(pool):
@@ -176,7 +176,7 @@ def test_every_flipped_byte_is_refused(pool):
 
 
 def signed(base, size, rows, payload, magic=b"PBDELTA\x02", count=None):
-    """A delta whose hashes are right, whatever else it says."""
+    """A delta whose hashes are right, even if other parts are wrong."""
     packed = magic + struct.pack("<QQ", len(base), size) + told(base.tobytes())
     packed += struct.pack("<Q", len(rows) if count is None else count)
     packed += b"".join(struct.pack("<QQQ", *row) for row in rows) + payload
@@ -216,7 +216,7 @@ def test_sizes_out_of_reach_change_nothing(pool):
 
 
 def test_pickles(pool):
-    """Protocol 5 hands large ranges out without a copy."""
+    """Protocol 5 passes large ranges out of band, without a copy."""
     base, buf = filled(pool, PAGE), filled(pool, 40 * PAGE, salt=1)
     delta = buf.delta(base)
     for protocol in range(2, 6):
@@ -224,7 +224,7 @@ def test_pickles(pool):
     buffers = []
     message = pickle.dumps(delta, protocol=5, buffer_callback=buffers.append)
     assert sum(len(b.raw()) for b in buffers) >= 39 * PAGE
-    buf.write(0, bytes(40 * PAGE))  # the delta shows what was
+    buf.write(0, bytes(40 * PAGE))  # the delta keeps the old bytes
     copy = pickle.loads(message, buffers=buffers)
     base.apply(copy)
     assert base.tobytes() == pattern(0, 40 * PAGE, 1)

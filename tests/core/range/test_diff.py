@@ -1,4 +1,4 @@
-"""diff: what it tells, and that its cost follows what changed."""
+"""diff: what it returns, and that its cost follows what changed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.support import SHAPES, filled, pattern
 
 
 def grid(buf, offset):
-    """Where pages of the tree begin, as offsets."""
+    """Does a page of the tree begin at this offset?"""
     return (buf.stats().bias + offset) % PAGE == 0
 
 
 def agree(one, two):
-    """Both kinds of comparison are true, to the byte and to the page."""
+    """Check the result of diff in both modes, to the byte and to the page."""
     a, b = one.tobytes(), two.tobytes()
     size, shorter = max(len(a), len(b)), min(len(a), len(b))
     wide_a, wide_b = a.ljust(size, b"\0"), bytearray(b.ljust(size, b"\0"))
@@ -93,7 +93,7 @@ def test_sizes_differ(pool, longer):
 
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE, 4 * PAGE, FANOUT * PAGE])
 def test_after_bytes_went_off_the_front(pool, taken):
-    """Offsets lie elsewhere in the tree: whole pages, or bytes."""
+    """Offsets and positions differ, by whole pages or by bytes."""
     buf = filled(pool, (FANOUT + 9) * PAGE if PAGE < 4096 else 12 * PAGE)
     taken %= len(buf)
     snap = buf.snapshot()
@@ -107,7 +107,7 @@ def test_after_bytes_went_off_the_front(pool, taken):
 
 
 def test_pages_that_moved_together_are_known(pool):
-    """Congruent, not equal, positions: the same page behind both."""
+    """diff knows a shared page although its two positions differ by whole pages."""
     source = filled(pool, 9 * PAGE)
     source.take_bytes(3 * PAGE)
     to = filled(pool, PAGE, salt=1)
@@ -127,7 +127,7 @@ def test_other_pools_compare_bytes(pool):
 
 
 def test_live_pages_differ_by_the_page(pool):
-    """A live page is nobody else's (I11)."""
+    """A page under a live view is not shared (I11), so it counts as changed."""
     buf = filled(pool, 4 * PAGE)
     view = buf.view(PAGE, 1)
     snap = buf.snapshot()
@@ -148,8 +148,8 @@ def test_with_itself_and_with_others(pool):
 
 
 def test_equal_subtrees_are_skipped(pool):
-    """As tall as a tree can be, one byte differs: nobody could look at all of it.  The second
-    is one of this thread's own: others have work to do as well."""
+    """The tree is as tall as possible, and one byte differs.  It is too large to be read.  The
+    limit is one second of this thread's own time, because other processes need the CPU, too."""
     buf = pagebuf.PageBuffer(pool=pool)
     size = reach(pagebuf.MAX_LEVELS)
     buf.write(0, b"\1")

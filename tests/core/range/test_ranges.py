@@ -1,4 +1,5 @@
-"""copy_range, collapse, insert_hole, extend and slices from a PageBuffer, beside bytearray."""
+"""copy_range, collapse, insert_hole, extend and slices from a PageBuffer, compared with
+bytearray."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pagebuf
 from tests.helpers import FANOUT, PAGE, around, reach
 from tests.support import SHAPES, buffer_state, filled, pattern, refused
 
-SMALL = PAGE == 16  # every case at once only where pages are tiny
+SMALL = PAGE == 16  # with larger pages all cases would take too long
 EDGES = around(0, PAGE, 2 * PAGE, 5 * PAGE)
 
 
@@ -50,7 +51,7 @@ def test_copy_range_over_and_past_the_end(pool, start, apart):
 
 @pytest.mark.skipif(not SMALL, reason="every overlap is seconds on 16-byte pages, hours on others")
 def test_overlap_is_as_if_copied_first(pool):
-    """Each source and target in three pages and a bit, to the byte."""
+    """Sources and targets at the edges of pages, in a buffer of a little more than three pages."""
     size = 3 * PAGE + 5
     places = [n for n in range(size) if n % PAGE in (0, 1, 7, PAGE - 1)]
     original = filled(pool, size)
@@ -69,7 +70,7 @@ def test_overlap_of_shared_pages(pool, by):
     size = (FANOUT + 6) * PAGE if SMALL else 12 * PAGE
     buf, model = filled(pool, size), bytearray(pattern(0, size))
     start, at = (0, by) if by > 0 else (-by, 0)
-    for _ in range(3):  # pages that one tree names more than once
+    for _ in range(3):  # after this, entries of one tree name the same page
         data = bytes(model[start : start + 4 * PAGE])
         buf.copy_range(at, buf, start, 4 * PAGE)
         over(model, at, data)
@@ -93,7 +94,7 @@ def test_whole_pages_are_shared(pool):
 
 
 def test_subtrees_cost_no_more_than_pages(pool):
-    """A GiB goes over as one entry; on tiny pages as much as three levels reach."""
+    """A GiB is copied as one entry.  With tiny pages it is as much as three levels reach."""
     size = reach(3) if PAGE < 4096 else 1 << 30
     source = pagebuf.PageBuffer(pool=pool)
     source.write(size - 1, b"\1")  # a path of nodes and a page
@@ -106,7 +107,7 @@ def test_subtrees_cost_no_more_than_pages(pool):
 
 
 def test_an_empty_buffer_begins_where_the_source_does(pool):
-    """So that pages are shared whatever the offset in the source."""
+    """An empty buffer takes the alignment of the source, so pages are shared at any offset."""
     source = filled(pool, 9 * PAGE)
     for start in (1, PAGE // 2, PAGE + 1):
         to = pagebuf.PageBuffer(pool=pool)
@@ -284,7 +285,7 @@ def test_every_collapse_and_every_hole(pool):
 
 
 def test_pages_move_by_whole_nodes(pool):
-    """Far above what a copy of the bytes would touch."""
+    """collapse and insert_hole move whole nodes: they take no frame, even for a long range."""
     size = reach(2)
     buf = pagebuf.PageBuffer(pool=pool)
     for offset in range(0, size, size // 8):
@@ -340,7 +341,8 @@ CALLS = {
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_pool_at_its_limit(call, shared):
-    """With n frames more than there are, for each n until it does: the others change nothing."""
+    """The call gets 0, 1, 2, ... spare frames until it succeeds.  Calls that fail change
+    nothing."""
     refusals = 0
     for spare in itertools.count():
         probe = pagebuf.PagePool()
@@ -371,7 +373,7 @@ def test_a_pool_at_its_limit(call, shared):
 
 
 class Stubborn(pagebuf.PagePool):
-    """A pool whose regions are short in coming."""
+    """Refuses as many regions as `refuse` says."""
 
     refuse = 0
 

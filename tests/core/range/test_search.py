@@ -1,5 +1,5 @@
-"""find and its kin beside those of bytes: every needle over a small alphabet in every text,
-needles over the edges of pages and levels, holes as zeros, bounds as in a slice."""
+"""find and similar methods, compared with those of bytes.  Every short needle in every short text,
+needles across the edges of pages and levels, holes as zeros, bounds as in a slice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def words(alphabet, longest):
 
 
 def test_every_needle_in_every_text(pool):
-    """Texts over two letters, across a page's edge on the tiny build."""
+    """Texts of two letters, across the edge of a page."""
     needles = list(words(b"ab", 3))
     for text in words(b"ab", 7):
         buf = buffer_of(pool, text, lead=PAGE - 3)
@@ -71,7 +71,7 @@ EDGES = around(PAGE, 2 * PAGE, reach(1), reach(1) + PAGE)
 @pytest.mark.parametrize("at", EDGES)
 @pytest.mark.parametrize("size", [1, 2, 3, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 1])
 def test_a_needle_over_the_edge(pool, at, size):
-    """It lies before, over and behind the edge; one that ends otherwise is not found."""
+    """The needle lies before, across and behind the edge.  One with another end is not found."""
     data = bytearray(pattern(0, reach(1) + 6 * PAGE))
     needle = b"\0" + pattern(5, size - 1, salt=3)
     for start in {max(0, at - size), at - size // 2, at}:
@@ -86,7 +86,7 @@ def test_a_needle_over_the_edge(pool, at, size):
 
 
 def test_scattered_pages(pool):
-    """Pages that are no neighbours in memory: two buffers grow in turns."""
+    """Two buffers grow in turns, so their pages are no neighbours in memory."""
     buf, other = pagebuf.PageBuffer(pool=pool), pagebuf.PageBuffer(pool=pool)
     for page in range(24):
         buf.extend(pattern(page * PAGE, PAGE))
@@ -115,7 +115,7 @@ def test_holes_are_zeros(pool):
 
 
 def test_a_search_passes_over_holes_at_once(pool):
-    """2**58 zeros would take years to read."""
+    """Reading 2**58 zeros would take years."""
     buf = pagebuf.PageBuffer(pool=pool)
     far = 1 << 58
     buf.write(far, b"x")
@@ -131,7 +131,7 @@ def test_a_search_passes_over_holes_at_once(pool):
 
 
 def test_worst_cases_are_linear(pool):
-    """A naive search would compare 2**18 * 2**17 bytes: the watchdog would bark."""
+    """A naive search would compare 2**18 * 2**17 bytes, and pytest-timeout would end it."""
     buf, other = pagebuf.PageBuffer(pool=pool), pagebuf.PageBuffer(pool=pool)
     size = 1 << 18
     while len(buf) < size:
@@ -248,7 +248,7 @@ COMPARED = ["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"]
 
 
 def variants(data):
-    """The same bytes, shorter and longer ones, and one byte less or more at the edges."""
+    """The same bytes, a shorter and a longer text, and texts with one byte changed by one."""
     yield data
     yield data[:-1]
     yield data + b"\0"
@@ -290,7 +290,7 @@ def test_comparison_with_itself_and_with_holes(pool):
 
 
 def test_lengths_alone_tell_equality(pool):
-    """Nothing is read: neither has so many bytes in memory."""
+    """Both buffers are one hole, too long to be read byte by byte."""
     buf, other = pagebuf.PageBuffer(pool=pool), pagebuf.PageBuffer(pool=pool)
     buf.truncate(1 << 58)
     other.truncate((1 << 58) + 1)
@@ -307,14 +307,14 @@ def test_others_are_never_equal(pool, other):
     assert not buf == other  # noqa: SIM201
     for name in COMPARED:
         assert getattr(buf, name)(other) is NotImplemented
-        if not isinstance(other, str):  # which bytearray may warn of
+        if not isinstance(other, str):  # comparing it with bytearray may warn
             assert getattr(bytearray(b"abc"), name)(other) is NotImplemented
     with pytest.raises(TypeError):
         buf < other  # noqa: B015
 
 
 def test_views_that_are_no_plain_bytes(pool):
-    """As with bytearray: the other side has its say, and a released view is never equal."""
+    """Comparison returns NotImplemented, as with bytearray.  A released view is never equal."""
     buf, data = buffer_of(pool, b"ace"), bytearray(b"ace")
     released = memoryview(b"ace")
     released.release()

@@ -1,7 +1,8 @@
 """I8: offsets around 2^31, 2^32, 2^41, 2^44, 2^59 and 2^63 for every call; nothing wraps.
 
-Bits lost on the way show because the bytes at each mark, and where a cut mark would land,
-depend on their offset."""
+There are bytes at each mark, and where the mark would land without its high bits.  They depend on
+their offset, so lost bits show.
+"""
 
 from __future__ import annotations
 
@@ -193,7 +194,7 @@ def test_past_63_bits(near, at):
 
 @pytest.mark.parametrize("size", HUGE)
 def test_sizes_past_63_bits(near, size):
-    """As a size: an error or the end, but no wrap."""
+    """A size this large is an error, or ends at the end of the buffer.  It does not wrap."""
     for call in (lambda: near.read(1, size), lambda: near.read(3 * PAGE, size)):
         with unchanged(near), contextlib.suppress(OverflowError):
             assert call() in (pattern(1, 3 * PAGE - 1), b"")
@@ -252,7 +253,7 @@ def test_the_last_byte_of_all(pool, near):
 
 
 def test_a_read_that_no_memory_can_hold(near):
-    """The whole of a sparse buffer is asked for at once: MemoryError, nothing changed."""
+    """Reading all of a sparse buffer at once raises MemoryError and changes nothing."""
     near.truncate(CAPACITY)
     for call in (
         lambda: near.read(0),

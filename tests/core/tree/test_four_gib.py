@@ -1,4 +1,4 @@
-"""All 4 GiB of a three-level tree for real: filled, read back, refused one byte later."""
+"""A three-level tree with all of its 4 GiB: the bytes come back, and one byte more is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDED = 4 * GIB + 512 * (1 << 20)
 
 
 def available() -> int:
-    """Bytes that can be had without swapping; 0 where nobody tells."""
+    """Bytes available without swapping.  0 if the system does not say."""
     try:
         rows = pathlib.Path("/proc/meminfo").read_text().splitlines()
     except OSError:

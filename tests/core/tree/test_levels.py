@@ -72,7 +72,7 @@ def test_one_byte_at_the_last_place_takes_a_frame_a_level(pool, levels):
 
 @pytest.mark.parametrize("levels", ALL_LEVELS)
 def test_old_bytes_stay_when_the_tree_grows_and_shrinks(pool, levels):
-    """All four slots of the root in use, then levels above them, and back."""
+    """A tree with all four root slots in use gets more levels, and loses them again."""
     marks = [slot * (reach(levels) // 4) + PAGE // 2 for slot in range(4)]
     buf, expected = pagebuf.PageBuffer(pool=pool), PageMap()
     for at in marks:
@@ -189,7 +189,8 @@ def test_heights_of_a_wrong_type(bad):
 @pytest.mark.parametrize("levels", ALL_LEVELS[:-1])
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE, PAGE + 1])
 def test_the_capacity_stays_when_bytes_were_taken(pool, levels, taken):
-    """What went off the front does not count: a level more makes room for the bias."""
+    """Bytes taken off the front do not reduce the capacity.  One more level makes room for the
+    bias."""
     size = min(reach(levels), 2 * PAGE + taken + 1)
     buf = filled(pool, size, max_levels=levels)
     buf.take_bytes(taken)
@@ -208,7 +209,7 @@ def test_the_capacity_stays_when_bytes_were_taken(pool, levels, taken):
 @pytest.mark.parametrize("levels", DENSE_LEVELS)
 @pytest.mark.parametrize("taken", [1, PAGE - 1, PAGE + 3])
 def test_the_last_page_reaches_past_the_capacity(pool, levels, taken):
-    """Shifted by the bias, the last page has room for bytes that are not allowed."""
+    """Because of the bias, the last page has room for bytes past the capacity."""
     buf = filled(pool, PAGE + taken + 1, max_levels=levels)
     buf.take_bytes(taken)
     buf.extend(pattern(0, reach(levels) - len(buf) - 2, salt=1))
@@ -224,7 +225,7 @@ def test_the_last_page_reaches_past_the_capacity(pool, levels, taken):
 
 @pytest.mark.parametrize("taken", [1, PAGE, PAGE + 1])
 def test_the_highest_tree_keeps_its_bias_within_its_reach(pool, taken):
-    """There is no level above the last: the bias takes from the capacity, and nothing wraps."""
+    """There is no further level, so the bias reduces the capacity, and nothing wraps."""
     buf = filled(pool, 3 * PAGE)
     buf.write(reach(TOP) - 1, pattern(5, 1))
     assert buf.take_bytes(taken) == pattern(0, taken)

@@ -1,5 +1,5 @@
-"""A pool or buffer that a call only borrows goes, or changes, while the call runs Python code:
-callbacks of on_pressure, finalisers, a repr."""
+"""A pool or buffer goes or changes while a call uses it, because the call runs Python code:
+pressure callbacks, finalisers, a repr."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_callback_that_costs_the_pool_its_last_reference():
 
 
 def test_a_repr_that_costs_the_pool_its_last_reference():
-    """A report of damage shows buffer and pool."""
+    """A damage report calls repr() of the buffer, which here moves it to another pool."""
     other = pagebuf.PagePool()
 
     class Sly(pagebuf.PageBuffer):
@@ -44,7 +44,7 @@ def test_a_repr_that_costs_the_pool_its_last_reference():
 
 @pytest.mark.parametrize("call", ["snapshot", "clone", "__init__"])
 def test_a_finaliser_that_costs_the_pool_its_last_reference(call):
-    """Up to 3.11 it may run where an object is made."""
+    """Up to Python 3.11, a collection may start where an object is made."""
     other = pagebuf.PagePool()
 
     class Mover:
@@ -71,7 +71,7 @@ def test_a_finaliser_that_costs_the_pool_its_last_reference(call):
 
 
 def test_a_pool_that_is_being_taken_apart_is_nobodys():
-    """It must not be brought back by a question about an address."""
+    """A question about an address must not revive the pool."""
     said = []
 
     class Asker:
@@ -91,7 +91,7 @@ def test_a_pool_that_is_being_taken_apart_is_nobodys():
 
 @pytest.mark.parametrize("pages", [1, 4, 50])
 def test_views_of_a_buffer_that_is_cut_between_two(pages):
-    """Making a hole a page calls who waits for pressure."""
+    """Turning a hole into a page may call a pressure callback, which here replaces the contents."""
     pool = pagebuf.PagePool(limit=3000 * PAGE)
     buf = pagebuf.PageBuffer(pool=pool)
     for n in range(30):
@@ -108,7 +108,7 @@ def test_views_of_a_buffer_that_is_cut_between_two(pages):
 
 
 def test_a_check_while_a_copied_range_is_held(unraisable):
-    """Of a source under a live view the pages are copied first, and the copies are given on."""
+    """copy_range copies pages under a live view first, and puts the copies into the target."""
     pool = pagebuf.PagePool()
     child = pool.child(limit=10 * PAGE)
     source = filled(pool, 20 * PAGE)

@@ -1,5 +1,5 @@
-"""One piece when somebody asks, again and again while buffers grow in turn: what it moves, and that
-the bytes are right.  tests/c/buffer/test_gather.c counts the same in frames."""
+"""Views in one piece, made again and again while buffers grow in turn: how many bytes move, and
+that they are right.  tests/c/buffer/test_gather.c counts the same in frames."""
 
 import ctypes
 import io
@@ -19,7 +19,7 @@ def address(view) -> int:
 
 
 class Moves:
-    """How many bytes lie elsewhere than at the last look."""
+    """Counts the bytes that moved since the last look."""
 
     def __init__(self):
         self.at = {}
@@ -109,7 +109,7 @@ def test_a_scanner_over_scattered_pages(pool):
 
 
 def test_a_view_after_growth_into_the_next_region(pool):
-    """The frame numbers go on, the addresses do not."""
+    """Frame numbers continue in the next region, but addresses do not."""
     buf = pagebuf.PageBuffer(pool=pool)
     for number in range(1300):
         buf.extend(bytes([number % 251]) * PAGE)
@@ -181,7 +181,7 @@ def test_gather_is_what_a_view_does(pool):
 
 
 def test_room_that_cannot_be_had_is_done_without(monkeypatch):
-    """The system has no more memory: the piece is made where it fits just so."""
+    """The system has no more memory, so the piece has no spare room behind it."""
     pool = pagebuf.PagePool(debug=0)
     one, _other = grown_in_turn(pool, 20)
 

@@ -1,6 +1,7 @@
-"""A range is what it means in the moment that a view shows, not in the one of the call.
+"""A range ends where the buffer ends when the view is made, not when the call begins.
 
-Growing the pool gives up the lock and runs Python code, which here cuts what is being viewed."""
+The pool grows in between.  It gives up the lock and runs Python code, which here cuts the buffer.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Cutting(pagebuf.PagePool):
 
 
 def use_up(pool: pagebuf.PagePool) -> list[pagebuf.PageBuffer]:
-    """All that is free, in buffers of one page: none needs a node, so the pool does not grow."""
+    """Take all free frames for buffers of one page.  They need no node, so the pool does not
+    grow."""
     rest = []
     while pool.stats().free:
         rest.append(pagebuf.PageBuffer(bytes([1]) * PAGE, pool=pool))
@@ -47,7 +49,7 @@ SHARING = {
 
 @pytest.mark.parametrize("call", SHARING)
 def test_sharing(call):
-    """The pages under a live view are copied, for which there are none left."""
+    """Sharing copies the pages under a live view, but no frame is free."""
     pool = Cutting()
     buf = pagebuf.PageBuffer(pattern(0, SIZE), pool=pool)
     live, rest = buf.view(), use_up(pool)
@@ -66,7 +68,7 @@ PINNING = {
 
 @pytest.mark.parametrize("call", PINNING)
 def test_pinning(call):
-    """Holes become pages, of which there are none left."""
+    """Pinning turns holes into pages, but no frame is free."""
     pool = Cutting()
     buf = pagebuf.PageBuffer(pattern(0, PAGE), pool=pool)
     buf.truncate(SIZE)

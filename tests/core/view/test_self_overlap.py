@@ -1,4 +1,4 @@
-"""A buffer written with a view of itself: as if the source were copied first."""
+"""Writing a view of a buffer to that buffer acts as if the source were copied first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATA = bytes(range(1, 2 * SPAN + 1))
 
 
 def made(pool, shared):
-    """In one run, or with pages that went elsewhere from under a snapshot."""
+    """A buffer in one run, or with one page elsewhere: it was written beside a snapshot."""
     buf = pagebuf.PageBuffer(DATA, pool=pool)
     if shared:
         snap = buf.snapshot()
@@ -46,7 +46,7 @@ def test_write_of_a_view_of_itself(pool, n, shared, writable):
 
 @pytest.mark.parametrize("n", range(1, SPAN + 1))
 def test_write_of_a_view_whose_first_bytes_were_taken_off(pool, n):
-    """The view follows its frames: those in front are not the buffer's any more."""
+    """A view follows its frames, so its first bytes no longer belong to the buffer."""
     for taken, i in itertools.product(range(1, SPAN + 1), range(0, SPAN + 1, 3)):
         buf = pagebuf.PageBuffer(DATA, pool=pool)
         with buf.view(0, n) as view:
@@ -59,7 +59,7 @@ def test_write_of_a_view_whose_first_bytes_were_taken_off(pool, n):
 
 
 def slices(pool, i):
-    """Each slice from `i` on, with a buffer to set it in and a `bytearray`: then these agree."""
+    """Each slice from `i` on, a buffer, and a `bytearray` that must agree with it afterwards."""
     for j in range(SPAN + 1):
         buf = pagebuf.PageBuffer(DATA[:SPAN], pool=pool)
         plain = bytearray(DATA[:SPAN])
@@ -77,7 +77,7 @@ def test_a_slice_set_from_the_buffer_itself(pool, i):
 
 @pytest.mark.parametrize("i", range(SPAN + 1))
 def test_a_slice_set_from_a_stable_view_of_itself(pool, i):
-    """The stable view is no live one: offsets may shift."""
+    """A stable view is not live, so offsets may shift."""
     for where, buf, plain in slices(pool, i):
         with buf.view(3, 20, writable=False) as view:
             buf[where] = view

@@ -1,4 +1,4 @@
-"""Views: rule I7 sentence by sentence, I11 beside them, and everything that hands out memory."""
+"""Views: rule I7 sentence by sentence, rule I11, and every call that hands out memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page_address(buf, offset=0):
 
 
 def scattered(pool, pages, salt=0):
-    """A buffer whose second page lies elsewhere, as a write beside a snapshot leaves it."""
+    """A buffer whose second page lies elsewhere, because it was written beside a snapshot."""
     buf = filled(pool, pages * PAGE, salt)
     snap = buf.snapshot()
     buf.write(PAGE, pattern(PAGE, PAGE, salt))
@@ -97,7 +97,7 @@ CUTS = {
 @pytest.mark.parametrize("writable", [False, True])
 @pytest.mark.parametrize("call", CUTS)
 def test_views_never_dangle(pool, call, writable, size):
-    """Nobody else gets the frames, however much is written meanwhile."""
+    """No other buffer gets the frames under a view, however much is written meanwhile."""
     buf = filled(pool, size)
     view = buf.view(writable=writable)
     CUTS[call](buf)
@@ -327,7 +327,8 @@ SHIFTING = {
 @pytest.mark.parametrize("viewed", [3, 4, 5])
 @pytest.mark.parametrize("call", SHIFTING)
 def test_calls_that_shift_offsets_raise_while_a_live_view_is_behind(pool, call, viewed):
-    """The point is in the fourth page, the view in it or behind; released, the call works."""
+    """The change is in the fourth page, and the view there or behind.  It works after the
+    release."""
     buf, at = filled(pool, 6 * PAGE), 3 * PAGE + 1
     view = buf.view(viewed * PAGE, PAGE)
     with refused(BufferError, buf):
@@ -502,7 +503,7 @@ def test_a_view_after_each_growth_moves_only_what_is_new(grow):
         with memoryview(buf) as view:
             assert view[-1] == 0
     stats = pool.stats()
-    assert stats.high_water == stats.held  # a run that moves is there twice for a moment
+    assert stats.high_water == stats.held  # moving a run would hold it twice for a moment
 
 
 def test_holes_under_a_live_view_become_pages(pool):
@@ -710,7 +711,7 @@ def test_a_plain_request_leaves_the_tree_alone(pool, make, pages):
 
 @pytest.mark.parametrize("size", [3, PLAIN_COPY, PLAIN_COPY + 1, 9 * PAGE])
 def test_a_plain_request_is_stable(pool, size):
-    """Up to a few pages it may be a copy, beyond it is a run of the pages themselves."""
+    """A short request may get a copy.  A longer one gets a run of the pages themselves."""
     buf = filled(pool, size)
     plain = PlainRequest(buf)
     buf.write(0, b"\xff" * size)
@@ -723,7 +724,7 @@ def test_a_plain_request_is_stable(pool, size):
 
 
 class PlainRequest:
-    """PyBUF_SIMPLE, kept for as long as a caller may: what a socket does while it sends."""
+    """A PyBUF_SIMPLE export that stays, as a socket keeps one while it sends."""
 
     class _Raw(ctypes.Structure):
         _fields_ = (
@@ -827,7 +828,7 @@ def test_an_array_keeps_its_view(pool):
 
 
 def test_a_view_released_under_an_array(pool):
-    """NumPy has a memoryview of its own of the same memory."""
+    """NumPy has its own memoryview of the same memory."""
     buf = filled(pool, PAGE)
     view = buf.view()
     array = np.frombuffer(view, "u1")
@@ -843,7 +844,7 @@ def test_a_view_released_under_an_array(pool):
 
 
 def sparse(pool):
-    """Runs with holes between, and one at the end."""
+    """Runs with holes between them, and a hole at the end."""
     buf = scattered(pool, 4)
     buf.write(9 * PAGE, pattern(9, PAGE))
     buf.truncate(12 * PAGE + 1)
@@ -886,7 +887,7 @@ def test_copies_of_a_buffer_with_a_live_view(pool, duplicate):
     put(view, 0, b"live")
     assert other.read(0, 4) == pattern(0, 4)
     assert other.read(4) == buf.read(4)
-    other.insert(0, 1)  # the view is not its own
+    other.insert(0, 1)  # the view belongs to the other buffer
     pool.check()
 
 
