@@ -39,7 +39,7 @@ get_total_in(QueueObject *self, void *closure)
     return PyLong_FromUnsignedLongLong(total);
 }
 
-/* A count that pb_queue keeps; `closure` is its offset there. */
+/* A count in pb_queue; `closure` is its offset. */
 static PyObject *
 get_count(QueueObject *self, void *closure)
 {

@@ -73,7 +73,7 @@ parse_make(QueueObject *self, PyObject *args, PyObject *kwargs, make_args *out)
 
 /* ---- __init__ ---- */
 
-/* A second call begins anew. */
+/* A second call makes the queue a new, empty one. */
 int
 queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
 {

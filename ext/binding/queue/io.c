@@ -18,8 +18,8 @@
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
 
-/* How one attempt ended: the pool refused, the system failed, there was no room or
- * nothing more to do, or bytes moved. */
+/* How one attempt ended: the pool refused, the system failed, the queue was full or
+ * closed, or bytes moved. */
 typedef struct {
     pb_status st;
     int error;
@@ -58,7 +58,7 @@ transfer_iov(QueueObject *self, const io_target *target, bool sending, struct io
     return (io_result){.error = error, .done = done < 0 ? 0 : (uint64_t)done};
 }
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
 /* Sent bytes leave the queue, even if the pool has no free frame. */
 static io_result
@@ -92,9 +92,9 @@ send_once(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
-/* What came is in the queue, even if the pool has no frame left. */
+/* Received bytes enter the queue, even if the pool has no free frame. */
 static io_result
 recv_lock_held(QueueObject *self, const io_target *target, uint64_t n)
 {
@@ -146,7 +146,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
     return got;
 }
 
-/* ---- until it is done ---- */
+/* ---- repeated attempts ---- */
 
 static void
 raise_not_wanted(QueueObject *self, bool closed, uint64_t n)
@@ -159,7 +159,7 @@ raise_not_wanted(QueueObject *self, bool closed, uint64_t n)
     }
 }
 
-/* Is it the flag that the system refused? */
+/* Did the system refuse the flag? */
 static bool
 does_not_know(int error)
 {
@@ -197,7 +197,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
     }
 }
 
-/* A stream is asked for as much as it uses to send, unless the caller said how much. */
+/* If the caller gave no size, ask a stream for about as much as it sent before. */
 static int
 recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t n,
         uint64_t *done)
@@ -209,7 +209,7 @@ recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t
 
 /* ---- objects with methods of their own ---- */
 
-/* Drop what was sent, wherever the front is by now: send() may have run anything. */
+/* Drop the sent bytes.  send() may have run any code, so the front may have moved. */
 static int
 drop_sent(QueueObject *self, uint64_t from, uint64_t n)
 {
@@ -255,8 +255,8 @@ reserve_room(QueueObject *self, uint64_t n)
     return st == PB_OK ? serial : 0;
 }
 
-/* Let n bytes in: into their reservation, if it still stands.  They came and must not be
- * lost, whatever max_bytes says. */
+/* Append n received bytes, through their reservation if it still exists.  They must not be
+ * lost, so max_bytes does not keep them out. */
 static pb_status
 admit_lock_held(QueueObject *self, uint64_t serial, const char *bytes, uint64_t n)
 {

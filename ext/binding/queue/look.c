@@ -1,4 +1,4 @@
-/* queue/look.c: what is in a queue, left where it is: its end, places in it, all of it. */
+/* queue/look.c: calls that return or search the bytes of a queue, and remove none. */
 #include "queue/object.h"
 #include "transfer/source.h"
 
@@ -24,7 +24,7 @@ queue_tail(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     return queue_take(self, &(queue_taking){.n = n, .newest = true});
 }
 
-/* ---- places ---- */
+/* ---- searching ---- */
 
 /* What to search for: a byte, or bytes. */
 static int
@@ -37,7 +37,8 @@ needle_from(PyObject *obj, Py_buffer *view, uint8_t *byte)
     return source_byte(obj, byte);
 }
 
-/* *at: where `sub` begins, UINT64_MAX for nowhere.  -1 with an exception. */
+/* Set *at to where `sub` begins, or to UINT64_MAX if it occurs nowhere.  -1 with an
+ * exception. */
 static int
 find_between(QueueObject *self, const bounds *given, const Py_buffer *sub, uint64_t *at)
 {
@@ -83,10 +84,10 @@ queue_find(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     int failed = find_between(self, &given, &sub, &at);
     arg_release(&sub);
-    return failed < 0 ? NULL : PyLong_FromSsize_t((Py_ssize_t)at); /* none is -1 */
+    return failed < 0 ? NULL : PyLong_FromSsize_t((Py_ssize_t)at); /* UINT64_MAX is -1 */
 }
 
-/* ---- all ---- */
+/* ---- all bytes ---- */
 
 const char queue_tobytes_doc[] = PyDoc_STR(
     "tobytes($self, /)\n--\n\n"

@@ -1,7 +1,7 @@
 /* queue/object.h: what the files behind ByteQueue share.
  *
- * States of a queue: bytes in a tree, and perhaps a reservation behind them
- * (queue/queue.h), which any put gives up. */
+ * A queue has bytes in a tree, and perhaps a reservation behind them (queue/queue.h).
+ * Any put cancels the reservation. */
 #ifndef PAGEBUF_QUEUE_OBJECT_H
 #define PAGEBUF_QUEUE_OBJECT_H
 
@@ -10,20 +10,21 @@
 #include "base/args.h"
 #include "queue/queue.h"
 
-/* A separator that was asked for, and how far it has looked (pb_queue_search_from). */
+/* A separator, and how far the search for it has come (pb_queue_search_from). */
 typedef struct {
     PyObject *sep; /* bytes */
     uint64_t searched;
 } separator;
 
-/* So many are remembered beside the one in use, or as many as are asked for together. */
+/* A queue remembers this many separators beside the one in use.  If one call names more of
+ * them, it remembers them all. */
 #define SEPARATORS_MOST 16
 
-/* What somebody waits for; the end of the stream ends every wait. */
+/* What a thread waits for.  The end of the stream ends every wait. */
 typedef enum {
-    FOR_BYTES, /* so many are there */
-    FOR_NEWS,  /* more came in than these */
-    FOR_ROOM,  /* so many fit */
+    FOR_BYTES, /* the queue holds n bytes */
+    FOR_NEWS,  /* the count of bytes put is no longer n */
+    FOR_ROOM,  /* n more bytes fit */
 } queue_need;
 
 typedef struct {
@@ -31,12 +32,13 @@ typedef struct {
     uint64_t n;
 } queue_wish;
 
-/* One who waits: on the stack of its thread, and in the list of the queue. */
+/* The entry of a waiting thread in the list of the queue.  It lies on the stack of that
+ * thread. */
 typedef struct queue_waiter {
     struct queue_waiter *next;
     PyThread_type_lock lock; /* taken; released to wake it */
     queue_wish wish;
-    bool woken; /* and no more in the list */
+    bool woken; /* and removed from the list */
 } queue_waiter;
 
 /* How long a call waits. */
@@ -53,15 +55,15 @@ typedef struct {
     PyObject_HEAD
     pb_queue q;
     PyObject *sep;                    /* bytes: the separator in use; NULL: none yet */
-    separator *others;                /* those in use before: other ones, in no order */
-    uint32_t other_count, other_next; /* how many; which one is given up next */
-    PyObject *staging; /* bytearray: the view of a reservation that could not be live */
-    uint64_t lent;     /* the serial of the reservation that somebody has a view of */
-    uint32_t offer;    /* bytes to reserve next when nobody says how many come */
+    separator *others;                /* those used before it, in no order */
+    uint32_t other_count, other_next; /* how many; which one is replaced next */
+    PyObject *staging; /* bytearray: memory for a reservation that can have no live view */
+    uint64_t lent;     /* the serial of the reservation that a caller has a view of */
+    uint32_t offer;    /* bytes to reserve next if the caller gives no size */
     bool staged;       /* that view is of `staging` */
     queue_waiter *waiters;
-    PyObject *stream; /* what its files tell each other (pagebuf._pipe.Stream), or NULL */
-    uint64_t waiters_forks; /* lock_state.forks when they began to wait */
+    PyObject *stream; /* the state that its files share (pagebuf._pipe.Stream), or NULL */
+    uint64_t waiters_forks; /* lock_state.forks when a thread last used the list */
     PyObject *weakrefs;
     PyObject *name; /* a str, or NULL */
 } QueueObject;
@@ -75,11 +77,11 @@ queue_lock(QueueObject *self)
     buffer_lock(&self->q.b);
 }
 
-/* Wake those who have what they wait for. */
+/* Wake the threads that find what they wait for. */
 void
 queue_wake_lock_held(QueueObject *self);
 
-/* Before the lock is given back: something may have changed that others wait for. */
+/* Call it before you release the lock: other threads may wait for what has changed. */
 static inline void
 queue_tell_lock_held(QueueObject *self)
 {
@@ -95,7 +97,7 @@ queue_unlock(QueueObject *self)
     buffer_unlock(&self->q.b);
 }
 
-/* A length that is read under the lock. */
+/* The length, read under the lock. */
 static inline uint64_t
 queue_size(QueueObject *self)
 {
@@ -135,9 +137,9 @@ queue_arg_timeout(const char *name, PyObject *const *values, PyObject *kwnames,
 int
 queue_wait(QueueObject *self, patience *p, queue_wish wish);
 
-/* Repeat an attempt that returns None while there is nothing to take.  Ends when it
- * returns something else, when the time is up, or when nothing can come any more.  With
- * FOR_NEWS, n does not count. */
+/* Repeat an attempt that returns None while the queue has nothing to take.  Ends when it
+ * returns something else, when the time is up, or when no more bytes can come.  Ignores
+ * the n of FOR_NEWS. */
 typedef PyObject *
 queue_attempt(QueueObject *self, const void *what);
 PyObject *
@@ -162,7 +164,8 @@ queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
 void
 queue_raise_full(QueueObject *self, uint64_t n);
 
-/* Append n > 0 bytes that pb_queue_room admits; large ones are copied without the GIL. */
+/* Append n > 0 bytes; pb_queue_room must admit them.  Copies large amounts without the
+ * GIL. */
 pb_status
 queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
 
@@ -181,9 +184,9 @@ queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64
 pb_status
 queue_take_lock_held(QueueObject *self, void *dst, uint64_t n, bool drop);
 
-/* The first n bytes, or all if there are fewer; removed if `drop`.  The last ones if
- * `newest`, which are never removed.  None if there are
- * fewer than `least`. */
+/* Return the first n bytes, or all if there are fewer, and remove them if `drop`.  With
+ * `newest`, return the last n and remove nothing.  Return None if there are fewer than
+ * `least`. */
 typedef struct {
     uint64_t n, least;
     bool drop, newest;
@@ -193,8 +196,8 @@ typedef struct {
 PyObject *
 queue_take(QueueObject *self, queue_taking *t);
 
-/* Take n bytes that lie in the first page and do not use it up.  NULL without an exception:
- * they do not, so call queue_take. */
+/* Take n bytes if the first page holds them and more.  If not, return NULL without an
+ * exception; then call queue_take. */
 static inline PyObject *
 queue_take_fast(QueueObject *self, uint64_t n)
 {
@@ -208,8 +211,8 @@ queue_take_fast(QueueObject *self, uint64_t n)
     return out;
 }
 
-/* Take exactly n bytes.  None while there are fewer, EOFError if the stream has ended
- * before. */
+/* Take exactly n bytes.  None while there are fewer, EOFError if the stream has ended with
+ * fewer. */
 PyObject *
 queue_exactly(QueueObject *self, uint64_t n, patience *p);
 
@@ -251,7 +254,7 @@ extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
 
 /* ---- queue/read.c ---- */
 
-/* Forget how far separators have looked, because the bytes are other ones. */
+/* Start all searches anew, because the queue has other bytes now. */
 void
 queue_search_anew_lock_held(QueueObject *self);
 
@@ -259,7 +262,7 @@ queue_search_anew_lock_held(QueueObject *self);
 void
 queue_forget_separators(QueueObject *self);
 
-/* The next line of an iteration; NULL without an exception if no whole one is there. */
+/* The next line of an iteration; NULL without an exception if no whole line is there. */
 PyObject *
 queue_next(QueueObject *self);
 
@@ -276,7 +279,7 @@ extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline
 
 /* ---- queue/reserve.c ---- */
 
-/* How many bytes to reserve when nobody says how many will come.  If the last offer was
+/* How many bytes to reserve if the caller gives no size.  If the last offer was
  * filled, the next one is twice as large; if most of it stayed empty, half as large. */
 #define OFFER_LEAST ((uint64_t)1 << 14)
 #define OFFER_MOST ((uint64_t)1 << 18)

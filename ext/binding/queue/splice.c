@@ -1,4 +1,4 @@
-/* queue/splice.c: from one queue to another, under both locks. */
+/* queue/splice.c: move bytes from one queue to another, under both locks. */
 #include "queue/object.h"
 
 /* How the last call ended: which queue refused, or how many bytes moved. */

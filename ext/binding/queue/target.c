@@ -60,7 +60,7 @@ target_forgo_nowait(io_target *target)
 {
     target->nowait = false;
     target->wait_first = true;
-    target->most = PIPE_BUF; /* poll() promises so much to be taken, and no more */
+    target->most = PIPE_BUF; /* after poll() a write of at most this does not wait */
 }
 
 /* Ask the kernel about a file descriptor.  Refuse one that is not open for this: poll()
@@ -126,7 +126,7 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target)
     }
     if (base && PyObject_IsInstance(obj, base)) {
         int result = describe_socket(obj, base, sending, target);
-        if (target->fd < 0 && !target->object) { /* closed: the error that sockets raise */
+        if (target->fd < 0 && !target->object) { /* closed: raise as sockets do */
             PyErr_Clear();
             errno = EBADF;
             PyErr_SetFromErrno(PyExc_OSError);
@@ -142,8 +142,8 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target)
     return target->fd < 0 ? -1 : describe_fd(target, sending);
 }
 
-/* The type of a socket as its object knows it, which takes no system call.  That is the
- * attribute of _socket.socket: the one of socket.socket makes an enum of it.  -1 with an
+/* The type that the socket object has noted, so this takes no system call.  It asks the
+ * attribute of _socket.socket, because that of socket.socket returns an enum.  -1 with an
  * exception. */
 static int
 type_by_object(PyObject *obj, PyObject *base)

@@ -1,5 +1,5 @@
-/* queue/target.h: what a queue sends to and receives from: a file descriptor, a socket,
- * or an object with send() and recv() of its own (TLS). */
+/* queue/target.h: what a queue sends to or receives from: a file descriptor, a socket, or
+ * an object with send() and recv_into() of its own (TLS). */
 #ifndef PAGEBUF_QUEUE_TARGET_H
 #define PAGEBUF_QUEUE_TARGET_H
 
@@ -7,13 +7,13 @@
 
 typedef struct {
     int fd;
-    bool socket;     /* may be asked not to wait (MSG_DONTWAIT) */
-    bool wait_first; /* a blocking file descriptor: the call itself must not wait */
-    bool object;     /* has methods of its own; none of the others counts */
-    PyObject *base;  /* _socket.socket, borrowed, where it is one of those; else NULL */
-    bool pipe;       /* a file descriptor of one */
-    bool nowait;     /* a pipe that waits, but may be asked not to (RWF_NOWAIT) */
-    bool sized;      /* what is reserved to receive follows what came before */
+    bool socket;     /* MSG_DONTWAIT works */
+    bool wait_first; /* a blocking file descriptor: poll() must come before the call */
+    bool object;     /* has methods of its own; the other fields mean nothing */
+    PyObject *base;  /* _socket.socket, borrowed, if it is a socket object; else NULL */
+    bool pipe;       /* a file descriptor of a pipe */
+    bool nowait;     /* a blocking pipe: try RWF_NOWAIT */
+    bool sized;      /* how much to reserve depends on how much came before */
     double timeout;  /* seconds to wait; 0: not at all; < 0: for ever */
     uint64_t most;   /* bytes that may be written at once without waiting */
     double deadline; /* 0: not yet known */
@@ -23,13 +23,14 @@ typedef struct {
 int
 target_of(module_state *state, PyObject *obj, bool sending, io_target *target);
 
-/* Does what is not received stay for the next call, if OFFER_LEAST was asked for?
- * Datagrams are cut, and who knows of devices.  A pipe may be one of packets, which are
- * shorter.  1, 0, or -1 with an exception. */
+/* Do bytes that do not fit stay for the next call, if this one asks for at least
+ * OFFER_LEAST?  Datagrams are cut instead, and devices may do anything.  A pipe may keep
+ * packets, but these are shorter.  1, 0, or -1 with an exception. */
 int
 target_is_stream(const io_target *target, PyObject *obj);
 
-/* The system does not know how to ask it: poll() first, and send what that promises. */
+/* The system does not support RWF_NOWAIT here.  From now on poll() first, and send no more
+ * than poll() promises room for. */
 void
 target_forgo_nowait(io_target *target);
 
