@@ -8,8 +8,8 @@ from tests.helpers import PAGE
 
 
 def around_pages(pages: int, by: int, most: int) -> st.SearchStrategy[int]:
-    """Numbers of bytes up to `most`; or numbers at most `by` away from some number of whole pages,
-    up to `pages`."""
+    """Numbers of bytes up to `most`; and numbers at most `by` bytes away from a number of whole
+    pages, which is at most `pages`."""
     near = st.builds(
         lambda page, by: max(0, page * PAGE + by), st.integers(0, pages), st.integers(-by, by)
     )

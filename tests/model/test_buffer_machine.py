@@ -1,10 +1,11 @@
 """Buffers of one pool against plain models, step by step (Hypothesis).
 
-`Dense`: a few pages, every byte compared with a `bytearray` after each step.
-`Limited`: the same with a small limit; a refusal must be due, and must change nothing.
+`Dense`: a few pages.  After each step every byte is compared with a `bytearray`.
+`Limited`: the same with a small limit.  The pool must refuse exactly when too few frames are left,
+and a refused call must change nothing.
 `Sparse`: offsets around the reach of every level, up to the capacity.
 
-A map of pages (`PageMap`) says which pages and nodes each buffer must have, to the frame."""
+A model of the pages (`PageMap`) says exactly which pages and nodes each buffer must have."""
 
 from __future__ import annotations
 
@@ -78,7 +79,7 @@ class Dense(RuleBasedStateMachine):
         self.pairs = {}
         self.number = 0
 
-    # ---- buffers come and go ----
+    # ---- making and dropping buffers ----
 
     @rule(target=buffers, size=sizes, salt=salts)
     def create(self, size, salt):
@@ -98,12 +99,12 @@ class Dense(RuleBasedStateMachine):
         self.pairs.pop(key, None)
 
     def attempt(self, old, new, call):
-        """The call, where no limit can refuse it; the buffer with its new model."""
+        """Make the call, which no limit can refuse.  Returns its result and the new model."""
         del old
         return call(), new
 
     def change(self, key, act, call):
-        """The same change to the model of a buffer and to the buffer."""
+        """Make the same change to a buffer and to its model."""
         if key not in self.pairs:
             return None
         buf, old = self.pairs[key]
@@ -118,7 +119,7 @@ class Dense(RuleBasedStateMachine):
         new.map.agree(buf)
         return got
 
-    # ---- in ----
+    # ---- writing ----
 
     @rule(key=buffers, at=offsets, size=sizes, salt=salts)
     def write(self, key, at, size, salt):
@@ -142,7 +143,7 @@ class Dense(RuleBasedStateMachine):
         new = bytes([byte])
         self.change(key, lambda m: (m.write(at, new), 1)[1], lambda b: b.write(at, new))
 
-    # ---- away ----
+    # ---- removing ----
 
     @rule(key=buffers, size=offsets)
     def truncate(self, key, size):
@@ -190,7 +191,7 @@ class Dense(RuleBasedStateMachine):
     def trim(self):
         assert self.pool.trim() >= 0
 
-    # ---- out ----
+    # ---- reading ----
 
     @rule(key=buffers, at=offsets, size=st.one_of(st.just(-1), st.none(), offsets))
     def read(self, key, at, size):
@@ -224,7 +225,7 @@ class Dense(RuleBasedStateMachine):
                 assert walk.found == (page in model.map.pages)
                 assert buf[at] == buf[at - len(buf)] == model.data[at]
 
-    # ---- always ----
+    # ---- invariants ----
 
     @invariant()
     def contents_and_shapes_agree(self):
@@ -242,7 +243,7 @@ class Limited(Dense):
     limit = 14 * PAGE + PAGE // 2
 
     def attempt(self, old, new, call):
-        """Refused exactly when the frames it needs are more than are left."""
+        """Assert that the pool refuses the call exactly if it needs more frames than are left."""
         held = self.pool.stats().held
         need = self.frames(new, old) - (self.frames_held(old) if old is not None else 0)
         fits = held + need <= self.limit // PAGE
@@ -262,8 +263,8 @@ class Limited(Dense):
 
     @staticmethod
     def frames(model, buf):
-        """What the new state will take.  A call that adds pages keeps the bias and never
-        lowers the tree; one that takes away needs nothing."""
+        """How many frames the new state needs.  A call that adds pages keeps the bias and never
+        lowers the tree.  A call that removes bytes needs no frame."""
         if model.map.inline:
             return 0
         size, bias, levels = model.map.size, 0, 1
@@ -285,7 +286,7 @@ short = st.integers(0, 2 * PAGE + 1)
 
 
 class Sparse(RuleBasedStateMachine):
-    """One buffer, few bytes, far apart: the bytes of each page that must be there."""
+    """One buffer with few bytes, far apart.  The model has only the pages that must exist."""
 
     def __init__(self):
         super().__init__()
@@ -295,7 +296,7 @@ class Sparse(RuleBasedStateMachine):
         self.pages = {}  # by number, as in the map
 
     def pieces(self, at, size):
-        """The parts of a range: page, where in the page, where in the range."""
+        """Divide a range at page borders.  Yields page, place in the page, place in the range."""
         position, done = self.map.base + at, 0
         while done < size:
             page, start = divmod(position + done, PAGE)
@@ -315,7 +316,7 @@ class Sparse(RuleBasedStateMachine):
         return bytes(out)
 
     def wipe(self, at, size):
-        """Zeros in the model; pages stay, as what is there is the map's business."""
+        """Put zeros into the model.  Its pages stay: `map` says which of them must exist."""
         first, stop = self.map.base + at, self.map.base + at + size
         for page, data in self.pages.items():
             start, end = max(first, page * PAGE), min(stop, (page + 1) * PAGE)
@@ -358,7 +359,7 @@ class Sparse(RuleBasedStateMachine):
         inline = self.map.inline
         self.wipe(0, count)
         self.map.take(count)
-        if inline or not self.map.size:  # then the bytes move, or there are none
+        if inline or not self.map.size:  # the bytes move, or none are left
             self.pages.clear()
             self.pages[0] = bytearray(left.ljust(PAGE, b"\0"))[:PAGE]
 

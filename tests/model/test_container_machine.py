@@ -1,5 +1,5 @@
-"""A PageBuffer and a bytearray go the same way, as containers: items, slices with steps, search,
-order, and the pool's rules after each step (I10)."""
+"""A PageBuffer and a bytearray give the same results as containers: items, slices with steps,
+search and order.  After each step the pool must pass its checks (I10)."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class ContainerMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.kept) < 3)
     @rule()
     def keep_a_copy(self):
-        """Pages are shared from now on."""
+        """Keep a copy, so that pages are shared from now on."""
         self.kept.append((self.buf.copy(), bytes(self.model)))
 
     @precondition(lambda self: self.kept)

@@ -1,7 +1,7 @@
 """A family of buffers on one pool that share pages: buffers, snapshots, clones, views, queues.
 
-Each has a model of its own; after each step every buffer says the bytes of its model, every tree is
-whole, and the pool counts every reference anew from all trees (I1, I2, I11).
+Each has its own model.  After each step every buffer must have the bytes of its model, every tree
+must be whole, and the pool counts every reference again from all trees (I1, I2, I11).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ sizes = around_pages(9, by=1, most=5 * PAGE)
 
 @dataclass
 class Member:
-    """A buffer and what it must hold."""
+    """A buffer and the bytes that it must hold."""
 
     buf: Any
     model: bytearray
-    live: list[tuple[memoryview, int]] = field(default_factory=list)  # and where it began
+    live: list[tuple[memoryview, int]] = field(default_factory=list)  # a view and its offset
 
 
 class Family(RuleBasedStateMachine):
-    """Any order of changes, shares and drops."""
+    """Buffers are changed, shared and dropped in any order."""
 
     members: Bundle[Member] = Bundle("members")
 
@@ -60,7 +60,7 @@ class Family(RuleBasedStateMachine):
         return member
 
     def leave(self, member: Member) -> None:
-        """Its buffer goes; a bundle keeps the member, which is empty for good from now on."""
+        """Drop the buffer of a member.  A bundle keeps the member, so it gets an empty snapshot."""
         member.live.clear()
         member.buf = pagebuf.PageBuffer(pool=self.pool).snapshot()
         member.model = bytearray()
@@ -190,11 +190,11 @@ class Family(RuleBasedStateMachine):
         target.apply(bytes(one.buf.delta(base.buf)))
         assert target.tobytes() == one.model
 
-    # ---- one piece ----
+    # ---- one run ----
 
     @rule(member=members, more=sizes, salt=st.integers(0, 99))
     def export_grow_export(self, member: Member, more: int, salt: int) -> None:
-        """Whatever moved for one piece, the bytes stay."""
+        """An export may move pages into one run.  The bytes stay the same."""
         assert b"".join([member.buf]) == member.model
         if self.fits(member, more):
             data = pattern(0, more, salt)
@@ -204,7 +204,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(member=members)
     def gather(self, member: Member) -> None:
-        with contextlib.suppress(BufferError, TypeError):  # viewed, frozen
+        with contextlib.suppress(BufferError, TypeError):  # has views; frozen
             member.buf.gather()
             assert member.buf.stats().runs <= 1
 
@@ -216,12 +216,12 @@ class Family(RuleBasedStateMachine):
         if size > 0 and not member.buf.frozen and len(member.live) < 3:
             try:
                 member.live.append((member.buf.view(offset, size), offset))
-            except BufferError:  # another one is in the way of gathering
+            except BufferError:  # another view pins pages that must move
                 assert member.live
 
     @rule(member=members, salt=st.integers(0, 99))
     def write_through(self, member: Member, salt: int) -> None:
-        """A live view writes into the buffer, and into nothing else."""
+        """A live view writes into its buffer, and into no other."""
         for view, offset in member.live:
             size = min(len(view), len(member.model) - offset)
             if size > 0:
@@ -251,7 +251,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(size=sizes, taken=sizes)
     def splice(self, size: int, taken: int) -> None:
-        """Bytes go to another queue and come back at the end."""
+        """Bytes move to another queue and come back behind the bytes that stayed."""
         other = pagebuf.ByteQueue(pool=self.pool)
         moved = other.splice_from(self.queue, size)
         assert moved == min(size, len(self.queued))
@@ -262,7 +262,7 @@ class Family(RuleBasedStateMachine):
         self.queued += head[gone:]
         other.check()
 
-    # ---- always ----
+    # ---- invariants ----
 
     @invariant()
     def every_count_is_right(self) -> None:

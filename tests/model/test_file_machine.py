@@ -1,5 +1,5 @@
-"""Files beside io.BytesIO: after each call the same result or the same exception, the same
-position and the same bytes, with views exported in between and several files on a buffer."""
+"""Files and io.BytesIO give the same result or exception for each call, and have the same position
+and bytes after it.  In between the tests export views, and several files are open on one buffer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sizes = st.one_of(st.none(), st.just(-1), offsets)
 
 @st.composite
 def chunks(draw: st.DrawFn) -> bytes:
-    """Bytes with a newline here and there, of any length up to some pages."""
+    """Up to some pages of bytes, with a newline here and there."""
     piece = draw(st.binary(min_size=1, max_size=40)).replace(b"\0", b"\n")
     return (piece * (5 * PAGE))[: draw(offsets)]
 
@@ -45,7 +45,7 @@ def outcome(call: Any) -> Any:
 
 
 class FileCalls(RuleBasedStateMachine):
-    """The calls that every file has; `pairs` are (ours, theirs)."""
+    """The calls that every file has.  A pair is our file and theirs."""
 
     def pair(self, which: int) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -147,7 +147,7 @@ class BytesIOMachine(FileCalls):
 
     @rule(data=st.one_of(st.none(), chunks(), chunks().map(bytearray)))
     def init(self, data: Any) -> None:
-        if self.exported:  # io.BytesIO refuses as well, but has lost its bytes then
+        if self.exported:  # io.BytesIO refuses as well, but loses its bytes
             assert outcome(lambda: self.ours.__init__(data)) is BufferError
         else:
             self.both(0, "__init__", data)
@@ -223,7 +223,7 @@ class BytesIOMachine(FileCalls):
 
 
 class Model:
-    """What several files on one buffer see: io.BytesIO per file, the bytes shared."""
+    """A model of several files on one buffer: they share the bytes, and each has a position."""
 
     def __init__(self, files: int) -> None:
         self.data = b""
@@ -234,7 +234,7 @@ class Model:
 
 
 class Shared:
-    """One call on a shared model."""
+    """One file of the model.  Each call goes to a new io.BytesIO."""
 
     def __init__(self, model: Model, which: int) -> None:
         self.model, self.which = model, which
@@ -273,7 +273,7 @@ class PageFileMachine(FileCalls):
     @initialize(data=chunks(), front=st.sampled_from([0, 1, PAGE + 1]))
     def start(self, data: bytes, front: int) -> None:
         self.buf = pagebuf.PageBuffer(bytes(front) + data, pool=self.pool)
-        self.buf.take_bytes(front)  # a tree whose first byte is not at a page's start
+        self.buf.take_bytes(front)  # the first byte of the tree is not at the start of a page
         self.model = Model(3)
         self.model.data = data
         self.files = [self.buf.open() for _ in range(3)]
@@ -312,7 +312,7 @@ class PageFileMachine(FileCalls):
 
     @rule(which=FileCalls.which, offset=offsets)
     def holes(self, which: int, offset: int) -> None:
-        """SEEK_DATA and SEEK_HOLE say what extents() says."""
+        """SEEK_DATA and SEEK_HOLE find what extents() lists."""
         file, extents = self.files[which], self.buf.extents()
         data = next((max(offset, at) for at, size in extents if at + size > offset), None)
         inside = [at + size for at, size in extents if at <= offset < at + size]

@@ -1,8 +1,8 @@
-"""A family of pools and the buffers that draw from them, beside a plain model.
+"""A family of pools and the buffers that take pages from them, beside a plain model.
 
-The model of a pool is its place in the family, its limit, and the marks it has told of; that of a
-buffer are its bytes.  After each step each pool's rows add up to what it has, no pool is above its
-limit, and what a refused call left is what was there before.
+The model of a pool is its parent and its limit.  The model of a buffer is its bytes.  After each
+step the rows of each pool add up to what it has, and no pool is above its limit.  A refused call
+changes nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ BUFFERS = 8
 offsets = around_pages(15, by=2, most=MOST)
 sizes = around_pages(7, by=1, most=4 * PAGE)
 limits = st.one_of(st.none(), st.integers(0, 40))
-tight = st.one_of(st.none(), st.integers(4, 40))  # what the children may hold together is more
+tight = st.one_of(st.none(), st.integers(4, 40))  # may be less than its children may hold together
 picks = st.integers(0, 1000)
 
 
 @dataclass
 class Branch:
-    """A pool and what must be true of it."""
+    """A pool, its limit and its parent."""
 
     pool: Any
     limit: int | None  # pages
@@ -48,7 +48,7 @@ class Branch:
 
 @dataclass
 class Member:
-    """A buffer and what it must hold."""
+    """A buffer and the bytes that it must hold."""
 
     buf: Any
     model: bytearray
@@ -57,7 +57,7 @@ class Member:
 
 
 class Pools(RuleBasedStateMachine):
-    """Any order of births, changes, shares and deaths."""
+    """Pools and buffers are made, changed, shared and dropped in any order."""
 
     @initialize(
         limit=tight,
@@ -68,7 +68,7 @@ class Pools(RuleBasedStateMachine):
     def begin(
         self, limit: int | None, below: list[int | None], keep: int | None, level: Any
     ) -> None:
-        """A pool, a child and its child, and a buffer in each."""
+        """Make a pool, a child, a child of the child, and a buffer in each."""
         nbytes = None if limit is None else limit * PAGE
         root = pagebuf.PagePool(nbytes, keep=keep, debug=level, name="root")
         self.branches = [Branch(root, limit, None)]
@@ -89,8 +89,9 @@ class Pools(RuleBasedStateMachine):
     def try_to(
         self, branch: Branch, call: Any, *args: Any, source: Branch | None = None
     ) -> tuple[bool, Any]:
-        """Whether a call went through; where a limit refused it, it is one of the chain's, and
-        nothing has changed.  Of a source, the pages under live views are copied, in its pool."""
+        """Make a call.  Returns whether it succeeded, and its result.  If a limit refuses it,
+        assert that the error names a pool of the chain, and that nothing has changed.  A call with
+        a `source` may also need frames of the source's pool, for pages under live views."""
         before = [pool_counts(b.pool) for b in self.branches]
         states = [(len(m.buf), m.buf.stats()) for m in self.members]
         try:
@@ -132,7 +133,7 @@ class Pools(RuleBasedStateMachine):
     @precondition(lambda self: len(self.branches) > 1)
     @rule(pick=picks, heir=picks)
     def drop_pool(self, pick: int, heir: int) -> None:
-        """What others hold of its pages is charged to its parent from now on."""
+        """Drop a pool.  Its parent is now charged for the pages that other pools still hold."""
         gone = self.branches[1 + pick % (len(self.branches) - 1)]
         if any(b.parent is gone for b in self.branches):
             return
@@ -170,7 +171,7 @@ class Pools(RuleBasedStateMachine):
 
     @rule(pick=picks, to=picks)
     def share(self, pick: int, to: int) -> None:
-        """The pages of a buffer, in a buffer of another pool."""
+        """Share the pages of a buffer with a buffer of another pool."""
         of = self.member(pick)
         if of is not None:
             self.share_with(self.branch(to), of)
@@ -212,7 +213,7 @@ class Pools(RuleBasedStateMachine):
 
     @rule(to=picks, source=picks, start=offsets, size=sizes)
     def copy_range(self, to: int, source: int, start: int, size: int) -> None:
-        """Between pools of the family: page on page, so that they are shared."""
+        """Copy a range between pools, at congruent offsets, so that pages are shared."""
         member, other = self.changeable(to), self.member(source)
         if member is None or other is None:
             return
@@ -236,7 +237,7 @@ class Pools(RuleBasedStateMachine):
 
     @rule(source=picks, to=picks, size=sizes, salt=st.integers(0, 99))
     def splice(self, source: int, to: int, size: int, salt: int) -> None:
-        """Bytes of a queue of one pool end up in one of another."""
+        """Move bytes from a queue of one pool to a queue of another pool."""
         here, there = self.branch(source), self.branch(to)
         one = pagebuf.ByteQueue(pool=here.pool)
         two = pagebuf.ByteQueue(pool=there.pool)
@@ -282,7 +283,7 @@ class Pools(RuleBasedStateMachine):
     def trim(self) -> None:
         self.branches[0].pool.trim()
 
-    # ---- always ----
+    # ---- invariants ----
 
     @invariant()
     def everything_adds_up(self) -> None:

@@ -29,7 +29,7 @@ SEPARATORS = st.sampled_from([b"\n", b"\r\n", b"\x00\x00", b"abca", b"aaaaaaaab"
 
 
 class Model:
-    """Bytes in a deque, and what a queue must say about them."""
+    """Bytes in a deque, with the counts that a queue must have."""
 
     def __init__(self, max_bytes, overflow):
         self.bytes: deque[int] = deque()
@@ -76,7 +76,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.kept = []
 
     def both(self, call):
-        """The same call on both: the same result, or the same refusal."""
+        """Make a call on both.  Assert the same result, or that both refuse."""
         try:
             expected = call(self.model)
         except CapacityError:
@@ -89,7 +89,7 @@ class QueueMachine(RuleBasedStateMachine):
     def put(self, data):
         before = self.model.total_in
         self.both(lambda queue: queue.put(data))
-        if self.model.total_in > before:  # one that is refused changes nothing
+        if self.model.total_in > before:  # a refused put changes nothing
             self.view = None
 
     @rule(n=SIZES)

@@ -27,7 +27,7 @@ from tests.threads.call import (
 AT = PAGE // 2  # a place in the first page
 GONE = (IndexError,)
 VIEWED = (BufferError,)
-SCATTERED = (*GONE, *VIEWED)  # cut meanwhile; or another view pins pages that would have to move
+SCATTERED = (*GONE, *VIEWED)  # too short by now; or another view pins pages that must move
 
 
 def as_array(buf: Any, given: Any, who: bytes) -> Any:
@@ -66,13 +66,13 @@ def store_and_drop(buf: Any, given: Any, who: bytes) -> None:
 
 
 def deltas(buf: Any) -> Any:
-    """A delta from the contents to other ones."""
+    """A delta from the contents to those of another buffer."""
     to = other(buf)
     return to.delta(buf)
 
 
 def data_of(buf: Any, given: Any, who: bytes) -> list[tuple[int, bytes]]:
-    """Neighbouring runs as one: where pages lie differs from one twin to the other."""
+    """The data, with neighbouring runs joined: twins may divide the same data differently."""
     found: list[tuple[int, bytes]] = []
     for at, view in buf.data_views():
         if found and sum((found[-1][0], len(found[-1][1]))) == at:
@@ -129,7 +129,7 @@ CALLS = [
     Call("diff", lambda b, o, w: b.diff(o, exact=True), looks=True, beside=other),
     Call("diff pages", lambda b, o, w: bool(o.diff(b)), looks=True, beside=other),
     Call("endswith", lambda b, g, w: b.endswith(w), looks=True),
-    Call("extents", lambda b, g, w: b.extents(), steps=True),  # of pages: twins may differ
+    Call("extents", lambda b, g, w: b.extents(), steps=True),  # depends on pages: twins may differ
     Call("gather", lambda b, g, w: b.gather(), VIEWED),
     Call("find", lambda b, g, w: b.find(pattern(PAGE + 9, 9)), looks=True),
     Call("frozen", lambda b, g, w: b.frozen, looks=True),

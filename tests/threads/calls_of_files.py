@@ -75,7 +75,7 @@ OF_BOTH = [
     Call("seek on", lambda f, g, w: f.seek(9, 1), CLOSED),
     Call("seek end", lambda f, g, w: f.seek(0, 2), CLOSED),
     Call("seek hole", lambda f, g, w: f.seek(0, pagebuf.SEEK_HOLE), (OSError, *CLOSED), steps=True),
-    # ---- the end ----
+    # ---- closing ----
     Call("close", lambda f, g, w: f.close(), BLOCKED),
     Call("__exit__", lambda f, g, w: f.__exit__(None, None, None), BLOCKED),
 ]
@@ -86,7 +86,7 @@ OF_PAGE_FILES = [
     Call("buffer cut", lambda f, g, w: f.buffer.truncate(50)),
     Call("buffer taken", lambda f, g, w: f.buffer.take_bytes(9), (IndexError,)),
     Call("mode", lambda f, g, w: f.mode, looks=True),
-    Call("__init__", begin_file, CLOSED, refuses=True),  # it is open on a buffer already
+    Call("__init__", begin_file, CLOSED, refuses=True),  # the file is open already
 ]
 
 OF_BYTES_IO = [
@@ -104,11 +104,11 @@ OF_BYTES_IO = [
     Call("__init__", lambda f, g, w: f.__init__(w * RECORD), (BufferError,)),
 ]
 
-LEFT_OUT = ["__del__"]  # only the interpreter calls it, when nobody else has the file
+LEFT_OUT = ["__del__"]  # only the interpreter calls it, when no reference is left
 
 
 def over(make: Any, mode: str = "r+b") -> Any:
-    """A shape: a file on the buffer that `make` returns, at its end."""
+    """A shape: a file on the buffer that `make` returns.  Its position is the end."""
 
     def made(pool: pagebuf.PagePool) -> tuple[Any, Any]:
         buf = make(pool)

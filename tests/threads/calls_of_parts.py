@@ -1,7 +1,7 @@
 """Drops an object in one thread while another thread uses an object that shares memory with it.
 
-A box has an object, a view of it, another object that shares its pages, their pool and a child of
-that.  A call drops one of these parts, or uses one.  The last reference to go frees the pool."""
+A box has an object, a view of it, another object that shares its pages, their pool, and a child of
+the pool.  A call drops or uses one of these parts.  The last reference to go frees the pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import pattern
 from tests.threads.call import Call, Kind, Shape, paged, shared
 from tests.threads.calls_of_buffers import BUFFERS
 
-REFUSED = (BufferError, IndexError, ValueError)  # there are views; cut; closed, or on another pool
+REFUSED = (BufferError, IndexError, ValueError)  # has views; too short; closed, or on another pool
 
 
 class Box:
@@ -41,7 +41,7 @@ def drop(name: str) -> Call:
 
 
 def use(name: str, part: str, do: Callable[[Any, bytes], Any]) -> Call:
-    """A call that does something with a part, if it was not dropped."""
+    """A call that does something with a part, unless another call dropped the part."""
 
     def use_it(box: Box, given: Any, letter: bytes) -> Any:
         it = box.parts[part]
@@ -149,7 +149,7 @@ def kind_of(type_: type, calls: list[Call], *makers: Callable[[Any], dict[str, A
     )
 
 
-# ---- two buffers of one pool: each call uses another one ----
+# ---- two buffers of one pool: each call uses its own buffer ----
 
 
 class Two:

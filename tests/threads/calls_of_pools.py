@@ -1,4 +1,4 @@
-"""The calls of a PagePool, and calls of its buffers that run beside them."""
+"""The calls of a PagePool, and calls of its buffers that run at the same time."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def begin_anew(pool: Any, given: Any, who: bytes) -> None:
 
 
 def rows(pool: Any, given: Any, who: bytes) -> int:
-    """Get the rows of the pool, which are those of one moment."""
+    """Get the rows of the pool.  They must show one moment."""
     found = pool.buffers()
     return sum(row.proportional for row in found if row.kind != "tables") >= 0
 

@@ -10,7 +10,7 @@ from tests.helpers import PAGE
 from tests.support import pattern
 from tests.threads.call import LARGE, RECORD, Call, Kind, Shape, another_pool, store
 
-FULL = (pagebuf.CapacityError, ValueError)  # or closed
+FULL = (pagebuf.CapacityError, ValueError)  # full; closed
 GIVEN_UP = (BufferError, ValueError)
 
 
@@ -47,7 +47,7 @@ def offered(queue: Any) -> None:
 
 
 def reserve_and_commit(queue: Any, given: Any, who: bytes) -> None:
-    """Two calls: a put between them cancels the reservation."""
+    """Make two calls.  A put between them cancels the reservation."""
     reserve(queue, given, who)
     queue.commit(RECORD)
 
@@ -102,7 +102,7 @@ CALLS = [
     Call("total_in", lambda q, g, w: q.total_in, looks=True),
     Call("total_out", lambda q, g, w: q.total_out, looks=True),
     Call("views", lambda q, g, w: b"".join(q.views()), looks=True),
-    # ---- in ----
+    # ---- putting ----
     Call("put", lambda q, g, w: q.put(w * RECORD), FULL, adds=True),
     Call("put now", lambda q, g, w: q.put(w * RECORD, timeout=0), (*FULL, TimeoutError), adds=True),
     Call("write", lambda q, g, w: q.write(w * RECORD), FULL, adds=True),
@@ -118,7 +118,7 @@ CALLS = [
     Call("splice_from", splice, FULL, adds=True),
     Call("splice_from to", lambda q, to, w: (to.splice_from(q, 30), to), beside=source),
     Call("splice_from to all", lambda q, to, w: (to.splice_from(q), to), beside=source),
-    # ---- out ----
+    # ---- taking ----
     Call("get", lambda q, g, w: q.get(30), takes=True),
     Call("get all", lambda q, g, w: q.get(), takes=True),
     Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", (EOFError,), takes=True),
@@ -134,7 +134,7 @@ CALLS = [
     ),
     Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
     Call("send_to", send, takes=True),
-    # ---- anew ----
+    # ---- closing and __init__ ----
     Call("close", lambda q, g, w: q.close()),
     Call("clear", lambda q, g, w: q.clear()),
     Call("__init__", lambda q, g, w: q.__init__()),

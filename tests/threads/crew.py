@@ -25,7 +25,7 @@ Work = Callable[[], None]
 
 
 class Crew:
-    """Runs each function in its own thread; the first exception ends them all."""
+    """Runs each function in its own thread.  The first exception ends the whole crew."""
 
     def __init__(self, *works: Work) -> None:
         self.start = threading.Barrier(len(works) + 1)
@@ -60,7 +60,7 @@ class Crew:
             raise self.errors[0]
 
     def until(self, seconds: float) -> Callable[[], bool]:
-        """A function that says whether to go on: the time is not over, and no thread has failed."""
+        """A function that says whether to go on: until the time is up or a thread has failed."""
         end = time.monotonic() + seconds
         return lambda: not self.stop.is_set() and time.monotonic() < end
 
@@ -80,7 +80,7 @@ def repeat(times: int, work: Callable[[int], None]) -> Work:
 
 
 def in_child(work: Work) -> None:
-    """Fork, run `work` in the child and wait for it; fails with the child's traceback."""
+    """Fork, run `work` in the child, and wait.  If the child fails, the error has its traceback."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

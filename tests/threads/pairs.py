@@ -28,7 +28,7 @@ from tests.threads.race import Pair, Race
 
 KINDS = [BUFFERS, QUEUES, BYTES_IO, PAGE_FILES, POOLS]
 
-# Names that every class has and that nobody calls on an object.
+# Names that every class has, but that no caller uses on an object.
 NO_CALLS = {
     "__class_getitem__",
     "__getstate__",

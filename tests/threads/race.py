@@ -1,14 +1,14 @@
 """Makes two calls in two threads on one object, round after round, and checks each round.
 
-There are two sorts of rounds. In the first each thread makes its call once, both at the same
-moment. A call takes effect at one moment (docs/threading.md). So the two results and the contents
-must be those of one of the two orders, which one thread tries beforehand. In the second sort, a
-burst, each thread makes its call again and again. Then each appended record must be whole, taken
-bytes must be gone, and each look must show a state that existed, never an older one than the look
-before it.
+There are two sorts of rounds.  In the first, each thread makes its call once, both at the same
+moment.  A call takes effect at one moment (docs/threading.md).  So the two results and the contents
+must be those of one of the two orders.  One thread tries both orders beforehand.  In the second
+sort, a burst, each thread makes its call again and again.  Afterwards each appended record must be
+whole, and taken bytes must be gone.  Each look must show a state that existed, and never an older
+state than the look before it.
 
-Neither sort needs to know what a call does. The tables of calls (`call.py`) are all that there is
-to write."""
+Neither sort needs to know what a call does.  A new call needs only an entry in its table
+(`call.py`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BrokenError(Exception):
 
 
 class Gate:
-    """A barrier for two threads: both go on within some hundred nanoseconds."""
+    """A barrier for two threads.  Both go on within some hundred nanoseconds."""
 
     SPINS = 0 if GIL else 300
 
@@ -68,7 +68,7 @@ class Scene:
 
 
 def brief(value: Any) -> str:
-    """A value for a message; of a long one only its ends and its length."""
+    """A value as text for a message.  A long text is cut to its two ends and its length."""
     text = repr(value)
     return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]} ({len(text)} characters)"
 
@@ -86,7 +86,7 @@ class Pair:
 
 
 class Race:
-    """Makes rounds with a pair of methods.  `run` raises AssertionError if one was wrong."""
+    """Makes rounds with a pair of methods.  `run` raises AssertionError if a round is wrong."""
 
     def __init__(self, pair: Pair, seed: int = 0) -> None:
         self.pair, self.kind = pair, pair.kind
@@ -123,7 +123,7 @@ class Race:
         """Both results, and the state of the object after both calls."""
         return [*map(plain, scene.results), plain(self.kind.state(scene.obj))]
 
-    # ---- what one thread would do ----
+    # ---- results that one thread gets ----
 
     def in_order(self, shape: Shape) -> list[Any]:
         """The outcomes of both orders."""
@@ -138,7 +138,7 @@ class Race:
         return self.orders[key]
 
     def path(self, shape: Shape, who: int) -> list[Any]:
-        """What a look of `who` shows before, between and after the calls of the other one."""
+        """What a look of `who` shows before, between and after the calls of the other thread."""
         key = (shape.name, who, *self.calls)
         if key not in self.paths:
             obj, keeps = shape.make(self.pool)
@@ -151,7 +151,7 @@ class Race:
             del keeps
         return self.paths[key]
 
-    # ---- what must be true ----
+    # ---- judging a round ----
 
     def judge(self, scene: Scene) -> None:
         if scene.burst:
@@ -188,7 +188,7 @@ class Race:
                 )
 
     def judge_stream(self, scene: Scene) -> None:
-        """Assert that takes took the front, and that whole records follow the old bytes."""
+        """Assert that takes returned the front, and that whole records follow the old bytes."""
         both = all(call.adds or call.takes or call.looks for call in self.calls)
         left = self.kind.contents(scene.obj)
         if not both or left is None:
@@ -211,7 +211,7 @@ class Race:
             assert whole == count, f"{scene.shape.name}: {whole} of {count} records {letter!r}"
         assert len(records) == sum(counts), f"{scene.shape.name}: {len(records)} records"
 
-    # ---- two threads ----
+    # ---- the two threads ----
 
     def prepare(self) -> Scene | None:
         if not self.goes_on():
@@ -265,7 +265,7 @@ class Race:
             self.gate.broken = True
 
     def run(self, seconds: float) -> int:
-        """Make rounds for some seconds.  Returns how many."""
+        """Make rounds for some seconds.  Returns the number of rounds."""
         end = time.monotonic() + seconds
         self.goes_on: Callable[[], bool] = lambda: time.monotonic() < end or self.rounds < 4
         self.gate, self.errors = Gate(), []

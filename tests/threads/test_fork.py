@@ -1,4 +1,4 @@
-"""fork() while other threads copy: parent and child go on, each with its own bytes (C3)."""
+"""fork() while other threads copy: parent and child both go on, each with its own bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.threads.crew import BIG, LARGE, Crew, in_child, together
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
-    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),  # from 3.12 on; it is meant
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),  # it comes from 3.12 on
 ]
 
-FORKS = 10  # of each kind: 50 in all
+FORKS = 10  # in each test of `fork_beside`: 50 in all
 
 
 def uniform(data: bytes) -> bool:
@@ -29,7 +29,7 @@ def uniform(data: bytes) -> bool:
 
 
 def use(pool: PagePool, *bufs: PageBuffer) -> None:
-    """What works in a child: looking, reading, writing, sharing, threads of its own."""
+    """Do what must work in a child: look, read, write, share, and start threads."""
     pool.check()
     for buf in bufs:
         buf.check()
@@ -50,7 +50,7 @@ def use(pool: PagePool, *bufs: PageBuffer) -> None:
 
 
 def fork_beside(crew: Crew, child: Callable[[], None]) -> None:
-    """Let children do it while the crew works."""
+    """Fork children that call `child`, one after the other, while the crew works."""
     with crew:
         for _ in range(FORKS):
             in_child(child)
@@ -58,7 +58,7 @@ def fork_beside(crew: Crew, child: Callable[[], None]) -> None:
 
 
 def test_fork_while_threads_write(pool: PagePool) -> None:
-    """Every write is whole in the child, also the one that was under way."""
+    """Every write is whole in the child, even a write that the fork interrupted."""
     bufs = [PageBuffer(bytes(BIG), pool=pool) for _ in range(3)]
     stamps = [bytes([i]) * BIG for i in range(1, 5)]
 
@@ -80,7 +80,7 @@ def test_fork_while_threads_write(pool: PagePool) -> None:
 
 
 def test_fork_while_threads_read(pool: PagePool) -> None:
-    """Holds of threads that are gone do not keep pages shared in the child."""
+    """The child drops the read snapshots of threads that are gone, so no page stays shared."""
     buf = PageBuffer(b"r" * BIG, pool=pool)
 
     def child() -> None:
@@ -96,7 +96,8 @@ def test_fork_while_threads_read(pool: PagePool) -> None:
 
 
 def test_fork_while_threads_copy_ranges(pool: PagePool) -> None:
-    """From and to each other, at places that are not congruent: bytes are copied."""
+    """Two threads copy bytes between two buffers.  The places are not congruent, so pages cannot
+    be shared."""
     bufs = [PageBuffer(bytes([i]) * BIG, pool=pool) for i in (1, 2)]
 
     def copy(one: PageBuffer, other: PageBuffer) -> None:
@@ -108,14 +109,14 @@ def test_fork_while_threads_copy_ranges(pool: PagePool) -> None:
 
 
 def test_fork_while_threads_send(pool: PagePool) -> None:
-    """A queue that a thread was sending from keeps its bytes; frames spoken for come back."""
+    """A queue keeps its bytes if a thread was sending from it.  Reserved frames become free."""
     queue = ByteQueue(pool=pool)
     ours, theirs = socket.socketpair()
 
     def send() -> None:
         while not crew.stop.is_set():
             queue.put(b"q" * BIG)
-            views = queue.views()  # dropping shared pages takes frames: these are spoken for
+            views = queue.views()  # dropping shared pages takes frames, so a send reserves them
             while len(queue):
                 queue.send_to(ours)
             assert uniform(b"".join(views))
@@ -148,7 +149,7 @@ def test_fork_while_threads_fill_queues(pool: PagePool) -> None:
 
     def child() -> None:
         with pytest.raises(BufferError):
-            queue.commit(0)  # what a thread of the parent was filling
+            queue.commit(0)  # no caller can commit what a put was filling
         queue.put(b"q" * BIG)
         data = queue.get()
         assert uniform(data)
@@ -160,7 +161,7 @@ def test_fork_while_threads_fill_queues(pool: PagePool) -> None:
 
 
 class Stopping(PagePool):
-    """Its growth can be made to call something."""
+    """A pool that calls `before_growth` before it grows."""
 
     before_growth = staticmethod(lambda: None)
 
@@ -170,7 +171,8 @@ class Stopping(PagePool):
 
 
 def test_the_hold_of_a_thread_that_is_gone_is_dropped(pool: PagePool) -> None:
-    """A thread holds its source and waits for memory; then the process forks."""
+    """A thread has a read snapshot of its source and waits for memory when the process forks.  The
+    child drops the snapshot."""
     source = PageBuffer(b"s" * (8 * PAGE), pool=pool)
     waits, goes_on = threading.Event(), threading.Event()
 
@@ -200,7 +202,7 @@ def test_the_hold_of_a_thread_that_is_gone_is_dropped(pool: PagePool) -> None:
 
 
 def test_a_thread_that_forks_in_the_middle_of_a_call_goes_on(pool: PagePool) -> None:
-    """The pool's growth runs Python code, which may fork: both processes finish the call."""
+    """A growing pool runs Python code, and this code may fork.  Both processes finish the call."""
     source = PageBuffer(b"s" * (8 * PAGE), pool=pool)
     pids = []
     full = Stopping()
@@ -231,7 +233,7 @@ def test_parent_and_child_write_apart(pool: PagePool) -> None:
 
 
 def test_what_is_registered_does_not_keep_a_module_alive() -> None:
-    """A second copy of the module, as a test or a reload makes it, goes when it is dropped."""
+    """A second copy of the module, as a test or a reload makes it, is freed when it is dropped."""
     import importlib.util
     import weakref
 

@@ -1,4 +1,4 @@
-"""Sub-interpreters: each has a module, pools and errors of its own (C4)."""
+"""Each sub-interpreter has its own module, pools and exceptions."""
 
 from __future__ import annotations
 

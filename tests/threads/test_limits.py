@@ -1,4 +1,4 @@
-"""Eight threads write until they are refused: not a frame above the limit, not a byte lost."""
+"""Eight threads write until the pool refuses.  It never exceeds its limit, and no byte is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = (64 << 20 if PAGE == 4096 else 4096 * PAGE) // PAGE * PAGE
 
 
 class Writer:
-    """Appends pieces of all sizes to buffers of its own until the pool has refused often."""
+    """Appends pieces of several sizes to its own buffers, until the pool has refused 30 times."""
 
     def __init__(self, pool, number):
         self.pool, self.rng = pool, random.Random(number)
@@ -82,7 +82,7 @@ def test_writers_under_one_limit(level):
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_writers_under_limits_of_their_own(level):
-    """Quotas that add up to more than there is: nobody gets above either."""
+    """The quotas add up to more than the limit of the pool.  No pool exceeds its own limit."""
     pool = pagebuf.PagePool(limit=LIMIT, debug=level, name="all")
     quota = LIMIT // 5 // PAGE * PAGE
     pools = [pool.child(limit=quota, name=f"child {n}") for n in range(THREADS)]
@@ -114,7 +114,7 @@ def test_a_quota_shared_by_threads():
 
 
 def test_one_buffer_under_a_limit():
-    """All append to the same buffer: what was taken is there in whole pieces."""
+    """All threads append to one buffer.  It holds every accepted piece, and each piece is whole."""
     pool = pagebuf.PagePool(limit=LIMIT // 8 // PAGE * PAGE)
     buf = pagebuf.PageBuffer(pool=pool)
     size = 3 * PAGE + 1
@@ -143,7 +143,8 @@ def test_one_buffer_under_a_limit():
 
 
 def test_children_that_come_and_go():
-    """While others write: every number is used again, no charge stays behind."""
+    """Eight threads make and drop children.  Their numbers are used again, and no charge stays
+    behind."""
     pool = pagebuf.PagePool(limit=LIMIT, debug=0)
     keeper = pagebuf.PageBuffer(pool=pool)
     lock = threading.Lock()
@@ -171,7 +172,7 @@ def test_children_that_come_and_go():
 
 
 def test_looking_while_others_write():
-    """stats(), buffers(), check() and region_of() beside writers."""
+    """stats(), buffers() and region_of() are right while other threads write."""
     pool = pagebuf.PagePool(limit=LIMIT // 4 // PAGE * PAGE, debug=1)
     writers = [Writer(pool, n) for n in range(4)]
     done = threading.Event()

@@ -1,9 +1,9 @@
 """Every two public methods of every type, in two threads on one object.
 
-Some of the pairs, which a seed chooses, run always; all of them with `make slow`.  How they are
-judged stands in `race.py`; the calls are in `calls_of_*.py`.
+Every run makes some of the pairs, which a seed chooses; `make slow` makes all of them.  `race.py`
+says how they are judged.  The calls are in `calls_of_*.py`.
 
-PAGEBUF_PAIRS="200:7" runs two hundred, chosen by the seed 7."""
+PAGEBUF_PAIRS="200:7" runs two hundred pairs, chosen by the seed 7."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.threads.call import RECORD, Call, Kind, Shape
 from tests.threads.pairs import KINDS, chosen, methods, pairs_of, public_calls, there
 from tests.threads.race import GIL, Pair, Race
 
-# With a GIL calls are only ever cut by one another where they give it up.
+# With a GIL a call can be interrupted only where it releases the GIL, so fewer pairs will do.
 COUNT, _, SEED = os.environ.get("PAGEBUF_PAIRS", "40:1" if GIL else "200:1").partition(":")
 GROUPS = 10
 FEW_MS, SLOW = 0.004, 0.2
@@ -44,7 +44,7 @@ def test_some_pairs(group: int) -> None:
     **by_name,
 )
 def test_all_pairs(kind: Kind, name: str) -> None:
-    """Those of this method with itself and with those below it in the table."""
+    """All pairs of this method with itself, and with the methods below it in the table."""
     race_all([pair for pair in pairs_of(kind) if pair.ones[0].method == name], SLOW)
 
 
@@ -97,11 +97,11 @@ def test_every_package_is_there(kind: Kind) -> None:
         pytest.skip(f"left out, as it is not installed: {', '.join(missing)}")
 
 
-# ---- what judges them ----
+# ---- tests of the judge itself ----
 
 
 class Torn:
-    """A store whose append is two calls; `fine` makes it one."""
+    """A store.  Another thread can interrupt its append, unless `fine` is true."""
 
     def __init__(self, fine: bool) -> None:
         self.data, self.lock = bytes(9), threading.Lock() if fine else None
@@ -115,7 +115,7 @@ class Torn:
 
     def append_in_steps(self, data: bytes) -> None:
         size = len(self.data)
-        for _ in range(100):  # another thread's turn
+        for _ in range(100):  # lets another thread run
             pass
         self.data = self.data[:size] + data
 
@@ -152,7 +152,7 @@ def test_whole_appends_are_fine() -> None:
 
 
 def test_an_older_look_is_seen() -> None:
-    """A look that sees what was there two appends ago."""
+    """A look that shows an older state than the look before it fails."""
     kind = toy(fine=True)
     seen: list[bytes] = []
 

@@ -1,5 +1,5 @@
-"""Views, sharers, children and pools that go beside calls on what they belong to; two buffers of
-one pool; two threads that make a pool grow."""
+"""One thread drops a view, a sharer, a child or a pool while another uses what it belongs to.
+Also: two threads on two buffers of one pool, and threads that make one pool grow."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_two_buffers_of_one_pool_for_long(name: str) -> None:
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_make_one_pool_grow(threads: int) -> None:
-    """Region after region, and not one over another."""
+    """The pool adds region after region, and no two overlap."""
     for turn in range(20):
         pool = pagebuf.PagePool()
         bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(threads)]
@@ -67,7 +67,7 @@ def test_threads_make_one_pool_grow(threads: int) -> None:
 
 
 def test_children_are_made_and_dropped() -> None:
-    """Each has a number of its own, and its charges go with it."""
+    """Each child has its own account, and its charges end with it."""
     pool = pagebuf.PagePool(limit=400 * PAGE)
 
     def work(turn: int) -> None:
@@ -84,7 +84,7 @@ def test_children_are_made_and_dropped() -> None:
 
 
 def test_the_pool_is_dropped_last() -> None:
-    """By whoever is the last: the buffers of both threads keep it alive."""
+    """The buffers of two threads keep a pool alive.  The last buffer to go frees the pool."""
     pools: list[pagebuf.PagePool | None] = [pagebuf.PagePool() for _ in range(100)]
     barrier = threading.Barrier(2)
 

@@ -1,7 +1,7 @@
-"""Named scenarios: threads with a common start and a deadline (C1).
+"""Named scenarios: threads with a common start and a deadline.
 
-What docs/threading.md promises is looked at from inside; afterwards every object and its pool
-pass their checks, and no frame is lost (the fixture `pool`)."""
+Each thread checks what docs/threading.md promises.  Afterwards every object and its pool pass their
+checks, and no frame is lost (the fixture `pool`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stamp(i: int, size: int = BIG) -> bytes:
 
 
 def busy(*works: Callable[[], None], seconds: float = SECONDS) -> None:
-    """Have each work called over and over, all at once."""
+    """Call each function again and again, each in its own thread."""
 
     def keep_on(work: Callable[[], None]) -> None:
         go_on = crew.until(seconds)
@@ -81,7 +81,7 @@ def test_snapshots_during_writes_are_all_or_nothing(pool: PagePool) -> None:
 
 
 def test_large_reads_beside_small_writes_are_of_one_moment(pool: PagePool) -> None:
-    """A counter is raised at the front, then at the end: a read never sees the end ahead."""
+    """A thread raises a counter at the front, then at the end.  No read sees the end ahead."""
     buf = PageBuffer(bytes(BIG), pool=pool)
     count = iter(range(1, 1 << 30))
 
@@ -111,7 +111,7 @@ def test_views_during_truncate(pool: PagePool) -> None:
         try:
             view = buf.view(PAGE // 2, 4 * PAGE)
         except (IndexError, BufferError):
-            return  # cut meanwhile; or the other thread's view is in the way of gathering
+            return  # too short by now; or a view of the other thread pins pages that must move
         view[-1:] = b"v"
         assert bytes(view[-1:]) in (b"v", b"\x01", b"\0")
         assert len(view) == 4 * PAGE
@@ -164,7 +164,7 @@ def test_two_queues_into_each_other(pool: PagePool) -> None:
 
 
 def test_eight_threads_share_a_pool() -> None:
-    """Each has a buffer of its own; the limit turns some calls away, and nothing is lost."""
+    """Each thread has its own buffer.  The limit refuses some calls, and no byte is lost."""
     pool = PagePool(limit=160 * PAGE)
 
     def work(seed: int) -> None:
@@ -191,7 +191,7 @@ def test_eight_threads_share_a_pool() -> None:
 
 
 def test_queue_producers_and_consumers(pool: PagePool) -> None:
-    """Records arrive whole, once, and in the order of their producer."""
+    """Each record arrives whole and once.  Those of one producer arrive in order."""
     queue = ByteQueue(pool=pool)
     each, size = 300, 3 * PAGE // 2 + 8
     got: list[list[bytes]] = [[], []]
@@ -223,7 +223,7 @@ def test_queue_producers_and_consumers(pool: PagePool) -> None:
 
 @pytest.mark.parametrize("kind", ["BytesIO", "PageFile"])
 def test_threads_share_a_file(pool: PagePool, kind: str) -> None:
-    """A write and its move of the cursor are one: no record over another."""
+    """A write and its move of the position are one step, so no record overwrites another."""
     buf = PageBuffer(pool=pool)
     file: Any = BytesIO() if kind == "BytesIO" else buf.open("r+b")
     sizes = [7, PAGE + 1, BIG]
@@ -251,7 +251,7 @@ def test_threads_share_a_file(pool: PagePool, kind: str) -> None:
 
 
 def test_begin_anew_during_large_copies(pool: PagePool) -> None:
-    """clear() and a second __init__, on another pool as well, while others copy."""
+    """clear() and a second __init__, which may choose another pool, while other threads copy."""
     other = PagePool()
     buf = PageBuffer(stamp(0), pool=pool)
 
@@ -265,7 +265,7 @@ def test_begin_anew_during_large_copies(pool: PagePool) -> None:
         buf.clone().extend(b"x")
         assert uniform(b"".join(buf.views()))
         target[:] = buf
-        with contextlib.suppress(ValueError, BufferError):  # on the other pool; viewed
+        with contextlib.suppress(ValueError, BufferError):  # on the other pool; it has views
             buf.restore(target)
 
     def look() -> None:
@@ -316,7 +316,7 @@ def family_step(rng: random.Random, bufs: list[PageBuffer], queue: ByteQueue) ->
         lambda: queue.put(stamp(at, size)),
         lambda: queue.get(size),
     ]
-    # cut by another thread meanwhile; a live view of another thread
+    # another thread has cut the buffer, or has a live view
     with contextlib.suppress(IndexError, BufferError, ValueError):
         rng.choice(steps)()
 

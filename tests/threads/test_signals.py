@@ -1,4 +1,4 @@
-"""A signal whose handler raises, in large copies and in waits: what is left is whole (C5)."""
+"""The handler of a signal raises in a large copy or a wait.  All objects stay whole."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def interrupts() -> Iterator[None]:
 
 
 def interrupted(work: Callable[[], object], after: float) -> bool:
-    """Call it over and over until the signal comes; then whether it did."""
+    """Call `work` again and again until a signal comes.  False if none comes in ten seconds."""
     came = False
     try:
         signal.setitimer(signal.ITIMER_REAL, after)
@@ -79,7 +79,7 @@ def test_interrupted_appends_and_reads(pool: PagePool) -> None:
 
 
 def test_interrupted_while_others_copy(pool: PagePool) -> None:
-    """The main thread waits at the lock, again and again."""
+    """Other threads copy, so the signal often comes while the main thread waits for the lock."""
     buf = PageBuffer(b"\1" * BIG, pool=pool)
 
     def write() -> None:
