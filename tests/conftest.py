@@ -58,13 +58,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
-    """A fresh pool.  After a passed test it must be consistent (I10) and have no frame in use."""
+    """A fresh pool.  After the test it must be consistent (I10).  After a passed test it must also
+    have no frame in use."""
     yield from _watched(pagebuf.PagePool(), request)
 
 
 @pytest.fixture
 def plain_pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
-    """The same at debug level 0, for tests of what other levels do differently."""
+    """As `pool`, at debug level 0, for tests of behaviour that other levels change."""
     yield from _watched(pagebuf.PagePool(debug=0), request)
 
 

@@ -1,5 +1,5 @@
-"""Sizes by which tests scale, so that each runs with pages of 4096, 64 and 16 bytes; and functions
-for the scripts that tests start."""
+"""The page size and sizes that follow from it, so that each test runs with pages of 4096, 64 and 16
+bytes.  Also functions for the scripts that tests start."""
 
 import pathlib
 from typing import Any
@@ -28,8 +28,8 @@ def drawing(pool: pagebuf.PagePool) -> list[Any]:
 
 
 def resident() -> int:
-    """The resident bytes of anonymous memory of this process, on Linux.  All resident memory would
-    include pages of program files, which the system maps as it likes."""
+    """The resident bytes of anonymous memory of this process, on Linux.  The count of all resident
+    memory would include pages of program files, which the system maps and drops at any time."""
     with ROLLUP.open("rb") as file:
         rows = (line.split() for line in file)
         return next(int(row[1]) << 10 for row in rows if row[0] == b"Anonymous:")

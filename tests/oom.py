@@ -1,5 +1,5 @@
-"""Makes Python run out of memory: its allocators fail at the n-th request, or from the n-th request
-on (`_testcapi.set_nomemory`), for each n until the call succeeds."""
+"""Makes Python run out of memory (`_testcapi.set_nomemory`).  Its allocators fail at the n-th
+request, or from the n-th request on, for each n until the call succeeds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def attempt(call: Call, thing: Any, first: int, last: int) -> bool:
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """Turn the garbage collector off, whose requests for memory would count."""
+    """Turn the garbage collector off.  Its requests for memory would count."""
     gc.collect(0)
     gc.disable()
     try:
@@ -87,7 +87,7 @@ def sweep_beside_twin(
     call: Call, make: Callable[[], Any], counts: Counts
 ) -> tuple[list[Any], int, Any]:
     """As `sweep`, but also make the call on a twin without failures.  Assert that each call that
-    succeeded did the same as the one on the twin, which is returned as well."""
+    succeeded did the same as the call on the twin.  Returns the twin, too."""
     twin = make()
     call(twin)
     done, points = sweep(call, make, counts)

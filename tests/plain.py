@@ -1,4 +1,4 @@
-"""Does to a `bytearray`, the model, what calls of a buffer do."""
+"""Functions that change a `bytearray`, the model of a buffer, as the calls of a buffer do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support import pattern
 
 
 def plain_write(model: bytearray, at: int, data: bytes) -> None:
-    """As `write`: fills a gap after the end with zeros; does nothing if there are no bytes."""
+    """As `write`: fills a gap after the end with zeros.  Without bytes it does nothing."""
     if data:
         model.extend(bytes(max(0, at - len(model))))
         model[at : at + len(data)] = data

@@ -1,5 +1,5 @@
-"""Code that the tests of pool, tree and buffer share: bytes that show their offset, a model of the
-pages that a buffer has, and records of everything that a refused call must not change."""
+"""Code that the tests of pool, tree and buffer share: bytes that depend on their offset, a model of
+the pages of a buffer, and records of the state that a refused call must not change."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class PageMap:
             self.size = max(self.size, offset + size)
 
     def _reach(self, end: int) -> None:
-        """If `end` is too large for the object, its bytes move to a page."""
+        """Move the bytes of a tiny buffer to a page, if `end` is too large for the object."""
         if self.inline and end > INLINE:
             self.inline = False
             if self.size:
@@ -118,8 +118,8 @@ class PageMap:
         self._drop_outside()
 
     def punch(self, offset: int, size: int) -> None:
-        """A page at an end of the buffer may lie only partly in it.  If all of that part is
-        punched, the page may stay or go; `agree` then asks the buffer."""
+        """Only a part of the page at an end may belong to the buffer.  If all of that part is
+        punched, the buffer may keep or drop the page.  `agree` then asks the buffer."""
         start, stop = self.base + offset, self.base + min(self.size, offset + size)
         if start >= stop:
             return
@@ -160,7 +160,7 @@ class PageMap:
         return found
 
     def agree(self, buf: Any) -> None:
-        """Ask the buffer for what `punch` leaves open: whether it dropped pages at its ends."""
+        """Ask the buffer whether it dropped the pages that `punch` leaves open."""
         if self.unsure:
             real = {page for start, size in buf.extents() for page in self._numbers(start, size)}
             self.pages -= self.unsure - real
@@ -208,7 +208,7 @@ def cut_down(buf: Any, expected: PageMap, sizes: Iterable[int]) -> None:
 
 
 def is_inline(buf: Any) -> bool:
-    """Do its bytes lie in the object itself?  Then it takes nothing from the pool."""
+    """Whether the bytes lie in the object itself.  Then the buffer takes nothing from the pool."""
     return INLINE > 0 and (not buf or buf.walk(0).stop == "inline")
 
 
@@ -252,10 +252,10 @@ def assert_accounted(pool: Any) -> None:
         assert row.proportional <= row.resident
         assert (
             row.private <= row.proportional or not pool._is_root()
-        )  # may be charged to another pool
+        )  # another pool may be charged for a private page
         if row.buffer is not None:
             own = row.buffer.stats()
-            if own.shared == 0:  # else two entries may name a frame, which counts once here
+            if own.shared == 0:  # else two entries may name one frame, which counts once here
                 assert (row.resident, row.nodes) == (own.resident, own.nodes)
             assert (row.size, row.private, row.holes) == (own.size, own.private, own.holes)
             assert row.resident <= own.resident
@@ -298,7 +298,7 @@ def pool_counts(pool: Any) -> dict[str, int]:
 
 
 def pool_state(pool: Any) -> dict[str, int]:
-    """All counts, for tests in which no call adds a region."""
+    """More counts, for tests in which no call adds a region."""
     st = pool.stats()
     more = ("total", "free", "regions", "table_bytes")
     return pool_counts(pool) | {name: getattr(st, name) for name in more}

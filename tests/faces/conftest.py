@@ -1,4 +1,4 @@
-"""As in tests/core: makes the garbage collections of the fixture `pool` quick."""
+"""Makes the garbage collections of the fixture `pool` quick, as in tests/core."""
 
 from tests.core.conftest import frozen_heap
 

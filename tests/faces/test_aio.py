@@ -1,4 +1,4 @@
-"""pagebuf.aio over loopback, with TLS and without: echo, back-pressure, ends of streams."""
+"""pagebuf.aio over loopback, with and without TLS: echo, back-pressure, ends of streams."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_line_longer_than_the_limit_is_refused(contexts):
 
 
 def test_reading_pauses_and_goes_on(contexts):
-    """A peer that sends without end is stopped while nobody reads."""
+    """A peer sends without end.  While the caller reads nothing, the transport stops reading."""
     sent = 0
 
     async def client(reader, writer):
@@ -167,7 +167,7 @@ def test_reading_pauses_and_goes_on(contexts):
         async with connected(client, contexts, limit=100_000) as (reader, writer):
             at = 0
             for _ in range(5):
-                while writer.transport.is_reading():  # as long as it takes, which is short
+                while writer.transport.is_reading():  # it soon stops
                     await asyncio.sleep(0.001)
                 waiting = len(reader.queue)
                 assert waiting < 2_000_000, "one buffer or so above the limit"

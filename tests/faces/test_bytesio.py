@@ -1,4 +1,4 @@
-"""pagebuf.BytesIO: io.BytesIO's results and messages, and what it promises beyond."""
+"""pagebuf.BytesIO has the results and messages of io.BytesIO, and has more methods."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IntLike:
         return self.value
 
 
-# ---- beside io.BytesIO, to the letter ----
+# ---- the same as io.BytesIO ----
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "read": lambda f: f.read(),
@@ -112,10 +112,10 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "init array": lambda f: f.__init__(array.array("i", [1, 2])),
     "init nothing": lambda f: f.__init__(),
 }
-# Words that come from the parser of arguments, not from io.BytesIO.
+# The messages of these calls come from the parser of arguments, so they may differ.
 OWN_WORDS = {"keyword bad", "reduce 1", "setstate no tuple", "setstate tuple"}
 
-# CPython after 3.14 looks whether the file may change first, and then asks for an index.
+# CPython after 3.14 first checks that the file may change, and then converts the argument.
 try:
     io.BytesIO().truncate("1")  # type: ignore[arg-type]
 except TypeError as error:
@@ -205,7 +205,7 @@ def test_every_piece(size: int) -> None:
         f.seek(0)
         assert list(f) == io.BytesIO(data).readlines()
         f.seek(0)
-        for at in range(0, size, step):  # over what is there
+        for at in range(0, size, step):  # overwrite the old bytes
             assert f.write(data[at : at + step][::-1]) == len(data[at : at + step])
         assert f.getvalue() == b"".join(data[at : at + step][::-1] for at in range(0, size, step))
 
@@ -230,7 +230,7 @@ def test_items_of_many_bytes() -> None:
     assert f.getvalue() == bytes(range(8)) + into.tobytes()
 
 
-# ---- further than io.BytesIO ----
+# ---- more than io.BytesIO ----
 
 
 def test_peek_and_read_at() -> None:
@@ -286,7 +286,7 @@ def test_read_buffer_keeps_its_bytes(size: int) -> None:
 
 def test_read_buffer_copies_nothing() -> None:
     f = BytesIO(pattern(0, 3 * PAGE))
-    with f.getbuffer() as view:  # in one run from here on
+    with f.getbuffer() as view:  # this gathers the bytes into one run
         start = address(view)
     first, second = f.read_buffer(PAGE + 1), f.read_buffer(PAGE)
     assert (address(first), address(second)) == (start, start + PAGE + 1)
@@ -375,7 +375,7 @@ def test_a_view_keeps_its_file() -> None:
     assert view == pattern(0, 2 * PAGE)
 
 
-# From 3.13 on the interpreter reports that its finalizer cannot close an exported file.
+# From 3.13 on the interpreter reports that the finalizer cannot close an exported file.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_view_in_a_cycle() -> None:
     f = BytesIO(b"abc")
@@ -386,12 +386,12 @@ def test_a_view_in_a_cycle() -> None:
     assert seen() is None
 
 
-# ---- I3: nothing changed ----
+# ---- refused calls change nothing (I3) ----
 
 
 @pytest.fixture
 def no_frames() -> Any:
-    """The default pool may not take one frame more, inside the block."""
+    """A context manager.  Inside it the default pool may not take one frame more."""
     pool = pagebuf.default_pool()
 
     class Block:
@@ -448,7 +448,7 @@ def test_cut_of_shared_pages_is_refused_whole(no_frames: Any) -> None:
 
 
 class Other(BytesIO):
-    """Its __init__ takes other arguments, so that pickling must not call it."""
+    """Its __init__ takes other arguments, so pickling must not call it."""
 
     def __init__(self, first: bytes, second: int) -> None:
         super().__init__(first)
@@ -483,7 +483,7 @@ def test_attributes_weak_references_and_size() -> None:
 
 
 def test_memory_of_files_comes_back() -> None:
-    """Files that went leave nothing in those that use their memory again."""
+    """Objects are used again.  A new file has nothing of the file that had its memory before."""
     for size in (0, 1, 90, PAGE, 3 * PAGE):
         files = [BytesIO(pattern(0, size)) for _ in range(40)]
         for f in files[::2]:

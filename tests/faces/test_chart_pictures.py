@@ -1,4 +1,4 @@
-"""Pictures of trees and pools: what is drawn, what it says, and what it is saved as."""
+"""Pictures of trees and pools: their shapes, their texts, and the files they are saved to."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def texts_of(drawn):
-    """Every text of an SVG, spaces as they are; it must be well-formed."""
+    """The texts of an SVG, which must be well-formed."""
     root = ET.fromstring(drawn)
     assert root.tag == SVG + "svg"
     return ["".join(text.itertext()).strip() for text in root.iter(SVG + "text")]
 
 
 def legend_of(texts):
-    """The states that a legend names, with what it counts."""
+    """The states that a legend names, each with its count."""
     names = sorted([*_FRAME_STATES, HOLE, MIXED], key=len, reverse=True)
     found = {}
     for text in texts:
@@ -72,7 +72,7 @@ def test_a_shared_tree_says_so(pool):
 
 
 def boxes_of(figure):
-    """The states of all boxes of a tree, level by level, by their colours."""
+    """The states of all boxes of a tree, level by level.  The colours tell the states."""
     names = {colour: name for name, colour in COLOURS.items()}
     boxes = [found for found in figure.axes[0].collections if isinstance(found, PolyCollection)]
     return [[names[to_hex(colour)] for colour in found.get_facecolor()] for found in boxes]
@@ -91,7 +91,7 @@ def test_colours_are_those_of_the_states(pool):
 
 
 def test_a_page_far_out_is_still_seen(pool):
-    """A byte at the very end of the tallest tree: the axis is by the logarithm."""
+    """A page at the very end of the tallest tree is visible, because the axis is logarithmic."""
     buf = filled(pool, PAGE)
     buf.write(reach(MAX_LEVELS) - 1, b"x")
     tree = _tree.tree_of(buf)
@@ -113,7 +113,7 @@ def test_a_scale_is_straight_where_all_can_be_seen(pool):
 
 
 def test_many_runs_are_put_together():
-    """Stretches show what most of them is; where nothing prevails they are mixed."""
+    """A stretch shows its most common state, or is mixed if no state clearly prevails."""
     pages = 10 * _tree.STRETCHES
     odd = [_tree.Run(1, page, page + 1, "data") for page in range(0, 5000, 2)]
     runs = [*odd, _tree.Run(1, 6000, 8001, "node")]
@@ -156,7 +156,7 @@ def test_a_pool_is_drawn_with_its_counts():
 
 @pytest.mark.parametrize("debug", [0, 1, 2, "sample:2"])
 def test_a_pool_has_in_use_what_top_says(debug):
-    """What waits in quarantine and what guards is not in use."""
+    """Frames in quarantine and guards do not count as in use."""
     pool = pagebuf.PagePool(debug=debug)
     kept, gone = filled(pool, 3 * PAGE), filled(pool, 10 * PAGE)
     for held in (pool.stats().held, 3 + kept.stats().nodes):
@@ -237,7 +237,7 @@ def test_the_same_buffer_gives_the_same_file(pool):
 
 
 def test_without_matplotlib(pool, monkeypatch):
-    """A notebook falls back to the repr; who asks for a picture is told what is missing."""
+    """A notebook falls back to the repr.  A call that draws names the missing package."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     buf = filled(pool, PAGE)
     assert buf._repr_svg_() is None
@@ -248,7 +248,7 @@ def test_without_matplotlib(pool, monkeypatch):
 
 
 def test_importing_pagebuf_imports_no_matplotlib():
-    """Nor does it import pyplot ever: its figures are a global state."""
+    """Drawing imports matplotlib, but never pyplot, whose figures are global state."""
     source = """
     import sys, pagebuf
     from pagebuf import picture
@@ -260,7 +260,7 @@ def test_importing_pagebuf_imports_no_matplotlib():
 
 
 def test_drawing_leaves_no_frame_behind():
-    gc.collect()  # what other tests left in cycles may go at any time
+    gc.collect()  # else cycles that other tests left could go in between
     before = pagebuf.default_pool().stats().held
     buf = pagebuf.PageBuffer(bytes(3 * PAGE))
     buf._repr_svg_()

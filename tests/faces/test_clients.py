@@ -1,5 +1,5 @@
-"""Real clients on pagebuf's files: each writes, reads back, and gets what it gets from
-io.BytesIO."""
+"""Libraries that use files work on pagebuf's files: each writes, reads back, and gets the same as
+from io.BytesIO."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_pandas_csv_and_parquet(new: Callable[[], Any]) -> None:
 
 
 def reopened(file: Any) -> Any:
-    """Writers of Parquet may close what they wrote to; the buffer of a PageFile stays."""
+    """A writer of Parquet may close its file.  The buffer of a PageFile stays, so open it again."""
     return file.buffer.open() if file.closed else file
 
 
@@ -247,11 +247,11 @@ def test_pyarrow_parquet(new: Callable[[], Any]) -> None:
 
 
 def test_pyarrow_reads_without_a_copy() -> None:
-    """It asks for `read_buffer`; what it gets lies where the file has it."""
+    """pyarrow calls `read_buffer`, and gets the memory of the file itself."""
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     numpy = pytest.importorskip("numpy", reason="tells addresses")
     file = pagebuf.BytesIO(DATA)
-    with file.getbuffer() as view:  # in one run from here on
+    with file.getbuffer() as view:  # this gathers the bytes into one run
         start = numpy.frombuffer(view, "u1").__array_interface__["data"][0]
     source = pyarrow.PythonFile(file, mode="r")
     source.seek(3)

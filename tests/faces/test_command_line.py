@@ -1,4 +1,4 @@
-"""``python -m pagebuf``, in a process of its own and by its `main`."""
+"""`python -m pagebuf`, in a process of its own and through `main`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ needs_pictures = pytest.mark.skipif(
 
 
 def shell(*args):
-    """Output, errors and status of a command."""
+    """The output, the errors and the exit status of a command."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pagebuf", *args],
         capture_output=True,
@@ -36,7 +36,7 @@ def shell(*args):
 
 @pytest.fixture
 def script(tmp_path):
-    """A script that leaves a pool with two buffers, and a queue that no global names."""
+    """A script that leaves a pool with a buffer, and with a queue that no global names."""
     path = tmp_path / "own.py"
     (tmp_path / "beside.py").write_text("LETTER = b'z'\n")
     path.write_text(
@@ -225,7 +225,7 @@ def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
     assert shell("top", "--run", str(path)) == ("no pool is alive\n", "", 0)
 
 
-# ---- a script of one's own ----
+# ---- scripts of the user ----
 
 
 def test_run_shows_what_a_script_left(script):
@@ -377,7 +377,7 @@ def test_the_status_of_a_script_is_that_of_the_process(tmp_path):
     assert "page: byte 0 of it is 0x00" in out
     path.write_text("import sys\nsys.exit(3)\n")
     out, err, status = shell("walk", "--run", str(path), "0")
-    assert (out, status) == ("", 2)  # and here it is the command that failed
+    assert (out, status) == ("", 2)  # walk found no buffer: its status counts
     path.write_text(f"{LEAVES_A_POOL}\n1 / 0\n")
     out, err, status = shell("top", "--run", str(path))
     assert (out, status) == ("", 1)
@@ -386,7 +386,8 @@ def test_the_status_of_a_script_is_that_of_the_process(tmp_path):
 
 
 def test_a_script_sees_itself_as_main(tmp_path, monkeypatch):
-    """A module of its own while it runs, its file, no arguments of others; and then it is over."""
+    """A script runs as `__main__`, with its own file and arguments.  Afterwards the module, the
+    arguments and the path are as before."""
     before = sys.modules["__main__"], list(sys.argv), list(sys.path)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "self.py"
@@ -413,7 +414,7 @@ def test_a_script_sees_itself_as_main(tmp_path, monkeypatch):
     names = run("self.py").keep
     assert names["seen"] == ("__main__", str(path), ["self.py"], str(tmp_path.resolve()))
     assert names["itself"]
-    assert not names["strings"]  # what our own modules import from __future__ is not the script's
+    assert not names["strings"]  # the script does not inherit our imports from __future__
     assert names["letter"] == "é"
     assert (sys.modules["__main__"], sys.argv, sys.path) == before
 

@@ -1,5 +1,6 @@
-"""Out of memory at every point of every call of a file: its bytes, its position and its
-attributes are as before (I3; io.BytesIO loses its bytes), and it works on."""
+"""Every call of a file runs out of memory at every point.  The bytes, the position and the
+attributes of the file do not change (I3), and it can be used afterwards.  io.BytesIO loses its
+bytes."""
 
 from __future__ import annotations
 
@@ -75,7 +76,7 @@ def condition(file: Any) -> Any:
 
 
 def sweep(call: Callable[[Any], Any], make: Callable[[], Any], single: bool) -> None:
-    """Let each request fail, alone or with all after it, until the call comes through."""
+    """Let each request fail, alone or with all after it, until the call succeeds."""
     for point in range(1, MOST_POINTS):
         file = make()
         before = condition(file)
@@ -90,7 +91,7 @@ def sweep(call: Callable[[Any], Any], make: Callable[[], Any], single: bool) -> 
 
 @pytest.fixture(autouse=True)
 def warm() -> Any:
-    """Frames enough for any call, and a collector that does not interfere."""
+    """Leave enough free frames for any call, and turn the garbage collector off."""
     hog = pagebuf.BytesIO(bytes(99 * PAGE))
     hog.close()
     gc.collect()

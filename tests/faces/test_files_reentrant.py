@@ -1,6 +1,6 @@
-"""I6: code of the caller runs in the middle of a file's call and closes, cuts, rewrites or
-exports the very same file.  The call acts on what it finds afterwards, or raises; the file
-and its pages stay whole."""
+"""Code of the caller runs in the middle of a file's call (I6).  It closes, truncates, rewrites or
+exports the same file.  The call acts on the file as it is afterwards, or raises.  The file and its
+pages stay whole."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ FILES = {"BytesIO": bytesio, "PageFile": pagefile}
 
 
 def run(file: Any, call: Callable[[], Any]) -> None:
-    """The call may raise what a closed or exported file raises; then the file is whole."""
+    """Make a call, which may raise what a closed or exported file raises.  Check the file."""
     try:
         result = call()
     except (ValueError, BufferError, OSError):
@@ -181,7 +181,7 @@ BUFFERS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("call", BUFFERS)
 @pytest.mark.parametrize("late", [False, True])
 def test_buffers(file: Any, call: str, act: str, late: bool) -> None:
-    """`late`: when the buffer is released, at the end of the call."""
+    """The code runs when the call gets the buffer, or if `late`, when it releases the buffer."""
 
     class Source:
         def __init__(self) -> None:
@@ -202,7 +202,7 @@ def test_buffers(file: Any, call: str, act: str, late: bool) -> None:
 @pytest.mark.parametrize("act", ACTIONS)
 @pytest.mark.parametrize("call", ["write", "init", "far"])
 def test_growth_of_the_pool(call: str, act: str) -> None:
-    """The pool grows in the middle of a write: `_grow` is Python."""
+    """A pool that grows in the middle of a write runs the Python method `_grow`."""
 
     class Sly(pagebuf.PagePool):
         armed = False
@@ -230,7 +230,7 @@ def test_growth_of_the_pool(call: str, act: str) -> None:
 
 
 def test_a_dropped_file() -> None:
-    """The last reference goes in the middle of a call."""
+    """The last reference to a file goes in the middle of a call."""
     holder = [pagebuf.BytesIO(pattern(0, SIZE))]
 
     class Number:
@@ -242,7 +242,7 @@ def test_a_dropped_file() -> None:
 
 
 def test_dictionary_of_a_state() -> None:
-    """`__setstate__` runs comparisons of keys."""
+    """`__setstate__` compares keys, which may run Python code."""
     f = pagebuf.BytesIO(b"abc")
 
     class Key(str):

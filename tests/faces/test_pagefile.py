@@ -1,4 +1,4 @@
-"""pagebuf.PageFile: positions over a PageBuffer that others use as well."""
+"""pagebuf.PageFile: files on a PageBuffer, which other files and callers may change."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_holes(pool: PagePool) -> None:
 
 
 def test_sparse_lines_are_quick(pool: PagePool) -> None:
-    """A newline is looked for where there are pages, not in 8 MiB of holes byte by byte."""
+    """The search for a newline skips holes, and does not read 8 MiB of zeros byte by byte."""
     buf = PageBuffer(pool=pool, max_levels=None)
     buf.write(reach(2), b"\nlast")
     f = buf.open()

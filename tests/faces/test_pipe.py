@@ -32,7 +32,7 @@ BOUNDS = [None, 1, 100, PAGE, 3 * PAGE + 5]
 
 
 def transfer(pool: Any, bound: int | None, write: Callable[[Any], Any]) -> bytes:
-    """What comes out at the other end of a pipe, read by an upload's steps of 1000 bytes."""
+    """Write into a pipe.  Return what a reader gets in steps of 1000 bytes, as an upload does."""
     reader, writer = pagebuf.pipe(bound, pool=pool)
     out = bytearray()
 
@@ -51,7 +51,7 @@ def transfer(pool: Any, bound: int | None, write: Callable[[Any], Any]) -> bytes
     return bytes(out)
 
 
-# ---- what goes in comes out ----
+# ---- the bytes written are the bytes read ----
 
 
 @pytest.mark.parametrize("bound", BOUNDS)
@@ -163,7 +163,7 @@ def test_a_queue_is_written_to_by_archivers(pool):
     assert not queue.closed
 
 
-# ---- as files are ----
+# ---- like other files ----
 
 
 def test_reads(pool):

@@ -1,4 +1,4 @@
-"""ByteQueue: bytes in, bytes out, policies, searching, reservations."""
+"""ByteQueue: putting and taking bytes, overflow policies, searches, reservations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def assert_sums(queue, pushed=0):
     assert queue.total_in == queue.total_out + pushed + len(queue)
 
 
-# ---- in and out ----
+# ---- putting and taking ----
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -168,7 +168,7 @@ def test_find(pool):
     data = pattern(0, 3 * PAGE)
     queue = queue_of(pool, b"x" + data)
     queue.consume(1)
-    assert queue.readuntil(data[-3:-1]) == data[:-1]  # what that remembers is its own
+    assert queue.readuntil(data[-3:-1]) == data[:-1]  # find() ignores what this remembers
     queue.clear()
     queue.put(data)
     for at in around(0, PAGE, 2 * PAGE):
@@ -201,7 +201,7 @@ def test_iteration_takes_lines(pool):
         next(queue)
 
 
-# ---- what stays in flight ----
+# ---- memory in use ----
 
 
 def test_memory_follows_what_is_in_flight(pool):
@@ -215,7 +215,7 @@ def test_memory_follows_what_is_in_flight(pool):
 
 
 def test_runs_for_ever(pool):
-    """Thousands of times the reach of a tree of one level, with a few pages in flight."""
+    """Many times the reach of a one-level tree passes through a queue of a few pages."""
     in_flight = 2 * PAGE + PAGE // 2
     step = PAGE // 2 + 1
     queue = queue_of(pool, pattern(0, in_flight))
@@ -236,7 +236,7 @@ def test_runs_for_ever(pool):
 
 @pytest.mark.parametrize("levels", [1, 2])
 def test_window_across_every_root_slot(pool, levels):
-    """What is in flight straddles each boundary between root slots in turn."""
+    """The bytes in the queue straddle each boundary between root slots in turn."""
     span = reach(levels) // 4
     if span > 1 << 16 and levels > 1:
         pytest.skip("on large pages this is gigabytes; the tiny builds do it")
@@ -313,9 +313,9 @@ def test_search_after_the_front_moved(pool):
 
 
 def test_search_is_linear(pool):
-    """Asked after every byte, all searches together look at each byte once: a long line
-    takes no more per byte than a short one.  Quadratic work would be 100 times as much.
-    What others do meanwhile takes no time of this thread's own."""
+    """All searches together look at each byte once, even with a search after every few bytes.  So a
+    long line takes no more time per byte than a short one.  Quadratic work would take 100 times as
+    much.  The clock of the thread leaves out what other threads do."""
 
     def per_byte(size):
         queue, best = ByteQueue(pool=pool), float("inf")
@@ -337,7 +337,7 @@ def test_search_is_linear(pool):
 
 @pytest.mark.parametrize("cut", [1, 3, 64, PAGE])
 def test_any_of_several_separators(pool, cut):
-    """The one that ends first, whether it begins before or behind another."""
+    """The separator that ends first counts, whether it begins before or after another."""
     seps = (b"\r\n", b"\n", b"abcabc", bytearray(b"bc"), b"-" * 9)
     draw = random.Random(cut)
     text = bytes(draw.choices(b"abc\r\n-", k=4 * PAGE + 100))
@@ -364,7 +364,7 @@ def test_wrong_separators(pool):
 
 
 def looked_at(pool, seps, total, together):
-    """Bytes that searches look at, for each that came, while nothing is found in 100-byte puts."""
+    """How many bytes searches look at for each byte put.  No put has a separator."""
     queue = queue_of(pool)
     for _ in range(total // 100):
         queue.put(b"x" * 100)
@@ -377,16 +377,17 @@ def looked_at(pool, seps, total, together):
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 4, 16, 40])
 def test_each_separator_remembers_how_far_it_has_looked(pool, together, count):
-    """Two in turn began anew each time, which is quadratic: 100 times the work of one."""
+    """Two separators in turn once made each search start anew.  This quadratic work was 100 times
+    the work for one separator."""
     seps = [b"%02d\n" % i for i in range(count)]
     if count > 16 and not together:
-        return  # a queue that is asked for more in turn than it remembers
+        return  # a queue does not remember 40 separators
     for total in (1000, 100 * min(1000, PAGE)):
         assert looked_at(pool, seps, total, together) < 1.05 * count
 
 
 def test_separators_that_are_found_are_not_looked_for_again(pool):
-    """One that is rare, and one in each line: the rare one looks at each byte once."""
+    """One separator is in each line, one is rare.  The search for that looks at each byte once."""
     queue, lines = queue_of(pool), 1000
     queue.put(b"0123456789\n" * lines)
     for together in (False, True):
@@ -416,7 +417,7 @@ def test_separators_together_first_and_then_in_turn(pool):
         assert queue.readuntil((b"\r\n", bytearray(b"--"))) is None
         assert queue.readuntil(bytes(bytearray(b"--"))) is None
         assert queue.readuntil(bytes(bytearray(b"\r\n"))) is None
-    assert queue._looked < 120  # twice 50, and what may be the beginning of one
+    assert queue._looked < 120  # twice 50, and possible beginnings of a separator
     queue.put(b"--")
     assert queue.readuntil(b"--") == b"x" * 50 + b"--"
 
@@ -508,7 +509,7 @@ def test_drop_oldest(pool, limit):
 @pytest.mark.parametrize("before", [0, 5, PAGE])
 @pytest.mark.parametrize("more", [1, PAGE, 1 << 19])
 def test_drop_oldest_keeps_the_end_of_what_is_longer(pool, limit, before, more):
-    """The newest max_bytes of everything, as log rings do, and no memory for the rest."""
+    """The queue keeps the newest max_bytes, as a log ring does.  The rest takes no memory."""
     if PAGE < 4096 and more > PAGE:
         pytest.skip("hundred thousands of pages; copies without the GIL are tried on large ones")
     queue = queue_of(pool, pattern(0, before), max_bytes=limit, overflow="drop_oldest")
@@ -536,7 +537,7 @@ def test_splice_keeps_the_end_of_what_is_longer(pool, limit, shared):
 
 
 def test_drop_oldest_under_views(pool):
-    """Pages that are shown stay for their views, while the queue pushes them out."""
+    """The queue pushes pages out while views show them.  The views keep their bytes."""
     queue = queue_of(pool, pattern(0, 4 * PAGE), max_bytes=4 * PAGE, overflow="drop_oldest")
     views = queue.views()
     assert queue.put(pattern(4 * PAGE, 3 * PAGE))
@@ -582,7 +583,7 @@ def test_a_put_cancels_a_reservation(pool):
             queue.commit(1)
         with pytest.raises(BufferError):
             queue.buffer_updated(1)
-        view[PAGE:] = b"\xff" * PAGE  # memory still, but nobody's
+        view[PAGE:] = b"\xff" * PAGE  # the view keeps this memory, but no queue uses it
         queue.check()
         assert b"\xff" not in queue.get()
 
@@ -602,7 +603,7 @@ def test_gets_leave_a_reservation(pool):
 
 @pytest.mark.parametrize("used", [0, 1, PAGE, 3 * PAGE])
 def test_reserve_beside_an_older_view(pool, used):
-    """An older view keeps the last page where it is; growth does not wait for it."""
+    """The queue can grow although an older view pins its last page."""
     queue = queue_of(pool, pattern(0, PAGE + 1))
     old = queue.reserve(3)
     old[:] = b"old"
@@ -816,7 +817,7 @@ def test_init_again_forgets_a_reservation_beside_an_older_view(pool):
     queue = queue_of(pool, b"x")
     old = queue.reserve(3)
     queue.commit(3)
-    queue.reserve(3 * PAGE)[:3] = b"old"  # beside: `old` keeps the page
+    queue.reserve(3 * PAGE)[:3] = b"old"  # apart from the tree: `old` pins the page
     queue.__init__(pool=pool)
     for used in (1, 2, 3):
         view = queue.reserve(3)
@@ -859,7 +860,7 @@ def _told(queue):
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("name", CALLS)
 def test_out_of_memory_changes_nothing(name, shared):
-    """Each call at every point where the pool may refuse a frame (I3)."""
+    """The pool refuses a frame at every point of each call (I3)."""
     for spare in range(1 << 16):
         pool = PagePool()
         queue = ByteQueue(pool=pool)
@@ -881,7 +882,7 @@ def test_out_of_memory_changes_nothing(name, shared):
     assert not shared or b"".join(views) == before[0]
 
 
-# ---- Python code that runs in between ----
+# ---- Python code that runs in the middle of a call ----
 
 
 ACTIONS = {

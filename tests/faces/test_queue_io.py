@@ -1,4 +1,4 @@
-"""ByteQueue.send_to and recv_from: sockets, pipes, files; waiting, short counts, signals."""
+"""ByteQueue.send_to and recv_from on sockets, pipes and files: waits, short counts, signals."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def send_all(queue, target):
 
 
 def send_for_ever(queue, target):
-    """Until something is raised."""
+    """Send until a call raises."""
     while True:
         queue.send_to(target)
 
 
 def carry(pool, reading, writing, data):
-    """Through a queue into `writing`, out of `reading` into another."""
+    """Send data from one queue into `writing`, and receive it from `reading` into another queue."""
     out, got = queue_of(pool, data), queue_of(pool)
 
     def receive_all():
@@ -130,7 +130,7 @@ def test_end_of_stream(pool, pair):
 
 
 def test_more_pieces_than_a_call_takes(pool, pair):
-    """Pages without neighbours: more of them than IOV_MAX."""
+    """A queue has more pages than IOV_MAX, and no two of them are neighbours in memory."""
     spare = [queue_of(pool) for _ in range(2)]
     for _ in range(1500):
         for queue in spare:
@@ -224,7 +224,7 @@ def test_a_timeout_that_is_not_reached(pool, pair):
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="nothing asks a pipe not to wait here")
 def test_a_blocking_pipe_is_sent_what_it_takes_at_a_time(pool, pipe):
-    """4096 bytes a call before: what poll() promises."""
+    """A call sends more than the 4096 bytes for which poll() promises room."""
     reading, writing = pipe
     room = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
     try:
@@ -261,7 +261,7 @@ def test_a_blocking_pipe_that_is_full_is_waited_for(pool, pipe):
 
 @pytest.mark.parametrize("kind", ["socket", "pipe"])
 def test_others_use_the_queue_while_one_waits(pool, pair, pipe, kind):
-    """Waiting holds neither the lock nor the GIL."""
+    """A waiting call holds neither the lock nor the GIL."""
     reading, writing = pair[0].fileno(), pair[1].fileno()
     if kind == "pipe":
         reading, writing = pipe
@@ -277,7 +277,8 @@ def test_others_use_the_queue_while_one_waits(pool, pair, pipe, kind):
 
 @pytest.mark.parametrize("what", ["raises", "returns"])
 def test_signals(pool, pair, what):
-    """EINTR: handlers run; what they raise goes out, otherwise the call goes on."""
+    """A signal interrupts a call (EINTR), and its handler runs.  The call raises what the handler
+    raises; otherwise it goes on."""
     ours, theirs = pair
     calls = []
 
@@ -383,7 +384,7 @@ def test_a_small_pool_receives_less(pair):
 
 @pytest.mark.parametrize("spare", range(8))
 def test_sending_from_shared_pages_without_memory(pair, spare):
-    """What was sent always leaves the queue: the frames for that are had before (I3)."""
+    """Sent bytes always leave the queue, because the frames for that are reserved before (I3)."""
     ours, theirs = pair
     pool = PagePool()
     data = pattern(0, 40 * PAGE + 1)
@@ -409,13 +410,13 @@ def test_sending_from_shared_pages_without_memory(pair, spare):
     pool.check()
 
 
-# ---- how much is reserved when nobody says how much will come ----
+# ---- how much is reserved if the caller gives no size ----
 
 LEAST, MOST = 1 << 14, min(1 << 18, 1024 * PAGE)
 
 
 def test_little_that_comes_takes_few_frames(pair):
-    """The frames for 16 KiB at most, with the nodes above them, and not those for 256 KiB."""
+    """Small messages take frames for 16 KiB at most, and nodes above them, but not for 256 KiB."""
     ours, theirs = pair
     queue = ByteQueue(pool=PagePool())
     for _ in range(3):
@@ -426,7 +427,7 @@ def test_little_that_comes_takes_few_frames(pair):
 
 
 def receive(queue, reading, writing, size):
-    """What each call gets of so many bytes, which are there before the first one."""
+    """Write `size` bytes, then receive them all.  Returns how many each call received."""
     os.write(writing, bytes(size))
     sizes = []
     while sum(sizes) < size:
@@ -454,7 +455,8 @@ def test_as_much_is_asked_for_as_is_said(pool, pipe):
 @pytest.mark.parametrize("by_descriptor", [False, True])
 @pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_SEQPACKET"])
 def test_messages_are_never_cut(pool, kind, by_descriptor):
-    """What does not fit of a message is lost: so there is room for all of it, little as came."""
+    """The part of a message that does not fit is lost.  So a call always reserves room for a whole
+    message, even after short ones."""
     if not hasattr(socket, kind):
         pytest.skip(f"no {kind} here")
     ours, theirs = socket.socketpair(socket.AF_UNIX, getattr(socket, kind))
@@ -477,7 +479,7 @@ def test_a_file_is_read_in_large_pieces(pool, tmp_path):
 
 
 class Wrapped(socket.socket):
-    """As TLS sockets do: send and recv_into of its own, which may do anything."""
+    """Has its own send and recv_into, as TLS sockets do.  They may run any code."""
 
     def send(self, data, *flags):
         self.hook()
@@ -524,7 +526,7 @@ HOOKS = {
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_wrapped_sockets_that_change_the_queue(pool, wrapped, hook):
-    """Nothing that came is lost, nothing that was sent is sent again."""
+    """No received byte is lost, and no sent byte is sent again."""
     ours, theirs = wrapped
     queue = queue_of(pool, pattern(0, 500))
     ours.hook = lambda: HOOKS[hook](queue)
@@ -548,7 +550,7 @@ def test_wrapped_sockets_that_change_the_queue(pool, wrapped, hook):
 
 
 def test_what_came_beside_a_put_respects_max_bytes(pool, wrapped):
-    """The put gives up the room that was reserved, so what came is put as well."""
+    """A put cancels the reservation of a receive.  So the received bytes are put, too."""
     ours, theirs = wrapped
     queue_of(pool, b"12345678").send_to(ours)
     queue = queue_of(pool, max_bytes=8, overflow="drop_oldest")

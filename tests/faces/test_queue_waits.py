@@ -1,4 +1,4 @@
-"""ByteQueue across threads: waiting for bytes and for room, timeouts, the end of the stream."""
+"""ByteQueue between threads: waits for bytes and for room, timeouts, the end of the stream."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ TAKES: dict[str, Callable[..., Any]] = {
     "readuntil any": lambda q, **w: q.readuntil((b"--", b";"), **w),
     "readline": lambda q, **w: q.readline(**w),
 }
-WHOLE = b"ab;\n"  # something for each of them
+WHOLE = b"ab;\n"  # each of these calls finds something to take
 
 
-# ---- for bytes ----
+# ---- waiting for bytes ----
 
 
 @pytest.mark.parametrize("name", TAKES)
@@ -203,7 +203,7 @@ def test_one_that_wants_less_is_not_held_up_by_one_that_wants_more(pool):
     assert more.ends() == b"0123456789"
 
 
-# ---- for room ----
+# ---- waiting for room ----
 
 
 @pytest.mark.parametrize("limit", [10, PAGE, 2 * PAGE + 1])
@@ -318,7 +318,7 @@ def test_write_goes_in_by_pieces(pool):
     assert got == b"x" + pattern(0, 5 * PAGE)
 
 
-# ---- the end ----
+# ---- the end of the stream ----
 
 
 def test_close_ends_the_stream(pool):
@@ -414,7 +414,7 @@ def test_close_wakes_who_waits_for_room(pool):
 
 
 def test_bytes_put_before_the_end_are_not_taken_for_none(pool):
-    """Whoever looks before the last put and hears of the end must look once more."""
+    """A thread may look before the last put, and then learn of the end.  It must look once more."""
     for _ in range(300):
         queue, got = queue_of(pool), []
 

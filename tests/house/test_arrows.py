@@ -1,4 +1,4 @@
-"""Folders use earlier folders only, modules no circle of modules (docs/development.md)."""
+"""Folders use only earlier folders, and no modules import in a circle (docs/development.md)."""
 
 from pathlib import Path
 

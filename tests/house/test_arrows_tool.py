@@ -1,4 +1,4 @@
-"""`tools.arrows` on made-up trees: what it counts, and each kind of thing that it refuses."""
+"""`tools.arrows` on small trees of files: the uses it counts, and the faults it finds."""
 
 from pathlib import Path
 from textwrap import dedent
@@ -15,7 +15,7 @@ BASE = {"core/base/config.h": "typedef unsigned pb_frame;\n"}
 
 @pytest.fixture
 def ext(tmp_path):
-    """Makes a tree of files out of their texts."""
+    """A function that writes files from their texts, and loads the tree."""
 
     def make(files):
         _write(tmp_path, files)
@@ -200,7 +200,7 @@ def test_python_in_a_comment_or_a_text_of_the_core_is_none(ext):
     assert faults(ext({"core/base/a.c": text})) == []
 
 
-# ---- what is no arrow, though it is spelt like one ----
+# ---- names that look like uses and are none ----
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_circles_are_found_apart():
 
 @pytest.fixture
 def package(tmp_path):
-    """Makes a package out of the texts of its modules; the folder around it."""
+    """A function that writes the modules of a package, and returns the folder around it."""
 
     def make(files):
         _write(tmp_path / "pkg", files)
@@ -338,7 +338,7 @@ def test_what_only_a_type_checker_imports_closes_no_circle(package, test):
 
 
 def test_the_files_of_this_project_are_read_whole():
-    """Else all that the tool is asked about them could be about nothing."""
+    """If the tool skipped files or parts of them, its other tests would prove nothing."""
     ext = Path(__file__).parents[2] / "ext"
     tree = load(ext)
     assert tree.faults == []

@@ -12,7 +12,7 @@ SPAN = re.compile(r"`([\w./*-]+)`")
 
 
 def named(text):
-    """What stands in code spans and begins with a folder of ours; a `*` stands for anything."""
+    """The code spans that begin with a folder of the project.  A `*` matches anything."""
     return [span for span in SPAN.findall(text) if span.split("/")[0] in OURS]
 
 

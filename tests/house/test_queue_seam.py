@@ -1,4 +1,4 @@
-"""The queue owns its bytes: `ext/binding/queue` gets at them through `pb_queue_*` alone."""
+"""The queue owns its bytes: `ext/binding/queue` uses them only through `pb_queue_*` (R5)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ROUND_IT = re.compile(
     r"|copy_(in|out)_lock_held|copy_out_beside"
     r"|transfer_(write|extend|read|take|truncate|punch|drop_front|size)\w*"
 )
-"""A field of the tree, or where in it the bytes lie; what copies, takes and cuts those of any."""
+"""A field of the tree, the place of the bytes in it, and calls that change bytes of any tree."""
 
 
 def names_that_go_round(text: str) -> set[str]:
-    """Names of a file that know of the tree behind a queue."""
+    """The names in a file that bypass the queue and reach its tree."""
     names = {token.text for token in divide(text)[1] if token.is_name}
     of_the_core = {name for name in names if OF_THE_CORE.fullmatch(name)} - ALLOWED
     return of_the_core | {name for name in names if ROUND_IT.fullmatch(name)}

@@ -1,7 +1,7 @@
 """Scenarios that must not leak.  test_leaks.py runs each one in its own process.
 
-A scenario is a function that does the same work in each call.  Some rounds warm caches up.  After
-them, more rounds must not add references, blocks of memory, or frames in use."""
+A scenario is a function that does the same work in each call.  Some rounds warm up the caches.
+After them, more rounds must not add references, blocks of memory, or frames in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing stays behind: no frame, no block of memory, no reference, no object."""
+"""No scenario leaks a frame, a block of memory, a reference, or an object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUN = """
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_leak(scenario):
-    """Rounds that leak one thing each show 11 or more; a stray cache entry does not count."""
+    """A leak of one thing in each round adds 11 or more.  The bounds allow a few cache entries."""
     held, blocks, references, objects = map(int, run_script(RUN, scenario).split())
     assert held == 0
     assert blocks <= 8
@@ -65,5 +65,5 @@ TWICE = """
 
 
 def test_imported_again_while_buffers_live():
-    """Multi-phase init: a second module has its own state and types."""
+    """The module uses multi-phase init, so a second copy has its own state and types."""
     assert run_script(TWICE) == "done\n"

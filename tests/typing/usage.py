@@ -6,7 +6,7 @@ from typing import Literal, assert_type
 
 import pagebuf
 
-# Imported by name, as callers do: each is in `__all__`.
+# Callers import these by name; mypy checks that each is in `__all__`.
 from pagebuf import (
     BufferStats,
     ByteQueue,
@@ -125,7 +125,7 @@ def errors(buf: PageBuffer) -> None:
 
 
 def rejected(buf: PageBuffer) -> None:
-    """Each line is a mistake that the stub must catch.  If it does not, mypy reports the ignore."""
+    """Each line is a mistake that the stub must catch.  If not, mypy reports an unused ignore."""
     PageBuffer("text")  # type: ignore[arg-type]
     PageBuffer(b"", PagePool())  # type: ignore[call-arg]
     PagePool(1, "name")  # type: ignore[call-arg, arg-type]
