@@ -86,7 +86,7 @@ CALLS = [
     Call("view dropped", lambda p, held, w: held[1].release(), FULL, before=held),
     Call("page owned", lambda p, held, w: held[2].write(0, w), FULL, before=held),
     Call("snapshot", lambda p, held, w: held[2].snapshot(), FULL, before=held),
-    Call("large read", lambda p, held, w: held[2].read(0), FULL, before=held),
+    Call("large read", lambda p, held, w: held[2].read(0, -1), FULL, before=held),
 ]
 
 

@@ -22,7 +22,7 @@ buf = pagebuf.PageBuffer(big, pool=pool)
 snap, view, file, queue = buf.snapshot(), buf.view(0, 100), buf.open(), pagebuf.ByteQueue()
 buf.write(3, b"mine")
 queue.put(big)
-assert snap.read(0) == big and bytes(view[3:7]) == b"mine" and file.read(7)[3:] == b"mine"
+assert snap.read(0, -1) == big and bytes(view[3:7]) == b"mine" and file.read(7)[3:] == b"mine"
 assert queue.get() == big
 try:
     pagebuf.PageBuffer(bytes(9 * pagebuf.PAGE_SIZE), pool=pagebuf.PagePool(limit=0))

@@ -52,7 +52,7 @@ def test_stamps_do_not_tear(pool: PagePool) -> None:
         assert uniform(space)
 
     def read() -> None:
-        assert uniform(buf.read(0))
+        assert uniform(buf.read(0, -1))
 
     busy(
         lambda: buf.write(0, stamp(1)) and None,
@@ -91,7 +91,7 @@ def test_large_reads_beside_small_writes_are_of_one_moment(pool: PagePool) -> No
         buf.write(BIG - 8, now)
 
     def read() -> None:
-        data = buf.read(0)
+        data = buf.read(0, -1)
         front, end = (int.from_bytes(part, "little") for part in (data[:8], data[-8:]))
         assert front - end in (0, 1), f"front {front}, end {end}"
 
@@ -256,7 +256,7 @@ def test_begin_anew_during_large_copies(pool: PagePool) -> None:
     buf = PageBuffer(stamp(0), pool=pool)
 
     def read() -> None:
-        data = buf.read(0)
+        data = buf.read(0, -1)
         assert uniform(data)
         assert len(data) in (0, BIG)
 

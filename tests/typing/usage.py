@@ -64,7 +64,7 @@ def made_of(pool: PagePool) -> None:
 
 
 def reads(buf: PageBuffer) -> None:
-    assert_type(buf.read(0), bytes)
+    assert_type(buf.read(0, -1), bytes)
     assert_type(buf.read(0, 10), bytes)
     assert_type(buf.read(0, None), bytes)
     assert_type(buf.readinto(0, bytearray(4)), int)

@@ -57,6 +57,18 @@ buffer_move_name(BufferObject *self, BufferObject *from);
 
 /* ---- buffer/read.c ---- */
 
+/* Raise TypeError: `call` needs two arguments.  -1. */
+int
+buffer_refuse_file_call(const char *call, Py_ssize_t nargs, const char *instead);
+
+/* What takes a buffer for a file passes one argument; then -1, and the error says what to do
+ * `instead`. */
+static inline int
+buffer_check_both(Py_ssize_t nargs, const char *call, const char *instead)
+{
+    return PB_LIKELY(nargs == 2) ? 0 : buffer_refuse_file_call(call, nargs, instead);
+}
+
 PyObject *
 buffer_item(BufferObject *self, Py_ssize_t i);
 PyObject *

@@ -118,11 +118,20 @@ buffer_subscript(BufferObject *self, PyObject *key)
 
 /* ---- out ---- */
 
+int
+buffer_refuse_file_call(const char *call, Py_ssize_t nargs, const char *instead)
+{
+    PyErr_Format(PyExc_TypeError,
+                 "PageBuffer.%s takes both (%zd given); for a file use buf.open(), %s",
+                 call, nargs, instead);
+    return -1;
+}
+
 const char buffer_read_doc[] = PyDoc_STR(
-    "read($self, offset, size=-1, /)\n--\n\n"
+    "read($self, offset, size, /)\n--\n\n"
     "The bytes from ``offset`` on, at most ``size`` of them.\n\n"
-    "None or a negative size reads to the end; short at the end, empty past it.\n"
-    "O(size).\n\n"
+    "None or -1 reads to the end; short at the end, empty past it.  O(size).\n\n"
+    "Takes both, always: with one it would pass for the read(size) of a file.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> PageBuffer(b'hello world').read(6, 3)\n"
     "b'wor'\n");
@@ -130,9 +139,9 @@ const char buffer_read_doc[] = PyDoc_STR(
 PyObject *
 buffer_read(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    uint64_t off, n = UINT64_MAX;
-    if (check_nargs("read", nargs, 1, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
-        (nargs > 1 && arg_size(args[1], &n) < 0)) {
+    uint64_t off, n;
+    if (buffer_check_both(nargs, "read(offset, size)", "for all bytes buf.tobytes()") < 0 ||
+        arg_offset(args[0], "offset", &off) < 0 || arg_size(args[1], &n) < 0) {
         return NULL;
     }
     return transfer_read(&self->b, off, n);
@@ -152,7 +161,7 @@ buffer_readinto(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t off;
     Py_buffer view;
-    if (check_nargs("readinto", nargs, 2, 2) < 0 ||
+    if (buffer_check_both(nargs, "readinto(offset, dst)", "for a part buf.read()") < 0 ||
         arg_offset(args[0], "offset", &off) < 0 ||
         PyObject_GetBuffer(args[1], &view, PyBUF_WRITABLE) < 0) {
         return NULL;

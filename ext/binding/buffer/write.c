@@ -23,8 +23,8 @@ buffer_write(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t off;
     Py_buffer view;
-    if (check_nargs("write", nargs, 2, 2) < 0 || arg_offset(args[0], "offset", &off) < 0 ||
-        arg_bytes(args[1], &view) < 0) {
+    if (buffer_check_both(nargs, "write(offset, data)", "to append buf.extend()") < 0 ||
+        arg_offset(args[0], "offset", &off) < 0 || arg_bytes(args[1], &view) < 0) {
         return NULL;
     }
     PyObject *result = PyLong_FromSsize_t(view.len); /* make the result first (I3) */

@@ -20,7 +20,7 @@ SOURCES = {
     "+=": lambda buf, data: buf.__iadd__(data),
 }
 OFFSETS = {
-    "read": lambda buf, at: buf.read(at),
+    "read": lambda buf, at: buf.read(at, -1),
     "read some": lambda buf, at: buf.read(at, 1),
     "readinto": lambda buf, at: buf.readinto(at, bytearray(1)),
     "write": lambda buf, at: buf.write(at, b"x"),
@@ -138,6 +138,30 @@ def test_counts_of_a_wrong_type(pool, call, bad):
     buf = filled(pool, PAGE + 1)
     with refused(TypeError, buf):
         COUNTS[call](buf, bad)
+
+
+FILE_CALLS = {
+    "read all": (lambda buf: buf.read(), "read(offset, size)", "buf.tobytes()"),
+    "read": (lambda buf: buf.read(5), "read(offset, size)", "buf.tobytes()"),
+    "readinto": (lambda buf: buf.readinto(bytearray(1)), "readinto(offset, dst)", "buf.read()"),
+    "write": (lambda buf: buf.write(b"x"), "write(offset, data)", "buf.extend()"),
+    "write text": (lambda buf: buf.write("x"), "write(offset, data)", "buf.extend()"),
+}
+
+
+@pytest.mark.parametrize("name", FILE_CALLS)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_call_as_of_a_file_says_what_to_do_instead(pool, name, frozen):
+    buf = filled(pool, PAGE)
+    target = buf.snapshot() if frozen else buf
+    call, signature, instead = FILE_CALLS[name]
+    with pytest.raises(TypeError) as info:
+        call(target)
+    text = str(info.value)
+    assert [
+        word for word in (signature, instead, "for a file use buf.open()") if word not in text
+    ] == []
+    assert target == filled(pool, PAGE)
 
 
 def test_numbers_of_arguments(pool):

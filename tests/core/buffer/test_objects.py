@@ -101,7 +101,7 @@ def test_weak_references(pool):
     ref = weakref.ref(buf, gone.append)
     proxy = weakref.proxy(buf)
     assert ref() is buf
-    assert proxy.read(0) == pattern(0, PAGE)
+    assert proxy.read(0, -1) == pattern(0, PAGE)
     del buf
     assert (ref(), gone, pool.stats().held) == (None, [ref], 0)
     other = pagebuf.PagePool()

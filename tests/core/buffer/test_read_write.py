@@ -19,7 +19,7 @@ def test_what_was_written_at_once_is_read_back(pool, size):
     data = pattern(0, size)
     buf = pagebuf.PageBuffer(data, pool=pool)
     assert len(buf) == size
-    assert buf.read(0) == buf.read(0, size) == buf.read(0, size + 1) == data
+    assert buf.read(0, -1) == buf.read(0, size) == buf.read(0, size + 1) == data
     assert buf.tobytes() == bytes(buf) == data
     written(size).assert_shape(buf)
 
@@ -41,7 +41,7 @@ def test_read_of_the_middle(pool, at, span):
     total = reach(1) + 3 * PAGE + 5
     buf, data = filled(pool, total), pattern(0, total)
     assert buf.read(at, span) == data[at : at + span]
-    assert buf.read(at) == buf.read(at, -1) == buf.read(at, None) == data[at:]
+    assert buf.read(at, -1) == buf.read(at, None) == data[at:]
     assert buf.read(at, -PAGE) == data[at:]
 
 
@@ -83,7 +83,7 @@ def test_no_bytes_past_the_end_change_nothing(pool, at, size):
 def test_reads_at_and_past_the_end_are_empty(pool, size):
     buf = filled(pool, size)
     for at in (size, size + 1, size + PAGE, 1 << 33, (1 << 63) - 1):
-        assert buf.read(at) == b""
+        assert buf.read(at, -1) == b""
         assert buf.read(at, 10) == b""
         assert buf.readinto(at, bytearray(10)) == 0
 
@@ -158,7 +158,7 @@ def test_writes_from_the_back_to_the_front(pool):
 def test_a_buffer_may_be_written_with_its_own_bytes(pool):
     buf = filled(pool, 3 * PAGE + 1)
     model = bytearray(pattern(0, 3 * PAGE + 1))
-    buf.write(PAGE - 1, buf.read(0))
+    buf.write(PAGE - 1, buf.read(0, -1))
     model[PAGE - 1 :] = bytes(model)
     assert buf.tobytes() == model
 

@@ -49,7 +49,7 @@ def test_the_first_write_copies_one_node_a_level_and_the_page(pool, levels):
     assert held(pool) == before + levels  # levels - 1 nodes, and the page
     buf.write(end - PAGE, b"67890")
     assert held(pool) == before + levels
-    assert snap.read(end - 5) == pattern(0, PAGE, 1)[-5:]
+    assert snap.read(end - 5, -1) == pattern(0, PAGE, 1)[-5:]
     second = buf.snapshot()
     buf.write(end - 1, b"x")
     assert held(pool) == before + 2 * levels

@@ -49,12 +49,12 @@ def test_write_and_read_far_out(pool, near, at):
     assert near.write(at, new) == 3
     expected.write(at, 3)
     expected.assert_shape(near)
-    assert near.read(at, 9) == near.read(at) == near[at:] == new
+    assert near.read(at, 9) == near.read(at, -1) == near[at:] == new
     assert near.read(at - 1, 2) == b"\0" + new[:1]
     assert (near[at], near[at + 2], near[-1]) == (new[0], new[2], new[2])
     assert near.read(at + 2, MAX) == near.read(at + 2, at) == new[2:]
     assert near.read(0, 3 * PAGE) == pattern(0, 3 * PAGE)
-    assert near.read(at + 3) == near.read(at + 4, 5) == b""
+    assert near.read(at + 3, -1) == near.read(at + 4, 5) == b""
     target = bytearray(5)
     assert near.readinto(at + 1, target) == 2
     assert target == new[1:] + bytes(3)
@@ -67,7 +67,7 @@ def test_extend_and_append_far_out(pool, near, at):
     near.extend(pattern(at, PAGE + 1, salt=1)[:2])
     near.append(7)
     assert len(near) == at + 3
-    assert near.read(at - 1) == b"\0" + pattern(at, 2, salt=1) + b"\x07"
+    assert near.read(at - 1, -1) == b"\0" + pattern(at, 2, salt=1) + b"\x07"
     assert near.read(0, 3 * PAGE + 1) == pattern(0, 3 * PAGE) + b"\0"
     assert_pool(pool, [near])
 
@@ -78,10 +78,10 @@ def test_truncate_far_out(pool, near, at):
     assert near.levels == levels_for(at)
     near.write(at - 1, pattern(at, 1))
     assert near.truncate(at + 1) == at + 1
-    assert near.read(at - 1) == pattern(at, 1) + b"\0"
+    assert near.read(at - 1, -1) == pattern(at, 1) + b"\0"
     assert near.truncate(at - 1) == at - 1
     assert near.truncate(at) == at
-    assert near.read(at - 1) == b"\0"
+    assert near.read(at - 1, -1) == b"\0"
     assert near.truncate(3 * PAGE) == 3 * PAGE
     assert near.tobytes() == pattern(0, 3 * PAGE)
     assert_pool(pool, [near])
@@ -100,7 +100,7 @@ def test_punch_far_out(pool, near, at):
     expected.punch(at - PAGE, PAGE + 1)
     expected.assert_shape(near)
     assert near.read(at - 2 * PAGE, PAGE) == pattern(at - 2 * PAGE, PAGE, salt=1)
-    assert near.read(at - 1) == bytes(2) + pattern(at + 1, PAGE - 1, salt=1) + b"\0"
+    assert near.read(at - 1, -1) == bytes(2) + pattern(at + 1, PAGE - 1, salt=1) + b"\0"
     near.punch(3 * PAGE, MAX)
     assert near.extents() == [(0, 3 * PAGE)]
     near.punch(0, at)
@@ -133,11 +133,11 @@ def test_take_bytes_in_front_of_something_far_out(pool, near, at):
     assert near.take_bytes(PAGE + 1) == pattern(0, PAGE + 1)
     left = at - PAGE - 1
     assert len(near) == left + 3
-    assert near.read(left) == pattern(at, 3, salt=1)
+    assert near.read(left, -1) == pattern(at, 3, salt=1)
     assert near.read(left - 1, 2) == b"\0" + pattern(at, 1, salt=1)
     assert near.take_bytes(-(left + 3 - PAGE)) == pattern(PAGE + 1, PAGE)
     assert near.read(0, PAGE) == pattern(2 * PAGE + 1, PAGE - 1) + b"\0"
-    assert near.read(left - PAGE) == pattern(at, 3, salt=1)
+    assert near.read(left - PAGE, -1) == pattern(at, 3, salt=1)
     assert_pool(pool, [near])
 
 
@@ -148,7 +148,7 @@ def test_past_the_capacity(near, at):
             with refused(pagebuf.CapacityError, near):
                 near.write(at, data)
     with unchanged(near):
-        assert near.read(at) == near.read(at, 1) == near.read(at, MAX) == b""
+        assert near.read(at, -1) == near.read(at, 1) == near.read(at, MAX) == b""
         assert near.readinto(at, bytearray(3)) == 0
         assert near.write(at, b"") == 0
         near.punch(at, 1)
@@ -171,7 +171,7 @@ def test_past_the_capacity(near, at):
 @pytest.mark.parametrize("at", HUGE)
 def test_past_63_bits(near, at):
     for call in (
-        lambda: near.read(at),
+        lambda: near.read(at, -1),
         lambda: near.read(at, 1),
         lambda: near.readinto(at, bytearray(1)),
         lambda: near.write(at, b"x"),
@@ -206,7 +206,7 @@ def test_sizes_past_63_bits(near, size):
 def test_negative_offsets(near, at):
     error = ValueError if at in NEGATIVE else (ValueError, OverflowError)
     for call in (
-        lambda: near.read(at),
+        lambda: near.read(at, -1),
         lambda: near.read(at, 1),
         lambda: near.read(at, 0),
         lambda: near.readinto(at, bytearray(1)),
@@ -236,7 +236,7 @@ def test_negative_sizes_of_read_mean_to_the_end(near, size):
 def test_the_last_byte_of_all(pool, near):
     near.write(CAPACITY - 1, b"\x07")
     assert (len(near), near[-1], near[CAPACITY - 1]) == (CAPACITY, 7, 7)
-    assert near.read(CAPACITY - 2) == b"\0\x07"
+    assert near.read(CAPACITY - 2, -1) == b"\0\x07"
     assert near.read(CAPACITY - 1, MAX) == b"\x07"
     assert near[-CAPACITY] == near[0]
     for call in (
@@ -256,7 +256,7 @@ def test_a_read_that_no_memory_can_hold(near):
     """Reading all of a sparse buffer at once raises MemoryError and changes nothing."""
     near.truncate(CAPACITY)
     for call in (
-        lambda: near.read(0),
+        lambda: near.read(0, -1),
         lambda: near.tobytes(),
         lambda: bytes(near),
         lambda: near[1:],

@@ -60,7 +60,7 @@ def test_four_gib_filled_and_read_back(pool):
         pattern(at, min(PIECE, GIB + 3 - at)) for at in range(0, GIB + 3, PIECE)
     )
     assert buf.read(0, PIECE) == pattern(GIB + 3, PIECE)
-    assert buf.read(len(buf) - PIECE) == pattern(4 * GIB - PIECE, PIECE)
+    assert buf.read(len(buf) - PIECE, -1) == pattern(4 * GIB - PIECE, PIECE)
     buf.clear()
     assert pool.stats().held == 0
     assert pool.trim() >= 4 * GIB
@@ -77,7 +77,7 @@ def test_two_gib_in_one_call(pool):
     data = pattern(0, size)
     buf = pagebuf.PageBuffer(pool=pool)
     assert buf.write(1, data) == size
-    assert buf.read(1) == data
+    assert buf.read(1, -1) == data
     assert buf[1 : size + 1] == data
     target = bytearray(size)
     assert buf.readinto(1, target) == size

@@ -65,7 +65,7 @@ def test_one_byte_at_the_last_place_takes_a_frame_a_level(pool, levels):
     st = buf.stats()
     assert (buf.levels, st.pages, st.nodes, pool.stats().held) == (levels, 1, levels - 1, levels)
     assert buf[at] == buf[-1] == pattern(7, 1)[0]
-    assert buf.read(at - 2) == bytes(2) + pattern(7, 1)
+    assert buf.read(at - 2, -1) == bytes(2) + pattern(7, 1)
     assert buf.extents() == [(at + 1 - PAGE, PAGE)]
     assert_pool(pool, [buf])
 
