@@ -187,7 +187,7 @@ const char buffer_insert_doc[] =
     "Insert one byte, an int from 0 to 255, before ``index``.\n\n"
     "An index from the end counts back, one past either end means that end.  Raises\n"
     "ValueError for a byte out of range, BufferError while a live view lies at or behind\n"
-    "the place.  O(bytes behind it).\n\n"
+    "the place.  O(bytes behind it), holes passed over.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'ac')\n"
     ">>> buf.insert(1, 98)\n"
@@ -309,7 +309,7 @@ buffer_remove(BufferObject *self, PyObject *arg)
 
 const char buffer_reverse_doc[] =
     "reverse($self, /)\n--\n\n"
-    "Turn the bytes round, in place.  O(len).\n\n"
+    "Turn the bytes round, in place.  O(len), holes passed over.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'abc')\n"
     ">>> buf.reverse()\n"

@@ -121,6 +121,10 @@ pb_buf_page(const pb_buf *b, uint64_t page);
 void
 pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n);
 
+/* The same for a caller that reads the range first: its bytes keep their values. */
+void
+pb_buf_own_kept(pb_buf *b, uint64_t pos, uint64_t n);
+
 /* pb_buf_prepare for a caller that has just looked the page up: it may not be written as it is. */
 pb_status
 pb_buf_prepare_looked(pb_buf *b, uint64_t off, uint64_t n);

@@ -108,6 +108,13 @@ pb_buf_own(pb_buf *b, uint64_t pos, uint64_t n)
     own_pages(b, &s);
 }
 
+void
+pb_buf_own_kept(pb_buf *b, uint64_t pos, uint64_t n)
+{
+    span s = span_of(pos, n, true);
+    own_pages(b, &s);
+}
+
 pb_status
 pb_buf_raise_to(pb_buf *b, uint64_t end)
 {

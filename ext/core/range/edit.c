@@ -1,77 +1,7 @@
 /* range/edit.c: replaces, moves, sets and deletes bytes. */
 #include "range/edit.h"
-#include "buffer/share.h"
 
-/* ---- from byte to byte ---- */
-
-/* The contiguous piece of the buffer that was looked up last. */
-typedef struct {
-    const pb_buf *b;
-    uint8_t *at; /* NULL: a hole */
-    uint64_t start, end;
-} window;
-
-/* The address of byte `off`; NULL in a hole. */
-static inline uint8_t *
-at_byte(window *w, uint64_t off)
-{
-    if (PB_UNLIKELY(off - w->start >= w->end - w->start)) {
-        pb_run run = pb_run_around(w->b, off);
-        *w = (window){w->b, (uint8_t *)(uintptr_t)run.at, run.start, run.start + run.n};
-    }
-    return w->at ? w->at + (off - w->start) : NULL;
-}
-
-static inline void
-put(uint8_t *dst, const uint8_t *src, uint64_t n)
-{
-    if (src) {
-        pb_move(dst, src, n);
-    }
-    else {
-        pb_zero(dst, n);
-    }
-}
-
-/* Move n bytes from src to dst, which is prepared, from the first byte on.  dst <= src. */
-static void
-move_down(window *to, window *from, uint64_t dst, uint64_t src, uint64_t n)
-{
-    while (n) {
-        uint8_t *d = at_byte(to, dst);
-        const uint8_t *s = at_byte(from, src);
-        uint64_t len = pb_min(n, pb_min(to->end - dst, from->end - src));
-        put(d, s, len);
-        dst += len;
-        src += len;
-        n -= len;
-    }
-}
-
-/* The same from the last byte on.  dst >= src. */
-static void
-move_up(window *to, window *from, uint64_t dst, uint64_t src, uint64_t n)
-{
-    while (n) {
-        uint8_t *d = at_byte(to, dst + n - 1);
-        const uint8_t *s = at_byte(from, src + n - 1);
-        uint64_t len = pb_min(n, pb_min(dst + n - to->start, src + n - from->start));
-        put(d + 1 - len, s ? s + 1 - len : NULL, len);
-        n -= len;
-    }
-}
-
-static void
-move(pb_buf *b, uint64_t dst, uint64_t src, uint64_t n)
-{
-    window to = {.b = b}, from = {.b = b};
-    if (dst < src) {
-        move_down(&to, &from, dst, src, n);
-    }
-    else {
-        move_up(&to, &from, dst, src, n);
-    }
-}
+#include "buffer/internal.h"
 
 /* ---- replace ---- */
 
@@ -92,7 +22,7 @@ grow(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
     }
     pb_status st = prepare(b, off, end - off);
     if (st == PB_OK) {
-        move(b, off + n, off + old, tail);
+        pb_buf_move(b, off + n, off + old, tail);
         pb_buf_copy_in(b, off, src, n);
         pb_buf_remember_tail(b);
     }
@@ -108,7 +38,7 @@ shrink_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n
     pb_status st = prepare(b, off, n + tail);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);
-        move(b, off + n, off + old, tail);
+        pb_buf_move(b, off + n, off + old, tail);
         st = pb_buf_truncate(b, off + n + tail);
     }
     return st;
@@ -122,11 +52,27 @@ shrink_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t
     uint64_t less = old - n;
     pb_status st = prepare(b, less, off + n);
     if (st == PB_OK) {
-        move(b, less, 0, off);
+        pb_buf_move(b, less, 0, off);
         pb_buf_copy_in(b, off + less, src, n);
         st = pb_buf_drop_front(b, less);
     }
     return st;
+}
+
+static pb_status
+overwrite(pb_buf *b, uint64_t off, const void *src, uint64_t n)
+{
+    pb_status st = n ? pb_buf_prepare(b, off, n) : PB_OK;
+    if (st == PB_OK) {
+        pb_buf_copy_in(b, off, src, n);
+    }
+    return st;
+}
+
+static void
+fill_with_bytes(pb_buf *b, const pb_shift *s)
+{
+    pb_buf_copy_in(b, s->front ? s->off + s->old - s->n : s->off, s->with, s->n);
 }
 
 pb_status
@@ -139,22 +85,19 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
         return PB_CORRUPT;
     }
     if (n == old) {
-        pb_status st = n ? pb_buf_prepare(b, off, n) : PB_OK;
-        if (st == PB_OK) {
-            pb_buf_copy_in(b, off, src, n);
-        }
-        return st;
+        return overwrite(b, off, src, n);
     }
     if (tail && !front && pb_buf_pinned_behind(b, off)) {
         return PB_PINNED;
     }
-    if (n > old) {
-        return grow(b, off, old, src, n);
+    front = n < old && (front || (off + n < tail && !pb_buf_pinned_behind(b, 0)));
+    pb_shift s = {off, old, n, front, fill_with_bytes, src};
+    if (pb_buf_shifts_hole(b, &s)) {
+        return pb_buf_shift(b, &s);
     }
-    if (front || (off + n < tail && !pb_buf_pinned_behind(b, 0))) {
-        return shrink_at_front(b, off, old, src, n);
-    }
-    return shrink_at_end(b, off, old, src, n);
+    return n > old ? grow(b, off, old, src, n)
+           : front ? shrink_at_front(b, off, old, src, n)
+                   : shrink_at_end(b, off, old, src, n);
 }
 
 /* ---- strides ---- */
@@ -170,10 +113,10 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     }
     pb_status st = prepare(b, low, high - low + 1);
     if (st == PB_OK) {
-        window to = {.b = b};
+        pb_window to = {.b = b};
         uint64_t off = s->start;
         for (uint64_t i = 0; i < s->n; i++, off += (uint64_t)s->step) {
-            *at_byte(&to, off) = from[i];
+            *pb_window_at(&to, off) = from[i];
         }
     }
     return st;
@@ -189,24 +132,36 @@ upwards(const pb_stride *s)
     return (pb_stride){s->start + (s->n - 1) * (uint64_t)s->step, s->n, -s->step};
 }
 
+/* Close the gaps between the first byte to delete and the last one. */
+static void
+close_gaps(pb_buf *b, const pb_shift *shift)
+{
+    const pb_stride *s = shift->with;
+    uint64_t step = (uint64_t)s->step, dst = s->start, gone = s->start;
+    pb_window to = {.b = b}, from = {.b = b};
+    for (uint64_t i = 1; i < s->n; i++, gone += step, dst += step - 1) {
+        pb_move_down(&to, &from, dst, gone + 1, step - 1);
+    }
+}
+
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *stride)
 {
     pb_stride s = upwards(stride);
-    uint64_t size = b->root.size, step = (uint64_t)s.step;
+    uint64_t size = b->root.size, span = (s.n - 1) * (uint64_t)s.step + 1;
     if (pb_buf_pinned_behind(b, s.start)) {
         return PB_PINNED;
+    }
+    pb_shift shift = {s.start, span, span - s.n, false, close_gaps, &s};
+    if (pb_buf_shifts_hole(b, &shift)) {
+        return pb_buf_shift(b, &shift);
     }
     pb_status st = prepare(b, s.start, size - s.start);
     if (st != PB_OK) {
         return st;
     }
-    window to = {.b = b}, from = {.b = b};
-    uint64_t dst = s.start, gone = s.start;
-    for (uint64_t i = 1; i < s.n; i++, gone += step, dst += step - 1) {
-        move_down(&to, &from, dst, gone + 1, step - 1);
-    }
-    move_down(&to, &from, dst, gone + 1, size - gone - 1);
+    close_gaps(b, &shift);
+    pb_buf_move(b, s.start + span - s.n, s.start + span, size - s.start - span);
     return pb_buf_truncate(b, size - s.n);
 }
 
@@ -223,17 +178,17 @@ swap_ends(uint8_t *a, uint8_t *z, uint64_t n)
     }
 }
 
-pb_status
-pb_buf_reverse(pb_buf *b)
+static pb_status
+reverse_bytes(pb_buf *b)
 {
     uint64_t low = 0, high = b->root.size;
     pb_status st = prepare(b, 0, high);
     if (st != PB_OK) {
         return st;
     }
-    window a = {.b = b}, z = {.b = b};
+    pb_window a = {.b = b}, z = {.b = b};
     while (high - low > 1) {
-        uint8_t *first = at_byte(&a, low), *last = at_byte(&z, high - 1);
+        uint8_t *first = pb_window_at(&a, low), *last = pb_window_at(&z, high - 1);
         uint64_t len =
             pb_min((high - low) / 2, pb_min(a.end - low, high - pb_max(z.start, low)));
         swap_ends(first, last, len);
@@ -241,6 +196,191 @@ pb_buf_reverse(pb_buf *b)
         high -= len;
     }
     return PB_OK;
+}
+
+/* ---- reverse, in a tree with holes ----
+ *
+ * Each page goes to the place of its mirror image, and its bytes are turned round in it:
+ *
+ *    before    |    a b | c d e f | (hole) | g h      |      bias 2
+ *    after     |    h g | (hole) | f e d c | b a      |      bias 2, by coincidence
+ *
+ * Thus the bytes that the last page has past the end come to lie before the first byte.  No page is
+ * made, and a hole stays as long as it is. */
+
+/* The pages [low, low + n) and their mirror image [past - n, past): pages, or a hole. */
+typedef struct {
+    uint64_t low, past, n;
+    bool at_low, at_high; /* pages */
+} mirrored;
+
+/* The pair that [low, past) begins and ends with.  A page in the middle is a pair alone. */
+static mirrored
+next_pair(const pb_buf *b, uint64_t low, uint64_t past)
+{
+    uint64_t half = pb_max((past - low) / 2, 1);
+    pb_extent x = pb_tree_shape(b->pool, &b->root, low, low + half);
+    pb_extent z = pb_tree_extent_back(b->pool, &b->root, past - half, past);
+    return (mirrored){low, past, pb_min(x.pages, z.pages), x.frame != 0, z.frame != 0};
+}
+
+static inline uint64_t
+first_page(const pb_buf *b)
+{
+    return page_of(b->root.bias);
+}
+
+static inline uint64_t
+past_page(const pb_buf *b)
+{
+    return page_of(b->root.bias + b->root.size - 1) + 1;
+}
+
+#define EACH_PAIR(b, m)                                                     \
+    uint64_t low_ = first_page(b), past_ = past_page(b);                    \
+    for (mirrored m; low_ < past_ && (m = next_pair(b, low_, past_), true); \
+         low_ += m.n, past_ -= m.n)
+
+static uint64_t
+need_for_side(const pb_buf *b, uint64_t first, uint64_t n, bool there)
+{
+    uint64_t need = pb_tree_need(b->pool, &b->root, first, first + n - 1);
+    return there ? need : need - n; /* nodes for pages that come there */
+}
+
+static uint64_t
+need_to_mirror(const pb_buf *b)
+{
+    uint64_t need = 0;
+    EACH_PAIR(b, m)
+    {
+        if (m.at_low || m.at_high) {
+            need += need_for_side(b, m.low, m.n, m.at_low);
+            need += need_for_side(b, m.past - m.n, m.n, m.at_high);
+        }
+    }
+    return need;
+}
+
+static void
+own_side(pb_buf *b, uint64_t first, uint64_t n, bool there)
+{
+    pb_leaf leaf;
+    if (there) {
+        pb_buf_own_kept(b, first << PB_PAGE_SHIFT, n << PB_PAGE_SHIFT);
+    }
+    else {
+        pb_tree_own_leaf(b->pool, &b->root, first, &leaf);
+        pb_tree_own_leaf(b->pool, &b->root, first + n - 1, &leaf);
+    }
+}
+
+static void
+own_all(pb_buf *b)
+{
+    EACH_PAIR(b, m)
+    {
+        if (m.at_low || m.at_high) {
+            own_side(b, m.low, m.n, m.at_low);
+            own_side(b, m.past - m.n, m.n, m.at_high);
+        }
+    }
+}
+
+/* Both places lie in leaves that this tree owns. */
+static void
+mirror_page(pb_buf *b, uint64_t low, uint64_t high)
+{
+    pb_leaf a, z;
+    pb_tree_own_leaf(b->pool, &b->root, low, &a);
+    pb_tree_own_leaf(b->pool, &b->root, high, &z);
+    pb_entry *first = pb_leaf_at(&a, low), *last = pb_leaf_at(&z, high);
+    pb_entry e = pb_entry_load(first), f = pb_entry_load(last);
+    if (e != PB_HOLE && f != PB_HOLE && low != high) {
+        swap_ends(page_address(b, e), page_address(b, f) + PB_PAGE_MASK, PB_PAGE_SIZE);
+        return;
+    }
+    uint8_t *page = page_address(b, e == PB_HOLE ? f : e);
+    swap_ends(page, page + PB_PAGE_MASK, PB_PAGE_SIZE / 2);
+    pb_tree_set(first, f);
+    pb_tree_set(last, e);
+}
+
+static void
+mirror_all(pb_buf *b)
+{
+    EACH_PAIR(b, m)
+    {
+        for (uint64_t i = 0; i < m.n && (m.at_low || m.at_high); i++) {
+            mirror_page(b, m.low + i, m.past - 1 - i);
+        }
+    }
+}
+
+/* Release nodes whose pages have all gone elsewhere. */
+static void
+drop_empty_nodes(pb_buf *b)
+{
+    uint64_t page = page_of(b->root.bias),
+             past = page_of(b->root.bias + b->root.size - 1) + 1;
+    while (page < past) {
+        pb_extent x = pb_tree_shape(b->pool, &b->root, page, past);
+        if (x.kind == PB_EXTENT_HOLE) {
+            pb_tree_drop(b->pool, &b->root, page, page + x.pages - 1);
+        }
+        page += x.pages;
+    }
+}
+
+/* What lies before the first byte will lie past the end (I4). */
+static void
+clear_before_front(pb_buf *b)
+{
+    uint8_t *page = pb_buf_page(b, first_page(b));
+    if (page) {
+        pb_zero(page, b->root.bias & PB_PAGE_MASK);
+    }
+}
+
+/* 1. reserve  2. own the pages, and the leaves that they go to  3. move them.  No node is released
+ * before all pages are in their place: what was counted as present stays. */
+static pb_status
+mirror(pb_buf *b)
+{
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (!pb_buf_begin(b)) {
+        return PB_CORRUPT;
+    }
+    uint64_t need = need_to_mirror(b);
+    pb_status st = pb_pool_reserve(b->pool, need);
+    if (st != PB_OK) {
+        pb_buf_remember_tail(b);
+        return st;
+    }
+    forget(b);
+    uint64_t taken = pb_pool_taken(b->pool), end = b->root.bias + b->root.size;
+    own_all(b);
+    pb_buf_clean_tail(b);
+    clear_before_front(b);
+    mirror_all(b);
+    drop_empty_nodes(b);
+    pb_pool_give_rest(b->pool, need, taken);
+    b->root.bias = ((first_page(b) + past_page(b)) << PB_PAGE_SHIFT) - end;
+    forget(b);
+    pb_buf_remember_tail(b);
+    return PB_OK;
+}
+
+/* Live views show the bytes where they are.  So under them each page keeps its place, and holes
+ * become pages. */
+pb_status
+pb_buf_reverse(pb_buf *b)
+{
+    bool moves = !pb_buf_is_inline(b) && !pb_buf_viewed(b) &&
+                 pb_run_alike(b, 0, b->root.size, false, false) < b->root.size;
+    return moves ? mirror(b) : reverse_bytes(b);
 }
 
 bool

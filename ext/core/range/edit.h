@@ -2,8 +2,9 @@
  * reverse all bytes.
  *
  * Each call first reserves the frames that it needs (I3): when it returns anything but PB_OK,
- * nothing has changed.  Holes that bytes move to become pages.  PB_PINNED: the call would shift
- * bytes under a live view (I7). */
+ * nothing has changed.  Holes stay holes: bytes of a hole that move make no page (pb_buf_shift), and a
+ * page of zeros that nobody needs is dropped.  PB_PINNED: the call would shift bytes under a live view
+ * (I7). */
 #ifndef PB_RANGE_EDIT_H
 #define PB_RANGE_EDIT_H
 
@@ -26,11 +27,11 @@ typedef struct {
 pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src);
 
-/* Delete the bytes at these offsets. */
+/* Delete the bytes at these offsets.  Holes between the first and the last of them become pages. */
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *s);
 
-/* Reverse the order of all bytes. */
+/* Reverse the order of all bytes.  Under live views holes become pages. */
 pb_status
 pb_buf_reverse(pb_buf *b);
 
@@ -38,5 +39,42 @@ pb_buf_reverse(pb_buf *b);
  * bytes. */
 bool
 pb_buf_is_own_memory(const pb_buf *b, const void *p, uint64_t n);
+
+/* ---- bytes that move to another place of their buffer (range/shift.c) ----
+ *
+ *    before    | front            | old | behind   . . . . . |      . . a hole
+ *    after     | front            | n bytes | behind   . . . . . |
+ *
+ * Where the distance is no multiple of the page, no page can go to its new place: bytes move, and
+ * pages are made where bytes go.  pb_buf_shift makes none where only zeros of a hole go, and
+ * drops what lies there.  So it costs pages of data, whatever the length of a hole. */
+
+/* Move n bytes from src to dst, which is prepared, from the first byte on.  dst <= src. */
+void
+pb_move_down(pb_window *to, pb_window *from, uint64_t dst, uint64_t src, uint64_t n);
+
+/* Move n bytes from src to dst, which is prepared.  The two ranges may overlap. */
+void
+pb_buf_move(const pb_buf *b, uint64_t dst, uint64_t src, uint64_t n);
+
+typedef struct pb_shift pb_shift;
+
+/* Replace [off, off + old), which lies inside the buffer, by n bytes. */
+struct pb_shift {
+    uint64_t off, old, n; /* n != old */
+    bool
+        front; /* move the bytes before the range, and cut the front off.  Else: those behind */
+    void (*fill)(pb_buf *b, const pb_shift *s); /* stores the n bytes; they are prepared */
+    const void *with;                           /* for `fill` */
+};
+
+/* Is a hole among the bytes that pb_buf_shift would move? */
+bool
+pb_buf_shifts_hole(const pb_buf *b, const pb_shift *s);
+
+/* The buffer is a tree, and no live view covers bytes that move or are cut off.  Frames are reserved
+ * first: when it returns anything but PB_OK, nothing has changed (I3). */
+pb_status
+pb_buf_shift(pb_buf *b, const pb_shift *s);
 
 #endif

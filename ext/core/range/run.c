@@ -57,3 +57,18 @@ pb_run_around(const pb_buf *b, uint64_t off)
     run.n = ahead.start + ahead.n - run.start;
     return run;
 }
+
+uint64_t
+pb_run_alike(const pb_buf *b, uint64_t off, uint64_t n, bool back, bool hole)
+{
+    uint64_t done = 0;
+    while (done < n) {
+        pb_run run = back ? pb_run_last(b, off, off + n - done)
+                          : pb_run_first(b, off + done, off + n);
+        if ((run.at == NULL) != hole) { /* a damaged page counts as a hole */
+            break;
+        }
+        done += run.n;
+    }
+    return done;
+}

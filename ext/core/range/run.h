@@ -27,4 +27,28 @@ pb_run_last(const pb_buf *b, uint64_t off, uint64_t end);
 pb_run
 pb_run_around(const pb_buf *b, uint64_t off);
 
+/* The stretch that was looked up last, for a caller that goes from byte to byte.  It is valid until
+ * the tree changes.  Begin with the buffer alone: {.b = b}. */
+typedef struct {
+    const pb_buf *b;
+    uint8_t *at; /* NULL: a hole */
+    uint64_t start, end;
+} pb_window;
+
+/* The address of byte `off`, which is prepared if the caller writes there; NULL in a hole. */
+static inline uint8_t *
+pb_window_at(pb_window *w, uint64_t off)
+{
+    if (PB_UNLIKELY(off - w->start >= w->end - w->start)) {
+        pb_run run = pb_run_around(w->b, off);
+        *w = (pb_window){w->b, (uint8_t *)(uintptr_t)run.at, run.start, run.start + run.n};
+    }
+    return w->at ? w->at + (off - w->start) : NULL;
+}
+
+/* How many of the n bytes from `off` on are a hole (hole), or no hole (!hole).  Goes from the
+ * front, or from the back. */
+uint64_t
+pb_run_alike(const pb_buf *b, uint64_t off, uint64_t n, bool back, bool hole);
+
 #endif

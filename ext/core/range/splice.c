@@ -150,14 +150,12 @@ exchange_promoted(pb_buf *b, const exchange *x)
 
 /* ---- the calls ---- */
 
-/* Can a removal move the bytes in place?  It does so if pages cannot be shared, because they move
- * by a part of a page, and if no hole would become pages. */
+/* Does a removal move bytes in place?  It does so if pages cannot go to their new places, because
+ * they move by a part of a page. */
 static bool
-moves_in_place(const pb_buf *b, uint64_t off, uint64_t n)
+moves_in_place(const pb_buf *b, uint64_t n)
 {
-    uint64_t start, end;
-    return !pb_buf_is_inline(b) && (n & PB_PAGE_MASK) != 0 &&
-           pb_buf_next_data(b, off, &start, &end) && start == off && end == b->root.size;
+    return !pb_buf_is_inline(b) && (n & PB_PAGE_MASK) != 0;
 }
 
 /* A splice of the same length, or at the end: no bytes behind it move. */
@@ -199,7 +197,7 @@ pb_buf_splice(pb_buf *b, uint64_t off, uint64_t cut, const pb_buf *from, uint64_
     if (pb_buf_pinned_behind(b, off)) {
         return PB_PINNED;
     }
-    if (n == 0 && moves_in_place(b, off, cut)) {
+    if (n == 0 && moves_in_place(b, cut)) {
         return pb_buf_replace(b, off, cut, NULL, 0);
     }
     return pb_buf_is_inline(b) && grown <= PB_INLINE ? exchange_inline(b, &x)

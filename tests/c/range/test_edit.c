@@ -240,6 +240,138 @@ test_the_nth_frame_is_refused(void)
     CHECK_EMPTY(&mem.pool);
 }
 
+/* ---- holes ---- */
+
+#define PIECES 5
+
+/* Pieces of data far apart, in a buffer whose pages nobody could make. */
+typedef struct {
+    pb_buf b, kept;
+    uint64_t size, at[PIECES], pages;
+    uint8_t byte[PIECES][3 * PB_PAGE_SIZE];
+    uint64_t n[PIECES];
+} sparse;
+
+static void
+begin_sparse(sparse *f, chance *c, bool shared)
+{
+    pb_status st;
+    pb_tree_stats use;
+    pb_buf_init(&f->b, &mem.pool, PB_MAX_LEVELS);
+    pb_buf_init(&f->kept, &mem.pool, PB_MAX_LEVELS);
+    f->size = ((uint64_t)1 << 50) + below(c, PB_PAGE_SIZE);
+    GROWING(&mem, st, pb_buf_truncate(&f->b, f->size));
+    CHECK_OK(st);
+    for (unsigned i = 0; i < PIECES; i++) {
+        f->n[i] = 1 + below(c, sizeof f->byte[i]);
+        f->at[i] = f->size / PIECES * i + below(c, 4 * PB_PAGE_SIZE);
+        fill(c, f->byte[i], f->n[i]);
+        GROWING(&mem, st, pb_buf_write(&f->b, f->at[i], f->byte[i], f->n[i]));
+        CHECK_OK(st);
+    }
+    if (shared) {
+        GROWING(&mem, st, pb_buf_share(&f->kept, &f->b));
+        CHECK_OK(st);
+    }
+    pb_buf_stats(&f->b, &use);
+    f->pages = use.pages;
+}
+
+/* The pieces lie there, each `moved` bytes behind its place or (turned) mirrored, and nothing else
+ * does but `more` bytes. */
+static void
+check_sparse(const sparse *f, unsigned first, int64_t moved, bool turned, uint64_t more)
+{
+    static uint8_t got[3 * PB_PAGE_SIZE];
+    uint64_t start, end, sum = 0;
+    pb_tree_stats use;
+    pb_fault fault = {0};
+    CHECK(pb_buf_check(&f->b, &fault));
+    for (unsigned i = 0; i < PIECES; i++) {
+        uint64_t at = f->at[i] + (i < first ? 0 : (uint64_t)moved), n = f->n[i];
+        pb_buf_copy_out(&f->b, turned ? f->b.root.size - at - n : at, got, n);
+        for (uint64_t k = 0; k < n; k++) {
+            CHECK_EQ(got[turned ? n - 1 - k : k], f->byte[i][k]);
+        }
+    }
+    pb_buf_stats(&f->b, &use);
+    CHECK(use.pages <= f->pages + (turned ? 0 : PIECES + 2 + more / PB_PAGE_SIZE));
+    for (uint64_t off = 0; pb_buf_next_data(&f->b, off, &start, &end); off = end) {
+        sum += end - start;
+    }
+    CHECK(sum <= use.pages * PB_PAGE_SIZE);
+}
+
+static void
+end_sparse(sparse *f)
+{
+    CHECK_POOL(&mem.pool);
+    pb_buf_fini(&f->b);
+    pb_buf_fini(&f->kept);
+}
+
+static void
+test_holes_stay_when_bytes_move(void)
+{
+    static sparse f;
+    static uint8_t src[2 * PB_PAGE_SIZE];
+    chance c = chance_of(5);
+    fill(&c, src, sizeof src);
+    for (unsigned round = 0; round < 60; round++) {
+        pb_status st;
+        begin_sparse(&f, &c, round % 2);
+        unsigned first = (unsigned)below(&c, PIECES - 1) + 1;
+        uint64_t off = f.size / PIECES * first - 4 * PB_PAGE_SIZE - below(&c, PB_PAGE_SIZE);
+        uint64_t old = below(&c, 2 * PB_PAGE_SIZE), n = below(&c, sizeof src);
+        GROWING(&mem, st, pb_buf_replace(&f.b, off, old, src, n));
+        CHECK_OK(st);
+        CHECK_EQ(f.b.root.size, f.size - old + n);
+        check_sparse(&f, first, (int64_t)(n - old), false, n);
+        end_sparse(&f);
+    }
+    CHECK_EMPTY(&mem.pool);
+}
+
+static void
+test_holes_stay_when_bytes_are_turned_round(void)
+{
+    static sparse f;
+    chance c = chance_of(6);
+    for (unsigned round = 0; round < 60; round++) {
+        pb_status st;
+        begin_sparse(&f, &c, round % 2);
+        GROWING(&mem, st, pb_buf_reverse(&f.b));
+        CHECK_OK(st);
+        check_sparse(&f, 0, 0, true, 0);
+        GROWING(&mem, st,
+                pb_buf_write(&f.b, f.size, "end", 3)); /* zeros were past the end */
+        CHECK_OK(st);
+        GROWING(&mem, st, pb_buf_reverse(&f.b));
+        CHECK_OK(st);
+        check_sparse(&f, 0, 3, false, 3);
+        end_sparse(&f);
+    }
+    CHECK_EMPTY(&mem.pool);
+}
+
+static void
+test_holes_stay_behind_a_stride(void)
+{
+    static sparse f;
+    chance c = chance_of(7);
+    for (unsigned round = 0; round < 60; round++) {
+        pb_status st;
+        begin_sparse(&f, &c, round % 2);
+        uint64_t start = f.size / PIECES - 4 * PB_PAGE_SIZE - below(&c, PB_PAGE_SIZE);
+        pb_stride s = {start, 1 + below(&c, 9), 2 + (int64_t)below(&c, PB_PAGE_SIZE / 5)};
+        GROWING(&mem, st, pb_buf_delete_stride(&f.b, &s));
+        CHECK_OK(st);
+        check_sparse(&f, 1, -(int64_t)s.n, false, 2 * PB_PAGE_SIZE);
+        end_sparse(&f);
+    }
+    CHECK_EMPTY(&mem.pool);
+}
+
 /* Deleting at the front moves nothing, and frees the page left behind. */
 static void
 test_off_the_front_moves_nothing(void)
@@ -285,6 +417,9 @@ main(void)
     memory_init(&mem, UINT64_MAX, false);
     RUN(test_edits_by_chance);
     RUN(test_the_nth_frame_is_refused);
+    RUN(test_holes_stay_when_bytes_move);
+    RUN(test_holes_stay_when_bytes_are_turned_round);
+    RUN(test_holes_stay_behind_a_stride);
     RUN(test_off_the_front_moves_nothing);
     RUN(test_past_the_capacity);
     memory_fini(&mem);
