@@ -1,3 +1,4 @@
+import io
 from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from io import BufferedIOBase
 from typing import (
@@ -456,7 +457,8 @@ class PageFile(_File):
     def buffer(self) -> PageBuffer | None: ...
 
 @disjoint_base
-class BytesIO(_File):
+class BytesIO(_File, io.BytesIO):
+    name: Any
     def __init__(self, initial_bytes: ReadableBuffer | None = b"") -> None: ...
     def getvalue(self) -> bytes: ...
     def getbuffer(self) -> memoryview: ...

@@ -474,7 +474,7 @@ def test_attributes_weak_references_and_size() -> None:
     f.name = "n"
     assert f.__dict__ == {"name": "n"}
     seen = weakref.ref(f)
-    assert object.__sizeof__(f) <= 192
+    assert object.__sizeof__(f) <= io.BytesIO.__basicsize__ + 160
     assert sys.getsizeof(BytesIO(bytes(9 * PAGE))) >= 9 * PAGE
     del f
     assert seen() is None

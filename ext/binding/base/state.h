@@ -9,7 +9,7 @@
 
 #include "base/address_map.h"
 
-typedef struct {
+typedef struct module_state {
     PyTypeObject *pool_type;
     PyTypeObject *buffer_type;
     PyTypeObject *buffer_iter_type;
@@ -48,7 +48,7 @@ typedef struct {
     /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names,
      * and only the types know them; so the module sets this function once
      * (module/names.c). */
-    PyObject *(*name_of)(PyObject *obj);
+    PyObject *(*name_of)(struct module_state *state, PyObject *obj);
 } module_state;
 
 /* PyInit adds the methods, the slots and m_free. */

@@ -7,22 +7,23 @@
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
  * an empty inline buffer in it ---- */
 
-static BytesIOObject *
+static PyObject *
 take_spare(PoolObject *pool, PyTypeObject *type)
 {
-    return (BytesIOObject *)PyObject_Init(pool->spare[--pool->spares], type);
+    return PyObject_Init(pool->spare[--pool->spares], type);
 }
 
 static bool
-keep_spare(PoolObject *pool, BytesIOObject *self)
+keep_spare(PoolObject *pool, PyObject *self)
 {
 #if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
     return false;
 #else
-    pb_buf_clear(&self->b);
-    bool keeps = pb_buf_is_inline(&self->b) && pool->spares < SPARE_FILES;
+    pb_buf *b = &part_of(self)->b;
+    pb_buf_clear(b);
+    bool keeps = pb_buf_is_inline(b) && pool->spares < SPARE_FILES;
     if (keeps) {
-        pool->spare[pool->spares++] = (PyObject *)self;
+        pool->spare[pool->spares++] = self;
     }
     return keeps;
 #endif
@@ -31,30 +32,41 @@ keep_spare(PoolObject *pool, BytesIOObject *self)
 /* ---- life ---- */
 
 static inline void
-bytesio_begin(BytesIOObject *self)
+part_begin(bytesio_part *f)
 {
-    self->s = (stream){.readable = 1, .alone = 1};
+    f->s = (stream){.readable = 1, .alone = 1};
+}
+
+/* Memory for an object of the exact type, with a tree on the default pool.  Keeps the reference to
+ * that. */
+static PyObject *
+new_object(PyTypeObject *type, PoolObject *pool)
+{
+    PyObject *self = PyObject_GC_New(PyObject, type);
+    if (self) {
+        base_begin(self);
+        pb_buf_init_behind(&part_of(self)->b, &pool->pool, PB_MAX_LEVELS, bytesio_lead());
+    }
+    return self;
 }
 
 /* An object of the exact type, empty. */
-static BytesIOObject *
+static PyObject *
 bytesio_make(PyTypeObject *type, module_state *state)
 {
     PoolObject *pool = pool_default(state);
-    BytesIOObject *self;
+    PyObject *self;
     if (PB_LIKELY(pool && pool->spares)) {
         self = take_spare(pool, type);
     }
     else {
-        self = pool ? PyObject_GC_New(BytesIOObject, type) : NULL;
+        self = pool ? new_object(type, pool) : NULL;
         if (self == NULL) {
             Py_XDECREF(pool);
             return NULL;
         }
-        pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
-        self->dict = self->weakrefs = NULL;
     }
-    bytesio_begin(self);
+    part_begin(part_of(self));
     PyObject_GC_Track(self);
     return self;
 }
@@ -63,14 +75,15 @@ static PyObject *
 make_derived(PyTypeObject *type, module_state *state)
 {
     PoolObject *pool = pool_default(state);
-    BytesIOObject *self = pool ? (BytesIOObject *)type->tp_alloc(type, 0) : NULL;
+    PyObject *self = pool ? type->tp_alloc(type, 0) : NULL;
     if (self == NULL) {
         Py_XDECREF(pool);
         return NULL;
     }
-    pb_buf_init(&self->b, &pool->pool, PB_MAX_LEVELS); /* keeps the reference */
-    bytesio_begin(self);
-    return (PyObject *)self;
+    base_begin_zeroed(self);
+    pb_buf_init_behind(&part_of(self)->b, &pool->pool, PB_MAX_LEVELS, bytesio_lead());
+    part_begin(part_of(self)); /* the tree keeps the reference to the pool */
+    return self;
 }
 
 /* Leaves the arguments to __init__: a subclass may define other ones. */
@@ -82,37 +95,39 @@ bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     module_state *state = state_of_module(module);
-    return type == state->bytesio_type ? (PyObject *)bytesio_make(type, state)
+    return type == state->bytesio_type ? bytesio_make(type, state)
                                        : make_derived(type, state);
 }
 
 static int
-bytesio_traverse(BytesIOObject *self, visitproc visit, void *arg)
+bytesio_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->dict);
-    return holder_traverse((PyObject *)self, visit, arg);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(*bytesio_dict(self));
+    return tree_traverse(&part_of(self)->b, visit, arg);
 }
 
 static int
-bytesio_clear(BytesIOObject *self)
+bytesio_clear(PyObject *self)
 {
-    Py_CLEAR(self->dict);
+    Py_CLEAR(*bytesio_dict(self));
     return 0;
 }
 
 static void
-bytesio_dealloc(BytesIOObject *self)
+bytesio_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    if (self->weakrefs) {
-        PyObject_ClearWeakRefs((PyObject *)self);
+    if (*bytesio_weakrefs(self)) {
+        PyObject_ClearWeakRefs(self);
     }
-    Py_CLEAR(self->dict);
-    PoolObject *pool = pool_object(&self->b);
+    Py_CLEAR(*bytesio_dict(self));
+    pb_buf *b = &part_of(self)->b;
+    PoolObject *pool = pool_object(b);
     bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
     if (!exact || !keep_spare(pool, self)) {
-        holder_end(&self->b);
+        holder_end(b);
         type->tp_free(self);
     }
     pool_report_unraisable(pool);
@@ -139,22 +154,22 @@ replace_lock_held(pb_buf *b, const void *src, uint64_t n)
 }
 
 int
-bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos,
+bytesio_set_bytes(bytesio_part *f, const void *src, uint64_t n, uint64_t pos,
                   bytesio_when_closed closed)
 {
-    pb_buf *b = &self->b;
+    pb_buf *b = &f->b;
     pb_status st;
     stream_refusal why;
     do {
         buffer_lock(b);
-        bool shut = self->s.closed && closed != CLOSED_REFUSES;
+        bool shut = f->s.closed && closed != CLOSED_REFUSES;
         bool stays = shut && closed == CLOSED_STAYS;
-        why = shut ? STREAM_FINE : stream_may_change(&self->s);
-        stream_forget(&self->s);
+        why = shut ? STREAM_FINE : stream_may_change(&f->s);
+        stream_forget(&f->s);
         st = why || stays ? PB_OK : replace_lock_held(b, src, n);
         if (!why && !stays && st == PB_OK) {
-            bytesio_begin(self);
-            self->s.pos = pos;
+            part_begin(f);
+            f->s.pos = pos;
         }
         buffer_unlock(b);
     } while (transfer_again(b, &st, 0, n));
@@ -163,7 +178,7 @@ bytesio_set_bytes(BytesIOObject *self, const void *src, uint64_t n, uint64_t pos
 
 /* None means no bytes.  As in io.BytesIO, only a bytes object opens a closed file again. */
 static int
-set_initial(BytesIOObject *self, PyObject *initial)
+set_initial(PyObject *self, PyObject *initial)
 {
     Py_buffer view = {0};
     bool empty = initial == NULL || initial == Py_None;
@@ -173,13 +188,13 @@ set_initial(BytesIOObject *self, PyObject *initial)
     bytesio_when_closed closed = empty                         ? CLOSED_STAYS
                                  : PyBytes_CheckExact(initial) ? CLOSED_REOPENS
                                                                : CLOSED_REFUSES;
-    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, 0, closed);
+    int result = bytesio_set_bytes(part_of(self), view.buf, (uint64_t)view.len, 0, closed);
     arg_release(&view);
     return result;
 }
 
 static int
-bytesio_init(BytesIOObject *self, PyObject *args, PyObject *kwargs)
+bytesio_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"initial_bytes", NULL};
     PyObject *initial = NULL;
@@ -222,12 +237,12 @@ bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObjec
         }
     }
     module_state *state = state_of_module(((PyHeapTypeObject *)type)->ht_module);
-    BytesIOObject *self = bytesio_make((PyTypeObject *)type, state);
-    if (self && initial && !transfer_extend_fast(&self->b, initial) &&
+    PyObject *self = bytesio_make((PyTypeObject *)type, state);
+    if (self && initial && !transfer_extend_fast(&part_of(self)->b, initial) &&
         set_initial(self, initial) < 0) {
         Py_CLEAR(self);
     }
-    return (PyObject *)self;
+    return self;
 }
 
 void
@@ -244,17 +259,18 @@ PyDoc_STRVAR(getvalue_doc,
              "b'abc'\n");
 
 PyObject *
-bytesio_getvalue(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+bytesio_getvalue(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
+    bytesio_part *f = part_of(self);
     PyObject *out = NULL;
-    buffer_lock(&self->b);
-    bool tiny = pb_buf_is_inline(&self->b) && PB_LIKELY(!self->s.closed);
+    buffer_lock(&f->b);
+    bool tiny = pb_buf_is_inline(&f->b) && PB_LIKELY(!f->s.closed);
     if (tiny) {
-        out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&self->b),
-                                        (Py_ssize_t)self->b.root.size);
+        out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&f->b),
+                                        (Py_ssize_t)f->b.root.size);
     }
-    buffer_unlock(&self->b);
-    return tiny ? out : stream_read_at(&self->b, &self->s, 0, UINT64_MAX);
+    buffer_unlock(&f->b);
+    return tiny ? out : stream_read_at(&f->b, &f->s, 0, UINT64_MAX);
 }
 
 PyDoc_STRVAR(close_doc,
@@ -268,18 +284,19 @@ PyDoc_STRVAR(close_doc,
              "True\n");
 
 static PyObject *
-bytesio_close(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+bytesio_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    buffer_lock(&self->b);
-    stream_refusal why = stream_may_change(&self->s);
+    bytesio_part *f = part_of(self);
+    buffer_lock(&f->b);
+    stream_refusal why = stream_may_change(&f->s);
     if (!why) {
-        stream_forget(&self->s);
-        self->s.closed = 1;
-        pb_buf_clear(&self->b);
+        stream_forget(&f->s);
+        f->s.closed = 1;
+        pb_buf_clear(&f->b);
     }
-    buffer_unlock(&self->b);
+    buffer_unlock(&f->b);
     if ((why != STREAM_CLOSED && stream_refuse(why) < 0) ||
-        pool_report_pending(pool_object(&self->b), true) < 0) {
+        pool_report_pending(pool_object(&f->b), true) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -295,8 +312,9 @@ PyDoc_STRVAR(setstate_doc,
              "__setstate__($self, state, /)\n--\n\n"
              "Become what __getstate__ described; a state that is refused changes nothing.");
 
-#define FACE BytesIOObject
-#define FACE_BUF(self) (&(self)->b)
+#define FACE PyObject
+#define FACE_BUF(self) (&part_of(self)->b)
+#define FACE_STREAM(self) (&part_of(self)->s)
 #define FACE_NAME "BytesIO"
 #define FACE_OPEN(bytes) FACE_NAME "(" bytes ")"
 #include "file/methods.h"
@@ -329,12 +347,31 @@ PyDoc_STRVAR(sizeof_doc,
              "Bytes of the object and of its pages.  O(pages).");
 
 static PyObject *
-bytesio_sizeof(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+bytesio_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
+    return tree_stats(&part_of(self)->b);
+}
+
+static PyObject *
+bytesio_check(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_check(&part_of(self)->b);
+}
+
+static PyObject *
+bytesio_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_runs(&part_of(self)->b);
+}
+
+static PyObject *
+bytesio_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_buf *b = &part_of(self)->b;
     pb_tree_stats use;
-    buffer_lock(&self->b);
-    pb_buf_stats(&self->b, &use);
-    buffer_unlock(&self->b);
+    buffer_lock(b);
+    pb_buf_stats(b, &use);
+    buffer_unlock(b);
     return PyLong_FromUnsignedLongLong((uint64_t)Py_TYPE(self)->tp_basicsize +
                                        ((use.pages + use.nodes) << PB_PAGE_SHIFT));
 }
@@ -345,9 +382,9 @@ static PyMethodDef bytesio_methods[] = {
     METHOD("getvalue", bytesio_getvalue, METH_NOARGS, getvalue_doc),
     METHOD("getbuffer", bytesio_getbuffer, METH_NOARGS, bytesio_getbuffer_doc),
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
-    METHOD("stats", holder_stats, METH_NOARGS, stats_doc),
-    METHOD("check", holder_check, METH_NOARGS, check_doc),
-    METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
+    METHOD("stats", bytesio_stats, METH_NOARGS, stats_doc),
+    METHOD("check", bytesio_check, METH_NOARGS, check_doc),
+    METHOD("_tree_runs", bytesio_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
     METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),
     METHOD("__sizeof__", bytesio_sizeof, METH_NOARGS, sizeof_doc),
@@ -359,15 +396,9 @@ static PyGetSetDef bytesio_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMemberDef bytesio_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(BytesIOObject, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(BytesIOObject, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 PyDoc_STRVAR(bytesio_doc,
              "BytesIO(initial_bytes=b'')\n--\n\n"
-             "A binary file in memory, with all that io.BytesIO has and its rules.\n\n"
+             "A binary file in memory: an io.BytesIO, with all its methods and its rules.\n\n"
              "It grows without moving a byte.  Further than io.BytesIO go ``peek(size)``,\n"
              "``read_at(nbytes, offset)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
              "that a call that runs out of memory has changed nothing.\n\n"
@@ -379,17 +410,21 @@ PyDoc_STRVAR(bytesio_doc,
              "[b'one\\n', b'two\\n']\n");
 
 static PyType_Slot bytesio_slots[] = {
-    {Py_tp_doc, (void *)bytesio_doc}, {Py_tp_new, bytesio_new},
-    {Py_tp_init, bytesio_init},       {Py_tp_traverse, bytesio_traverse},
-    {Py_tp_clear, bytesio_clear},     {Py_tp_dealloc, bytesio_dealloc},
-    {Py_tp_iter, PyObject_SelfIter},  {Py_tp_iternext, face_next},
-    {Py_tp_methods, bytesio_methods}, {Py_tp_members, bytesio_members},
-    {Py_tp_getset, bytesio_getset},   {0, NULL},
+    {Py_tp_doc, (void *)bytesio_doc},
+    {Py_tp_new, bytesio_new},
+    {Py_tp_init, bytesio_init},
+    {Py_tp_traverse, bytesio_traverse},
+    {Py_tp_clear, bytesio_clear},
+    {Py_tp_dealloc, bytesio_dealloc},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, face_next},
+    {Py_tp_methods, bytesio_methods},
+    {Py_tp_getset, bytesio_getset},
+    {0, NULL},
 };
 
 PyType_Spec bytesio_spec = {
     .name = "pagebuf.BytesIO",
-    .basicsize = sizeof(BytesIOObject),
     .flags = TYPE_FLAGS,
     .slots = bytesio_slots,
 };

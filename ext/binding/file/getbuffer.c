@@ -8,14 +8,14 @@
 
 typedef struct {
     PyObject_HEAD
-    BytesIOObject *file;
+    PyObject *file;
 } ExportObject;
 
 /* Count the export first, so that the file stays as it is while the pool grows.  Returns
  * the size of the file, or UINT64_MAX with an exception: it is closed, or has too many
  * exports. */
 static uint64_t
-count_export(BytesIOObject *file)
+count_export(bytesio_part *file)
 {
     buffer_lock(&file->b);
     stream_refusal why = stream_may_use(&file->s);
@@ -40,7 +40,7 @@ typedef struct {
 } file_export;
 
 static void
-drop_export(BytesIOObject *file, file_export *e)
+drop_export(bytesio_part *file, file_export *e)
 {
     unmap_view(&e->in_map);
     view_unpin(pool_object(&file->b), &e->pin);
@@ -53,7 +53,7 @@ drop_export(BytesIOObject *file, file_export *e)
 
 /* The address of all bytes, in one run. */
 static int
-pin_all(BytesIOObject *file, file_export *e, uint8_t **address)
+pin_all(bytesio_part *file, file_export *e, uint8_t **address)
 {
     pinning p = {.pin = &e->pin};
     if (view_pin(&file->b, &(view_range){.n = TO_THE_END}, &p) < 0) {
@@ -67,7 +67,7 @@ pin_all(BytesIOObject *file, file_export *e, uint8_t **address)
 static int
 export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
 {
-    BytesIOObject *file = self->file;
+    bytesio_part *file = part_of(self->file);
     uint8_t *address;
     file_export *e = PyMem_Calloc(1, sizeof *e);
     view->obj = NULL;
@@ -96,7 +96,7 @@ export_getbuffer(ExportObject *self, Py_buffer *view, int flags)
 static void
 export_releasebuffer(ExportObject *self, Py_buffer *view)
 {
-    drop_export(self->file, view->internal);
+    drop_export(part_of(self->file), view->internal);
 }
 
 static int
@@ -145,17 +145,18 @@ const char bytesio_getbuffer_doc[] =
     "b'Jello'\n";
 
 PyObject *
-bytesio_getbuffer(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+bytesio_getbuffer(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    if (stream_check(&self->b, &self->s, stream_may_use) < 0) {
+    bytesio_part *file = part_of(self);
+    if (stream_check(&file->b, &file->s, stream_may_use) < 0) {
         return NULL;
     }
-    PyTypeObject *type = state_of_buf(&self->b)->bytesio_export_type;
+    PyTypeObject *type = state_of_buf(&file->b)->bytesio_export_type;
     ExportObject *export = PyObject_GC_New(ExportObject, type);
     if (export == NULL) {
         return NULL;
     }
-    export->file = (BytesIOObject *)Py_NewRef(self);
+    export->file = Py_NewRef(self);
     PyObject_GC_Track(export);
     PyObject *view = PyMemoryView_FromObject((PyObject *)export);
     Py_DECREF(export);

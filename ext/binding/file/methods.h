@@ -6,27 +6,28 @@
  * a method need not ask which kind of file it serves.  Each of the two .c files includes
  * this once, after it has defined
  *
- *    FACE              the object's type; it has a member `s`, the stream
+ *    FACE              the object's type
  *    FACE_BUF(self)    its tree
+ *    FACE_STREAM(self) its stream
  *    FACE_NAME         the name in doctests
  *    FACE_OPEN(bytes)  how a doctest opens one over some bytes */
 
 #define FACE_FAST(method)                                                               \
     static PyObject *face_##method(FACE *self, PyObject *const *args, Py_ssize_t nargs) \
     {                                                                                   \
-        return file_##method(FACE_BUF(self), &self->s, args, nargs);                    \
+        return file_##method(FACE_BUF(self), FACE_STREAM(self), args, nargs);           \
     }
 
-#define FACE_O(method)                                        \
-    static PyObject *face_##method(FACE *self, PyObject *arg) \
-    {                                                         \
-        return file_##method(FACE_BUF(self), &self->s, arg);  \
+#define FACE_O(method)                                                \
+    static PyObject *face_##method(FACE *self, PyObject *arg)         \
+    {                                                                 \
+        return file_##method(FACE_BUF(self), FACE_STREAM(self), arg); \
     }
 
 #define FACE_NOARGS(method)                                                  \
     static PyObject *face_##method(FACE *self, PyObject *Py_UNUSED(ignored)) \
     {                                                                        \
-        return file_##method(FACE_BUF(self), &self->s);                      \
+        return file_##method(FACE_BUF(self), FACE_STREAM(self));             \
     }
 
 #define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
@@ -60,7 +61,7 @@ FACE_FAST(readline)
 static PyObject *
 face_next(FACE *self)
 {
-    return stream_next(FACE_BUF(self), &self->s);
+    return stream_next(FACE_BUF(self), FACE_STREAM(self));
 }
 
 PyDoc_STRVAR(readlines_doc,
@@ -197,7 +198,7 @@ face_closed(FACE *self, void *closure)
 {
     pb_buf *b = FACE_BUF(self);
     buffer_lock(b);
-    bool closed = self->s.closed;
+    bool closed = FACE_STREAM(self)->closed;
     buffer_unlock(b);
     return PyBool_FromLong(closed);
 }

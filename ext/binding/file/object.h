@@ -21,6 +21,10 @@ pagefile_open(Holder *buffer, const char *mode);
 
 extern PyType_Spec bytesio_spec;
 
+/* Make the type from io.BytesIO (file/base.c); NULL with an exception. */
+PyTypeObject *
+bytesio_make_type(PyObject *module, PyTypeObject *base);
+
 /* Set the vectorcall constructor, which PyType_Spec has no slot for before 3.14. */
 void
 bytesio_type_ready(PyTypeObject *type);

@@ -20,6 +20,7 @@ static pb_buf nothing = {.pool = &no_pool.pool};
 
 #define FACE FileObject
 #define FACE_BUF(self) ((self)->b)
+#define FACE_STREAM(self) (&(self)->s)
 #define FACE_NAME "PageFile"
 #define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
 #include "file/methods.h"

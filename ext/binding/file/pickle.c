@@ -19,16 +19,18 @@ find_moment(pb_buf *b, transfer_range *r)
 }
 
 PyObject *
-bytesio_getstate(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
+bytesio_getstate(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    moment m = {.s = &self->s};
+    bytesio_part *f = part_of(self);
+    moment m = {.s = &f->s};
     PyObject *value =
-        transfer_read_range(&self->b, &(transfer_range){.find = find_moment, .of = &m});
+        transfer_read_range(&f->b, &(transfer_range){.find = find_moment, .of = &m});
     if (value == NULL) {
         stream_refuse(m.why);
         return NULL;
     }
-    PyObject *dict = self->dict ? PyDict_Copy(self->dict) : Py_NewRef(Py_None);
+    PyObject *attributes = *bytesio_dict(self);
+    PyObject *dict = attributes ? PyDict_Copy(attributes) : Py_NewRef(Py_None);
     PyObject *state =
         dict ? Py_BuildValue("OKO", value, (unsigned long long)m.pos, dict) : NULL;
     Py_DECREF(value);
@@ -37,15 +39,16 @@ bytesio_getstate(BytesIOObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static int
-check_state(BytesIOObject *self, PyObject *state)
+check_state(PyObject *self, PyObject *state)
 {
+    bytesio_part *f = part_of(self);
     if (!PyTuple_Check(state) || PyTuple_GET_SIZE(state) < 3) {
         PyErr_Format(PyExc_TypeError,
                      "%.200s.__setstate__ argument should be 3-tuple, got %.200s",
                      Py_TYPE(self)->tp_name, Py_TYPE(state)->tp_name);
         return -1;
     }
-    if (stream_check(&self->b, &self->s, stream_may_change) < 0) {
+    if (stream_check(&f->b, &f->s, stream_may_change) < 0) {
         return -1;
     }
     PyObject *position = PyTuple_GET_ITEM(state, 1), *dict = PyTuple_GET_ITEM(state, 2);
@@ -65,12 +68,13 @@ check_state(BytesIOObject *self, PyObject *state)
 /* The attributes, updated from those of a state: a new reference.  NULL if there are
  * none, or with an exception. */
 static PyObject *
-merged_dict(BytesIOObject *self, PyObject *added)
+merged_dict(PyObject *self, PyObject *added)
 {
-    if (self->dict == NULL) {
+    PyObject *attributes = *bytesio_dict(self);
+    if (attributes == NULL) {
         return added == Py_None ? NULL : Py_NewRef(added);
     }
-    PyObject *dict = PyDict_Copy(self->dict);
+    PyObject *dict = PyDict_Copy(attributes);
     if (dict && added != Py_None && PyDict_Update(dict, added) < 0) {
         Py_CLEAR(dict);
     }
@@ -78,7 +82,7 @@ merged_dict(BytesIOObject *self, PyObject *added)
 }
 
 static int
-set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
+set_state(PyObject *self, PyObject *state, Py_ssize_t pos)
 {
     Py_buffer view;
     PyObject *dict = merged_dict(self, PyTuple_GET_ITEM(state, 2));
@@ -87,11 +91,11 @@ set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
         Py_XDECREF(dict);
         return -1;
     }
-    int result = bytesio_set_bytes(self, view.buf, (uint64_t)view.len, (uint64_t)pos,
-                                   CLOSED_REFUSES);
+    int result = bytesio_set_bytes(part_of(self), view.buf, (uint64_t)view.len,
+                                   (uint64_t)pos, CLOSED_REFUSES);
     arg_release(&view);
     if (result == 0 && dict) {
-        Py_XSETREF(self->dict, dict);
+        Py_XSETREF(*bytesio_dict(self), dict);
     }
     else {
         Py_XDECREF(dict);
@@ -100,7 +104,7 @@ set_state(BytesIOObject *self, PyObject *state, Py_ssize_t pos)
 }
 
 PyObject *
-bytesio_setstate(BytesIOObject *self, PyObject *state)
+bytesio_setstate(PyObject *self, PyObject *state)
 {
     if (check_state(self, state) < 0) {
         return NULL;

@@ -62,7 +62,7 @@ add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return make_type(module, spec, type) < 0 ? -1 : PyModule_AddType(module, *type);
 }
 
-/* A file type.  It derives from the base of io's own files, and is registered with the
+/* PageFile.  It derives from the base of io's own files, and is registered with the
  * abstract class. */
 static int
 add_file_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
@@ -88,6 +88,17 @@ done:
     return result;
 }
 
+static int
+add_bytesio_type(PyObject *module, PyType_Spec *Py_UNUSED(spec), PyTypeObject **type)
+{
+    PyObject *io = PyImport_ImportModule("_io"); /* in io somebody may have replaced it */
+    PyObject *base = io ? PyObject_GetAttrString(io, "BytesIO") : NULL;
+    *type = base ? bytesio_make_type(module, (PyTypeObject *)base) : NULL;
+    Py_XDECREF(base);
+    Py_XDECREF(io);
+    return *type ? PyModule_AddType(module, *type) : -1;
+}
+
 /* Every type, in the order in which they are made. */
 static const struct {
     PyType_Spec *spec;
@@ -103,7 +114,7 @@ static const struct {
     {&live_spec, offsetof(module_state, live_type), make_type},
     {&stable_spec, offsetof(module_state, stable_type), make_type},
     {&file_spec, offsetof(module_state, file_type), add_file_type},
-    {&bytesio_spec, offsetof(module_state, bytesio_type), add_file_type},
+    {&bytesio_spec, offsetof(module_state, bytesio_type), add_bytesio_type},
 };
 
 static int

@@ -8,7 +8,7 @@
 
 /* The name of an object with a tree, borrowed; NULL: it has none. */
 PyObject *
-name_of_holder(PyObject *obj);
+name_of_holder(module_state *state, PyObject *obj);
 
 /* ---- module/testing.c ---- */
 

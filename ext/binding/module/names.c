@@ -6,9 +6,8 @@
 #include "queue/object.h"
 
 PyObject *
-name_of_holder(PyObject *obj)
+name_of_holder(module_state *state, PyObject *obj)
 {
-    module_state *state = state_of_buf(&((Holder *)obj)->b);
     if (PyObject_TypeCheck(obj, state->buffer_type)) {
         return buffer_name((BufferObject *)obj);
     }
@@ -18,7 +17,7 @@ name_of_holder(PyObject *obj)
     if (!PyObject_TypeCheck(obj, state->bytesio_type)) {
         return NULL; /* the interpreter ends, and has cleared the types */
     }
-    PyObject *dict = ((BytesIOObject *)obj)->dict; /* its name is an ordinary attribute */
+    PyObject *dict = *bytesio_dict(obj); /* its name is an ordinary attribute */
     PyObject *name = dict ? PyDict_GetItem(dict, state->str_name) : NULL;
     bool plain = name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name);
     return plain ? Py_NewRef(name) : NULL;

@@ -47,8 +47,8 @@ typedef struct PoolObject {
 #define HEADER_BYTES sizeof(PyObject)
 #define LOCK_BYTES (PB_LOCKS ? sizeof(uint64_t) : 0)
 
-/* Every object with a tree begins like this, and keeps a reference to the PoolObject around
- * b.pool. */
+/* Every object with a tree keeps a reference to the PoolObject around b.pool.  All but files
+ * begin like this; in a BytesIO what io.BytesIO keeps comes first (file/bytesio.h). */
 typedef struct {
     PyObject_HEAD
     pb_buf b;
@@ -57,7 +57,7 @@ typedef struct {
 static inline PyObject *
 holder_of(const pb_buf *b)
 {
-    return (PyObject *)((char *)b - offsetof(Holder, b));
+    return (PyObject *)((char *)b - offsetof(Holder, b) - pb_buf_lead(b) * sizeof(void *));
 }
 
 /* A new reference to the object around a tree.  NULL if there is none, or if it is in its dealloc:

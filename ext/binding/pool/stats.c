@@ -108,7 +108,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
 static PyObject *
 row_object(module_state *state, const row *r)
 {
-    PyObject *name = r->obj ? state->name_of(r->obj) : NULL;
+    PyObject *name = r->obj ? state->name_of(state, r->obj) : NULL;
     const pb_share *s = &r->share;
     PyObject *tuple = Py_BuildValue(
         "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,

@@ -53,7 +53,7 @@ label_of(const pb_buf *b, char *out, size_t size)
         return;
     }
     PyObject *obj = holder_of(b);
-    PyObject *name = state_of_buf(b)->name_of(obj);
+    PyObject *name = state_of_buf(b)->name_of(state_of_buf(b), obj);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* name_check has made it */
     const char *type = pb_buf_frozen(b) ? "snapshot" : short_name(Py_TYPE(obj));
     if (text) {

@@ -15,10 +15,8 @@
 /* ---- life ---- */
 
 int
-holder_traverse(PyObject *self, visitproc visit, void *arg)
+tree_traverse(const pb_buf *b, visitproc visit, void *arg)
 {
-    const pb_buf *b = &((Holder *)self)->b;
-    Py_VISIT(Py_TYPE(self));
     if (b->pool) {
         Py_VISIT(pool_object(b));
     }
@@ -28,6 +26,13 @@ holder_traverse(PyObject *self, visitproc visit, void *arg)
     }
 #endif
     return 0;
+}
+
+int
+holder_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    return tree_traverse(&((Holder *)self)->b, visit, arg);
 }
 
 void
@@ -139,12 +144,12 @@ look_once(pb_buf *b, standing *s)
 }
 
 PyObject *
-holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
+tree_stats(pb_buf *b)
 {
     standing s;
     int result;
     do {
-        result = look_once(&((Holder *)self)->b, &s);
+        result = look_once(b, &s);
     } while (result == 0);
     if (result < 0) {
         return PyErr_NoMemory();
@@ -163,8 +168,14 @@ holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
         (long long)s.use.pinned,
         (long long)s.use.runs,
     };
-    return struct_of_numbers(state_of(self)->buffer_stats_type, values,
+    return struct_of_numbers(state_of_buf(b)->buffer_stats_type, values,
                              Py_ARRAY_LENGTH(values));
+}
+
+PyObject *
+holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_stats(&((Holder *)self)->b);
 }
 
 /* ---- the tree as runs of entries ---- */
@@ -231,9 +242,8 @@ run_list(const run_array *runs)
 }
 
 PyObject *
-holder_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
+tree_runs(pb_buf *b)
 {
-    pb_buf *b = &((Holder *)self)->b;
     run_array runs = {0};
     buffer_lock(b);
     int result = runs_lock_held(b, &runs);
@@ -243,20 +253,31 @@ holder_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
     return list;
 }
 
+PyObject *
+holder_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_runs(&((Holder *)self)->b);
+}
+
 /* ---- check ---- */
 
 PyObject *
-holder_check(PyObject *self, PyObject *Py_UNUSED(ignored))
+tree_check(pb_buf *b)
 {
-    pb_buf *b = &((Holder *)self)->b;
     pb_fault fault;
     buffer_lock(b);
     bool good = pb_buf_check(b, &fault);
-    PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(self);
+    PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(holder_of(b));
     buffer_unlock(b);
     if (!good) {
         raise_fault(pool_object(b), &fault, owner);
         return NULL;
     }
     Py_RETURN_NONE;
+}
+
+PyObject *
+holder_check(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_check(&((Holder *)self)->b);
 }

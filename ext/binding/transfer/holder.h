@@ -1,7 +1,7 @@
 /* transfer/holder.h: slots and methods of every object with a tree: PageBuffer, ByteQueue,
  * BytesIO.
  *
- * `self` is a Holder (pool/object.h). */
+ * In holder_* functions `self` is a Holder (pool/object.h); those of any tree take the tree. */
 #ifndef PAGEBUF_TRANSFER_HOLDER_H
 #define PAGEBUF_TRANSFER_HOLDER_H
 
@@ -9,6 +9,10 @@
 
 int
 holder_traverse(PyObject *self, visitproc visit, void *arg);
+
+/* The same apart from the type of the object. */
+int
+tree_traverse(const pb_buf *b, visitproc visit, void *arg);
 
 /* Give back what the tree holds: before the object goes, or begins anew. */
 void
@@ -22,6 +26,13 @@ holder_end(pb_buf *b);
  * yet if tp_new has failed. */
 void
 holder_release(pb_buf *b);
+
+PyObject *
+tree_stats(pb_buf *b);
+PyObject *
+tree_check(pb_buf *b);
+PyObject *
+tree_runs(pb_buf *b);
 
 PyObject *
 holder_stats(PyObject *self, PyObject *ignored);

@@ -114,8 +114,17 @@ pb_buf_frozen(const pb_buf *b)
 static inline void
 pb_buf_freeze(pb_buf *b, uint8_t how)
 {
-    b->root.frozen = how;
+    b->root.frozen = how & PB_FROZEN_MASK;
 }
+
+/* How many words of the object lie between its header and the buffer (pb_buf_init_behind). */
+static inline unsigned
+pb_buf_lead(const pb_buf *b)
+{
+    return b->root.lead;
+}
+
+#define PB_LEAD_MOST 63
 
 /* How many bytes pb_buf_extend can store at b->tail without any check. */
 static inline uint64_t
@@ -142,6 +151,10 @@ pb_buf_max_levels(const pb_buf *b)
 /* Make an empty buffer on a pool, which must outlive it.  Cannot fail. */
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
+
+/* The same in an object that has `lead` words of something else before it. */
+void
+pb_buf_init_behind(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned lead);
 
 /* The same for a tree that the library uses itself, without an object around it
  * (PB_FROZEN_INTERNAL). */

@@ -13,12 +13,13 @@ become_inline(pb_buf *b)
 }
 
 static inline void
-begin(pb_buf *b, pb_pool *pool, unsigned max_levels, uint8_t frozen)
+begin(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned frozen, unsigned lead)
 {
     memset(b, 0, sizeof *b);
     b->pool = pool;
     b->root.max_levels = (uint8_t)max_levels;
-    b->root.frozen = frozen;
+    b->root.frozen = frozen & PB_FROZEN_MASK;
+    b->root.lead = lead & PB_LEAD_MOST; /* before the pool looks for the object */
     if (PB_INLINE) {
         become_inline(b);
         return;
@@ -30,13 +31,19 @@ begin(pb_buf *b, pb_pool *pool, unsigned max_levels, uint8_t frozen)
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels)
 {
-    begin(b, pool, max_levels, 0);
+    begin(b, pool, max_levels, 0, 0);
+}
+
+void
+pb_buf_init_behind(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned lead)
+{
+    begin(b, pool, max_levels, 0, lead);
 }
 
 void
 pb_buf_init_internal(pb_buf *b, pb_pool *pool)
 {
-    begin(b, pool, PB_MAX_LEVELS, PB_FROZEN_INTERNAL);
+    begin(b, pool, PB_MAX_LEVELS, PB_FROZEN_INTERNAL, 0);
 }
 
 /* Never called for a snapshot, so `frozen` is 0 and stays 0. */

@@ -25,6 +25,7 @@
 #include "pool/frame.h"
 
 /* Values of root.frozen. */
+#define PB_FROZEN_MASK 3
 #define PB_FROZEN_SNAPSHOT 1
 #define PB_FROZEN_INTERNAL \
     2 /* a read snapshot inside the library: no Python object holds it */
@@ -41,7 +42,8 @@ typedef struct {
      * object.  They are not part of the tree; buffer/buf.h has accessors for them. */
     uint8_t lock; /* unused without a GIL (pb_shared_word) */
     uint16_t tail_room;
-    uint8_t frozen;
+    uint8_t frozen : 2;
+    uint8_t lead : 6;
     uint8_t readers;
     uint64_t bias; /* tree position of offset 0; below the span of a root slot */
     pb_entry slot[PB_ROOT_SLOTS];
