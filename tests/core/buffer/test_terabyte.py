@@ -8,9 +8,12 @@ hole of 2^55 bytes.  A walk over its pages would take days, and pytest-timeout w
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import pickle
+import re
 import shutil
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
@@ -18,14 +21,11 @@ import pytest
 import pagebuf
 from tests.helpers import PAGE
 
-pytestmark = [
-    pytest.mark.skipif(PAGE != 4096, reason="tiny pages do not reach a terabyte"),
-    pytest.mark.timeout(60),
-]
+pytestmark = pytest.mark.timeout(60)
 
 TIB = 1 << 40
 HUGE = 1 << 55
-LIMIT = 1 << 20  # bytes of pages: 256
+LIMIT = 1 << 20  # bytes of pages
 NEAR, FAR = 5, 9  # from the front and from the end
 
 
@@ -44,8 +44,8 @@ def hollow(pool, size, cls=pagebuf.PageBuffer):
 class Case(SimpleNamespace):
     """A buffer, its size, its three offsets, and an equal buffer that shares nothing with it."""
 
-    def __init__(self, size):
-        pool = pagebuf.PagePool(LIMIT)
+    def __init__(self, size, make_pool=lambda: pagebuf.PagePool(LIMIT)):
+        pool = make_pool()
         super().__init__(size=size, at=places(size), pool=pool)
         self.buf, self.twin = hollow(pool, size), hollow(pool, size)
 
@@ -110,7 +110,7 @@ def other_end(c):
 
 def through_pickle(c, protocol):
     stored = pickle.dumps(c.buf, protocol)
-    return len(stored) < 4 * PAGE, pickle.loads(stored).extents() == c.data()
+    return len(stored) < 4 * PAGE + 400, pickle.loads(stored).extents() == c.data()
 
 
 def restored(c):
@@ -290,8 +290,11 @@ def test_a_live_view_keeps_bytes_in_place():
 def test_one_piece_of_holes_is_refused_by_their_number(ask):
     """The limit refuses before anything walks over the pages."""
     c = Case(TIB)
-    with pytest.raises(pagebuf.PoolLimitError, match="268960759 more pages"):
+    too_many = TIB // PAGE > 1 << 31  # for the pages that a pool can have
+    with pytest.raises(pagebuf.CapacityError if too_many else pagebuf.PoolLimitError) as refused:
         ask(c.buf)
+    missing = re.search(r"(\d+) more pages", str(refused.value))
+    assert too_many or int(missing[1]) >= TIB // PAGE - 3
     assert c.buf.extents() == c.data()
 
 
@@ -380,16 +383,35 @@ def test_a_hole_in_a_file_costs_nothing(kind):
             assert call(file), name
 
 
-@pytest.mark.parametrize("size", [TIB, HUGE], ids=["TiB", "2^55"])
+POOLS = {
+    "plain": lambda: pagebuf.PagePool(LIMIT),
+    "child": lambda: pagebuf.PagePool().child(LIMIT),
+    "poisoned": lambda: pagebuf.PagePool(LIMIT, debug=1),
+    "guarded": lambda: pagebuf.PagePool(LIMIT, debug=2),
+}
+PLACES_OF_HOLES = [(TIB, "plain"), *((HUGE, kind) for kind in POOLS)]
+
+
+@pytest.fixture
+def peak():
+    """How many bytes of objects and pages were added at the peak, apart from modules."""
+    for module in ("numpy", "pagebuf._extras", "pagebuf.delta"):
+        importlib.import_module(module)
+    tracemalloc.start()
+    yield lambda: tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("size", "kind"), PLACES_OF_HOLES)
 @pytest.mark.parametrize("name", [name for name, row in CALLS.items() if row])
-def test_a_hole_costs_nothing(name, size):
-    c = Case(size)
+def test_a_hole_costs_nothing(name, size, kind, peak):
+    c = Case(size, POOLS[kind])
     call, expected = CALLS[name]
     assert call(c) == (expected(c) if callable(expected) else expected)
     c.buf.check()
     c.pool.check()
-    st = c.pool.stats()
-    assert st.high_water * PAGE <= LIMIT // 2
+    assert c.pool.stats().high_water * PAGE <= LIMIT // 2
+    assert peak() <= 1 << 20 or kind != "plain"  # debug pools keep free pages for a while
 
 
 def test_a_terabyte_is_some_thousand_pieces():
@@ -397,7 +419,7 @@ def test_a_terabyte_is_some_thousand_pieces():
     views = c.buf.views()
     assert len(views) <= TIB // pagebuf.pool.ZEROS + 8
     assert sum(len(view) for view in views) == TIB
-    assert c.pool.stats().held <= 64
+    assert c.pool.stats().held * PAGE <= LIMIT // 4
 
 
 def test_a_file_seeks_data_past_a_terabyte(pool):
