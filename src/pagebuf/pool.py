@@ -283,8 +283,8 @@ class PagePool(Pool):
         In the rows of a child pool ``resident``, ``shared`` and ``private`` are what a buffer
         reaches, pages that were charged to other pools included; ``proportional`` is of what is
         charged to this pool and those below it.  ``private`` pages come free with the buffer, but
-        for those under live views.  A stable view of scattered pages is a copy in ordinary memory
-        and has no row.
+        for those under live views.  A stable view of scattered pages, or of a few bytes, is a copy
+        in ordinary memory and has no row.
 
         >>> from pagebuf import PageBuffer
         >>> pool = PagePool()

@@ -44,8 +44,9 @@ views_live(pb_buf *b, const view_range *asked, uint64_t most)
 /* A list of views in the making: what is left of the range, and how a hole is shown. */
 typedef struct {
     StableObject *stable;
-    uint64_t off, n;
-    bool data_only; /* rows of offset and view, without holes */
+    uint64_t off, n; /* in its tree */
+    uint64_t ahead;  /* of these offsets are those of the buffer */
+    bool data_only;  /* rows of offset and view, without holes */
 } view_list;
 
 /* What is left begins with a hole of *n bytes: a view of as much of it as there are zeros. */
@@ -76,10 +77,10 @@ list_next(view_list *v, module_state *state, PyObject *list)
     pb_stretch s = pb_buf_stretch(&v->stable->b, v->off, v->n);
     bool added = true;
     if (s.at || !v->data_only) {
-        PyObject *item = s.at ? run_view(state, Py_NewRef(v->stable), s.at, s.n, 1)
+        PyObject *item = s.at ? run_view_part(state, v->stable, s.at, v->off, s.n)
                               : hole_view(state, v, &s.n);
         if (item && v->data_only) {
-            item = Py_BuildValue("(KN)", (unsigned long long)v->off, item);
+            item = Py_BuildValue("(KN)", (unsigned long long)(v->off + v->ahead), item);
         }
         added = item && PyList_Append(list, item) == 0;
         Py_XDECREF(item);
@@ -89,18 +90,37 @@ list_next(view_list *v, module_state *state, PyObject *list)
     return added;
 }
 
+/* All views are there: from now on the tree gives up what they no longer show. */
+static void
+complete(StableObject *stable)
+{
+    if (stable->parts.first) {
+        buffer_lock(&stable->b);
+        pb_parts_complete(&stable->parts, &stable->b, stable->exact);
+        buffer_unlock(&stable->b);
+        pool_report_unraisable(stable->pool);
+    }
+}
+
 static PyObject *
 list_stable(pb_buf *b, const view_range *asked, uint64_t most, bool data_only)
 {
-    view_range r = *asked;
+    stable_wish w = {*asked, most, NULL};
     module_state *state = state_of_buf(b);
-    StableObject *stable = stable_new(b, asked, &r);
+    StableObject *stable = stable_new(b, &w);
     PyObject *list = stable ? PyList_New(0) : NULL;
-    view_list v = {stable, r.off, r.n, data_only};
+    view_list v = {.stable = stable, .n = w.range.n, .data_only = data_only};
+    if (list && v.n) {
+        v.off = stable->at;
+        v.ahead = w.range.off - v.off;
+    }
     while (list && v.n && (uint64_t)PyList_GET_SIZE(list) < most) {
         if (!list_next(&v, state, list)) {
             Py_CLEAR(list);
         }
+    }
+    if (list) {
+        complete(stable);
     }
     Py_XDECREF(stable);
     return list;

@@ -128,4 +128,15 @@ pb_status
 view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
                     PoolObject **pool);
 
+/* A range to be shared, and where it begins in the copy.  part: without the rest of the buffer. */
+typedef struct {
+    uint64_t off, n;
+    bool part;
+    uint64_t at; /* out */
+} view_part;
+
+/* The same for a range of bytes, which lies in `b`. */
+pb_status
+view_hold_part_lock_held(pb_buf *copy, pb_buf *b, view_part *part, PoolObject **pool);
+
 #endif

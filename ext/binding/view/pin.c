@@ -180,12 +180,10 @@ view_unpin(PoolObject *pool, pb_pin *pin)
     }
 }
 
-pb_status
-view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
-                    PoolObject **pool)
+/* A share that was tried. */
+static pb_status
+held(pb_buf *copy, const pb_buf *b, pb_status st, PoolObject **pool)
 {
-    pb_buf_init_internal(copy, b->pool);
-    pb_status st = how(copy, b);
     if (st == PB_OK) {
         *pool = (PoolObject *)Py_NewRef(pool_object(b));
     }
@@ -193,4 +191,22 @@ view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
         pb_buf_fini(copy);
     }
     return st;
+}
+
+pb_status
+view_hold_lock_held(pb_buf *copy, pb_buf *b, pb_status how(pb_buf *, pb_buf *),
+                    PoolObject **pool)
+{
+    pb_buf_init_internal(copy, b->pool);
+    return held(copy, b, how(copy, b), pool);
+}
+
+pb_status
+view_hold_part_lock_held(pb_buf *copy, pb_buf *b, view_part *part, PoolObject **pool)
+{
+    pb_buf_init_internal(copy, b->pool);
+    part->at = part->off;
+    pb_status st = part->part ? pb_buf_share_part(copy, b, part->off, part->n, &part->at)
+                              : pb_buf_share(copy, b);
+    return held(copy, b, st, pool);
 }

@@ -16,6 +16,8 @@ typedef struct {
     void *address;
     Py_ssize_t len;
     int readonly;
+    bool is_part; /* the owner is a Stable, which knows what this run shows */
+    pb_part part;
     mapped_view in_map;
 } RunObject;
 
@@ -35,10 +37,22 @@ run_traverse(RunObject *self, visitproc visit, void *arg)
 }
 
 static void
+give_up_part(StableObject *stable, pb_part *part)
+{
+    buffer_lock(&stable->b);
+    pb_parts_remove(&stable->parts, &stable->b, part);
+    buffer_unlock(&stable->b);
+    pool_report_unraisable(stable->pool);
+}
+
+static void
 run_dealloc(RunObject *self)
 {
     PyObject_GC_UnTrack(self);
     unmap_view(&self->in_map);
+    if (self->is_part) {
+        give_up_part((StableObject *)self->owner, &self->part);
+    }
     Py_XDECREF(self->owner);
     object_free(self);
 }
@@ -58,8 +72,9 @@ PyType_Spec run_spec = {
     .slots = run_slots,
 };
 
-PyObject *
-run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
+/* Takes the reference to `owner`. */
+static RunObject *
+run_new(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
 {
     RunObject *run = PyObject_GC_New(RunObject, state->run_type);
     if (run == NULL) {
@@ -70,9 +85,37 @@ run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int re
     run->address = address;
     run->len = (Py_ssize_t)n;
     run->readonly = readonly;
+    run->is_part = false;
     map_view(&run->in_map, state, address, n);
     PyObject_GC_Track(run);
-    PyObject *view = PyMemoryView_FromObject((PyObject *)run);
-    Py_DECREF(run);
+    return run;
+}
+
+/* Takes the reference to `run`; NULL stays NULL. */
+static PyObject *
+view_of_run(RunObject *run)
+{
+    PyObject *view = run ? PyMemoryView_FromObject((PyObject *)run) : NULL;
+    Py_XDECREF(run);
     return view;
+}
+
+PyObject *
+run_view(module_state *state, PyObject *owner, void *address, uint64_t n, int readonly)
+{
+    return view_of_run(run_new(state, owner, address, n, readonly));
+}
+
+PyObject *
+run_view_part(module_state *state, StableObject *stable, void *address, uint64_t off,
+              uint64_t n)
+{
+    RunObject *run = run_new(state, Py_NewRef(stable), address, n, 1);
+    if (run) {
+        run->is_part = true;
+        buffer_lock(&stable->b);
+        pb_parts_add(&stable->parts, &stable->b, &run->part, off, n);
+        buffer_unlock(&stable->b);
+    }
+    return view_of_run(run);
 }

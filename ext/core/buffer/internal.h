@@ -150,6 +150,16 @@ pb_buf_clean_tail(pb_buf *b);
 void
 pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to);
 
+/* I11: replace the pages [first, last] of `to`, which another buffer has under live views, by copies.
+ * PB_NEED_PAGES, PB_LIMIT: they are the other buffer's still, so `to` must be cleared. */
+pb_status
+pb_buf_copy_pinned(pb_buf *to, uint64_t first, uint64_t last);
+
+/* If the view that may have written past the end is gone, zero those bytes now, while only this
+ * tree owns the page (I2). */
+void
+pb_buf_clean_left_tail(pb_buf *b);
+
 /* ---- buffer/overlap.c: copies from a buffer to itself, through a live view ---- */
 
 /* Does the caller's memory [mem, mem + n) overlap a live view of this buffer?  The buffer is a

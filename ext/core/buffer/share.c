@@ -41,15 +41,10 @@ share_root(pb_buf *to, pb_buf *from)
     from->root.tail_room = 0; /* the tail page is shared now */
 }
 
-/* I11: copy the pages under a live view of `from` for `to`. */
-static pb_status
-copy_pinned(pb_buf *to, const pb_pin *pin)
+pb_status
+pb_buf_copy_pinned(pb_buf *to, uint64_t first, uint64_t last)
 {
-    if (pin->live == 0) {
-        return PB_OK;
-    }
-    uint64_t last = pin->page + pin->live - 1;
-    uint64_t need = pb_tree_need(to->pool, &to->root, pin->page, last);
+    uint64_t need = pb_tree_need(to->pool, &to->root, first, last);
     uint64_t taken = pb_pool_taken(to->pool);
     pb_status st = pb_pool_reserve(to->pool, need);
     if (st != PB_OK) {
@@ -57,7 +52,7 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
     }
     uint32_t left = 0;
     pb_frame run = 0;
-    for (uint64_t page = pin->page; page <= last; page++) {
+    for (uint64_t page = first; page <= last; page++) {
         pb_leaf leaf;
         bool zero;
         pb_tree_own_leaf(to->pool, &to->root, page, &leaf);
@@ -77,10 +72,8 @@ copy_pinned(pb_buf *to, const pb_pin *pin)
     return PB_OK;
 }
 
-/* If the view that may have written past the end is gone, zero those bytes now, while only this
- * tree owns the page (I2). */
-static void
-clean_left_tail(pb_buf *b)
+void
+pb_buf_clean_left_tail(pb_buf *b)
 {
     pb_pin_list *pins = b->pins;
     if (pins && pins->tail_written &&
@@ -123,10 +116,11 @@ pb_buf_share(pb_buf *to, pb_buf *from)
         return PB_CORRUPT;
     }
     pb_set_actor(to->pool, &to->member);
-    clean_left_tail(from);
+    pb_buf_clean_left_tail(from);
     share_root(to, from);
     for (pb_pin *pin = from->pins ? from->pins->first : NULL; pin; pin = pin->next) {
-        st = copy_pinned(to, pin);
+        st = pin->live ? pb_buf_copy_pinned(to, pin->page, pin->page + pin->live - 1)
+                       : PB_OK;
         if (st != PB_OK) {
             pb_buf_clear(to);
             from->root.shared = before;

@@ -43,6 +43,13 @@ pb_buf_pinned_behind(const pb_buf *b, uint64_t off);
 pb_status
 pb_buf_share(pb_buf *to, pb_buf *from);
 
+/* Make `to`, an empty tree of the library on the same pool, hold the pages of [off, off + n) as they
+ * are now, n > 0, and of the rest at most as many.  The range begins at byte *at of it.  Takes up to two
+ * nodes a level, none for four pages.  O(levels + pages at the edges).  PB_NEED_PAGES, PB_LIMIT:
+ * nothing has changed. */
+pb_status
+pb_buf_share_part(pb_buf *to, pb_buf *from, uint64_t off, uint64_t n, uint64_t *at);
+
 /* A read snapshot: `to` shares what `from` holds until pb_buf_end_snapshot.  If nothing else
  * shared `from` meanwhile, the end of the last one frees writes to `from` from the check of
  * reference counts.  `from` outlives the snapshot. */
@@ -59,6 +66,40 @@ pb_buf_restore(pb_buf *b, pb_buf *from);
  * list, `from` must be a tree.  Cannot fail. */
 void
 pb_buf_adopt(pb_buf *b, pb_buf *from);
+
+/* How many of n bytes from `off` on the first `most` runs of pages and the holes between them take. */
+uint64_t
+pb_buf_first_runs(const pb_buf *b, uint64_t off, uint64_t n, uint64_t most);
+
+/* ---- the parts of a tree that somebody wants ----
+ *
+ * Views of many ranges share one tree.  When half of the pages that were wanted are wanted no longer,
+ * the tree gives up all that lies between the others.  So it holds at most about twice what is
+ * wanted, and a list of views costs O(1) a view. */
+
+typedef struct pb_part {
+    struct pb_part *prev, *next; /* in the order of their pages */
+    uint64_t page, pages;        /* page: as the tree counted when it had the first part */
+} pb_part;
+
+typedef struct {
+    pb_part *first, *last;
+    uint64_t pages;   /* of all parts */
+    uint64_t again;   /* with so many the tree gives up the others */
+    uint64_t shifted; /* pages that the tree's positions have fallen by */
+} pb_parts;
+
+/* Somebody wants [off, off + n) of `b`, a tree of the library; it lies behind the other parts. */
+void
+pb_parts_add(pb_parts *parts, const pb_buf *b, pb_part *part, uint64_t off, uint64_t n);
+
+/* There are no more parts to come.  exact: the tree has no other pages.  At least one is there. */
+void
+pb_parts_complete(pb_parts *parts, pb_buf *b, bool exact);
+
+/* Nobody wants the part any longer.  The tree may give up pages.  Cannot fail. */
+void
+pb_parts_remove(pb_parts *parts, pb_buf *b, pb_part *part);
 
 /* The address of [off, off + n) if its pages are one run, or if it is inline; else NULL. */
 uint8_t *

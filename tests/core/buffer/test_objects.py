@@ -188,7 +188,7 @@ def test_the_collector_sees_the_pool_of_a_buffer():
 VIEWS = {
     "live": lambda buf: buf.view(0, 1),
     "live runs": lambda buf: buf.views(0, PAGE + 1),
-    "stable": lambda buf: buf.view(0, 1, writable=False),
+    "stable": lambda buf: buf.view(0, PAGE, writable=False),
     "stable runs": lambda buf: buf.views(0, PAGE + 1, writable=False),
     "a queue's": lambda buf: pagebuf.ByteQueue(pool=buf.pool).reserve(PAGE),
     "exported": memoryview,

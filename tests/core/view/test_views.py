@@ -173,7 +173,7 @@ def test_a_read_only_view_shows_the_bytes_of_the_moment_it_was_made(pool, call, 
 @pytest.mark.parametrize("size", [PAGE, PAGE + 1, 3 * PAGE, 9 * PAGE + 3])
 def test_a_read_only_view_of_one_run_is_no_copy(pool, size):
     buf = filled(pool, size)
-    for offset in (0, 1, size // 2, size - 1):
+    for offset in (0, 1, size // 2, size - PAGE):  # a view of a few bytes is a copy
         before = pool.stats().held
         view = buf.view(offset, writable=False)
         walked = buf.walk(offset - offset % PAGE).steps[-1].address
