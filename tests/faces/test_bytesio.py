@@ -237,6 +237,10 @@ def test_peek_and_read_at() -> None:
     f = BytesIO(b"hello world")
     assert (f.peek(), f.peek(5), f.peek(0), f.tell()) == (b"h", b"hello", b"", 0)
     assert (f.peek(-1), f.peek(None)) == (b"hello world",) * 2
+    large = BytesIO(pattern(0, 20000))
+    large.seek(7)
+    for size in (8192, 8193, 131072, -1, None):
+        assert large.peek(size) == pattern(7, 8192)  # as much as io.BufferedReader buffers
     assert (f.read_at(5, 6), f.read_at(99, 8), f.read_at(5, 99)) == (b"world", b"rld", b"")
     assert f.tell() == 0
     for call in (lambda: f.read_at(-1, 0), lambda: f.read_at(0, -1)):

@@ -89,7 +89,8 @@ FACE_O(readinto1)
 
 PyDoc_STRVAR(peek_doc,
              "peek($self, size=1, /)\n--\n\n"
-             "What read(size) would return; the position stays.  O(size).\n\n" EXAMPLE
+             "What read(size) would return, but 8192 bytes at most; the position stays.\n\n"
+             "O(bytes returned).\n\n" EXAMPLE
              ">>> f = " FACE_OPEN("b'hello'") "\n"
              ">>> f.peek(2), f.read()\n"
              "(b'he', b'hello')\n");

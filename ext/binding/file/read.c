@@ -138,9 +138,14 @@ PyObject *
 file_readline_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t limit;
-    return stream_arg_size("readline", args, nargs, &limit) < 0
-               ? NULL
-               : stream_readline(b, s, limit);
+    if (stream_arg_size("readline", args, nargs, &limit) < 0) {
+        return NULL;
+    }
+    if (limit == 0 && !s->alone) { /* a real file need not be readable for that */
+        return stream_check(b, s, stream_may_use) < 0 ? NULL
+                                                      : PyBytes_FromStringAndSize(NULL, 0);
+    }
+    return stream_readline(b, s, limit);
 }
 
 PyObject *
@@ -165,6 +170,19 @@ arg_hint(PyObject *hint, uint64_t *out)
         return -1;
     }
     *out = *out ? *out : UINT64_MAX; /* 0 means no hint */
+    return 0;
+}
+
+/* The same as real files have it: checked before the file is, and the lines may have so many bytes
+ * before the last one. */
+static int
+arg_hint_of_file(PyObject *hint, uint64_t *out)
+{
+    Py_ssize_t n = 0;
+    if (stream_arg_optional(hint, &n) < 0) {
+        return -1;
+    }
+    *out = n > 0 ? (uint64_t)n + 1 : UINT64_MAX;
     return 0;
 }
 
@@ -201,9 +219,11 @@ PyObject *
 file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     next_read next = {.what = NEXT_LINES, .n = UINT64_MAX};
+    PyObject *hint = nargs ? args[0] : Py_None;
     if (check_nargs("readlines", nargs, 0, 1) < 0 ||
+        (!s->alone && arg_hint_of_file(hint, &next.hint) < 0) ||
         stream_check(b, s, stream_may_read) < 0 ||
-        arg_hint(nargs ? args[0] : Py_None, &next.hint) < 0) {
+        (s->alone && arg_hint(hint, &next.hint) < 0)) {
         return NULL;
     }
     PyObject *bytes = read_next(b, s, next);
@@ -330,6 +350,10 @@ file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
     return view;
 }
 
+/* As many as the buffer of io.BufferedReader holds.  pickle asks for 128 KiB at each frame, however
+ * little it reads then. */
+#define PEEK_MOST ((uint64_t)8192)
+
 PyObject *
 file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -337,7 +361,7 @@ file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
     if (stream_arg_size("peek", args, nargs, &next.n) < 0) {
         return NULL;
     }
-    next.n = nargs ? next.n : 1;
+    next.n = nargs ? pb_min(next.n, PEEK_MOST) : 1;
     return read_next(b, s, next);
 }
 

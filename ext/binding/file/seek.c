@@ -61,7 +61,13 @@ parse_seek(PyObject *const *args, Py_ssize_t nargs, bool holes, seek_args *out)
 }
 
 /* Where a seek goes to, or why it does not. */
-typedef enum { SEEK_FINE, SEEK_CLOSED, SEEK_TOO_LARGE, SEEK_NO_DATA } seek_outcome;
+typedef enum {
+    SEEK_FINE,
+    SEEK_CLOSED,
+    SEEK_TOO_LARGE,
+    SEEK_BEFORE, /* the beginning: real files refuse, io.BytesIO goes to it */
+    SEEK_NO_DATA
+} seek_outcome;
 
 static int
 raise_no_seek(seek_outcome why)
@@ -74,8 +80,9 @@ raise_no_seek(seek_outcome why)
     case SEEK_TOO_LARGE:
         PyErr_SetString(PyExc_OverflowError, "new position too large");
         return -1;
+    case SEEK_BEFORE:
     case SEEK_NO_DATA:
-        errno = ENXIO; /* as lseek */
+        errno = why == SEEK_BEFORE ? EINVAL : ENXIO; /* as lseek */
         PyErr_SetFromErrno(PyExc_OSError);
     }
     return -1;
@@ -94,16 +101,16 @@ find_hole_or_data_lock_held(const pb_buf *b, uint64_t off, bool data, uint64_t *
     return SEEK_FINE;
 }
 
-/* `base` + offset, or 0 if that is negative. */
+/* `base` + offset.  Before the beginning a BytesIO goes to it. */
 static seek_outcome
-seek_from(uint64_t base, Py_ssize_t offset, uint64_t *out)
+seek_from(const stream *s, uint64_t base, Py_ssize_t offset, uint64_t *out)
 {
     if (offset > 0 && (uint64_t)offset > (uint64_t)PY_SSIZE_T_MAX - base) {
         return SEEK_TOO_LARGE;
     }
     Py_ssize_t target = (Py_ssize_t)base + offset;
     *out = target < 0 ? 0 : (uint64_t)target;
-    return SEEK_FINE;
+    return target < 0 && !s->alone ? SEEK_BEFORE : SEEK_FINE;
 }
 
 static seek_outcome
@@ -114,21 +121,20 @@ seek_target_lock_held(const pb_buf *b, const stream *s, const seek_args *to, uin
     }
     switch (to->whence) {
     case SEEK_CUR:
-        return seek_from(s->pos, to->offset, out);
+        return seek_from(s, s->pos, to->offset, out);
     case SEEK_END:
-        return seek_from(b->root.size, to->offset, out);
+        return seek_from(s, b->root.size, to->offset, out);
     case FILE_SEEK_DATA:
     case FILE_SEEK_HOLE:
         return find_hole_or_data_lock_held(b, (uint64_t)to->offset,
                                            to->whence == FILE_SEEK_DATA, out);
     default:
-        *out = (uint64_t)to->offset;
-        return SEEK_FINE;
+        return seek_from(s, 0, to->offset, out);
     }
 }
 
 static int
-check_seek(const seek_args *to)
+check_seek(const stream *s, const seek_args *to)
 {
     bool from_start = to->whence == SEEK_SET || to->whence == FILE_SEEK_DATA ||
                       to->whence == FILE_SEEK_HOLE;
@@ -137,7 +143,7 @@ check_seek(const seek_args *to)
                      to->whence);
         return -1;
     }
-    if (from_start && to->offset < 0) {
+    if (from_start && to->offset < 0 && s->alone) {
         PyErr_Format(PyExc_ValueError, "negative seek value %zd", to->offset);
         return -1;
     }
@@ -151,7 +157,7 @@ file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
     seek_args to;
     uint64_t target = 0, now = 0;
     if (parse_seek(args, nargs, !s->alone, &to) < 0 ||
-        stream_check(b, s, stream_may_use) < 0 || check_seek(&to) < 0) {
+        stream_check(b, s, stream_may_use) < 0 || check_seek(s, &to) < 0) {
         return NULL;
     }
     for (;;) {
