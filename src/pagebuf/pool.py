@@ -32,6 +32,9 @@ SAMPLE: Final = 5000
 SAMPLE_MOST: Final = 1_000_000_000
 """The largest N of ``debug="sample:N"``: the core counts in 32 bits."""
 
+MARKS: Final = 8
+"""The most fractions of its limit that a pool watches: PB_MARKS of the core."""
+
 ZEROS: Final = 1 << 30
 """The address space for the zeros that stand for holes in ``views()``."""
 
@@ -67,9 +70,26 @@ def _nbytes(given: object, what: str) -> int | None:
     return nbytes
 
 
+def _checked_limit(given: object) -> int | None:
+    """Check a limit, in bytes."""
+    most = _nbytes(given, "limit")
+    if most is not None and most < PAGE_SIZE:
+        raise ValueError(
+            f"limit={most} bytes is less than a page, so the pool could hold nothing: "
+            f"at least {PAGE_SIZE} bytes, or None for no limit"
+        )
+    return most
+
+
 def _frames(nbytes: int | None) -> int:
     """The number of whole pages in `nbytes`; -1 for None, which is no limit."""
     return -1 if nbytes is None else min(nbytes // PAGE_SIZE, MOST_FRAMES)
+
+
+def _mark(fraction: float, limit: int) -> int:
+    """The number of pages in use that reaches a fraction of a limit."""
+    exactly = round(fraction * _frames(limit), 6)  # as a float, 0.55 * 100 is above 55
+    return max(1, -int(-exactly // 1))
 
 
 def _checked_name(name: object) -> str | None:
@@ -114,8 +134,10 @@ class PagePool(Pool):
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: limit or keep is negative, or debug is none of these.  A limit that no memory
-            can reach is none.
+        ValueError: limit is less than a page, keep is negative, or debug is none of these.  A
+            limit that no memory can reach is none.
+
+    ``pool.limit`` may be set later, that of `default_pool()` too.
 
     >>> from pagebuf import PageBuffer, PagePool, PAGE_SIZE
     >>> pool = PagePool(limit=8 * PAGE_SIZE, name="parser")
@@ -144,7 +166,7 @@ class PagePool(Pool):
         name: str | None = None,
     ) -> None:
         level, sample = _level(debug)
-        most, kept = _nbytes(limit, "limit"), _nbytes(keep, "keep")
+        most, kept = _checked_limit(limit), _nbytes(keep, "keep")
         called = _checked_name(name)
         first, last = (KEEP, KEEP_MOST) if kept is None else (kept, kept)
         self._set_limit(_frames(most))
@@ -162,8 +184,26 @@ class PagePool(Pool):
 
     @property
     def limit(self) -> int | None:
-        """The most bytes that may be in use, None for no limit."""
+        """The most bytes that may be in use, None for no limit.
+
+        It may be set at any time.  Nothing is taken away: where more is in use already, what is
+        taken from then on is refused.
+
+        >>> pool = PagePool()
+        >>> pool.limit = 8 * PAGE_SIZE
+        >>> pool.stats().limit
+        8
+        """
         return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        most = _checked_limit(limit)
+        self._limit = most
+        self._set_limit(_frames(most))
+        if "_watchers" not in self.__dict__:
+            self._watchers = []
+        self._set_all_marks(anew=True)
 
     @property
     def name(self) -> str | None:
@@ -191,7 +231,7 @@ class PagePool(Pool):
 
         Raises:
             TypeError: an argument is of another type.
-            ValueError: the limit is negative, or the family has 8191 children.
+            ValueError: the limit is less than a page, or the family has 8191 children.
 
         >>> pool = PagePool(limit=64 * PAGE_SIZE)
         >>> tenant = pool.child(limit=2 * PAGE_SIZE, name="tenant")
@@ -200,7 +240,7 @@ class PagePool(Pool):
         >>> tenant.stats().held, pool.stats().held
         (1, 1)
         """
-        most, called = _nbytes(limit, "limit"), _checked_name(name)
+        most, called = _checked_limit(limit), _checked_name(name)
         child = PagePool.__new__(PagePool)
         child._set_limit(_frames(most))
         child._debug = self._debug
@@ -217,7 +257,8 @@ class PagePool(Pool):
         It is called after the call that crossed it, with no lock held, in the same thread, and
         again when it is crossed again; never within itself.  Where as much is in use already, it
         is first called when less was in use meanwhile and the mark is crossed again.  Its errors
-        go to `sys.unraisablehook`.  A pool has up to eight different fractions.  O(callbacks).
+        go to `sys.unraisablehook`.  A pool has up to eight different fractions, which follow its
+        limit when that is set anew.  O(callbacks).
 
         Raises:
             TypeError: the fraction is no number, or the callback cannot be called.
@@ -239,34 +280,37 @@ class PagePool(Pool):
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
         watcher = (float(fraction), callback)
+        if len({watcher[0], *(other for other, _ in self._watchers)}) > MARKS:
+            raise ValueError(f"a pool has at most {MARKS} different fractions")
         self._watchers.append(watcher)
         try:
             self._set_all_marks()
-        except ValueError:
+        except ValueError:  # another thread was quicker
             self._watchers.remove(watcher)
             raise
 
-    def _set_all_marks(self) -> None:
+    def _set_all_marks(self, *, anew: bool = False) -> None:
         """Set the marks of all watchers, also of those that another thread adds meanwhile."""
         watchers: list[tuple[float, Callable[[PagePool], object]]] = []
-        while watchers != self._watchers:
-            watchers = list(self._watchers)
+        while anew or watchers != self._watchers:
+            anew, watchers = False, list(self._watchers)
             self._set_marks(self._marks(watchers))
 
-    def _mark(self, fraction: float) -> int:
-        """The number of pages in use that reaches a fraction of the limit."""
-        exactly = round(fraction * _frames(self._limit), 6)  # as a float, 0.55 * 100 is above 55
-        return max(1, -int(-exactly // 1))
-
     def _marks(self, watchers: list[tuple[float, Callable[[PagePool], object]]]) -> tuple[int, ...]:
-        return tuple(sorted({self._mark(fraction) for fraction, _ in watchers}))
+        limit = self._limit
+        if limit is None:
+            return ()
+        return tuple(sorted({_mark(fraction, limit) for fraction, _ in watchers}))
 
     def _pressed(self, crossed: int) -> None:
         """Call the callbacks of the marks that were crossed: bit i of ``crossed`` is for mark i."""
-        marks = self._marks(self._watchers)
+        limit, watchers = self._limit, list(self._watchers)
+        if limit is None:
+            return
+        marks = sorted({_mark(fraction, limit) for fraction, _ in watchers})
         reached = {mark for i, mark in enumerate(marks) if crossed >> i & 1}
-        for fraction, callback in list(self._watchers):
-            if self._mark(fraction) in reached:
+        for fraction, callback in watchers:
+            if _mark(fraction, limit) in reached:
                 self._call_unraisable(callback)
 
     # ---- who holds what ----

@@ -19,8 +19,8 @@ import pytest
 
 import pagebuf
 from pagebuf import BytesIO
-from tests.helpers import PAGE, around, reach
-from tests.support import pattern
+from tests.helpers import PAGE, around, drawing, reach
+from tests.support import FEW, pattern
 from tests.threads.crew import together
 
 SIZES = around(0, pagebuf.INLINE_SIZE, PAGE, 3 * PAGE, reach(1))
@@ -560,3 +560,63 @@ def test_threads_share_the_position() -> None:
 
     together(*(partial(read, mine) for mine in got))
     assert sorted(itertools.chain(*got)) == [i.to_bytes(8, "big") for i in range(4000)]
+
+
+# ---- pools ----
+
+
+class Derived(BytesIO):
+    """A subclass goes through `__new__` and `__init__`."""
+
+
+@pytest.mark.parametrize("kind", [BytesIO, Derived])
+def test_a_file_on_a_pool_of_its_own(kind: type[BytesIO]) -> None:
+    pool = pagebuf.PagePool(limit=8 * PAGE, name="mail")
+    data = pattern(0, 3 * PAGE + 1)
+    files = [kind(data, pool=pool), kind(initial_bytes=data, pool=pool)]
+    assert [file.getvalue() for file in files] == [data, data]
+    assert set(drawing(pool)) == set(files)
+    del files
+    file = kind(pool=pool)
+    file.write(data)
+    with pytest.raises(pagebuf.PoolLimitError, match="'mail'"):
+        file.write(bytes(FEW + 9 * PAGE))
+    assert file.getvalue() == data
+    del file
+    assert pool.stats().held == 0
+    assert kind(data, pool=None).getvalue() == data
+    pool.check()
+
+
+def test_beginning_anew_on_a_pool() -> None:
+    old, new = pagebuf.PagePool(), pagebuf.PagePool(limit=4 * PAGE)
+    file = BytesIO(pattern(0, 3 * PAGE), pool=old)
+    file.seek(5)
+    with pytest.raises(pagebuf.PoolLimitError):
+        file.__init__(bytes(FEW + 9 * PAGE), pool=new)  # type: ignore[misc]
+    assert (file.getvalue(), file.tell()) == (pattern(0, 3 * PAGE), 5)
+    with file.getbuffer(), pytest.raises(BufferError):
+        file.__init__(b"", pool=new)  # type: ignore[misc]
+    assert file.getvalue() == pattern(0, 3 * PAGE)
+    file.__init__(pattern(1, 2 * PAGE), pool=new)  # type: ignore[misc]
+    assert (file.getvalue(), file.tell(), old.stats().held) == (pattern(1, 2 * PAGE), 0, 0)
+    file.close()
+    file.__init__(b"open again", pool=old)  # type: ignore[misc]
+    assert file.read() == b"open again"
+    old.check()
+    new.check()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: BytesIO(b"", pool=5), "pool must be a PagePool or None, not int"),
+        (lambda: BytesIO(b"", pools=None), "'pools' is an invalid keyword argument"),
+        (lambda: BytesIO(b"", initial_bytes=b""), "initial_bytes given twice"),
+        (lambda: BytesIO(b"", None), "at most 1 argument"),
+        (lambda: Derived(b"", pool=5), "pool must be a PagePool or None, not int"),
+    ],
+)
+def test_wrong_arguments_of_the_constructor(call: Callable[[], Any], says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        call()

@@ -439,16 +439,30 @@ def test_more_separators_than_are_remembered(pool):
     "options",
     [
         {"overflow": "raise"},
-        {"max_bytes": 10},
         {"max_bytes": 10, "overflow": "grow"},
         {"max_bytes": 10, "overflow": "wrap"},
-        {"max_bytes": 10, "overflow": None},
         {"max_bytes": -1, "overflow": "raise"},
     ],
 )
 def test_options_that_make_no_sense(pool, options):
     with pytest.raises(ValueError):
         ByteQueue(pool=pool, **options)
+
+
+def test_a_bound_alone_raises(pool):
+    for options in ({}, {"overflow": None}, {"overflow": "raise"}):
+        queue = queue_of(pool, b"abc", max_bytes=4, **options)
+        assert queue.overflow == "raise"
+        with pytest.raises(CapacityError):
+            queue.put(b"de")
+        assert queue.get() == b"abc"
+    assert queue_of(pool, overflow=None).overflow == "grow"
+
+
+@pytest.mark.parametrize("policy", ["raise", "block", "drop_oldest", "drop_newest"])
+def test_a_policy_without_a_bound_is_named(pool, policy):
+    with pytest.raises(ValueError, match=f"overflow='{policy}' needs max_bytes"):
+        ByteQueue(pool=pool, overflow=policy)
 
 
 def test_options_are_shown(pool):

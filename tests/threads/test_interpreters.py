@@ -25,7 +25,7 @@ queue.put(big)
 assert snap.read(0, -1) == big and bytes(view[3:7]) == b"mine" and file.read(7)[3:] == b"mine"
 assert queue.get() == big
 try:
-    pagebuf.PageBuffer(bytes(9 * pagebuf.PAGE_SIZE), pool=pagebuf.PagePool(limit=0))
+    pagebuf.PageBuffer(bytes(9 * pagebuf.PAGE_SIZE), pool=pagebuf.PagePool(limit=pagebuf.PAGE_SIZE))
 except pagebuf.PoolLimitError:
     pass
 else:

@@ -80,6 +80,23 @@ arg_bytes(PyObject *obj, Py_buffer *view)
 }
 
 int
+arg_keyword(const char *method, const char *keyword, PyObject *const *values,
+            PyObject *kwnames, PyObject **out)
+{
+    Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        if (PyUnicode_CompareWithASCIIString(name, keyword) != 0) {
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
+                         method, name);
+            return -1;
+        }
+        *out = values[i];
+    }
+    return 0;
+}
+
+int
 check_nargs(const char *name, Py_ssize_t nargs, Py_ssize_t least, Py_ssize_t most)
 {
     if (PB_LIKELY(nargs >= least && nargs <= most)) {

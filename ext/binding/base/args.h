@@ -75,6 +75,12 @@ arg_release(Py_buffer *view)
     }
 }
 
+/* The value of the only keyword that a method takes, borrowed; *out stays where it is not given.
+ * `values` are those of the names. */
+int
+arg_keyword(const char *method, const char *keyword, PyObject *const *values,
+            PyObject *kwnames, PyObject **out);
+
 /* TypeError unless a method called `name` has the right number of arguments. */
 int
 check_nargs(const char *name, Py_ssize_t nargs, Py_ssize_t least, Py_ssize_t most);

@@ -148,9 +148,13 @@ buffer_gather(BufferObject *self, PyObject *ignored);
 PyObject *
 buffer_data_views(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
-buffer_snapshot(BufferObject *self, PyObject *ignored);
+buffer_snapshot(BufferObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames);
 PyObject *
-buffer_clone(BufferObject *self, PyObject *ignored);
+buffer_clone(BufferObject *self, PyObject *const *args, Py_ssize_t nargs,
+             PyObject *kwnames);
+PyObject *
+buffer_list_copy(BufferObject *self, PyObject *ignored);
 PyObject *
 buffer_copy(BufferObject *self, PyObject *ignored);
 PyObject *

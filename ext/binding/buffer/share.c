@@ -1,6 +1,7 @@
 /* buffer/share.c: views, snapshots, clones and files of a PageBuffer. */
 #include "buffer/object.h"
 
+#include "base/names.h"
 #include "file/object.h"
 #include "view/object.h"
 
@@ -140,10 +141,20 @@ buffer_data_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- snapshots and clones ---- */
 
+/* Give a copy a name: a new one, or that of the buffer where `name` is NULL. */
+static int
+name_copy(BufferObject *self, BufferObject *copy, PyObject *name)
+{
+    PyObject *called = name ? Py_NewRef(name) : buffer_name(self);
+    int result = buffer_set_name(copy, called);
+    Py_XDECREF(called);
+    return result;
+}
+
 /* A new buffer that holds what this one holds.  Makes it outside the lock; if __init__
  * moves this one to another pool meanwhile, starts over. */
 static BufferObject *
-share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
+share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen, PyObject *name)
 {
     pb_buf *b = &self->b;
     BufferObject *copy = NULL;
@@ -153,10 +164,7 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
     do {
         Py_XDECREF(copy);
         copy = buffer_new(type, pool_object(b), pb_buf_max_levels(b));
-        PyObject *name = buffer_name(self);
-        int named = copy ? buffer_set_name(copy, name) : -1;
-        Py_XDECREF(name);
-        if (named < 0) {
+        if (copy == NULL || name_copy(self, copy, name) < 0) {
             Py_XDECREF(copy);
             return NULL;
         }
@@ -177,11 +185,25 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen)
     return copy;
 }
 
+/* name=, the only argument: NULL where there is none, or None. */
+static int
+parse_name(const char *method, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+           PyObject **name)
+{
+    *name = NULL;
+    if (check_nargs(method, nargs, 0, 0) < 0 ||
+        arg_keyword(method, "name", args + nargs, kwnames, name) < 0) {
+        return -1;
+    }
+    *name = *name == Py_None ? NULL : *name;
+    return name_check(*name);
+}
+
 const char buffer_snapshot_doc[] = PyDoc_STR(
-    "snapshot($self, /)\n--\n\n"
+    "snapshot($self, /, *, name=None)\n--\n\n"
     "A frozen PageBuffer that holds what this one holds now.\n\n"
-    "Pages are shared, and copied when this buffer writes to them.  O(1) in the size,\n"
-    "plus the pages under live views.\n\n"
+    "Pages are shared, and copied when this buffer writes to them.  It is called as this\n"
+    "buffer, or ``name``.  O(1) in the size, plus the pages under live views.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'old')\n"
     ">>> snap = buf.snapshot()\n"
@@ -191,17 +213,22 @@ const char buffer_snapshot_doc[] = PyDoc_STR(
     "(b'old', True)\n");
 
 PyObject *
-buffer_snapshot(BufferObject *self, PyObject *Py_UNUSED(ignored))
+buffer_snapshot(BufferObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames)
 {
+    PyObject *name;
+    if (parse_name("snapshot", args, nargs, kwnames, &name) < 0) {
+        return NULL;
+    }
     return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type,
-                                PB_FROZEN_SNAPSHOT);
+                                PB_FROZEN_SNAPSHOT, name);
 }
 
 const char buffer_clone_doc[] = PyDoc_STR(
-    "clone($self, /)\n--\n\n"
+    "clone($self, /, *, name=None)\n--\n\n"
     "A PageBuffer that holds what this one holds now, and goes its own way.\n\n"
-    "Pages are shared until either writes to them.  O(1) in the size, plus the pages\n"
-    "under live views.\n\n"
+    "Pages are shared until either writes to them.  It is called as this buffer, or\n"
+    "``name``.  O(1) in the size, plus the pages under live views.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'one')\n"
     ">>> other = buf.clone()\n"
@@ -222,16 +249,26 @@ const char buffer_list_copy_doc[] =
     "(b'one', b'One')\n";
 
 PyObject *
-buffer_clone(BufferObject *self, PyObject *Py_UNUSED(ignored))
+buffer_clone(BufferObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type, 0);
+    PyObject *name;
+    if (parse_name("clone", args, nargs, kwnames, &name) < 0) {
+        return NULL;
+    }
+    return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type, 0, name);
+}
+
+PyObject *
+buffer_list_copy(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return (PyObject *)share_as(self, state_of_buf(&self->b)->buffer_type, 0, NULL);
 }
 
 /* A clone of the same type, with the attributes of a subclass. */
 static PyObject *
 copy_with_dict(BufferObject *self)
 {
-    PyObject *copy = (PyObject *)share_as(self, Py_TYPE(self), 0);
+    PyObject *copy = (PyObject *)share_as(self, Py_TYPE(self), 0, NULL);
     if (copy == NULL || Py_TYPE(self) == state_of_buf(&self->b)->buffer_type) {
         return copy;
     }

@@ -4,6 +4,10 @@
  * tree and a stream that remembers nothing. */
 #include "file/bytesio.h"
 
+#include "buffer/share.h"
+#include "lock/retired.h"
+#include "pool/trace.h"
+
 /* ---- spares: memory of files of the exact type that are gone, kept by their pool with
  * an empty inline buffer in it ---- */
 
@@ -37,7 +41,7 @@ part_begin(bytesio_part *f)
     f->s = (stream){.readable = 1, .alone = 1};
 }
 
-/* Memory for an object of the exact type, with a tree on the default pool.  Keeps the reference to
+/* Memory for an object of the exact type, with a tree on this pool.  Keeps the reference to
  * that. */
 static PyObject *
 new_object(PyTypeObject *type, PoolObject *pool)
@@ -50,11 +54,10 @@ new_object(PyTypeObject *type, PoolObject *pool)
     return self;
 }
 
-/* An object of the exact type, empty. */
+/* An object of the exact type, empty.  Takes the reference to the pool, which may be NULL. */
 static PyObject *
-bytesio_make(PyTypeObject *type, module_state *state)
+bytesio_make(PyTypeObject *type, PoolObject *pool)
 {
-    PoolObject *pool = pool_default(state);
     PyObject *self;
     if (PB_LIKELY(pool && pool->spares)) {
         self = take_spare(pool, type);
@@ -95,7 +98,7 @@ bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     module_state *state = state_of_module(module);
-    return type == state->bytesio_type ? bytesio_make(type, state)
+    return type == state->bytesio_type ? bytesio_make(type, pool_default(state))
                                        : make_derived(type, state);
 }
 
@@ -193,34 +196,100 @@ set_initial(PyObject *self, PyObject *initial)
     return result;
 }
 
+/* Take over what a new file holds, and its pool, unless exports forbid that. */
+static int
+take_over(bytesio_part *f, bytesio_part *fresh, uint32_t since)
+{
+    pb_buf *b = &f->b, *from = &fresh->b;
+    Py_INCREF(pool_object(from));
+    buffer_lock_two(b, from);
+    PoolObject *old = pool_object(b);
+    stream_refusal why = f->s.closed ? STREAM_FINE : stream_may_change(&f->s);
+    if (!why) {
+        holder_fini(b);
+        pb_buf_begin_anew(b, from->pool, PB_MAX_LEVELS);
+        pb_buf_adopt(b, from);
+        part_begin(f);
+    }
+    buffer_unlock_two(b, from);
+    if (why) {
+        Py_DECREF(pool_object(from));
+        return stream_refuse(why);
+    }
+    trace_replace(since, from, b);
+    retire_pool(b, old);
+    return 0;
+}
+
+/* Begin anew in this pool.  A call that raises has changed nothing (I3). */
+static int
+begin_in(PyObject *self, PoolObject *pool, PyObject *initial)
+{
+    uint32_t since = trace_count(pool);
+    PoolObject *kept = (PoolObject *)Py_NewRef(pool);
+    PyObject *fresh = bytesio_make(pool->state->bytesio_type, kept);
+    int result = fresh ? set_initial(fresh, initial) : -1;
+    if (result == 0) {
+        result = take_over(part_of(self), part_of(fresh), since);
+    }
+    Py_XDECREF(fresh);
+    return result;
+}
+
 static int
 bytesio_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"initial_bytes", NULL};
-    PyObject *initial = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:BytesIO", names, &initial)) {
+    static char *names[] = {"initial_bytes", "pool", NULL};
+    PyObject *initial = NULL, *obj = NULL;
+    PoolObject *pool;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:BytesIO", names, &initial, &obj) ||
+        arg_pool(state_of_buf(&part_of(self)->b), obj, &pool) < 0) {
         return -1;
     }
-    return set_initial(self, initial);
+    return pool ? begin_in(self, pool, initial) : set_initial(self, initial);
 }
 
-/* The one argument; NULL without an exception if there is none. */
-static PyObject *
-only_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+/* Arguments of a call, borrowed, or NULL. */
+typedef struct {
+    PyObject *initial;
+    PoolObject *pool;
+} make_args;
+
+static int
+parse_name(module_state *state, PyObject *name, PyObject *value, make_args *out)
 {
-    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-    if (nargs + named > 1) {
-        PyErr_Format(PyExc_TypeError, "BytesIO() takes at most 1 argument (%zd given)",
-                     nargs + named);
-        return NULL;
+    if (PyUnicode_CompareWithASCIIString(name, "pool") == 0) {
+        return arg_pool(state, value, &out->pool);
     }
-    if (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0),
-                                                  "initial_bytes") != 0) {
+    if (PyUnicode_CompareWithASCIIString(name, "initial_bytes") != 0) {
         PyErr_Format(PyExc_TypeError, "'%U' is an invalid keyword argument for BytesIO()",
-                     PyTuple_GET_ITEM(names, 0));
-        return NULL;
+                     name);
+        return -1;
     }
-    return nargs + named ? args[0] : NULL;
+    if (out->initial) {
+        PyErr_SetString(PyExc_TypeError, "initial_bytes given twice to BytesIO()");
+        return -1;
+    }
+    out->initial = value;
+    return 0;
+}
+
+static int
+parse_call(module_state *state, PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+           make_args *out)
+{
+    if (nargs > 1) {
+        PyErr_Format(PyExc_TypeError, "BytesIO() takes at most 1 argument (%zd given)",
+                     nargs);
+        return -1;
+    }
+    out->initial = nargs ? args[0] : NULL;
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
+        if (parse_name(state, PyTuple_GET_ITEM(names, i), args[nargs + i], out) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* BytesIO(initial_bytes) needs neither a tuple nor a second call.  Subclasses do not
@@ -229,17 +298,15 @@ static PyObject *
 bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    PyObject *initial = NULL;
-    if (PB_UNLIKELY(nargs || names)) {
-        initial = only_argument(args, nargs, names);
-        if (initial == NULL && PyErr_Occurred()) {
-            return NULL;
-        }
-    }
+    make_args made = {NULL, NULL};
     module_state *state = state_of_module(((PyHeapTypeObject *)type)->ht_module);
-    PyObject *self = bytesio_make((PyTypeObject *)type, state);
-    if (self && initial && !transfer_extend_fast(&part_of(self)->b, initial) &&
-        set_initial(self, initial) < 0) {
+    if (PB_UNLIKELY(nargs || names) && parse_call(state, args, nargs, names, &made) < 0) {
+        return NULL;
+    }
+    PoolObject *pool = made.pool ? (PoolObject *)Py_NewRef(made.pool) : pool_default(state);
+    PyObject *self = bytesio_make((PyTypeObject *)type, pool);
+    if (self && made.initial && !transfer_extend_fast(&part_of(self)->b, made.initial) &&
+        set_initial(self, made.initial) < 0) {
         Py_CLEAR(self);
     }
     return self;
@@ -397,9 +464,10 @@ static PyGetSetDef bytesio_getset[] = {
 };
 
 PyDoc_STRVAR(bytesio_doc,
-             "BytesIO(initial_bytes=b'')\n--\n\n"
+             "BytesIO(initial_bytes=b'', *, pool=None)\n--\n\n"
              "A binary file in memory: an io.BytesIO, with all its methods and its rules.\n\n"
-             "It grows without moving a byte.  Further than io.BytesIO go ``peek(size)``,\n"
+             "It grows without moving a byte, in pages of ``pool`` (default: the shared one).\n"
+             "Further than io.BytesIO go ``peek(size)``,\n"
              "``read_at(nbytes, offset)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
              "that a call that runs out of memory has changed nothing.\n\n"
              ">>> from pagebuf import BytesIO\n"

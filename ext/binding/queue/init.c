@@ -11,6 +11,7 @@ typedef struct {
     PyObject *name;   /* borrowed, or NULL */
     uint64_t max_bytes;
     pb_overflow overflow;
+    bool said; /* the caller said what `overflow` is */
 } make_args;
 
 const char *const queue_overflow_names[5] = {"grow", "raise", "drop_oldest", "drop_newest",
@@ -19,9 +20,10 @@ const char *const queue_overflow_names[5] = {"grow", "raise", "drop_oldest", "dr
 static int
 convert_overflow(PyObject *obj, make_args *out)
 {
-    if (obj == NULL) {
+    if (obj == NULL || obj == Py_None) {
         return 0;
     }
+    out->said = true;
     for (int i = 0; PyUnicode_Check(obj) && i < (int)Py_ARRAY_LENGTH(queue_overflow_names);
          i++) {
         if (PyUnicode_CompareWithASCIIString(obj, queue_overflow_names[i]) == 0) {
@@ -36,23 +38,32 @@ convert_overflow(PyObject *obj, make_args *out)
     return -1;
 }
 
-/* Refuse a limit without a policy, and a policy without a limit.  Such a mistake would show
- * only when memory is full, or when bytes are lost. */
+/* A bound alone raises.  Refuse one that cannot hold, and a policy without a bound: such a mistake
+ * would show only when memory is full, or when bytes are lost. */
 static int
 convert_limit(PyObject *obj, make_args *out)
 {
     if (obj && obj != Py_None && arg_offset(obj, "max_bytes", &out->max_bytes) < 0) {
         return -1;
     }
-    if ((out->max_bytes == UINT64_MAX) != (out->overflow == PB_GROW)) {
-        PyErr_SetString(PyExc_ValueError,
-                        out->overflow == PB_GROW
-                            ? "max_bytes needs overflow='raise', 'block', 'drop_oldest' "
-                              "or 'drop_newest'; overflow='grow' has no limit"
-                            : "this overflow= needs max_bytes");
-        return -1;
+    bool bounded = out->max_bytes != UINT64_MAX;
+    if (bounded && !out->said) {
+        out->overflow = PB_RAISE;
     }
-    return 0;
+    if (bounded == (out->overflow != PB_GROW)) {
+        return 0;
+    }
+    if (bounded) {
+        PyErr_SetString(
+            PyExc_ValueError,
+            "overflow='grow' has no bound: leave max_bytes out, or say 'raise', "
+            "'block', 'drop_oldest' or 'drop_newest'");
+    }
+    else {
+        PyErr_Format(PyExc_ValueError, "overflow='%s' needs max_bytes",
+                     queue_overflow_names[out->overflow]);
+    }
+    return -1;
 }
 
 static int

@@ -32,19 +32,11 @@ int
 queue_arg_timeout(const char *name, PyObject *const *values, PyObject *kwnames,
                   patience *out)
 {
-    Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *key = PyTuple_GET_ITEM(kwnames, i);
-        if (PyUnicode_CompareWithASCIIString(key, "timeout") != 0) {
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
-                         name, key);
-            return -1;
-        }
-        if (convert_timeout(values[i], out) < 0) {
-            return -1;
-        }
+    PyObject *timeout = NULL;
+    if (kwnames && arg_keyword(name, "timeout", values, kwnames, &timeout) < 0) {
+        return -1;
     }
-    return 0;
+    return timeout ? convert_timeout(timeout, out) : 0;
 }
 
 double

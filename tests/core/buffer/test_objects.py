@@ -415,3 +415,18 @@ def test_beginning_anew_takes_the_new_name(pool):
     assert buf.name == "new"
     buf.__init__(b"y")
     assert buf.name is None
+
+
+@pytest.mark.parametrize("call", ["snapshot", "clone"])
+def test_a_copy_by_a_name_of_its_own(pool, call):
+    buf = pagebuf.PageBuffer(pattern(0, 3 * PAGE), pool=pool, name="log")
+    copy = getattr(buf, call)
+    assert copy().name == copy(name=None).name == "log"
+    assert (copy(name="yesterday").name, buf.name) == ("yesterday", "log")
+    assert copy(name="yesterday") == buf
+    with pytest.raises(TypeError, match="name must be a str or None, not int"):
+        copy(name=5)
+    with pytest.raises(TypeError, match=f"{call}.. got an unexpected keyword argument 'names'"):
+        copy(names="x")
+    with pytest.raises(TypeError, match=f"{call}.. takes exactly 0 arguments"):
+        copy("x")

@@ -20,7 +20,6 @@ from tests.support import (
     pattern,
     pool_counts,
     refused,
-    unchanged,
 )
 
 
@@ -273,7 +272,7 @@ def test_trim_between_all_kinds_of_work(pool):
 # ---- limit ----
 
 
-@pytest.mark.parametrize("frames", [0, 1, 2, 3, 4, 5, 6, 9, 20])
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 6, 9, 20])
 def test_a_limit_is_exact(frames):
     """A buffer grows page by page until the pool refuses.  Nodes count, and no frame is wasted."""
     pool = pagebuf.PagePool(limit=frames * PAGE + PAGE - 1)
@@ -372,13 +371,91 @@ def test_a_constructor_refused_leaves_no_buffer():
     assert_pool(pool, [])
 
 
-def test_a_limit_below_a_page_holds_nothing():
-    for limit in (0, 1, PAGE - 1):
-        pool = pagebuf.PagePool(limit=limit)
-        assert pool.stats().limit == 0
-        buf = pagebuf.PageBuffer(pool=pool)
-        with unchanged(buf), pytest.raises(pagebuf.PoolLimitError):
-            buf.extend(pattern(0, FEW))
-        buf.truncate(reach(pagebuf.MAX_LEVELS))
-        assert buf.read(1 << 40, 3) == bytes(3)
-        assert pool.stats().held == 0
+# ---- a limit that is set later ----
+
+
+def test_a_limit_can_be_set_and_lifted():
+    pool = pagebuf.PagePool(name="uploads")
+    buf = filled(pool, 4 * PAGE)
+    held = pool.stats().held
+    pool.limit = held * PAGE
+    assert (pool.limit, pool.stats().limit) == (held * PAGE, held)
+    with pytest.raises(pagebuf.PoolLimitError, match="'uploads'"):
+        buf.write(9 * PAGE, b"x")
+    pool.limit = None
+    assert (pool.limit, pool.stats().limit) == (None, -1)
+    assert buf.write(9 * PAGE, b"x") == 1
+    pool.check()
+
+
+@pytest.mark.parametrize("child", [False, True])
+def test_a_limit_below_what_is_held_refuses_what_is_taken_from_then_on(child):
+    root = pagebuf.PagePool()
+    pool = root.child() if child else root
+    buf = filled(pool, 9 * PAGE)
+    pool.limit = 3 * PAGE
+    root.check()
+    assert buf.tobytes() == pattern(0, 9 * PAGE)  # nothing is taken away
+    buf.write(0, b"over pages that are there")
+    with pytest.raises(pagebuf.PoolLimitError):
+        buf.extend(bytes(2 * PAGE))
+    buf.clear()
+    buf.write(0, bytes(2 * PAGE))
+    with pytest.raises(pagebuf.PoolLimitError):
+        buf.write(0, bytes(FEW + 9 * PAGE))
+    root.check()
+
+
+def test_the_limit_of_the_default_pool():
+    pool = pagebuf.default_pool()
+    assert pool.limit is None
+    try:
+        pool.limit = pool.stats().held * PAGE + PAGE
+        with pytest.raises(pagebuf.PoolLimitError, match="'default'"):
+            pagebuf.PageBuffer(bytes(FEW + 50 * PAGE))
+    finally:
+        pool.limit = None
+    assert len(pagebuf.PageBuffer(bytes(FEW + 50 * PAGE))) == FEW + 50 * PAGE
+
+
+@pytest.mark.parametrize("small", [0, 1, PAGE - 1])
+def test_a_limit_under_which_nothing_fits_is_refused(small):
+    says = f"limit={small} bytes is less than a page.* at least {PAGE} bytes"
+    pool = pagebuf.PagePool(limit=PAGE)
+    with pytest.raises(ValueError, match=says):
+        pagebuf.PagePool(small)
+    with pytest.raises(ValueError, match=says):
+        pool.child(small)
+    with pytest.raises(ValueError, match=says):
+        pool.limit = small
+    with pytest.raises(TypeError, match="limit must be an int or None, not str"):
+        pool.limit = "1"
+    assert (pool.limit, pool.stats().limit) == (PAGE, 1)
+
+
+def test_marks_follow_the_limit():
+    pool = pagebuf.PagePool(limit=100 * PAGE)
+    called = []
+    pool.on_pressure(0.5, lambda pool: called.append(pool.stats().held))
+    pool.limit = None
+    buf = filled(pool, 60 * PAGE)
+    assert called == []
+    held = pool.stats().held
+    pool.limit = 8 * held * PAGE
+    buf.write(60 * PAGE, pattern(0, held // 2 * PAGE))
+    assert called == []
+    buf.write(60 * PAGE, pattern(0, 13 * held // 4 * PAGE))
+    assert len(called) == 1
+    assert called[0] >= 2 * held
+
+
+def test_a_derived_pool_that_skips_init_can_have_a_limit():
+    class Lazy(pagebuf.PagePool):
+        def __init__(self):
+            pass
+
+    pool = Lazy()
+    pool.limit = 2 * PAGE
+    pool.on_pressure(1, print)
+    with pytest.raises(pagebuf.PoolLimitError):
+        filled(pool, FEW + 9 * PAGE)

@@ -168,8 +168,7 @@ def test_bad_fractions(pool):
     for bad in ("0.5", None, b"1", 0.5j, [0.5]):
         with pytest.raises(TypeError, match=f"fraction must be a number, not {type(bad).__name__}"):
             limited.on_pressure(bad, print)
-    nothing = pagebuf.PagePool(limit=0)
-    nothing.on_pressure(1, print)
+    pagebuf.PagePool(limit=PAGE).on_pressure(1, print)
 
 
 def test_calls_that_are_refused_do_not_press():
@@ -560,9 +559,12 @@ def test_a_tiny_queue_stays_tiny_when_a_reservation_is_refused(call):
 
 @pytest.mark.skipif(not INLINE, reason="tiny pages: no bytes lie in the object")
 def test_a_tiny_buffer_stays_tiny_when_a_view_is_refused():
-    buf = pagebuf.PageBuffer(b"aa", pool=pagebuf.PagePool(limit=0))
+    pool = pagebuf.PagePool(limit=PAGE)
+    taken = pagebuf.PageBuffer(bytes(PAGE), pool=pool)
+    buf = pagebuf.PageBuffer(b"aa", pool=pool)
     before = buf.stats()
     for _ in range(2):
         with pytest.raises(pagebuf.PoolLimitError):
             buf.view()
     assert (buf.stats(), buf.tobytes()) == (before, b"aa")
+    assert len(taken) == PAGE
