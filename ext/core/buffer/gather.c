@@ -72,6 +72,7 @@ pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to)
 typedef struct {
     uint64_t nodes; /* to be made or copied */
     uint64_t more;  /* frames for holes and shared pages */
+    uint64_t holes;
     uint64_t moved; /* frames that the buffer frees in exchange */
 } price;
 
@@ -95,13 +96,15 @@ static price
 price_of(const pb_buf *b, uint64_t first, uint64_t n)
 {
     uint64_t need = pb_tree_need(b->pool, &b->root, first, first + n - 1), more = 0;
+    uint64_t holes = 0;
     for (uint64_t i = 0; i < n;) {
         pb_extent x = pb_tree_extent(b->pool, &b->root, first + i, first + n);
         more += x.kind == PB_EXTENT_PRESENT ? shared_among(b, first + i, x.frame, x.pages)
                                             : x.pages;
+        holes += x.kind == PB_EXTENT_HOLE ? x.pages : 0;
         i += x.pages;
     }
-    return (price){need - more, more, n - more};
+    return (price){need - more, more, holes, n - more};
 }
 
 static pb_status
@@ -269,21 +272,29 @@ make_one(pb_buf *b, run_wanted *w)
     return st;
 }
 
+static void
+remember_run(pb_buf *b, const run_wanted *w)
+{
+    b->pins->run_page = w->first;
+    b->pins->run_count = w->pages;
+    b->pins->run_frame = w->run ? w->run : pb_tree_frame(b->pool, &b->root, w->first);
+}
+
 /* Make the pages one run of frames that only this buffer owns, and remember it. */
 static pb_status
 make_run(pb_buf *b, uint64_t first, uint64_t pages)
 {
+    if (b->root.shared && pages >= b->root.size >> (PB_PAGE_SHIFT + 1)) {
+        (void)pb_buf_unshare(b); /* costs no more than the view */
+    }
     run_wanted w = look_at_run(b, first, pages);
     pb_status st = make_one(b, &w);
     if (st != PB_OK) {
         return st;
     }
-    pb_pin_list *pins = b->pins;
-    pins->run_page = first;
-    pins->run_count = pages;
-    pins->run_frame = w.run ? w.run : pb_tree_frame(b->pool, &b->root, first);
+    remember_run(b, &w);
     for (uint64_t i = 0; b->pool->debug >= 2 && i < pages; i++) {
-        pb_guard_thaw(b->pool, pins->run_frame + (pb_frame)i);
+        pb_guard_thaw(b->pool, b->pins->run_frame + (pb_frame)i);
     }
     pb_buf_remember_tail(b);
     return PB_OK;
@@ -314,12 +325,36 @@ pb_buf_pin(pb_buf *b, uint64_t off, uint64_t n, pb_pin *pin, uint8_t **address)
 
 /* ---- all of it, for readers ---- */
 
-/* Is it worth while to move pages, and does nobody keep them where they are? */
+/* Twice as many pages must have been copied before one piece may take frames of its own for pages
+ * that others share.  So a snapshot does not make the sum of all requests quadratic. */
+#define COPIES_FIRST 2
+
+/* Does it pay to bring the pages into one run?  To move pages does; *more: how many it takes
+ * frames for.  A hole is no reason for a page. */
 static bool
-may_unite(const pb_buf *b, uint64_t first, uint64_t pages)
+pays(pb_buf *b, uint64_t first, uint64_t known, uint64_t pages, uint64_t *more)
 {
-    return !b->root.frozen && !b->root.shared &&
-           pb_tree_need(b->pool, &b->root, first, first + pages - 1) == 0;
+    uint64_t from = pb_buf_unshare(b) ? first + known : first;
+    price p = price_of(b, from, first + pages - from);
+    *more = p.more;
+    return p.holes == 0 && COPIES_FIRST * p.more <= b->pins->copied;
+}
+
+/* If there are no frames, or live views keep pages apart, the caller copies the bytes. */
+static pb_status
+unite_pages(pb_buf *b, uint64_t first, uint64_t known, uint64_t pages)
+{
+    uint64_t more;
+    if (!pays(b, first, known, pages, &more)) {
+        b->pins->copied += pages;
+        return PB_OK;
+    }
+    pb_status st = pb_buf_begin(b) ? make_run(b, first, pages) : PB_CORRUPT;
+    if (st == PB_NEED_PAGES || st == PB_CORRUPT) {
+        return st;
+    }
+    b->pins->copied -= COPIES_FIRST * more;
+    return PB_OK;
 }
 
 pb_status
@@ -327,16 +362,21 @@ pb_buf_unite(pb_buf *b, uint8_t **address)
 {
     uint64_t first = page_of(b->root.bias);
     uint64_t pages = page_of(b->root.bias + b->root.size - 1) - first + 1;
-    uint64_t known = pb_pins_known(b->pins, first, pages);
     pb_status st = PB_OK;
     *address = NULL;
-    if (known < pages && may_unite(b, first + known, pages - known)) {
-        st = pb_buf_begin(b) ? make_run(b, first, pages) : PB_CORRUPT;
-        known = pb_pins_known(b->pins, first, pages);
+    if (pb_pins_known(b->pins, first, pages) < pages && !pb_buf_frozen(b)) {
+        run_wanted w = look_at_run(b, first, pages);
+        if (w.known == pages) { /* as it lies, whoever shares it */
+            remember_run(b, &w);
+        }
+        else {
+            st = unite_pages(b, first, pb_pins_known(b->pins, first, pages), pages);
+        }
     }
+    uint64_t known = pb_pins_known(b->pins, first, pages);
     if (known == pages && !pb_buf_viewed(b)) {
         pb_frame frame = b->pins->run_frame + (pb_frame)(first - b->pins->run_page);
         *address = pb_frame_address(b->pool, frame) + (b->root.bias & PB_PAGE_MASK);
     }
-    return st == PB_NEED_PAGES || st == PB_CORRUPT ? st : PB_OK;
+    return st;
 }

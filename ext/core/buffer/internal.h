@@ -150,6 +150,11 @@ pb_buf_clean_tail(pb_buf *b);
 void
 pb_buf_move_page(pb_buf *b, pb_entry *at, pb_frame to);
 
+/* Does no other tree name a frame of this one?  Then changes need not look at counts from now on.
+ * O(pages), but ends at the first frame that is shared. */
+bool
+pb_buf_unshare(pb_buf *b);
+
 /* I11: replace the pages [first, last] of `to`, which another buffer has under live views, by copies.
  * PB_NEED_PAGES, PB_LIMIT: they are the other buffer's still, so `to` must be cleared. */
 pb_status

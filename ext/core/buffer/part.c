@@ -136,6 +136,9 @@ share_part(pb_buf *to, pb_buf *from, const part *p)
     }
     from->root.shared = PB_SHARED_FOR_GOOD;
     from->leaf_w = NULL;
+    if (from->pins) {
+        from->pins->copied = 0;
+    }
     pb_tree_freeze(to->pool, &to->root);
     return PB_OK;
 }

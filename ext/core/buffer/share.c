@@ -1,5 +1,7 @@
 /* buffer/share.c: pin lists, and trees that share frames. */
 #include "buffer/internal.h"
+#include "pool/guard.h"
+#include "tree/visit.h"
 
 /* ---- views ---- */
 
@@ -29,6 +31,39 @@ pb_buf_pinned_behind(const pb_buf *b, uint64_t off)
 }
 
 /* ---- trees that share ---- */
+
+static pb_visit
+end_if_shared(void *arg, const pb_place *at)
+{
+    (void)arg;
+    return at->good && at->count == 1 ? PB_VISIT_BELOW : PB_VISIT_END;
+}
+
+static pb_visit
+thaw(void *arg, const pb_place *at)
+{
+    if (at->h == 0 && at->good) {
+        pb_guard_thaw(arg, at->frame);
+    }
+    return PB_VISIT_BELOW;
+}
+
+/* The pool's lock: another tree that copies a shared node raises the counts below it. */
+bool
+pb_buf_unshare(pb_buf *b)
+{
+    if (b->root.shared == 0) {
+        return true;
+    }
+    pb_lock_take(&b->pool->root->lock);
+    bool alone = pb_tree_visit(b->pool, &b->root, end_if_shared, NULL);
+    pb_lock_drop(&b->pool->root->lock);
+    if (alone && b->pool->debug >= 2) {
+        (void)pb_tree_visit(b->pool, &b->root, thaw, b->pool);
+    }
+    b->root.shared = alone ? 0 : b->root.shared;
+    return alone;
+}
 
 static void
 share_root(pb_buf *to, pb_buf *from)
@@ -128,8 +163,11 @@ pb_buf_share(pb_buf *to, pb_buf *from)
             return st;
         }
     }
-    if (from->pins && from->pins->tail_written) { /* I4 holds in `to`, which has no view */
-        pb_buf_clean_tail(to);
+    if (from->pins) {
+        if (from->pins->tail_written) { /* I4 holds in `to`, which has no view */
+            pb_buf_clean_tail(to);
+        }
+        from->pins->copied = 0;
     }
     pb_tree_freeze(to->pool, &to->root);
     return PB_OK;
@@ -139,9 +177,13 @@ pb_status
 pb_buf_read_snapshot(pb_buf *to, pb_buf *from)
 {
     uint8_t before = from->root.shared;
+    uint64_t copied = pb_buf_is_inline(from) || !from->pins ? 0 : from->pins->copied;
     pb_status st = pb_buf_share(to, from);
     if (st != PB_OK || pb_buf_is_inline(from)) {
         return st;
+    }
+    if (from->pins) {
+        from->pins->copied = copied; /* it is shared for a while only */
     }
     if (before != PB_SHARED_FOR_GOOD && from->root.readers < UINT8_MAX) {
         from->root.shared = PB_SHARED_BY_READERS;

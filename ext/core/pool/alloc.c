@@ -435,6 +435,26 @@ take_behind_locked(pb_pool *pool, pb_frame after, uint32_t n)
     return true;
 }
 
+/* Is one of the frames behind in quarantine, and none held?  Then it is free once that ends. */
+static bool
+quarantined_behind(pb_pool *root, pb_frame after, uint32_t n)
+{
+    const pb_region *r = region_of(root, after);
+    uint32_t bit = bit_index(r, after) + 1;
+    bool found = false;
+    if (root->quarantined == 0 || bit >= r->count || n > r->count - bit) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const pb_row *row = r->table + bit + i;
+        if (!row->free.is_free && row->held.count) {
+            return false;
+        }
+        found |= !row->free.is_free && row->held.kind == PB_KIND_QUARANTINED;
+    }
+    return found;
+}
+
 bool
 pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n)
 {
@@ -442,6 +462,9 @@ pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n)
     pb_lock_take(&root->lock);
     if (root->debug) { /* the guard moves on with the end of the run */
         pb_guard_left(root, after + 1);
+    }
+    if (quarantined_behind(root, after, n)) {
+        pb_debug_end_quarantine(root);
     }
     bool taken = take_behind_locked(pool, after, n);
     if (pb_guard_wanted(root)) {

@@ -34,6 +34,7 @@ typedef struct pb_pin_list {
     pb_pin *first;
     uint64_t run_page, run_count; /* pages known to be one run, whoever shares them */
     pb_frame run_frame;
+    uint64_t copied;   /* pages that one piece has cost since somebody came to share them */
     bool tail_written; /* a view may have written past the end */
 } pb_pin_list;
 

@@ -91,6 +91,94 @@ test_pieces_of_buffers_that_grow_in_turn_cost_what_is_new(void)
     }
 }
 
+/* ---- beside snapshots ---- */
+
+/* As an export does: a piece, and a read snapshot while it lasts.  Pages that are copied. */
+static uint64_t
+read_as_one(pb_buf *b)
+{
+    uint8_t *at;
+    pb_status st;
+    pb_buf snapshot;
+    GROWING(&mem, st, pb_buf_unite(b, &at));
+    CHECK_OK(st);
+    pb_buf_init_internal(&snapshot, &mem.pool);
+    CHECK_OK(pb_buf_read_snapshot(&snapshot, b));
+    at = at ? at : pb_buf_one_run(&snapshot, 0, snapshot.root.size);
+    pb_buf_end_snapshot(&snapshot, b);
+    return at ? 0 : b->root.size / PB_PAGE_SIZE + 1;
+}
+
+static uint64_t
+view_as_one(pb_buf *b)
+{
+    pb_pin pin = {0};
+    uint8_t *at;
+    pb_status st;
+    GROWING(&mem, st, pb_buf_pin(b, 0, b->root.size, &pin, &at));
+    CHECK_OK(st);
+    pb_pin_release(&mem.pool, &pin);
+    return 0;
+}
+
+/* None; one that stays; one that goes; one while each step of growth lasts. */
+enum { NEVER, ONCE, ONCE_AND_GONE, BETWEEN, SNAPSHOTS };
+
+/* Pages taken or copied by growth in turn, with snapshots that live so long. */
+static uint64_t
+cost_beside(int snapshots, unsigned steps, unsigned debug, uint64_t ask(pb_buf *))
+{
+    pb_buf snapshot[4];
+    uint64_t copied = 0;
+    start(4, debug, PB_UNLIMITED);
+    for (unsigned step = 0; step < steps; step++) {
+        for (unsigned i = 0; i < 4; i++) {
+            grow(&bufs[i], PB_PAGE_SIZE / 2 + 1);
+            if (snapshots == BETWEEN ? step
+                                     : snapshots == ONCE_AND_GONE && step == steps / 3) {
+                pb_buf_fini(&snapshot[i]);
+            }
+            copied += ask(&bufs[i]);
+            if (snapshots == BETWEEN || (snapshots && step == steps / 4)) {
+                pb_buf_init_internal(&snapshot[i], &mem.pool);
+                CHECK_OK(pb_buf_share(&snapshot[i], &bufs[i]));
+            }
+        }
+    }
+    CHECK_POOL(&mem.pool);
+    uint64_t cost = copied + pb_pool_taken(&mem.pool);
+    for (unsigned i = 0; (snapshots == ONCE || snapshots == BETWEEN) && i < 4; i++) {
+        pb_buf_fini(&snapshot[i]);
+    }
+    stop(4);
+    return cost;
+}
+
+static void
+check_cost_beside(int snapshots, unsigned debug, uint64_t ask(pb_buf *))
+{
+    uint64_t cost[2];
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned steps = 240u << i, pages = 4 * (steps / 2 + 2);
+        cost[i] = cost_beside(snapshots, steps, debug, ask);
+        NOTE("snapshots %d, %s, %u steps, level %u: %u for %u pages", snapshots,
+             ask == view_as_one ? "live" : "plain", steps, debug, (unsigned)cost[i], pages);
+        CHECK(cost[i] < 2 * PRICE * pages);
+    }
+    CHECK(2 * cost[1] < 5 * cost[0]);
+}
+
+static void
+test_snapshots_make_no_sum_of_pieces_quadratic(void)
+{
+    for (int snapshots = NEVER; snapshots < SNAPSHOTS; snapshots++) {
+        for (unsigned debug = 0; debug <= 2; debug++) {
+            check_cost_beside(snapshots, debug, read_as_one);
+            check_cost_beside(snapshots, debug, view_as_one);
+        }
+    }
+}
+
 static void
 test_a_piece_costs_no_limit(void)
 {
@@ -248,6 +336,7 @@ int
 main(void)
 {
     RUN(test_pieces_of_buffers_that_grow_in_turn_cost_what_is_new);
+    RUN(test_snapshots_make_no_sum_of_pieces_quadratic);
     RUN(test_a_piece_costs_no_limit);
     RUN(test_a_run_ends_with_its_region);
     RUN(test_what_is_remembered_follows_changes);

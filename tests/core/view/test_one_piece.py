@@ -160,6 +160,41 @@ def test_what_somebody_shares_is_copied(pool):
     one.extend(b"x")
 
 
+def test_what_was_shared_is_moved_again_when_the_snapshot_is_gone(pool):
+    one, _ = grown_in_turn(pool, 40)
+    snap = one.snapshot()
+    assert struct.unpack_from("<B", one, 39 * PAGE) == (39,)
+    assert one.stats().runs > 1
+    del snap
+    assert struct.unpack_from("<B", one, 39 * PAGE) == (39,)
+    assert one.stats().runs == 1
+
+
+def test_copies_beside_a_snapshot_come_to_an_end(pool):
+    """When they have cost as much as pages of its own, the buffer gets those."""
+    one, other = grown_in_turn(pool, 40)
+    snap, before = one.snapshot(), one.tobytes()
+    for number in range(40, 50):
+        one.extend(bytes([number]) * PAGE)
+        other.extend(b"." * PAGE)
+        assert struct.unpack_from("<B", one, number * PAGE) == (number,)
+    assert (one.stats().runs, one.stats().shared) == (1, 0)
+    assert snap.tobytes() == before
+    one.check()
+
+
+def test_a_limit_leaves_it_at_copies():
+    """Pages of its own would be too many."""
+    pool = pagebuf.PagePool(limit=110 * PAGE)
+    one, other = grown_in_turn(pool, 40)
+    snap = one.snapshot()
+    for _ in range(9):
+        assert struct.unpack_from("<B", one, 39 * PAGE) == (39,)
+    assert one.stats().runs > 1
+    assert snap == one != other
+    pool.check()
+
+
 def test_a_hole_is_no_reason_for_a_page(pool):
     one, _other = grown_in_turn(pool, 12)
     one.punch(3 * PAGE, PAGE)
