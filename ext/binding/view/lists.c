@@ -1,45 +1,7 @@
-/* view/lists.c: views of a range, one for each run that it lies in. */
+/* view/lists.c: stable views of a range, one for each run that it lies in. */
 #include "view/run.h"
 #include "view/stable.h"
 #include "view/zeros.h"
-
-/* ---- live ---- */
-
-PyObject *
-views_live(pb_buf *b, const view_range *asked, uint64_t most)
-{
-    view_range r = *asked;
-    buffer_lock(b);
-    pb_status st = view_find_lock_held(b, &r);
-    buffer_unlock(b);
-    if (st != PB_OK) {
-        view_raise_range(&r);
-        return NULL;
-    }
-    uint64_t off = r.off, n = r.n;
-    PyObject *list = PyList_New(0);
-    for (; list && n && most; most--) {
-        buffer_lock(b);
-        bool inside = off <= b->root.size && n <= b->root.size - off;
-        uint64_t len = inside ? pb_buf_stretch(b, off, n).n : 0;
-        buffer_unlock(b);
-        if (!inside) { /* growing the pool runs Python code, which may cut the buffer */
-            raise_status(b, PB_RANGE, off, n);
-            Py_CLEAR(list);
-            break;
-        }
-        PyObject *view = view_live(b, &(view_range){.off = off, .n = len});
-        if (view == NULL || PyList_Append(list, view) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(view);
-        off += len;
-        n -= len;
-    }
-    return list;
-}
-
-/* ---- stable ---- */
 
 /* A list of views in the making: what is left of the range, and how a hole is shown. */
 typedef struct {

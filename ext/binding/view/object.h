@@ -108,6 +108,38 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p);
 void
 view_unpin(PoolObject *pool, pb_pin *pin);
 
+/* Pins of a range, one for each run that it lies in. */
+typedef struct {
+    view_range range; /* out: as resolved */
+    uint64_t most;    /* runs, the first ones */
+    pinning *each;    /* `room` of them, whose `pin` is set */
+    size_t room;
+    size_t n; /* out: how many runs; if more than there is room for, none is pinned */
+} run_pins;
+
+/* Pin all of them in one moment.  -1 with an exception, and none is pinned. */
+int
+view_pin_runs(pb_buf *b, run_pins *w);
+
+/* Pin p->range, which lies in the buffer.  Uses up *pins if the buffer has no list, or is tiny. */
+pb_status
+view_pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins);
+
+/* After a refusal: make a buffer that was tiny before tiny again, and take its empty list back. */
+void
+view_back_inline_lock_held(pb_buf *b, pb_pin_list **pins);
+
+/* BufferError for a range that was PB_PINNED. */
+void
+view_raise_no_run(const pinning *p);
+
+/* Can the buffer be pinned without a new pin list? */
+static inline bool
+view_has_pins_lock_held(const pb_buf *b)
+{
+    return !pb_buf_is_inline(b) && b->pins;
+}
+
 /* A pin list for a buffer that has none.  No lock is held.  -1 with an exception. */
 int
 view_new_pins(pb_pin_list **pins);

@@ -32,8 +32,8 @@ view_raise_range(const view_range *r)
 
 /* ---- pins ---- */
 
-static pb_status
-pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
+pb_status
+view_pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     if (pb_buf_frozen(b)) {
         return PB_FROZEN;
@@ -48,9 +48,8 @@ pin_range(pb_buf *b, pinning *p, pb_pin_list **pins)
     return pb_buf_pin(b, p->range.off, p->range.n, p->pin, &p->address);
 }
 
-/* Demote to inline, and take back an empty pin list. */
-static void
-back_inline(pb_buf *b, pb_pin_list **pins)
+void
+view_back_inline_lock_held(pb_buf *b, pb_pin_list **pins)
 {
     if (pb_buf_is_inline(b)) {
         return;
@@ -64,18 +63,18 @@ back_inline(pb_buf *b, pb_pin_list **pins)
 }
 
 static pb_status
-pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
+find_and_pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 {
     bool was_inline = pb_buf_is_inline(b);
     pb_account_begin_trial(b->pool);
     pb_status st = view_find_lock_held(b, &p->range);
     if (st == PB_OK && p->range.n) {
-        st = pin_range(b, p, pins);
+        st = view_pin_lock_held(b, p, pins);
         if (st != PB_OK) {
             view_undo_lock_held(b, &p->range);
         }
         if (st != PB_OK && was_inline) {
-            back_inline(b, pins);
+            view_back_inline_lock_held(b, pins);
         }
     }
     pb_account_end_trial(b->pool);
@@ -84,20 +83,14 @@ pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 
 /* The usual message for PB_PINNED says that a change is forbidden; but a view changes
  * nothing. */
-static void
-raise_no_run(const pinning *p)
+void
+view_raise_no_run(const pinning *p)
 {
     PyErr_Format(
         PyExc_BufferError,
         "%llu bytes at offset %llu asked in one run, but other live views keep pages of "
         "theirs where they are; views() shows runs as they lie",
         (unsigned long long)p->range.n, (unsigned long long)p->range.off);
-}
-
-static inline bool
-has_pins(const pb_buf *b)
-{
-    return !pb_buf_is_inline(b) && b->pins;
 }
 
 int
@@ -136,8 +129,8 @@ static bool
 pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
 {
     buffer_lock(b);
-    bool ready = has_pins(b) || *pins;
-    *st = ready ? pin_lock_held(b, p, pins) : PB_OK;
+    bool ready = view_has_pins_lock_held(b) || *pins;
+    *st = ready ? find_and_pin_lock_held(b, p, pins) : PB_OK;
     if (ready && *st == PB_OK && p->range.n) {
         p->pool = (PoolObject *)Py_NewRef(pool_object(b));
         pins_taken(b);
@@ -167,7 +160,7 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p)
         view_raise_range(&p->range);
     }
     if (st == PB_PINNED) {
-        raise_no_run(p);
+        view_raise_no_run(p);
     }
     return st == PB_OK ? 0 : -1;
 }

@@ -11,7 +11,7 @@ import pytest
 import pagebuf
 from pagebuf._testing import aim, plant
 from tests.helpers import PAGE
-from tests.support import FEW, filled, pattern
+from tests.support import FEW, FREE_THREADED, filled, pattern
 
 
 def test_a_callback_that_costs_the_pool_its_last_reference():
@@ -23,7 +23,18 @@ def test_a_callback_that_costs_the_pool_its_last_reference():
     del pool
     buf.write(0, pattern(0, 3 * PAGE))
     gc.collect()
-    assert (ref(), buf.tobytes(), buf.pool) == (None, b"moved", other)
+    assert (ref() is not None) == FREE_THREADED  # there a buffer keeps the pools that it leaves
+    assert (buf.tobytes(), buf.pool) == (b"moved", other)
+
+
+def test_a_pool_that_a_buffer_has_left_goes_with_it_at_the_latest():
+    pool = pagebuf.PagePool()
+    buf = pagebuf.PageBuffer(b"x" * PAGE, pool=pool)
+    ref = weakref.ref(pool)
+    buf.__init__(b"moved", pool=pagebuf.PagePool())
+    del pool, buf
+    gc.collect()
+    assert ref() is None
 
 
 def test_a_repr_that_costs_the_pool_its_last_reference():
@@ -90,20 +101,57 @@ def test_a_pool_that_is_being_taken_apart_is_nobodys():
 
 
 @pytest.mark.parametrize("pages", [1, 4, 50])
-def test_views_of_a_buffer_that_is_cut_between_two(pages):
-    """Turning a hole into a page may call a pressure callback, which here replaces the contents."""
+def test_views_of_a_buffer_that_its_callback_begins_anew(pages):
+    """Turning a hole into a page may call a pressure callback: once all views are there."""
     pool = pagebuf.PagePool(limit=3000 * PAGE)
     buf = pagebuf.PageBuffer(pool=pool)
     for n in range(30):
         buf.write(n * pages * PAGE, b"x")
     size = len(buf)
     pool.on_pressure((pool.stats().held + 1) / 3000, lambda _: buf.__init__(b"y" * 300, pool=pool))
-    if pages == 1:  # dense: no page is needed
-        assert sum(map(len, buf.views(PAGE, 20 * PAGE, writable=True))) == 20 * PAGE
-        assert len(buf) == size
-    else:
-        with pytest.raises(IndexError, match=r"of 300$"):
-            buf.views(PAGE, 20 * pages * PAGE, writable=True)
+    views = buf.views(PAGE, 20 * pages * PAGE, writable=True)
+    assert len(buf) == (size if pages == 1 else 300)  # dense: no page is needed
+    shown = b"".join(views)
+    assert [at for at, byte in enumerate(shown) if byte] == [
+        (n * pages - 1) * PAGE for n in range(1, 21)
+    ]
+    del views
+    pool.check()
+    assert pool.stats().pinned == 0
+
+
+class CuttingPool(pagebuf.PagePool):
+    """Cuts a buffer to 9 bytes before it makes a region."""
+
+    cuts = None
+
+    def _new_region(self, *args, **kwargs):
+        if self.cuts is not None:
+            self.cuts.truncate(9)
+        return super()._new_region(*args, **kwargs)
+
+
+def with_holes_for_a_region():
+    """Its views need a region; a page at each end makes them several."""
+    pool = CuttingPool()
+    buf = pagebuf.PageBuffer(b"a" * PAGE, pool=pool)
+    buf.write((pool.stats().free + 9) * PAGE, b"z")
+    pool.cuts = buf
+    return pool, buf
+
+
+def test_views_of_a_buffer_that_is_cut_meanwhile_begin_anew():
+    pool, buf = with_holes_for_a_region()
+    assert [bytes(view) for view in buf.views(writable=True)] == [b"a" * 9]
+    assert pool.stats().pinned == 0
+    pool.check()
+
+
+def test_views_of_a_range_that_is_cut_off_meanwhile():
+    pool, buf = with_holes_for_a_region()
+    with pytest.raises(IndexError, match=r"of 9$"):
+        buf.views(0, len(buf), writable=True)
+    assert pool.stats().pinned == 0
     pool.check()
 
 

@@ -668,6 +668,31 @@ def test_writable_views_are_live_and_make_holes_pages(pool):
     assert 0 not in buf
 
 
+def test_writable_views_of_which_one_is_refused_pin_nothing():
+    pool = pagebuf.PagePool(limit=40 * PAGE)
+    buf = scattered(pool, 4)
+    buf.truncate(60 * PAGE)
+    buf.write(60 * PAGE, b"end")
+    before = buf.tobytes()
+    with pytest.raises(pagebuf.PoolLimitError):
+        buf.views(writable=True)
+    assert pool.stats().pinned == 0
+    assert buf.tobytes() == before
+    assert len(buf.views(0, 3 * PAGE, writable=True)) > 1
+    pool.check()
+
+
+def test_the_first_writable_views_only(pool):
+    buf = scattered(pool, 4)
+    buf.truncate(60 * PAGE)
+    assert buf.views(writable=True, most=0) == []
+    held = pool.stats().held
+    first = buf.views(writable=True, most=2)
+    assert [len(view) for view in first] == [PAGE, PAGE]
+    assert pool.stats().pinned == 2
+    assert pool.stats().held == held  # holes behind them stay
+
+
 # ---- two kinds of requests ----
 
 
