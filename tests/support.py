@@ -8,6 +8,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,6 +20,9 @@ from tests.helpers import FANOUT, PAGE, around, drawing, reach
 
 INLINE: int = pagebuf.INLINE_SIZE
 FEW: int = INLINE + 3  # just too many bytes for the object itself: they take a page
+
+# Was this interpreter built without a GIL, whether it is on or not?
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 # A prime period, so that with pages of 4 KiB no two pages within a GiB have the same bytes.
 _PERIOD = 262_147

@@ -238,3 +238,37 @@ BUFFERS = Kind(
     check=lambda b: b.check(),
     left_out=["_repr_svg_"],  # draws with matplotlib, from one snapshot
 )
+
+
+# ---- iterators ----
+
+
+def iterator(make: Any, at: int) -> Any:
+    def made(pool: pagebuf.PagePool) -> tuple[Any, Any]:
+        items = iter(make(pool))
+        items.__setstate__(at)
+        return items, None
+
+    return made
+
+
+ITERATORS = Kind(
+    type(iter(pagebuf.PageBuffer())),
+    [
+        Call("__next__", lambda it, g, w: next(it), (StopIteration,)),
+        Call("__next__ some", lambda it, g, w: list(itertools.islice(it, 20)), steps=True),
+        Call("__iter__", lambda it, g, w: iter(it) is it, looks=True),
+        Call("__length_hint__", lambda it, g, w: it.__length_hint__(), looks=True),
+        Call("__reduce__", lambda it, g, w: it.__reduce__()[1:], looks=True),
+        Call("__setstate__", lambda it, g, w: it.__setstate__(7)),
+    ],
+    [
+        Shape("at the start", iterator(short, 0)),
+        Shape("at the last byte", iterator(short, 39), often=3),
+        Shape("at the end", iterator(short, 40)),
+        Shape("paged", iterator(paged, 2 * PAGE)),
+    ],
+    state=lambda it: it.__reduce__()[1:],
+    contents=lambda it: None,
+    check=lambda it: None,
+)

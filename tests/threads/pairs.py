@@ -19,14 +19,14 @@ import traceback
 from collections.abc import Iterator
 
 from tests.threads.call import Call, Kind
-from tests.threads.calls_of_buffers import BUFFERS
+from tests.threads.calls_of_buffers import BUFFERS, ITERATORS
 from tests.threads.calls_of_files import BYTES_IO, PAGE_FILES
 from tests.threads.calls_of_parts import PARTS, TWO_BUFFERS
 from tests.threads.calls_of_pools import POOLS
 from tests.threads.calls_of_queues import QUEUES
 from tests.threads.race import Pair, Race
 
-KINDS = [BUFFERS, QUEUES, BYTES_IO, PAGE_FILES, POOLS]
+KINDS = [BUFFERS, ITERATORS, QUEUES, BYTES_IO, PAGE_FILES, POOLS]
 
 # Names that every class has, but that no caller uses on an object.
 NO_CALLS = {

@@ -1,14 +1,17 @@
 /* buffer/iter.c: iterate over the bytes.
  *
- * An iterator keeps its buffer until it is exhausted, and stays exhausted, like that of
- * bytearray.  The buffer may change meanwhile: only the index counts. */
+ * An iterator stays exhausted, like that of bytearray.  With a GIL it gives its buffer up then;
+ * without one it keeps it until it goes, since another thread may be about to use it.  The buffer
+ * may change meanwhile: only the index counts, which the buffer's lock guards. */
 #include "buffer/object.h"
 
 typedef struct {
     PyObject_HEAD
-    BufferObject *buffer; /* NULL: exhausted */
-    uint64_t next;
+    BufferObject *buffer; /* NULL: given up */
+    uint64_t next;        /* or EXHAUSTED */
 } IterObject;
+
+#define EXHAUSTED UINT64_MAX
 
 PyObject *
 buffer_iter(BufferObject *self)
@@ -46,6 +49,16 @@ iter_dealloc(IterObject *it)
     object_free(it);
 }
 
+static void
+give_up_buffer(IterObject *it)
+{
+#ifndef Py_GIL_DISABLED
+    Py_CLEAR(it->buffer);
+#else
+    (void)it;
+#endif
+}
+
 static PyObject *
 iter_next(IterObject *it)
 {
@@ -63,15 +76,36 @@ iter_next(IterObject *it)
         const uint8_t *at = pb_buf_peek(b, it->next++, 1);
         byte = at ? *at : 0;
     }
+    else {
+        it->next = EXHAUSTED;
+    }
     buffer_unlock(b);
     if (inside) {
         out = pool_report_pending(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
     }
     else {
-        Py_CLEAR(it->buffer);
+        give_up_buffer(it);
     }
     Py_DECREF(buffer);
     return out;
+}
+
+/* How it stands: the index, and the length of the buffer at the same moment.  NULL: exhausted;
+ * else a reference to the buffer. */
+static BufferObject *
+iter_stand(IterObject *it, uint64_t *next, uint64_t *size)
+{
+    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    if (buffer) {
+        buffer_lock(&buffer->b);
+        *next = it->next;
+        *size = buffer->b.root.size;
+        buffer_unlock(&buffer->b);
+        if (*next == EXHAUSTED) {
+            Py_CLEAR(buffer);
+        }
+    }
+    return buffer;
 }
 
 PyDoc_STRVAR(hint_doc, "Private method returning an estimate of len(list(it)).");
@@ -79,10 +113,13 @@ PyDoc_STRVAR(hint_doc, "Private method returning an estimate of len(list(it)).")
 static PyObject *
 iter_length_hint(IterObject *it, PyObject *Py_UNUSED(ignored))
 {
-    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
-    uint64_t size = buffer ? transfer_size(&buffer->b) : 0;
-    Py_XDECREF(buffer);
-    return PyLong_FromUnsignedLongLong(size > it->next ? size - it->next : 0);
+    uint64_t next, size, left = 0;
+    BufferObject *buffer = iter_stand(it, &next, &size);
+    if (buffer) {
+        left = size > next ? size - next : 0;
+        Py_DECREF(buffer);
+    }
+    return PyLong_FromUnsignedLongLong(left);
 }
 
 PyDoc_STRVAR(reduce_doc, "Return state information for pickling.");
@@ -90,19 +127,21 @@ PyDoc_STRVAR(reduce_doc, "Return state information for pickling.");
 static PyObject *
 iter_reduce(IterObject *it, PyObject *Py_UNUSED(ignored))
 {
+    uint64_t next, size;
     PyObject *builtins = PyImport_ImportModule("builtins"); /* may run Python code (I6) */
     PyObject *iter = builtins ? PyObject_GetAttrString(builtins, "iter") : NULL;
     Py_XDECREF(builtins);
     if (iter == NULL) {
         return NULL;
     }
-    return it->buffer
-               ? Py_BuildValue("N(O)K", iter, it->buffer, (unsigned long long)it->next)
-               : Py_BuildValue("N(())", iter);
+    BufferObject *buffer = iter_stand(it, &next, &size);
+    return buffer ? Py_BuildValue("N(N)K", iter, buffer, (unsigned long long)next)
+                  : Py_BuildValue("N(())", iter);
 }
 
 PyDoc_STRVAR(setstate_doc, "Set state information for unpickling.");
 
+/* An exhausted iterator stays so. */
 static PyObject *
 iter_setstate(IterObject *it, PyObject *state)
 {
@@ -110,7 +149,15 @@ iter_setstate(IterObject *it, PyObject *state)
     if (index == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    it->next = index < 0 ? 0 : (uint64_t)index;
+    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    if (buffer) {
+        buffer_lock(&buffer->b);
+        if (it->next != EXHAUSTED) {
+            it->next = index < 0 ? 0 : (uint64_t)index;
+        }
+        buffer_unlock(&buffer->b);
+        Py_DECREF(buffer);
+    }
     Py_RETURN_NONE;
 }
 

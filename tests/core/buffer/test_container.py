@@ -16,7 +16,16 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE, around, reach
-from tests.support import FEW, SHAPES, assert_pool, filled, pattern, refused, unchanged
+from tests.support import (
+    FEW,
+    FREE_THREADED,
+    SHAPES,
+    assert_pool,
+    filled,
+    pattern,
+    refused,
+    unchanged,
+)
 
 SIZES = [
     0,
@@ -442,6 +451,9 @@ def test_the_iterator_holds_its_buffer_until_it_is_done(pool):
     del buf
     assert seen() is not None
     assert list(it) == [97, 98, 99]
+    gc.collect()
+    assert (seen() is not None) == FREE_THREADED  # another thread may be about to use it
+    del it
     gc.collect()
     assert seen() is None
     buf = Sub(b"abc", pool=pool)
