@@ -182,7 +182,54 @@ TWO_BUFFERS = Kind(
     check=lambda two: [(buf.check(), buf.pool.check()) for buf in two.bufs],
 )
 
+# ---- a file that is not open yet ----
+
+
+class NewFile:
+    """A file between __new__ and __init__, and two buffers that it may stand on."""
+
+    def __init__(self, pool: Any) -> None:
+        self.file = pagebuf.PageFile.__new__(pagebuf.PageFile)
+        self.bufs = [paged(pool), paged(pool)]
+
+    def state(self) -> Any:
+        file = self.file
+        which = [file.buffer is buf for buf in self.bufs]
+        where = None if file.closed else (file.tell(), file.readable(), file.writable())
+        return which, file.mode, where, [buf.tobytes() for buf in self.bufs]
+
+
+def opening(mode: str, of_one: bool = False) -> Call:
+    """Open it; each thread on a buffer of its own, or both on one."""
+
+    def do(new: NewFile, given: Any, letter: bytes) -> None:
+        new.file.__init__(new.bufs[letter == b"b" and not of_one], mode)  # type: ignore[misc]
+
+    return Call(f"open {mode}{' one' * of_one}", do, (ValueError, FileExistsError))
+
+
+NEW_FILES = Kind(
+    NewFile,
+    [
+        *[opening(mode, of_one) for mode in ("rb", "r+", "w+b", "ab", "x") for of_one in (0, 1)],
+        Call("read", lambda n, g, w: n.file.read(9), (OSError, ValueError)),
+        Call("write", lambda n, g, w: n.file.write(w * PAGE), (OSError, ValueError)),
+        Call("seek", lambda n, g, w: n.file.seek(5), (ValueError,)),
+        Call("tell", lambda n, g, w: n.file.tell(), (ValueError,), looks=True),
+        Call("closed", lambda n, g, w: n.file.closed, looks=True),
+        Call("mode", lambda n, g, w: n.file.mode, looks=True),
+        Call("buffer", lambda n, g, w: n.file.buffer, looks=True),
+        Call("close", lambda n, g, w: n.file.close()),
+    ],
+    [Shape("new", lambda pool: (NewFile(pool), None), burst=4)],
+    state=NewFile.state,
+    contents=lambda new: None,
+    check=lambda new: [buf.check() for buf in new.bufs],
+)
+
+
 PARTS = [
+    NEW_FILES,
     kind_of(pagebuf.PageBuffer, OF_BUFFERS, live_view, stable_view, a_view_of_a_shared_one),
     kind_of(pagebuf.PageFile, OF_FILES, of_a_file),
     kind_of(pagebuf.BytesIO, OF_FILES, of_bytes_io),

@@ -381,7 +381,7 @@ PyDoc_STRVAR(setstate_doc,
 
 #define FACE PyObject
 #define FACE_BUF(self) (&part_of(self)->b)
-#define FACE_STREAM(self) (&part_of(self)->s)
+#define FACE_STREAM(self, b) ((void)(b), &part_of(self)->s)
 #define FACE_NAME "BytesIO"
 #define FACE_OPEN(bytes) FACE_NAME "(" bytes ")"
 #include "file/methods.h"

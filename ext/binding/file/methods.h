@@ -8,26 +8,29 @@
  *
  *    FACE              the object's type
  *    FACE_BUF(self)    its tree
- *    FACE_STREAM(self) its stream
+ *    FACE_STREAM(self, b)   its stream over that tree
  *    FACE_NAME         the name in doctests
  *    FACE_OPEN(bytes)  how a doctest opens one over some bytes */
 
 #define FACE_FAST(method)                                                               \
     static PyObject *face_##method(FACE *self, PyObject *const *args, Py_ssize_t nargs) \
     {                                                                                   \
-        return file_##method(FACE_BUF(self), FACE_STREAM(self), args, nargs);           \
+        pb_buf *b = FACE_BUF(self);                                                     \
+        return file_##method(b, FACE_STREAM(self, b), args, nargs);                     \
     }
 
-#define FACE_O(method)                                                \
-    static PyObject *face_##method(FACE *self, PyObject *arg)         \
-    {                                                                 \
-        return file_##method(FACE_BUF(self), FACE_STREAM(self), arg); \
+#define FACE_O(method)                                        \
+    static PyObject *face_##method(FACE *self, PyObject *arg) \
+    {                                                         \
+        pb_buf *b = FACE_BUF(self);                           \
+        return file_##method(b, FACE_STREAM(self, b), arg);   \
     }
 
 #define FACE_NOARGS(method)                                                  \
     static PyObject *face_##method(FACE *self, PyObject *Py_UNUSED(ignored)) \
     {                                                                        \
-        return file_##method(FACE_BUF(self), FACE_STREAM(self));             \
+        pb_buf *b = FACE_BUF(self);                                          \
+        return file_##method(b, FACE_STREAM(self, b));                       \
     }
 
 #define EXAMPLE ">>> from pagebuf import " FACE_NAME ", PageBuffer\n"
@@ -61,7 +64,8 @@ FACE_FAST(readline)
 static PyObject *
 face_next(FACE *self)
 {
-    return stream_next(FACE_BUF(self), FACE_STREAM(self));
+    pb_buf *b = FACE_BUF(self);
+    return stream_next(b, FACE_STREAM(self, b));
 }
 
 PyDoc_STRVAR(readlines_doc,
@@ -199,7 +203,7 @@ face_closed(FACE *self, void *closure)
 {
     pb_buf *b = FACE_BUF(self);
     buffer_lock(b);
-    bool closed = FACE_STREAM(self)->closed;
+    bool closed = FACE_STREAM(self, b)->closed;
     buffer_unlock(b);
     return PyBool_FromLong(closed);
 }

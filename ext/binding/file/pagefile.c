@@ -1,7 +1,10 @@
 /* file/pagefile.c: pagebuf.PageFile, a cursor over a PageBuffer that others use as well.
  *
  * States: not open yet, between __new__ and __init__; open; closed.  The buffer is set
- * once and stays until the object goes, so no running call can lose it. */
+ * once and stays until the object goes, so no running call can lose it.
+ *
+ * `b` is what other threads go by.  While it is `nothing` they find the file closed; once it is
+ * the tree of the buffer, all else is set, and only the lock of that tree tells more. */
 #include "file/stream.h"
 
 typedef struct {
@@ -18,9 +21,37 @@ typedef struct {
 static PoolObject no_pool = {.pool.root = &no_pool.pool};
 static pb_buf nothing = {.pool = &no_pool.pool};
 
+static inline pb_buf *
+tree_of(const FileObject *self)
+{
+    return __atomic_load_n(&self->b, __ATOMIC_ACQUIRE);
+}
+
+static inline bool
+is_claimed(const FileObject *self)
+{
+    return __atomic_load_n(&self->buffer, __ATOMIC_ACQUIRE) != NULL;
+}
+
+/* Stand on a buffer from now on, unless the file stands on one. */
+static inline bool
+claim(FileObject *self, Holder *buffer)
+{
+    Holder *none = NULL;
+    return __atomic_compare_exchange_n(&self->buffer, &none, buffer, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+#ifdef Py_GIL_DISABLED
+/* Another thread may open the file when a call has found `nothing`. */
+static stream shut = {.closed = 1};
+#define FACE_STREAM(self, b) ((b) == &nothing ? &shut : &(self)->s)
+#else
+#define FACE_STREAM(self, b) ((void)(b), &(self)->s)
+#endif
+
 #define FACE FileObject
-#define FACE_BUF(self) ((self)->b)
-#define FACE_STREAM(self) (&(self)->s)
+#define FACE_BUF(self) tree_of(self)
 #define FACE_NAME "PageFile"
 #define FACE_OPEN(bytes) "PageBuffer(" bytes ").open()"
 #include "file/methods.h"
@@ -91,70 +122,94 @@ parse_mode(const char *mode, char *kind, bool *plus)
     return 0;
 }
 
-/* What a mode asks of a buffer, and why it is refused. */
-typedef enum { OPENS, IS_FROZEN, IS_NOT_EMPTY } open_outcome;
+/* How a file is opened, and why not. */
+typedef struct {
+    char kind;
+    bool plus;
+} open_mode;
+
+typedef enum { OPENS, IS_FROZEN, IS_NOT_EMPTY, STANDS_ALREADY } open_outcome;
 
 static int
 raise_no_open(open_outcome why)
 {
-    if (why == IS_FROZEN) {
+    switch (why) {
+    case OPENS:
+        return 0;
+    case IS_FROZEN:
         PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
-    }
-    if (why == IS_NOT_EMPTY) {
+        break;
+    case IS_NOT_EMPTY:
         PyErr_SetString(PyExc_FileExistsError, "mode 'x' wants an empty buffer");
+        break;
+    case STANDS_ALREADY: /* a call further up the stack may use that one */
+        PyErr_SetString(PyExc_ValueError, "the file stands on a buffer already");
     }
-    return why == OPENS ? 0 : -1;
+    return -1;
 }
 
 static open_outcome
-may_open(const pb_buf *b, char kind, bool writable)
+may_open(const pb_buf *b, open_mode mode)
 {
-    if (writable && pb_buf_frozen(b)) {
+    if ((mode.kind != 'r' || mode.plus) && pb_buf_frozen(b)) {
         return IS_FROZEN;
     }
-    return kind == 'x' && b->root.size ? IS_NOT_EMPTY : OPENS;
+    return mode.kind == 'x' && b->root.size ? IS_NOT_EMPTY : OPENS;
 }
 
-/* Do what the mode does to the buffer, and find the position, in one moment. */
-static int
-prepare_buffer(pb_buf *b, char kind, bool writable, uint64_t *pos)
+/* All is well: the file is open on `b` from now on. */
+static void
+begin_lock_held(FileObject *self, pb_buf *b, open_mode mode)
 {
+    PyOS_snprintf(self->mode, sizeof self->mode, "%cb%s", mode.kind, mode.plus ? "+" : "");
+    self->s.readable = mode.kind == 'r' || mode.plus;
+    self->s.blocks = mode.kind == 'r' && !mode.plus;
+    self->s.append = mode.kind == 'a';
+    self->s.pos = mode.kind == 'a' ? b->root.size : 0;
+    self->s.closed = 0;
+    __atomic_store_n(&self->b, b, __ATOMIC_RELEASE);
+}
+
+/* Only the first call that may open the file does, and does to the buffer what the mode says.  Takes
+ * the reference to the buffer if so. */
+static open_outcome
+open_lock_held(FileObject *self, Holder *buffer, open_mode mode, pb_status *st)
+{
+    open_outcome why = may_open(&buffer->b, mode);
+    *st = PB_OK;
+    if (why != OPENS) {
+        return why;
+    }
+    if (!claim(self, buffer)) {
+        return STANDS_ALREADY;
+    }
+    *st = mode.kind == 'w' ? pb_buf_truncate(&buffer->b, 0) : PB_OK;
+    if (*st == PB_OK) {
+        Py_INCREF(buffer);
+        begin_lock_held(self, &buffer->b, mode);
+    }
+    else {
+        __atomic_store_n(&self->buffer, NULL, __ATOMIC_RELEASE);
+    }
+    return OPENS;
+}
+
+static int
+open_on(FileObject *self, Holder *buffer, const char *text)
+{
+    pb_buf *b = &buffer->b;
+    open_mode mode;
+    open_outcome why = is_claimed(self) ? STANDS_ALREADY : OPENS;
+    if (raise_no_open(why) < 0 || parse_mode(text, &mode.kind, &mode.plus) < 0) {
+        return -1;
+    }
     pb_status st;
-    open_outcome why;
     do {
         buffer_lock(b);
-        why = may_open(b, kind, writable);
-        st = why == OPENS && kind == 'w' ? pb_buf_truncate(b, 0) : PB_OK;
-        *pos = kind == 'a' ? b->root.size : 0;
+        why = open_lock_held(self, buffer, mode, &st);
         buffer_unlock(b);
     } while (transfer_again(b, &st, 0, 0));
     return raise_no_open(why) < 0 || st != PB_OK ? -1 : 0;
-}
-
-/* Open on a buffer, only once. */
-static int
-open_on(FileObject *self, Holder *buffer, const char *mode)
-{
-    char kind;
-    bool plus;
-    uint64_t pos;
-    if (self->buffer) { /* a call further up the stack may use it */
-        PyErr_SetString(PyExc_ValueError, "the file stands on a buffer already");
-        return -1;
-    }
-    if (parse_mode(mode, &kind, &plus) < 0 ||
-        prepare_buffer(&buffer->b, kind, kind != 'r' || plus, &pos) < 0) {
-        return -1;
-    }
-    self->buffer = (Holder *)Py_NewRef(buffer);
-    self->b = &buffer->b;
-    PyOS_snprintf(self->mode, sizeof self->mode, "%cb%s", kind, plus ? "+" : "");
-    self->s.readable = kind == 'r' || plus;
-    self->s.blocks = kind == 'r' && !plus;
-    self->s.append = kind == 'a';
-    self->s.pos = pos;
-    self->s.closed = 0;
-    return 0;
 }
 
 static int
@@ -206,9 +261,10 @@ PyDoc_STRVAR(close_doc,
 static PyObject *
 file_close(FileObject *self, PyObject *Py_UNUSED(ignored))
 {
-    buffer_lock(self->b); /* waits for a copy without the GIL */
-    self->s.closed = 1;
-    buffer_unlock(self->b);
+    pb_buf *b = tree_of(self);
+    buffer_lock(b); /* waits for a copy without the GIL */
+    FACE_STREAM(self, b)->closed = 1;
+    buffer_unlock(b);
     Py_RETURN_NONE;
 }
 
@@ -236,13 +292,14 @@ static PyMethodDef file_methods[] = {
 static PyObject *
 file_get_mode(FileObject *self, void *closure)
 {
-    return PyUnicode_FromString(self->mode);
+    return PyUnicode_FromString(tree_of(self) == &nothing ? "" : self->mode);
 }
 
 static PyObject *
 file_get_buffer(FileObject *self, void *closure)
 {
-    return Py_NewRef(self->buffer ? (PyObject *)self->buffer : Py_None);
+    pb_buf *b = tree_of(self);
+    return Py_NewRef(b == &nothing ? Py_None : holder_of(b));
 }
 
 static PyGetSetDef file_getset[] = {
