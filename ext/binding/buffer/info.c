@@ -26,7 +26,10 @@ get_levels(BufferObject *self, void *closure)
 static PyObject *
 get_capacity(BufferObject *self, void *closure)
 {
-    return PyLong_FromUnsignedLongLong(pb_buf_capacity(&self->b));
+    buffer_lock_to_look(&self->b);
+    uint64_t capacity = pb_buf_capacity(&self->b);
+    buffer_unlock_after_look(&self->b);
+    return PyLong_FromUnsignedLongLong(capacity);
 }
 
 static PyObject *

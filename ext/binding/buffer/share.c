@@ -151,8 +151,17 @@ name_copy(BufferObject *self, BufferObject *copy, PyObject *name)
     return result;
 }
 
-/* A new buffer that holds what this one holds.  Makes it outside the lock; if __init__
- * moves this one to another pool meanwhile, starts over. */
+static unsigned
+max_levels_of(pb_buf *b)
+{
+    buffer_lock_to_look(b);
+    unsigned most = pb_buf_max_levels(b);
+    buffer_unlock_after_look(b);
+    return most;
+}
+
+/* A new buffer that holds what this one holds.  Makes it outside the lock; if __init__ gives this
+ * one another pool or bound meanwhile, starts over. */
 static BufferObject *
 share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen, PyObject *name)
 {
@@ -163,13 +172,14 @@ share_as(BufferObject *self, PyTypeObject *type, uint8_t frozen, PyObject *name)
     bool moved;
     do {
         Py_XDECREF(copy);
-        copy = buffer_new(type, pool_object(b), pb_buf_max_levels(b));
+        copy = buffer_new(type, pool_object(b), max_levels_of(b));
         if (copy == NULL || name_copy(self, copy, name) < 0) {
             Py_XDECREF(copy);
             return NULL;
         }
         buffer_lock(b);
-        moved = copy->b.pool != b->pool;
+        moved =
+            copy->b.pool != b->pool || pb_buf_max_levels(&copy->b) != pb_buf_max_levels(b);
         size = b->root.size;
         st = moved ? PB_OK : pb_buf_share(&copy->b, b);
         if (!moved && st == PB_OK) {

@@ -18,6 +18,25 @@ find_moment(pb_buf *b, transfer_range *r)
     return m->why ? PB_RANGE : PB_OK;
 }
 
+/* The attributes, a new reference.  NULL if there are none, or with an exception.  CPython guards
+ * __dict__ itself. */
+static PyObject *
+attributes(PyObject *self)
+{
+    bool some = __atomic_load_n(bytesio_dict(self), __ATOMIC_ACQUIRE) != NULL;
+    return some ? PyObject_GenericGetDict(self, NULL) : NULL;
+}
+
+/* A copy of them, or None. */
+static PyObject *
+copied_attributes(PyObject *self)
+{
+    PyObject *own = attributes(self);
+    PyObject *copy = own ? PyDict_Copy(own) : PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    Py_XDECREF(own);
+    return copy;
+}
+
 PyObject *
 bytesio_getstate(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
@@ -29,8 +48,7 @@ bytesio_getstate(PyObject *self, PyObject *Py_UNUSED(ignored))
         stream_refuse(m.why);
         return NULL;
     }
-    PyObject *attributes = *bytesio_dict(self);
-    PyObject *dict = attributes ? PyDict_Copy(attributes) : Py_NewRef(Py_None);
+    PyObject *dict = copied_attributes(self);
     PyObject *state =
         dict ? Py_BuildValue("OKO", value, (unsigned long long)m.pos, dict) : NULL;
     Py_DECREF(value);
@@ -70,11 +88,12 @@ check_state(PyObject *self, PyObject *state)
 static PyObject *
 merged_dict(PyObject *self, PyObject *added)
 {
-    PyObject *attributes = *bytesio_dict(self);
-    if (attributes == NULL) {
-        return added == Py_None ? NULL : Py_NewRef(added);
+    PyObject *own = attributes(self);
+    if (own == NULL) {
+        return added == Py_None || PyErr_Occurred() ? NULL : Py_NewRef(added);
     }
-    PyObject *dict = PyDict_Copy(attributes);
+    PyObject *dict = PyDict_Copy(own);
+    Py_DECREF(own);
     if (dict && added != Py_None && PyDict_Update(dict, added) < 0) {
         Py_CLEAR(dict);
     }
@@ -95,11 +114,9 @@ set_state(PyObject *self, PyObject *state, Py_ssize_t pos)
                                    (uint64_t)pos, CLOSED_REFUSES);
     arg_release(&view);
     if (result == 0 && dict) {
-        Py_XSETREF(*bytesio_dict(self), dict);
+        result = PyObject_GenericSetDict(self, dict, NULL);
     }
-    else {
-        Py_XDECREF(dict);
-    }
+    Py_XDECREF(dict);
     return result;
 }
 

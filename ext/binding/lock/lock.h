@@ -121,6 +121,27 @@ buffer_unlock(pb_buf *b)
 
 #endif
 
+/* The lock of those who only look at a field.  With a GIL they need none, and wait for no copy. */
+static inline void
+buffer_lock_to_look(pb_buf *b)
+{
+#ifdef Py_GIL_DISABLED
+    buffer_lock(b);
+#else
+    (void)b;
+#endif
+}
+
+static inline void
+buffer_unlock_after_look(pb_buf *b)
+{
+#ifdef Py_GIL_DISABLED
+    buffer_unlock(b);
+#else
+    (void)b;
+#endif
+}
+
 /* In the child of a fork: whoever had the lock is gone. */
 static inline void
 buffer_free_lock(pb_buf *b)

@@ -70,16 +70,19 @@ get_closed(QueueObject *self, void *closure)
 static PyObject *
 get_max_bytes(QueueObject *self, void *closure)
 {
-    if (self->q.max_bytes == UINT64_MAX) {
-        Py_RETURN_NONE;
-    }
-    return PyLong_FromUnsignedLongLong(self->q.max_bytes);
+    buffer_lock_to_look(&self->q.b);
+    uint64_t most = self->q.max_bytes;
+    buffer_unlock_after_look(&self->q.b);
+    return most == UINT64_MAX ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(most);
 }
 
 static PyObject *
 get_overflow(QueueObject *self, void *closure)
 {
-    return PyUnicode_FromString(queue_overflow_names[self->q.overflow]);
+    buffer_lock_to_look(&self->q.b);
+    pb_overflow overflow = self->q.overflow;
+    buffer_unlock_after_look(&self->q.b);
+    return PyUnicode_FromString(queue_overflow_names[overflow]);
 }
 
 static PyObject *

@@ -4,11 +4,13 @@
 void
 queue_raise_full(QueueObject *self, uint64_t n)
 {
+    queue_lock(self);
+    uint64_t holds = pb_queue_len(&self->q), most = self->q.max_bytes;
+    queue_unlock(self);
     PyErr_Format(
         state_of((PyObject *)self)->capacity_error,
         "%llu bytes put into a queue that holds %llu and may hold %llu (max_bytes)",
-        (unsigned long long)n, (unsigned long long)queue_size(self),
-        (unsigned long long)self->q.max_bytes);
+        (unsigned long long)n, (unsigned long long)holds, (unsigned long long)most);
 }
 
 /* Copy into a reservation, without bytes that the rest would drop at once.  Other

@@ -3,19 +3,28 @@
 
 #include "pool/report.h"
 
+static void
+raise_capacity(pb_buf *b, uint64_t off, uint64_t n)
+{
+    buffer_lock_to_look(b);
+    uint64_t reach = pb_buf_capacity(b);
+    int levels = (int)pb_buf_max_levels(b);
+    buffer_unlock_after_look(b);
+    PyErr_Format(state_of_buf(b)->capacity_error,
+                 "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
+                 "(max_levels=%d)",
+                 (unsigned long long)n, (unsigned long long)off, (unsigned long long)reach,
+                 levels);
+}
+
 void
 raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
 {
     uint64_t size = transfer_size(b);
     off = off == AT_THE_END ? size : off;
-    module_state *state = state_of_buf(b);
     switch (st) {
     case PB_CAPACITY:
-        PyErr_Format(state->capacity_error,
-                     "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
-                     "(max_levels=%d)",
-                     (unsigned long long)n, (unsigned long long)off,
-                     (unsigned long long)pb_buf_capacity(b), (int)pb_buf_max_levels(b));
+        raise_capacity(b, off, n);
         break;
     case PB_LIMIT:
         raise_limit(pb_buf_pool(b)->root);

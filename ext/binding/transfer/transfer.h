@@ -136,15 +136,14 @@ transfer_size(pb_buf *b)
     return size;
 }
 
-/* A length for those who only look: with a GIL it needs no lock, and waits for no copy. */
+/* A length for those who only look. */
 static inline uint64_t
 transfer_size_now(pb_buf *b)
 {
-#ifdef Py_GIL_DISABLED
-    return transfer_size(b);
-#else
-    return b->root.size;
-#endif
+    buffer_lock_to_look(b);
+    uint64_t size = b->root.size;
+    buffer_unlock_after_look(b);
+    return size;
 }
 
 #endif

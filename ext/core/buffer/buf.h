@@ -104,7 +104,8 @@ pb_buf_bias(const pb_buf *b)
 
 /* ---- what the root's padding keeps for the buffer.  Only these functions know where it lies ---- */
 
-/* 0, or why the buffer never changes: PB_FROZEN_SNAPSHOT, PB_FROZEN_INTERNAL. */
+/* 0, or why the buffer never changes: PB_FROZEN_SNAPSHOT, PB_FROZEN_INTERNAL.  It is set before
+ * other threads know the buffer, and stays: needs no lock. */
 static inline uint8_t
 pb_buf_frozen(const pb_buf *b)
 {
