@@ -103,5 +103,6 @@ CEILINGS: list[Ceiling] = [
     Ceiling("first-buffer", 64 * 1024),
     Ceiling("many-buffers", 0.8),
     Ceiling("many-files", 1.0),
+    Ceiling("small-views", 1 << 20),
 ]
 """The figures of measures, and the most that each may be, in the unit of the measure."""

@@ -12,6 +12,7 @@ from benchmarks import (
     limits,
     many,
     measures,
+    small_views,
 )
 from benchmarks.cases import Section
 from benchmarks.tables import Measure
@@ -26,7 +27,12 @@ SECTIONS: list[type[Section]] = [
     *cases_sharing.SECTIONS,
     *cases_exports.SECTIONS,
 ]
-MEASURES: list[type[Measure]] = [*limits.MEASURES, *measures.MEASURES, *many.MEASURES]
+MEASURES: list[type[Measure]] = [
+    *limits.MEASURES,
+    *measures.MEASURES,
+    *many.MEASURES,
+    *small_views.MEASURES,
+]
 
 
 def named(only: list[str]) -> tuple[list[type[Section]], list[type[Measure]]]:
