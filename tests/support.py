@@ -60,6 +60,19 @@ def levels_for(end: int) -> int:
     return levels
 
 
+def room_in_front(bias: int, size: int, levels: int, count: int) -> tuple[int, int]:
+    """Bias and levels after a prepend: free slots of the root come first, then a taller tree."""
+    while bias < count:
+        span = slot_span(levels)
+        slots = -(-(count - bias) // span)
+        if slots <= 3 - (bias + size - 1) // span:
+            bias += slots * span
+        else:
+            bias += span * (FANOUT // 2 if FANOUT // 2 + 4 <= FANOUT else 0)
+            levels += 1
+    return bias - count, levels
+
+
 def nodes_for(pages: Iterable[int], levels: int) -> int:
     """How many nodes a tree needs for the pages of these numbers, if all others are holes."""
     above = set(pages)
@@ -85,6 +98,7 @@ class PageMap:
     def __init__(self) -> None:
         self.size = 0
         self.base = 0
+        self.prepended = 0  # by the last call
         self.inline = INLINE > 0
         self.pages: set[int] = set()
         self.unsure: set[int] = set()
@@ -93,6 +107,7 @@ class PageMap:
         other = PageMap()
         other.__dict__.update(self.__dict__)
         other.pages = set(self.pages)
+        other.prepended = 0
         return other
 
     def write(self, offset: int, size: int) -> None:
@@ -120,6 +135,16 @@ class PageMap:
             self.base += count
         self.size -= count
         self._drop_outside()
+
+    def prepend(self, count: int) -> None:
+        """Numbers of pages may fall below zero.  The few bytes of a tiny buffer move up."""
+        if self.inline or not self.size:
+            self.write(0, self.size + count)
+        elif count:
+            self.base -= count
+            self.size += count
+            self.prepended = count
+            self.pages.update(range(self.base // PAGE, (self.base + count - 1) // PAGE + 1))
 
     def punch(self, offset: int, size: int) -> None:
         """Only a part of the page at an end may belong to the buffer.  If all of that part is

@@ -140,6 +140,125 @@ def test_old_bytes_never_come_back(pool):
     assert queue.get() == b"x" + bytes(4 * PAGE)
 
 
+# ---- back in front ----
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_unget(pool, size):
+    queue = queue_of(pool, pattern(0, size + 5))
+    head = queue.get(size)
+    assert queue.unget(head) is None
+    assert (len(queue), queue.total_out, queue.total_in) == (size + 5, 0, size + 5)
+    assert queue.get(2) == pattern(0, 2)
+    queue.unget(b"ab"[: min(2, queue.total_out)])
+    assert queue.get() == b"ab" + pattern(2, size + 3)
+    assert_sums(queue)
+
+
+def test_no_more_is_put_back_than_was_taken(pool):
+    queue = queue_of(pool, b"abcdef")
+    assert queue.get(2) == b"ab"
+    with pytest.raises(ValueError, match=r"unget\(\) of 3 bytes: only 2 were taken"):
+        queue.unget(b"xyz")
+    queue.unget(b"yz")
+    with pytest.raises(TypeError):
+        queue.unget("y")
+    assert queue.get() == b"yzcdef"
+    assert_sums(queue)
+
+
+def test_many_headers_put_back_take_no_memory(pool):
+    queue = queue_of(pool, pattern(0, 8 * PAGE))
+    held = pool.stats().held
+    for _ in range(1000):
+        queue.unget(queue.get(7))
+    assert pool.stats().held == held
+    assert queue.get() == pattern(0, 8 * PAGE)
+
+
+def test_unget_goes_beyond_the_bound(pool):
+    queue = queue_of(pool, b"abcd", max_bytes=4, overflow="raise")
+    head = queue.get()
+    queue.put(b"efgh")
+    queue.unget(head)
+    assert len(queue) == 8
+    with pytest.raises(CapacityError):
+        queue.put(b"i")
+    assert queue.get(5) == b"abcde"
+    queue.put(b"i")
+    assert queue.get() == b"fghi"
+    assert_sums(queue)
+
+
+def test_the_next_put_drops_what_unget_put_beyond_the_bound(pool):
+    queue = queue_of(pool, b"abcd", max_bytes=4, overflow="drop_oldest")
+    head = queue.get()
+    queue.put(b"efgh")
+    queue.unget(head)
+    assert queue.peek() == b"abcdefgh"
+    queue.put(b"i")
+    assert (queue.get(), queue.dropped) == (b"fghi", 5)
+    assert_sums(queue, 5)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["in turn", "together"])
+def test_separators_look_at_what_was_put_back(pool, together):
+    """Inside of it, and across its end; what lies behind is not looked at again."""
+    queue = queue_of(pool, b"a" + b"." * 5000 + b"b")
+    seps = [b"a.", b"\n"]
+
+    def ask():
+        return [queue.readuntil(tuple(seps))] if together else [queue.readuntil(s) for s in seps]
+
+    assert queue.get(1) == b"a"
+    assert ask() in ([None], [None, None])
+    looked = queue._looked
+    queue.unget(b"a")
+    assert ask()[0] == b"a."
+    queue.unget(b"\n ")
+    assert ask()[-1] == b"\n"
+    assert queue.readuntil(b"\n") is None
+    assert queue._looked - looked < 30000 if together else 20000
+    assert queue.get() == b" " + b"." * 4999 + b"b"
+
+
+def test_a_reservation_stays_behind(pool):
+    queue = queue_of(pool, pattern(0, PAGE + 3))
+    head = queue.get(PAGE)
+    view = queue.reserve(2 * PAGE)
+    queue.unget(head)
+    view[:] = pattern(PAGE + 3, 2 * PAGE)
+    queue.commit(2 * PAGE)
+    del view
+    assert queue.get() == pattern(0, 3 * PAGE + 3)
+    assert_sums(queue)
+
+
+def test_unget_after_the_end(pool):
+    queue = queue_of(pool, b"abc")
+    queue.close()
+    queue.unget(queue.get(2))
+    assert (queue.get(), queue.get()) == (b"abc", b"")
+
+
+def test_an_unget_without_memory_changes_nothing():
+    pool = PagePool(limit=8 * PAGE)
+    queue = queue_of(pool, pattern(0, 2 * PAGE))
+    head = queue.get(2 * PAGE - 1)
+    other = queue_of(pool, b"x")
+    with contextlib.suppress(PoolLimitError):
+        while True:
+            other.put(bytes(PAGE))
+    before = (len(queue), queue.total_out, queue.peek())
+    with pytest.raises(PoolLimitError):
+        queue.unget(head)
+    assert (len(queue), queue.total_out, queue.peek()) == before
+    other.clear()
+    queue.unget(head)
+    assert queue.get() == pattern(0, 2 * PAGE)
+    assert_sums(queue)
+
+
 # ---- looking, and lines ----
 
 

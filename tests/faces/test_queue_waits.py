@@ -92,6 +92,16 @@ def test_it_waits_for_all_of_it(pool, name):
 
 
 @pytest.mark.parametrize("name", TAKES)
+def test_bytes_put_back_wake_it(pool, name):
+    """Even though as many have come in as before."""
+    queue = queue_of(pool, WHOLE)
+    head = queue.get()
+    waiter = Waiter(lambda: TAKES[name](queue, timeout=None))
+    queue.unget(head)
+    assert waiter.ends() == (WHOLE[:3] if "until" in name else WHOLE)
+
+
+@pytest.mark.parametrize("name", TAKES)
 def test_without_a_timeout_nothing_waits(pool, name):
     queue = queue_of(pool)
     for options in ({}, {"timeout": 0}, {"timeout": 0.0}):

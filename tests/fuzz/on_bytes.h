@@ -60,6 +60,25 @@ call_extend_often(void)
     }
 }
 
+/* Views follow their frames, as nothing moves. */
+static inline void
+call_prepend(void)
+{
+    pb_status st;
+    uint64_t n = some_length(to, 0, MOST - to->m.size);
+    if (n == 0) {
+        return;
+    }
+    const uint8_t *src = some_content(n);
+    CALL(st, pb_buf_prepend(&to->b, src, n));
+    if (done(to, st, plain_whole_size(&to->m) + n)) {
+        plain_prepend(&to->m, src, n);
+        move_views(to, 0 - n);
+        changed(to);
+    }
+    agree_around(to, 0, n);
+}
+
 /* Prepare pages first, then store bytes: all of them, or only those that change. */
 static inline void
 call_prepare(void)
@@ -229,13 +248,13 @@ call_renew(void)
 
 /* ---- edits ---- */
 
-/* Views follow their frames when the front is taken off; elsewhere nothing moves that is
- * under one. */
+/* Views follow their frames when the front moves; elsewhere nothing moves that is under
+ * one. */
 static inline void
 note_splice(uint64_t off, uint64_t cut, const uint8_t *src, uint64_t n)
 {
     plain_splice(&to->m, off, cut, src, n);
-    move_views(to, off == 0 && n == 0 ? cut : 0);
+    move_views(to, off == 0 && (n == 0 || cut == 0) ? cut - n : 0);
     changed(to);
 }
 

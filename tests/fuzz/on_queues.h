@@ -180,6 +180,26 @@ call_take(void)
     agree_around(to, 0, PB_PAGE_SIZE);
 }
 
+/* Other bytes than those that were taken may come back, as many at most. */
+static inline void
+call_unget(void)
+{
+    pb_status st;
+    uint64_t n = some_length(to, 0, pb_min(MOST - to->m.size, to->q.out));
+    if (n == 0) {
+        return;
+    }
+    const uint8_t *src = some_content(n);
+    CALL(st, pb_queue_unget(&to->q, src, n));
+    if (done(to, st, to->m.size + n)) {
+        plain_prepend(&to->m, src, n);
+        to->front -= n;
+        move_views(to, 0 - n);
+        changed(to);
+    }
+    agree_around(to, 0, n);
+}
+
 /* Memory that is not zeroed is filled at once: nobody knows what it holds. */
 static inline void
 call_reserve(void)

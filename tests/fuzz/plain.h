@@ -93,6 +93,16 @@ plain_splice(plain *m, uint64_t i, uint64_t cut, const uint8_t *src, uint64_t n)
     plain_write(m, i, src, n);
 }
 
+/* A gap at the front stays behind the new bytes. */
+static inline void
+plain_prepend(plain *m, const uint8_t *src, uint64_t n)
+{
+    memmove(m->byte + n, m->byte, m->size);
+    memcpy(m->byte, src, n);
+    m->size += n;
+    m->gap_at += m->gap ? n : 0;
+}
+
 /* A gap that the front reaches goes with it. */
 static inline void
 plain_drop_front(plain *m, uint64_t n)

@@ -24,6 +24,7 @@ from tests.support import (
     levels_for,
     nodes_for,
     pattern,
+    room_in_front,
     slot_span,
 )
 
@@ -61,6 +62,10 @@ class Model:
         plain_punch(self.data, at, size)
         if size:
             self.map.punch(at, size)
+
+    def prepend(self, new):
+        self.data[:0] = new
+        self.map.prepend(len(new))
 
     def take(self, count):
         taken = bytes(self.data[:count])
@@ -131,6 +136,12 @@ class Dense(RuleBasedStateMachine):
         if key in self.pairs and len(self.pairs[key][0]) + size <= MOST * PAGE:
             new = pattern(len(self.pairs[key][0]), size, salt)
             self.change(key, lambda m: m.write(len(m.data), new), lambda b: b.extend(new))
+
+    @rule(key=buffers, size=sizes, salt=salts)
+    def prepend(self, key, size, salt):
+        if key in self.pairs and len(self.pairs[key][0]) + size <= MOST * PAGE:
+            new = pattern(0, size, salt)
+            self.change(key, lambda m: m.prepend(new), lambda b: b.prepend(new))
 
     @rule(key=buffers, byte=st.integers(0, 255), times=st.integers(1, 4))
     def append(self, key, byte, times):
@@ -263,8 +274,8 @@ class Limited(Dense):
 
     @staticmethod
     def frames(model, buf):
-        """How many frames the new state needs.  A call that adds pages keeps the bias and never
-        lowers the tree.  A call that removes bytes needs no frame."""
+        """How many frames the new state needs.  A call that adds pages keeps the bias, if it adds none
+        in front, and never lowers the tree.  A call that removes bytes needs no frame."""
         if model.map.inline:
             return 0
         size, bias, levels = model.map.size, 0, 1
@@ -273,6 +284,8 @@ class Limited(Dense):
             if size < st.size:
                 return 0
             bias, levels = st.bias, st.levels
+            if model.map.prepended:
+                bias, levels = room_in_front(bias, st.size, levels, model.map.prepended)
         levels = max(levels, levels_for(bias + size))
         skipped = (model.map.base - bias) // PAGE
         pages = [page - skipped for page in model.map.pages]

@@ -108,6 +108,12 @@ class ContainerMachine(RuleBasedStateMachine):
         assert self.buf.take_bytes(count) == self.model[:count]
         del self.model[:count]
 
+    @rule(seed=seeds, count=counts)
+    def prepend(self, seed, count):
+        if len(self.model) <= MOST:
+            self.buf.prepend(repeated(seed, count))
+            self.model[:0] = repeated(seed, count)
+
     @rule(offset=places, count=counts)
     def punch(self, offset, count):
         self.buf.punch(offset, count)

@@ -37,24 +37,35 @@ class Model:
         self.overflow = overflow
         self.total_in = self.total_out = self.dropped = 0
 
+    def room(self):
+        """None is left where unget() went beyond the bound."""
+        return max(0, self.max_bytes - len(self.bytes))
+
     def put(self, data):
-        room = self.max_bytes - len(self.bytes)
-        if len(data) > room and self.overflow != "drop_oldest":
+        if len(data) > self.room() and self.overflow != "drop_oldest":
             if self.overflow == "raise":
                 raise CapacityError
             self.dropped += len(data)
             return False
+        if data:
+            self.commit(data)
+        return True
+
+    def commit(self, data):
         self.bytes.extend(data)
         self.total_in += len(data)
-        while len(self.bytes) > self.max_bytes:
+        while self.overflow == "drop_oldest" and len(self.bytes) > self.max_bytes:
             self.bytes.popleft()
             self.dropped += 1
-        return True
 
     def get(self, n):
         n = min(n, len(self.bytes))
         self.total_out += n
         return bytes(self.bytes.popleft() for _ in range(n))
+
+    def unget(self, data):
+        self.bytes.extendleft(reversed(data))
+        self.total_out -= len(data)
 
     def until(self, sep):
         at = bytes(self.bytes).find(sep)
@@ -99,6 +110,15 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def get_all(self):
         assert self.queue.get() == self.model.get(len(self.model.bytes))
+
+    @rule(data=DATA)
+    def unget(self, data):
+        if len(data) > self.model.total_out:
+            with pytest.raises(ValueError, match="were taken"):
+                self.queue.unget(data)
+        else:
+            self.queue.unget(data)
+            self.model.unget(data)
 
     @rule(n=SIZES)
     def peek(self, n):
@@ -157,9 +177,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(n=SIZES.filter(bool))
     def reserve(self, n):
-        room = self.model.max_bytes
-        room -= 0 if self.model.overflow == "drop_oldest" else len(self.model.bytes)
-        if n > room:
+        drops = self.model.overflow == "drop_oldest"
+        if n > (self.model.max_bytes if drops else self.model.room()):
             with pytest.raises(CapacityError):
                 self.queue.reserve(n)
         else:
@@ -173,7 +192,7 @@ class QueueMachine(RuleBasedStateMachine):
         data = (data + bytes(n))[:n]
         self.view[:n] = data
         self.queue.commit(n)
-        self.model.put(data)
+        self.model.commit(data)
         self.view = None
 
     @precondition(lambda self: self.view is None)
@@ -193,8 +212,7 @@ class QueueMachine(RuleBasedStateMachine):
         source = ByteQueue(pool=self.pool)
         source.put(data)
         moved = data[:n]
-        room = self.model.max_bytes - len(self.model.bytes)
-        if len(moved) <= room or self.model.overflow == "drop_oldest":
+        if len(moved) <= self.model.room() or self.model.overflow == "drop_oldest":
             assert self.queue.splice_from(source, n) == len(moved)
             self.model.put(moved)
             assert source.get() == data[n:]

@@ -98,6 +98,8 @@ buffer_append(BufferObject *self, PyObject *arg);
 PyObject *
 buffer_extend(BufferObject *self, PyObject *data);
 PyObject *
+buffer_prepend(BufferObject *self, PyObject *data);
+PyObject *
 buffer_inplace_concat(BufferObject *self, PyObject *data);
 PyObject *
 buffer_truncate(BufferObject *self, PyObject *arg);
@@ -106,7 +108,7 @@ buffer_clear(BufferObject *self, PyObject *ignored);
 PyObject *
 buffer_resize(BufferObject *self, PyObject *arg);
 extern const char buffer_write_doc[], buffer_append_doc[], buffer_extend_doc[],
-    buffer_truncate_doc[], buffer_clear_doc[], buffer_resize_doc[];
+    buffer_prepend_doc[], buffer_truncate_doc[], buffer_clear_doc[], buffer_resize_doc[];
 
 /* ---- buffer/edit.c ---- */
 

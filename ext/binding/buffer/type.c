@@ -76,6 +76,7 @@ PyDoc_STRVAR(check_doc,
 static PyMethodDef buffer_methods[] = {
     METHOD("write", buffer_write, METH_FASTCALL, buffer_write_doc),
     METHOD("extend", buffer_extend, METH_O, buffer_extend_doc),
+    METHOD("prepend", buffer_prepend, METH_O, buffer_prepend_doc),
     METHOD("append", buffer_append, METH_O, buffer_append_doc),
     METHOD("insert", buffer_insert, METH_FASTCALL, buffer_insert_doc),
     METHOD("pop", buffer_pop, METH_FASTCALL, buffer_pop_doc),

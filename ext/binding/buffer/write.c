@@ -1,4 +1,4 @@
-/* buffer/write.c: write a PageBuffer, append to it, and set its length. */
+/* buffer/write.c: write a PageBuffer, lengthen it at either end, and set its length. */
 #include "buffer/object.h"
 
 #include "transfer/range.h"
@@ -124,6 +124,50 @@ buffer_inplace_concat(BufferObject *self, PyObject *data)
         }
     }
     return Py_NewRef(self);
+}
+
+/* ---- at the front ---- */
+
+static pb_status
+prepend_once(pb_buf *b, const Py_buffer *view)
+{
+    buffer_lock(b);
+    pb_status st = pb_buf_prepend(b, view->buf, (uint64_t)view->len);
+    buffer_unlock(b);
+    return st;
+}
+
+const char buffer_prepend_doc[] =
+    "prepend($self, data, /)\n--\n\n"
+    "Put the bytes of ``data`` before the first one: a C-contiguous bytes-like object, a\n"
+    "PageBuffer, or an iterable of ints from 0 to 255.\n\n"
+    "Where bytes were taken off the front it reuses their place; else it takes pages in\n"
+    "front.  Live views stay, as no byte changes its place in memory.  Raises TypeError\n"
+    "or ValueError for other data, CapacityError past what the levels reach,\n"
+    "PoolLimitError or MemoryError when pages are short; then nothing has changed.\n"
+    "O(len(data)).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> buf = PageBuffer(b'body')\n"
+    ">>> buf.prepend(b'%d ' % len(buf))\n"
+    ">>> buf.tobytes()\n"
+    "b'4 body'\n";
+
+PyObject *
+buffer_prepend(BufferObject *self, PyObject *data)
+{
+    Py_buffer view;
+    pb_status st;
+    if (source_bytes(&self->b, data, &view) < 0) {
+        return NULL;
+    }
+    do {
+        st = prepend_once(&self->b, &view);
+    } while (transfer_again(&self->b, &st, 0, (uint64_t)view.len));
+    arg_release(&view);
+    if (st != PB_OK) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 /* ---- away ---- */

@@ -98,7 +98,7 @@ queue_init(QueueObject *self, PyObject *args, PyObject *kwargs)
     PoolObject *now = (PoolObject *)Py_NewRef(made.pool ? made.pool : old);
     holder_fini(&self->q.b);
     pb_queue_init(&self->q, &now->pool, made.max_bytes, made.overflow);
-    queue_search_anew_lock_held(self);
+    queue_search_again_lock_held(self, 0);
     queue_unlock(self);
     retire_pool(&self->q.b, old);
     return 0;

@@ -23,7 +23,7 @@ typedef struct {
 /* What a thread waits for.  The end of the stream ends every wait. */
 typedef enum {
     FOR_BYTES, /* the queue holds n bytes */
-    FOR_NEWS,  /* the count of bytes put is no longer n */
+    FOR_NEWS,  /* bytes have come since its news were n (queue/wait.c) */
     FOR_ROOM,  /* n more bytes fit */
 } queue_need;
 
@@ -62,6 +62,7 @@ typedef struct {
     uint32_t offer;    /* bytes to reserve next if the caller gives no size */
     bool staged;       /* that view is of `staging` */
     queue_waiter *waiters;
+    uint64_t ungets;  /* how often bytes were put back */
     PyObject *stream; /* the state that its files share (pagebuf._pipe.Stream), or NULL */
     uint64_t waiters_forks; /* lock_state.forks when a thread last used the list */
     PyObject *weakrefs;
@@ -171,7 +172,9 @@ queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
 
 PyObject *
 queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-extern const char queue_put_doc[];
+PyObject *
+queue_unget(QueueObject *self, PyObject *data);
+extern const char queue_put_doc[], queue_unget_doc[];
 
 /* ---- queue/get.c ---- */
 
@@ -254,9 +257,9 @@ extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
 
 /* ---- queue/read.c ---- */
 
-/* Start all searches anew, because the queue has other bytes now. */
+/* Make all searches look again from this stream position on, because the bytes there are new. */
 void
-queue_search_anew_lock_held(QueueObject *self);
+queue_search_again_lock_held(QueueObject *self, uint64_t from);
 
 /* Release all remembered separators, when the object goes. */
 void

@@ -1,4 +1,4 @@
-/* queue/put.c: append bytes. */
+/* queue/put.c: append bytes, and put bytes back. */
 #include "queue/object.h"
 
 void
@@ -168,4 +168,70 @@ queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *
         }
     }
     return put_slowly(self, args, nargs, kwnames);
+}
+
+/* ---- back in front ---- */
+
+/* PB_RANGE: more than the *taken bytes. */
+static pb_status
+unget_once(QueueObject *self, const void *src, uint64_t n, uint64_t *taken)
+{
+    queue_lock(self);
+    *taken = self->q.out;
+    pb_status st = n <= *taken ? pb_queue_unget(&self->q, src, n) : PB_RANGE;
+    if (st == PB_OK) {
+        self->ungets++;
+        queue_search_again_lock_held(self, pb_queue_front(&self->q));
+    }
+    queue_unlock(self);
+    return st;
+}
+
+static int
+unget_bytes(QueueObject *self, const void *src, uint64_t n)
+{
+    uint64_t taken;
+    pb_status st;
+    do {
+        st = unget_once(self, src, n, &taken);
+        if (st == PB_RANGE) {
+            PyErr_Format(PyExc_ValueError,
+                         "unget() of %llu bytes: only %llu were taken (total_out)",
+                         (unsigned long long)n, (unsigned long long)taken);
+            return -1;
+        }
+    } while (transfer_again(&self->q.b, &st, 0, n));
+    return st == PB_OK ? 0 : -1;
+}
+
+const char queue_unget_doc[] = PyDoc_STR(
+    "unget($self, data, /)\n--\n\n"
+    "Put the bytes of ``data`` back in front, so that they are the next to be taken.\n\n"
+    "They need not be those that were taken, but no more of them: ``total_out`` goes down\n"
+    "by ``len(data)``, and more than that is a ValueError.  ``max_bytes`` is not asked, and\n"
+    "a closed queue takes them, too.  Who waits for bytes wakes up.  All or nothing:\n"
+    "PoolLimitError or MemoryError when pages are short.  O(len(data)); no byte that is there\n"
+    "moves.\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'HTTP/1.1 200')\n"
+    "True\n"
+    ">>> head = queue.get(6)\n"
+    ">>> queue.unget(head[4:])\n"
+    ">>> queue.get(), queue.total_out\n"
+    "(b'/1.1 200', 12)\n");
+
+PyObject *
+queue_unget(QueueObject *self, PyObject *data)
+{
+    Py_buffer view;
+    if (arg_bytes(data, &view) < 0) {
+        return NULL;
+    }
+    int result = unget_bytes(self, view.buf, (uint64_t)view.len);
+    arg_release(&view);
+    if (result < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }

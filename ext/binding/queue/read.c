@@ -136,11 +136,11 @@ searched_of(QueueObject *self, PyObject *sep, Py_ssize_t count)
 }
 
 void
-queue_search_anew_lock_held(QueueObject *self)
+queue_search_again_lock_held(QueueObject *self, uint64_t from)
 {
-    pb_queue_search_anew(&self->q, 0);
+    pb_queue_search_anew(&self->q, pb_min(self->q.searched, from));
     for (uint32_t i = 0; i < self->other_count; i++) {
-        self->others[i].searched = 0;
+        self->others[i].searched = pb_min(self->others[i].searched, from);
     }
 }
 

@@ -64,6 +64,7 @@ queue_reduce(QueueObject *self, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef queue_methods[] = {
     METHOD("put", queue_put, METH_FASTCALL | METH_KEYWORDS, queue_put_doc),
+    METHOD("unget", queue_unget, METH_O, queue_unget_doc),
     METHOD("get", queue_get, METH_FASTCALL | METH_KEYWORDS, queue_get_doc),
     METHOD("peek", queue_peek, METH_FASTCALL | METH_KEYWORDS, queue_peek_doc),
     METHOD("tail", queue_tail, METH_FASTCALL, queue_tail_doc),

@@ -70,6 +70,13 @@ forks_of(QueueObject *self)
     return locks_of(state_of_buf(&self->q.b))->forks;
 }
 
+/* Another number whenever bytes have come, at either end. */
+static uint64_t
+news_of(const QueueObject *self)
+{
+    return pb_queue_in(&self->q) + self->ungets;
+}
+
 static bool
 is_fulfilled(const QueueObject *self, const queue_wish *wish)
 {
@@ -81,7 +88,7 @@ is_fulfilled(const QueueObject *self, const queue_wish *wish)
     case FOR_BYTES:
         return pb_queue_len(q) >= wish->n;
     case FOR_NEWS:
-        return pb_queue_in(q) != wish->n;
+        return news_of(self) != wish->n;
     default: /* a put that can never fit is refused, so it need not wait */
         return pb_queue_admits(q, wish->n) || wish->n > q->max_bytes;
     }
@@ -218,14 +225,14 @@ queue_take_patiently(QueueObject *self, queue_attempt *attempt, const void *what
     for (;;) {
         queue_lock(self);
         *ended = self->q.closed;
-        uint64_t in = pb_queue_in(&self->q);
+        uint64_t news = news_of(self);
         queue_unlock(self);
         PyObject *out = attempt(self, what);
         if (out != Py_None || *ended || p->seconds == 0) {
             return out;
         }
         Py_DECREF(out);
-        wish.n = wish.need == FOR_NEWS ? in : wish.n;
+        wish.n = wish.need == FOR_NEWS ? news : wish.n;
         if (queue_wait(self, p, wish) < 0) {
             return NULL;
         }

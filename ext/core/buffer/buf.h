@@ -239,6 +239,16 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
     return PB_OK;
 }
 
+/* Put n bytes before the first one.  No byte moves: the pages in front of them are new, and the
+ * bias falls.  O(n). */
+pb_status
+pb_buf_prepend(pb_buf *b, const void *src, uint64_t n);
+
+/* Make room for n > 0 bytes before the first one, which the caller fills, and prepare the `kept`
+ * bytes behind them as well, which keep their values (pb_buf_prepare_kept). */
+pb_status
+pb_buf_prepare_front(pb_buf *b, uint64_t n, uint64_t kept);
+
 /* May a copy use this memory, which may belong to anybody?  Only debug pools check
  * (pb_debug_foreign). */
 static inline bool

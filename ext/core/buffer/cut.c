@@ -1,4 +1,4 @@
-/* buffer/cut.c: ranges removed from the front and from the end, and punched into the middle.
+/* buffer/cut.c: ranges removed from the end, and punched into the middle.
  *
  * Live views (I7): a cut detaches the pages under a view, and the view keeps them.  A punch
  * clears the pages under a view in place. */
@@ -14,88 +14,6 @@ pb_buf_shrink(pb_buf *b)
     }
 }
 
-/* Fill the tail again.  Only debug pools need it: the tail hint of other pools may stay empty. */
-static inline void
-refill_tail(pb_buf *b)
-{
-    if (PB_UNLIKELY(b->pool->debug)) {
-        pb_buf_remember_tail(b);
-    }
-}
-
-/* ---- off the front ---- */
-
-static void
-drop_front_inline(pb_buf *b, uint64_t n)
-{
-    uint8_t *at = pb_buf_inline(b);
-    uint64_t left = b->root.size - n;
-    memmove(at, at + n, left);
-    pb_zero(at + left, n);
-    b->root.size = left;
-    pb_buf_remember_tail(b);
-}
-
-static void
-remember_front(pb_buf *b)
-{
-    uint64_t page = page_of(b->root.bias);
-    pb_leaf leaf;
-    pb_tree_leaf(b->pool, &b->root, page, &leaf);
-    pb_entry e = pb_leaf_get(&leaf, page);
-    b->head = e == PB_HOLE ? NULL : page_address(b, e);
-    if (leaf.entry && b->root.levels > 1) {
-        b->leaf_r = leaf.entry;
-        b->leaf_r_first = leaf.first;
-    }
-}
-
-/* Would pb_buf_shrink find nothing to do?  That is so if the bias lies in the first root slot, and
- * with one level less the range would need more slots than the root has. */
-static inline bool
-is_shrunk(unsigned levels, uint64_t bias, uint64_t size)
-{
-    unsigned bits = PB_PAGE_SHIFT + pb_span_bits(levels - 2); /* of a child */
-    return bias < pb_slot_span(levels) &&
-           ((bias + size - 1) >> bits) - (bias >> bits) >= PB_ROOT_SLOTS;
-}
-
-/* The fast path of a FIFO: free the first page, when it and the next one lie in the hinted leaf
- * and no other node changes.  false: the fast path does not apply, and nothing has changed. */
-static bool
-drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
-{
-    if (b->leaf_r == NULL || page - b->leaf_r_first >= PB_FANOUT - 1 || b->root.shared ||
-        is_watched(b)) {
-        return false;
-    }
-    pb_entry *at = b->leaf_r + (page - b->leaf_r_first);
-    uint64_t bias = b->root.bias + n, size = b->root.size - n;
-    if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_shrunk(b->root.levels, bias, size)) {
-        return false;
-    }
-    pb_frame frame = pb_entry_frame(pb_entry_load(at));
-    pb_tree_set(at, PB_HOLE);
-    pb_frame_unref(b->pool, frame);
-    pb_pool_keep(b->pool);
-    b->root.bias = bias;
-    b->root.size = size;
-    b->head = page_address(b, pb_entry_load(at + 1));
-    if (b->pins) {
-        pb_pins_run_from(b->pins, page + 1);
-    }
-    return true;
-}
-
-/* Where a cut that reaches the front begins.  Nothing before the bias is in use.  In a tree with
- * shared nodes the cut begins at page 0, so that it covers whole nodes: then the tree only drops
- * its reference, instead of copying a node to empty it. */
-static inline uint64_t
-unused_from(const pb_buf *b, uint64_t page)
-{
-    return b->root.shared ? 0 : page;
-}
-
 /* Where a cut that reaches the end stops, as a position: for the same reason at the end of a tree
  * with shared nodes. */
 static inline uint64_t
@@ -103,70 +21,6 @@ unused_to(const pb_buf *b, uint64_t pos)
 {
     return b->root.shared ? pb_reach(b->root.levels)
                           : (pos + PB_PAGE_MASK) & ~(uint64_t)PB_PAGE_MASK;
-}
-
-/* Drop the pages before the new front, then move the front. */
-static pb_status
-drop_front_pages(pb_buf *b, uint64_t n, uint64_t first, uint64_t last)
-{
-    uint64_t need = pb_tree_drop_need(b->pool, &b->root, first, last);
-    pb_status st = pb_pool_reserve(b->pool, need);
-    if (st != PB_OK) {
-        return st;
-    }
-    b->leaf_r = b->leaf_w = NULL; /* the cut may free these nodes */
-    if (b->pins) {
-        pb_pins_run_from(b->pins, last + 1);
-        pb_pins_detach(b->pool, &b->root, b->pins, first, last);
-    }
-    if (b->root.shared) { /* the cut may copy the tail's node, but not its page */
-        b->root.tail_room = 0;
-    }
-    uint64_t taken = pb_pool_taken(b->pool);
-    pb_tree_drop(b->pool, &b->root, first, last);
-    pb_pool_give_rest(b->pool, need, taken);
-    b->root.bias += n;
-    b->root.size -= n;
-    pb_buf_shrink(b);
-    return PB_OK;
-}
-
-pb_status
-pb_buf_drop_front(pb_buf *b, uint64_t n)
-{
-    pb_root *root = &b->root;
-    if (root->frozen) {
-        return PB_FROZEN;
-    }
-    if (n == root->size) {
-        pb_buf_clear(b);
-        return PB_OK;
-    }
-    if (pb_buf_is_inline(b)) {
-        drop_front_inline(b, n);
-        return PB_OK;
-    }
-    if (!pb_buf_begin(b)) {
-        return PB_CORRUPT;
-    }
-    uint64_t first = page_of(root->bias), past = page_of(root->bias + n);
-    if (past == first + 1 && drop_one_page(b, n, first)) {
-        return PB_OK;
-    }
-    if (past > first) {
-        first = unused_from(b, first);
-        pb_status st = drop_front_pages(b, n, first, past - 1);
-        if (st != PB_OK) {
-            return st;
-        }
-    }
-    else {
-        root->bias += n;
-        root->size -= n;
-    }
-    remember_front(b);
-    refill_tail(b);
-    return PB_OK;
 }
 
 /* ---- zeros ---- */

@@ -165,6 +165,24 @@ pb_buf_copy_pinned(pb_buf *to, uint64_t first, uint64_t last);
 void
 pb_buf_clean_left_tail(pb_buf *b);
 
+/* Fill the tail again.  Only debug pools need it: the tail hint of other pools may stay empty. */
+static inline void
+refill_tail(pb_buf *b)
+{
+    if (PB_UNLIKELY(b->pool->debug)) {
+        pb_buf_remember_tail(b);
+    }
+}
+
+/* Where a cut that reaches the front begins.  Nothing before the bias is in use.  In a tree with
+ * shared nodes the cut begins at page 0, so that it covers whole nodes: then the tree only drops
+ * its reference, instead of copying a node to empty it. */
+static inline uint64_t
+unused_from(const pb_buf *b, uint64_t page)
+{
+    return b->root.shared ? 0 : page;
+}
+
 /* ---- buffer/overlap.c: copies from a buffer to itself, through a live view ---- */
 
 /* Does the caller's memory [mem, mem + n) overlap a live view of this buffer?  The buffer is a

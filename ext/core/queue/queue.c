@@ -239,6 +239,17 @@ pb_queue_put(pb_queue *q, const void *src, uint64_t n)
 }
 
 pb_status
+pb_queue_unget(pb_queue *q, const void *src, uint64_t n)
+{
+    pb_status st = n ? pb_buf_prepend(&q->b, src, n) : PB_OK;
+    if (st == PB_OK) {
+        q->out -= n;
+        q->searched = pb_min(q->searched, pb_queue_front(q));
+    }
+    return st;
+}
+
+pb_status
 pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
 {
     pb_status st = secure_push(q, n, secured);

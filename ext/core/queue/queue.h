@@ -11,7 +11,7 @@
  *
  * The queue owns its bytes.  Whoever uses it counts bytes from the front, and gets at them
  * through these functions alone:
- *    in    put | reserve, then fill or space, then commit
+ *    in    put | reserve, then fill or space, then commit | unget
  *    out   ready | copy_out or pieces, then drop
  * Only queue.c knows where in the tree they lie.  So a queue may later keep some of its bytes
  * elsewhere, and nobody has to be changed for it.  tests/house/test_queue_seam.py reads the
@@ -123,6 +123,11 @@ pb_queue_pass(pb_queue *q, uint64_t n)
  * bound; of more than max_bytes the last ones stay. */
 pb_status
 pb_queue_put(pb_queue *q, const void *src, uint64_t n);
+
+/* Put back n bytes, no more than were taken, before the first one.  The bound is not asked.  The
+ * caller takes back what other separators remember (pb_queue_search_from). */
+pb_status
+pb_queue_unget(pb_queue *q, const void *src, uint64_t n);
 
 /* The common put: it fits the remembered tail page, and nothing forbids it. */
 static inline bool

@@ -14,7 +14,7 @@ prepare(pb_buf *b, uint64_t off, uint64_t n)
 
 /* Replace by more bytes: the bytes after the range move up. */
 static pb_status
-grow(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
+grow_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t tail = b->root.size - (off + old), end;
     if (pb_add_overflows(off + n, tail, &end)) {
@@ -23,6 +23,21 @@ grow(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
     pb_status st = prepare(b, off, end - off);
     if (st == PB_OK) {
         pb_buf_move(b, off + n, off + old, tail);
+        pb_buf_copy_in(b, off, src, n);
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}
+
+/* The same where fewer bytes lie before the range: those move down, into new room before the first
+ * one.  Of an insertion at the front no byte moves. */
+static pb_status
+grow_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
+{
+    uint64_t more = n - old;
+    pb_status st = pb_buf_prepare_front(b, more, off + old);
+    if (st == PB_OK) {
+        pb_buf_move(b, 0, more, off);
         pb_buf_copy_in(b, off, src, n);
         pb_buf_remember_tail(b);
     }
@@ -59,6 +74,28 @@ shrink_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t
     return st;
 }
 
+/* Holes in front would become pages there, so then the bytes after the range move. */
+static pb_status
+grow(pb_buf *b, pb_shift *s)
+{
+    if (s->front && !pb_buf_shifts_hole(b, s)) {
+        return grow_at_front(b, s->off, s->old, s->with, s->n);
+    }
+    s->front = false;
+    return pb_buf_shifts_hole(b, s) ? pb_buf_shift(b, s)
+                                    : grow_at_end(b, s->off, s->old, s->with, s->n);
+}
+
+static pb_status
+shrink(pb_buf *b, const pb_shift *s)
+{
+    if (pb_buf_shifts_hole(b, s)) {
+        return pb_buf_shift(b, s);
+    }
+    return s->front ? shrink_at_front(b, s->off, s->old, s->with, s->n)
+                    : shrink_at_end(b, s->off, s->old, s->with, s->n);
+}
+
 static pb_status
 overwrite(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
@@ -79,8 +116,8 @@ pb_status
 pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t tail = b->root.size - (off + old);
-    bool front =
-        off == 0 && n == 0; /* allowed under views: no byte moves to another frame */
+    /* allowed under views: no byte moves to another frame */
+    bool front = off == 0 && (n == 0 || old == 0);
     if (!pb_buf_may_use(b, src, n)) {
         return PB_CORRUPT;
     }
@@ -90,14 +127,9 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
     if (tail && !front && pb_buf_pinned_behind(b, off)) {
         return PB_PINNED;
     }
-    front = n < old && (front || (off + n < tail && !pb_buf_pinned_behind(b, 0)));
-    pb_shift s = {off, old, n, front, fill_with_bytes, src};
-    if (pb_buf_shifts_hole(b, &s)) {
-        return pb_buf_shift(b, &s);
-    }
-    return n > old ? grow(b, off, old, src, n)
-           : front ? shrink_at_front(b, off, old, src, n)
-                   : shrink_at_end(b, off, old, src, n);
+    bool in_front = front || (off + pb_min(n, old) < tail && !pb_buf_pinned_behind(b, 0));
+    pb_shift s = {off, old, n, in_front, fill_with_bytes, src};
+    return n > old ? grow(b, &s) : shrink(b, &s);
 }
 
 /* ---- strides ---- */

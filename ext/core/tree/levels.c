@@ -37,21 +37,23 @@ pb_tree_raise_need(const pb_root *root, unsigned levels)
     return n && levels > root->levels ? n + (levels - root->levels - 1u) : 0;
 }
 
+/* Put the slots of the root into nodes, from entry `first` of the first node on. */
 static void
-raise_once(pb_pool *pool, pb_root *root)
+raise_once(pb_pool *pool, pb_root *root, unsigned first)
 {
     pb_entry old[PB_ROOT_SLOTS];
     memcpy(old, root->slot, sizeof old);
     pb_root_forget(root);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         if (old[i] != PB_HOLE) {
-            pb_entry *at = &root->slot[i / PB_FANOUT];
+            pb_entry *at = &root->slot[(first + i) / PB_FANOUT];
             pb_entry e = pb_entry_load(at);
             pb_entry *node =
                 e == PB_HOLE ? pb_tree_new_node(pool, at) : pb_node_of(pool, e);
-            pb_tree_set(&node[i % PB_FANOUT], pb_entry_load(&old[i]));
+            pb_tree_set(&node[(first + i) % PB_FANOUT], pb_entry_load(&old[i]));
         }
     }
+    root->bias += first * pb_slot_span(root->levels);
     root->levels++;
 }
 
@@ -59,8 +61,24 @@ void
 pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels)
 {
     while (root->levels < levels) {
-        raise_once(pool, root);
+        raise_once(pool, root, 0);
     }
+}
+
+void
+pb_tree_raise_in_middle(pb_pool *pool, pb_root *root)
+{
+    bool fits = PB_FANOUT / 2 + PB_ROOT_SLOTS <= PB_FANOUT; /* all slots in one node */
+    raise_once(pool, root, fits ? PB_FANOUT / 2 : 0);
+}
+
+void
+pb_tree_shift(pb_root *root, unsigned n)
+{
+    for (unsigned i = PB_ROOT_SLOTS; i-- > 0;) {
+        pb_tree_set(&root->slot[i], i < n ? PB_HOLE : pb_entry_load(&root->slot[i - n]));
+    }
+    root->bias += n * pb_slot_span(root->levels);
 }
 
 /* ---- grow shorter ---- */

@@ -128,6 +128,16 @@ pb_tree_raise_need(const pb_root *root, unsigned levels);
 void
 pb_tree_raise(pb_pool *pool, pb_root *root, unsigned levels);
 
+/* Raise by one level, with the same frames, to the middle of the new node: the bias grows, so that
+ * there are positions before it. */
+void
+pb_tree_raise_in_middle(pb_pool *pool, pb_root *root);
+
+/* Move everything up by n slots of the root, of which the last n are holes: the bias grows by as
+ * much. */
+void
+pb_tree_shift(pb_root *root, unsigned n);
+
 /* How many frames dropping the pages [first, last] takes (0 where nothing is shared),
  * and the dropping itself: the pages become holes, and nodes that become empty are
  * released. */

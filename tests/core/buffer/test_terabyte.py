@@ -219,6 +219,7 @@ CALLS = {
         lambda c: (c.buf.pop(), c.buf.pop(0), moved(c, lambda b: b.pop(c.size // 4), -1)),
         (0, 0, True),
     ),
+    "prepend": (lambda c: then(None, c.buf.prepend(b"new")), None),
     "punch": (lambda c: then(None, c.buf.punch(1, c.size - 2)), None),
     "read": (lambda c: c.buf.read(c.at[1] - 2, 5), MIDDLE),
     "readinto": (lambda c: c.buf.readinto(c.at[1] - 2, bytearray(5)), 5),
