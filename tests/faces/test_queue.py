@@ -242,9 +242,9 @@ def test_unget_after_the_end(pool):
 
 
 def test_an_unget_without_memory_changes_nothing():
-    pool = PagePool(limit=8 * PAGE)
-    queue = queue_of(pool, pattern(0, 2 * PAGE))
-    head = queue.get(2 * PAGE - 1)
+    pool = PagePool(limit=40 * PAGE)
+    queue = queue_of(pool, pattern(0, 12 * PAGE))
+    head = queue.get(12 * PAGE - 1)
     other = queue_of(pool, b"x")
     with contextlib.suppress(PoolLimitError):
         while True:
@@ -255,7 +255,7 @@ def test_an_unget_without_memory_changes_nothing():
     assert (len(queue), queue.total_out, queue.peek()) == before
     other.clear()
     queue.unget(head)
-    assert queue.get() == pattern(0, 2 * PAGE)
+    assert queue.get() == pattern(0, 12 * PAGE)
     assert_sums(queue)
 
 

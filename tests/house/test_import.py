@@ -1,4 +1,4 @@
-"""`import pagebuf` is cheap: it leaves large modules that few programs need to those who need them."""
+"""`import pagebuf` is cheap: it leaves large modules to those who need them."""
 
 from tests.support import run_script
 

@@ -274,8 +274,8 @@ class Limited(Dense):
 
     @staticmethod
     def frames(model, buf):
-        """How many frames the new state needs.  A call that adds pages keeps the bias, if it adds none
-        in front, and never lowers the tree.  A call that removes bytes needs no frame."""
+        """How many frames the new state needs.  A call that adds pages keeps the bias, if it adds
+        none in front, and never lowers the tree.  A call that removes bytes needs no frame."""
         if model.map.inline:
             return 0
         size, bias, levels = model.map.size, 0, 1
