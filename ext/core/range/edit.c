@@ -74,12 +74,16 @@ shrink_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t
     return st;
 }
 
-/* Holes in front would become pages there, so then the bytes after the range move. */
+/* The bytes after the range move, too, where holes in front would become pages, or where the
+ * highest tree has no room in front. */
 static pb_status
 grow(pb_buf *b, pb_shift *s)
 {
     if (s->front && !pb_buf_shifts_hole(b, s)) {
-        return grow_at_front(b, s->off, s->old, s->with, s->n);
+        pb_status st = grow_at_front(b, s->off, s->old, s->with, s->n);
+        if (st != PB_CAPACITY || pb_buf_pinned_behind(b, s->off)) {
+            return st;
+        }
     }
     s->front = false;
     return pb_buf_shifts_hole(b, s) ? pb_buf_shift(b, s)

@@ -160,7 +160,8 @@ def test_capacity(pool, size):
 def test_a_limit_refuses_and_changes_nothing(size, spare):
     """The tree may have to grow taller first: then the pages or the node are refused."""
     pool = pagebuf.PagePool()
-    limited = pool.child(limit=filled(pool, size).stats().resident + spare * PAGE)
+    limit = filled(pool, size).stats().resident + spare * PAGE
+    limited = pool.child(limit=max(limit, PAGE))
     other = filled(limited, size)
     before = pool_counts(limited)
     try:
@@ -183,6 +184,29 @@ def test_a_terabyte_of_hole_behind():
     assert buf.read(0, 9) == b"froooont\0"
     assert len(buf) == size + 8
     assert buf.stats().pages <= 2
+    buf.check()
+
+
+def test_the_highest_tree_has_no_room_in_front(pool):
+    """An insertion then moves what lies behind; under a live view it is refused."""
+    buf = pagebuf.PageBuffer(b"ab", pool=pool)
+    buf.truncate(reach(pagebuf.MAX_LEVELS) - 2 * PAGE)
+    buf[0:0] = b"xy"
+    assert buf.read(0, 5) == b"xyab\0"
+    with buf.view(0, 1), refused(pagebuf.CapacityError, buf):
+        buf.prepend(b"xy")
+    buf.check()
+
+
+@pytest.mark.parametrize("at", [1, PAGE + 1])
+def test_a_hole_in_front_stays_one(pool, at):
+    buf = pagebuf.PageBuffer(pool=pool)
+    buf.write(PAGE * 40, pattern(0, 80 * PAGE))
+    pages = buf.stats().pages
+    buf[at:at] = b"new"
+    assert buf.stats().pages <= pages + 3
+    assert buf.read(at, 3) == b"new"
+    assert buf.read(40 * PAGE + 3, 80 * PAGE) == pattern(0, 80 * PAGE)
     buf.check()
 
 
