@@ -15,6 +15,9 @@ line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
 {
     for (uint64_t done = 0; done < most;) {
         pb_stretch s = pb_buf_stretch(b, pos + done, pb_min(most - done, SEARCH_STEP));
+        if (s.at == NULL) {
+            s = pb_buf_stretch(b, pos + done, most - done); /* all of the hole at once */
+        }
         const uint8_t *newline = s.at ? memchr(s.at, '\n', s.n) : NULL;
         if (newline) {
             return done + (uint64_t)(newline + 1 - s.at);
