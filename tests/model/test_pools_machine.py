@@ -39,7 +39,6 @@ class Branch:
     pool: Any
     limit: int | None  # pages
     parent: Branch | None
-    told: int = 0
 
     def chain(self) -> list[Branch]:
         above = self.parent.chain() if self.parent else []

@@ -106,8 +106,8 @@ static PyMemberDef queue_members[] = {
 PyDoc_STRVAR(queue_doc,
              "ByteQueue(*, pool=None, max_bytes=None, overflow=None, name=None)\n--\n\n"
              "A first-in, first-out queue of bytes in pages.\n\n"
-             "Put any amount, get any amount: putting moves no byte that is there, and memory\n"
-             "follows what is in flight, page by page, for ever.  ``max_bytes`` bounds what it\n"
+             "Put any amount, get any amount.  A put moves none of the bytes in the queue, and the\n"
+             "queue gives each page back when its bytes are taken.  ``max_bytes`` bounds what it\n"
              "holds; ``overflow`` says what happens then: 'raise' (if it says nothing), 'block',\n"
              "'drop_oldest' or 'drop_newest', each put all or nothing, counted in ``dropped``.  An iteration\n"
              "takes the lines that are there, each with its b'\\n'.  Calls that take wait where\n"
