@@ -49,6 +49,44 @@ call_view(void)
     agree_around(to, off, n);
 }
 
+/* All bytes as one piece, as a reader gets them: where they are one run, that shows them. */
+static inline void
+call_export(void)
+{
+    pb_status st;
+    uint8_t *at;
+    if (to->m.size == 0 || to->b.root.frozen || !is_flat(to) || !has_pins(to)) {
+        return;
+    }
+    CALL(st, pb_buf_unite(&to->b, &at));
+    if (granted(st) && at) {
+        CHECK_BYTES(at, to->m.byte, to->m.size);
+    }
+    agree_around(to, 0, to->m.size);
+}
+
+/* A tree for a part of a buffer. */
+static inline void
+call_part(void)
+{
+    pb_status st;
+    pb_buf part;
+    uint64_t at, off = offset_inside(from), n = some_length(from, off, from->m.size - off);
+    if (n == 0 || !is_flat(from)) {
+        return;
+    }
+    pb_buf_init_internal(&part, &f.mem.pool);
+    CALL(st, pb_buf_share_part(&part, &from->b, off, n, &at));
+    if (granted(st)) {
+        pb_fault fault = {0};
+        CHECK(pb_buf_check(&part, &fault));
+        CHECK_OK(pb_buf_copy_out(&part, at, f.bytes, n));
+        CHECK_BYTES(f.bytes, from->m.byte + off, n);
+        agree_around(from, off, n);
+    }
+    pb_buf_fini(&part);
+}
+
 static inline void
 call_close_view(void)
 {

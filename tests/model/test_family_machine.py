@@ -241,6 +241,15 @@ class Family(RuleBasedStateMachine):
             self.stable.append((view, bytes(member.model[offset : offset + size])))
             del self.stable[:-5]
 
+    @rule(member=members, offset=offsets, step=st.integers(1, 4))
+    def views_of_runs(self, member: Member, offset: int, step: int) -> None:
+        """Some of the views of a list stay; the others give up what they showed."""
+        if offset < len(member.model):
+            views = member.buf.data_views(offset)[::step]
+            for at, view in views[-5:]:
+                self.stable.append((view, bytes(member.model[at : at + len(view)])))
+            del self.stable[:-5]
+
     # ---- the queue ----
 
     @rule(size=sizes, salt=st.integers(0, 99))
