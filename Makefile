@@ -86,7 +86,7 @@ define pytest
 endef
 
 # What neither the size of a page nor a debug level can change runs once, in test-py.
-ONCE := tests/aio tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
+ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
         tests/faces/test_clients.py tests/faces/test_command_line.py tests/threads/test_pairs.py
 
 test: test-c test-py $(TINY:%=test-%)

@@ -232,7 +232,7 @@ def test_pandas_csv_and_parquet(new: Callable[[], Any]) -> None:
 
 def reopened(file: Any) -> Any:
     """A writer of Parquet may close its file.  The buffer of a PageFile stays, so open it again."""
-    return file.buffer.open() if file.closed else file
+    return file.page_buffer.open() if file.closed else file
 
 
 def test_pyarrow_parquet(new: Callable[[], Any]) -> None:

@@ -71,7 +71,7 @@ def new_pagefile(size: int, shared: bool) -> Any:
 
 
 def condition(file: Any) -> Any:
-    whole = file.getvalue() if isinstance(file, pagebuf.BytesIO) else file.buffer.tobytes()
+    whole = file.getvalue() if isinstance(file, pagebuf.BytesIO) else file.page_buffer.tobytes()
     return whole, file.tell(), dict(file.__dict__)
 
 
@@ -81,7 +81,7 @@ def sweep(call: Callable[[Any], Any], make: Callable[[], Any], single: bool) -> 
         file = make()
         before = condition(file)
         through = attempt(call, file, point, point + 1 if single else 0)
-        file.check() if isinstance(file, pagebuf.BytesIO) else file.buffer.check()
+        file.check() if isinstance(file, pagebuf.BytesIO) else file.page_buffer.check()
         if through:
             return
         assert condition(file) == before, f"request {point} failed"

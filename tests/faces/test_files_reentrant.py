@@ -132,7 +132,7 @@ def run(file: Any, call: Callable[[], Any]) -> None:
         if not file.closed:
             assert len(file.getvalue()) <= 200 * PAGE
     else:
-        file.buffer.check()
+        file.page_buffer.check()
     if not file.closed:
         assert file.seek(0) == 0
         assert len(file.read(3)) <= 3
@@ -225,7 +225,7 @@ def test_growth_of_the_pool(call: str, act: str) -> None:
         calls[call]()
     except ValueError:
         assert target.closed
-    target.buffer.check()
+    target.page_buffer.check()
     pool.check()
 
 

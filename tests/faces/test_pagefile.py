@@ -25,7 +25,7 @@ MODES = ["r", "r+", "w", "w+", "a", "a+", "x", "x+"]
 def test_kinds() -> None:
     f = PageFile()
     assert isinstance(f, io.BufferedIOBase)
-    assert (f.mode, len(f.buffer), f.closed, f.seekable()) == ("rb+", 0, False, True)
+    assert (f.mode, len(f.page_buffer), f.closed, f.seekable()) == ("rb+", 0, False, True)
     assert PageFile.__module__ == "pagebuf"
 
 
@@ -158,9 +158,9 @@ def test_many_files_on_one_buffer(pool: PagePool) -> None:
 def test_closing_leaves_the_buffer(pool: PagePool) -> None:
     buf = PageBuffer(b"abc", pool=pool)
     with PageFile(buf) as f:
-        assert f.buffer is buf
+        assert f.page_buffer is buf
     assert f.closed
-    assert f.buffer is buf
+    assert f.page_buffer is buf
     assert buf.tobytes() == b"abc"
     f.close()
     into = bytearray(3)
@@ -195,7 +195,7 @@ def test_closing_leaves_the_buffer(pool: PagePool) -> None:
 def test_before_init() -> None:
     f = PageFile.__new__(PageFile)
     assert f.closed
-    assert f.buffer is None
+    assert f.page_buffer is None
     into = bytearray(3)
     for call in (f.read, f.tell, f.truncate, lambda: f.write(b"x"), lambda: f.readinto(into)):
         with pytest.raises(ValueError, match="closed"):

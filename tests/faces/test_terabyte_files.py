@@ -40,7 +40,7 @@ class Case:
             self.f.seek(0)
 
     def pages(self):
-        file = self.f if hasattr(self.f, "stats") else self.f.buffer
+        file = self.f if hasattr(self.f, "stats") else self.f.page_buffer
         return file.stats().pages
 
     def here(self, at, call):
@@ -86,7 +86,6 @@ def cut(c):
 
 
 CALLS = {
-    "buffer": lambda c: len(c.f.buffer) == c.size,
     "check": lambda c: c.f.check() is None,
     "close": lambda c: c.f.close() is None,
     "closed": lambda c: c.f.closed is False,
@@ -97,6 +96,7 @@ CALLS = {
     "getvalue": lambda c: c.size == TIB or refused(c, lambda f: f.getvalue()),
     "isatty": lambda c: c.f.isatty() is False,
     "mode": lambda c: c.f.mode in ("r+b", "rb+"),
+    "page_buffer": lambda c: len(c.f.page_buffer) == c.size,
     "peek": lambda c: c.middle(lambda f: f.peek(5))[:5] == MIDDLE,
     "read": lambda c: (
         c.middle(lambda f: f.read(5)) == MIDDLE

@@ -27,7 +27,7 @@ def read_into(name: str) -> Callable[[Any, Any, bytes], Any]:
 
 
 def begin_file(file: Any, given: Any, who: bytes) -> None:
-    file.__init__(file.buffer, "r+b")
+    file.__init__(file.page_buffer, "r+b")
 
 
 def pickled(file: Any) -> Any:
@@ -81,10 +81,10 @@ OF_BOTH = [
 ]
 
 OF_PAGE_FILES = [
-    Call("buffer", lambda f, g, w: f.buffer.tobytes(), looks=True),
-    Call("buffer written", lambda f, g, w: f.buffer.write(20, w * RECORD) and None),
-    Call("buffer cut", lambda f, g, w: f.buffer.truncate(50)),
-    Call("buffer taken", lambda f, g, w: f.buffer.take_bytes(9), (IndexError,)),
+    Call("page_buffer", lambda f, g, w: f.page_buffer.tobytes(), looks=True),
+    Call("page_buffer written", lambda f, g, w: f.page_buffer.write(20, w * RECORD) and None),
+    Call("page_buffer cut", lambda f, g, w: f.page_buffer.truncate(50)),
+    Call("page_buffer taken", lambda f, g, w: f.page_buffer.take_bytes(9), (IndexError,)),
     Call("mode", lambda f, g, w: f.mode, looks=True),
     Call("__init__", begin_file, CLOSED, refuses=True),  # the file is open already
 ]
@@ -155,9 +155,9 @@ PAGE_FILES = Kind(
         Shape("short", over(short), often=3),
         Shape("large", over(large), burst=3),
     ],
-    state=lambda f: (state(f), f.buffer.tobytes()),
+    state=lambda f: (state(f), f.page_buffer.tobytes()),
     contents=value,
-    check=lambda f: f.buffer.check(),
+    check=lambda f: f.page_buffer.check(),
     left_out=LEFT_OUT,
 )
 

@@ -194,7 +194,7 @@ class NewFile:
 
     def state(self) -> Any:
         file = self.file
-        which = [file.buffer is buf for buf in self.bufs]
+        which = [file.page_buffer is buf for buf in self.bufs]
         where = None if file.closed else (file.tell(), file.readable(), file.writable())
         return which, file.mode, where, [buf.tobytes() for buf in self.bufs]
 
@@ -218,7 +218,7 @@ NEW_FILES = Kind(
         Call("tell", lambda n, g, w: n.file.tell(), (ValueError,), looks=True),
         Call("closed", lambda n, g, w: n.file.closed, looks=True),
         Call("mode", lambda n, g, w: n.file.mode, looks=True),
-        Call("buffer", lambda n, g, w: n.file.buffer, looks=True),
+        Call("page_buffer", lambda n, g, w: n.file.page_buffer, looks=True),
         Call("close", lambda n, g, w: n.file.close()),
     ],
     [Shape("new", lambda pool: (NewFile(pool), None), burst=4)],

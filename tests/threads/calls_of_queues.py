@@ -123,8 +123,8 @@ CALLS = [
     Call("get all", lambda q, g, w: q.get(), takes=True),
     Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", (EOFError,), takes=True),
     Call("get later", lambda q, g, w: q.get(30, timeout=0.001), (TimeoutError,), takes=True),
-    Call("__iter__", lambda q, g, w: b"".join(q), steps=True),
-    Call("__next__", lambda q, g, w: next(q, b""), takes=True),
+    Call("lines", lambda q, g, w: b"".join(q.lines()), steps=True),
+    Call("lines next", lambda q, g, w: next(q.lines(), b""), takes=True),
     Call("readline", lambda q, g, w: q.readline() or b"", takes=True),
     Call("readuntil", lambda q, g, w: q.readuntil(pattern(30, 2)) or b"", takes=True),
     Call(

@@ -23,7 +23,7 @@ def moves(queue: ByteQueue, other: ByteQueue) -> None:
     assert_type(queue.tail(5), bytes)
     assert_type(queue.find(b"x", 1, None), int)
     assert_type(queue.tobytes(), bytes)
-    for line in queue:
+    for line in queue.lines():
         assert_type(line, bytes)
     queue.consume(5)
     queue.clear()

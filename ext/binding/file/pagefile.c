@@ -305,8 +305,8 @@ file_get_buffer(FileObject *self, void *closure)
 static PyGetSetDef file_getset[] = {
     FACE_CLOSED,
     {"mode", (getter)file_get_mode, NULL, "The mode it was opened in.", NULL},
-    {"buffer", (getter)file_get_buffer, NULL, "The PageBuffer, also once it is closed.",
-     NULL},
+    {"page_buffer", (getter)file_get_buffer, NULL,
+     "The PageBuffer, also once it is closed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -265,10 +265,6 @@ queue_search_again_lock_held(QueueObject *self, uint64_t from);
 void
 queue_forget_separators(QueueObject *self);
 
-/* The next line of an iteration; NULL without an exception if no whole line is there. */
-PyObject *
-queue_next(QueueObject *self);
-
 PyObject *
 queue_readexactly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
                   PyObject *kwnames);
@@ -278,7 +274,12 @@ queue_readuntil(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
 PyObject *
 queue_readline(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
                PyObject *kwnames);
-extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[];
+PyObject *
+queue_line(QueueObject *self, PyObject *ignored);
+PyObject *
+queue_lines(QueueObject *self, PyObject *ignored);
+extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline_doc[],
+    queue_line_doc[], queue_lines_doc[];
 
 /* ---- queue/reserve.c ---- */
 

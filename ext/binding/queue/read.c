@@ -416,9 +416,12 @@ attempt_line(QueueObject *self, const void *what)
     return read_line(self, &NO_PATIENCE);
 }
 
+const char queue_line_doc[] =
+    "_line($self, /)\n--\n\nThe next of lines(); None while no whole line is there.";
+
 /* The last line of an ended stream may lack b'\n'. */
 PyObject *
-queue_next(QueueObject *self)
+queue_line(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     bool ended;
     PyObject *line = queue_take_patiently(self, attempt_line, NULL,
@@ -427,8 +430,27 @@ queue_next(QueueObject *self)
         Py_DECREF(line);
         line = queue_take(self, &(queue_taking){.n = UINT64_MAX, .least = 1, .drop = true});
     }
-    if (line == Py_None) {
-        Py_CLEAR(line);
-    }
     return line;
+}
+
+const char queue_lines_doc[] =
+    "lines($self, /)\n--\n\n"
+    "Remove and return the lines that are there, one by one, each with its b'\\n'.\n\n"
+    "It ends where no whole line is there, and leaves the rest; of a closed queue the last\n"
+    "line may be without its b'\\n'.  A queue itself is no iterable: what takes one for the\n"
+    "body of a request would leave the rest behind.  O(what is taken).\n\n"
+    ">>> from pagebuf import ByteQueue\n"
+    ">>> queue = ByteQueue()\n"
+    ">>> queue.put(b'one\\ntwo\\nthr')\n"
+    "True\n"
+    ">>> list(queue.lines()), queue.peek()\n"
+    "([b'one\\n', b'two\\n'], b'thr')\n";
+
+PyObject *
+queue_lines(QueueObject *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *next = PyObject_GetAttrString((PyObject *)self, "_line");
+    PyObject *lines = next ? PyCallIter_New(next, Py_None) : NULL;
+    Py_XDECREF(next);
+    return lines;
 }

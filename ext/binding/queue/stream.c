@@ -5,15 +5,15 @@ const char queue_close_doc[] = PyDoc_STR(
     "close($self, /)\n--\n\n"
     "End the stream: nothing can be put any more (ValueError), and who waits is woken.\n\n"
     "What is there can be taken, then get() gives b''.  A readexactly() that can't be\n"
-    "filled any more is an EOFError; a readuntil() gives None and leaves the rest; an\n"
-    "iteration ends with the last line, which may be without its b'\\n'.  A reservation is\n"
+    "filled any more is an EOFError; a readuntil() gives None and leaves the rest;\n"
+    "lines() ends with the last line, which may be without its b'\\n'.  A reservation is\n"
     "given up.  A second call does nothing.\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.put(b'one\\ntwo')\n"
     "True\n"
     ">>> queue.close()\n"
-    ">>> queue.closed, list(queue), queue.get(timeout=None)\n"
+    ">>> queue.closed, list(queue.lines()), queue.get(timeout=None)\n"
     "(True, [b'one\\n', b'two'], b'')\n");
 
 PyObject *

@@ -89,6 +89,8 @@ static PyMethodDef queue_methods[] = {
     METHOD("splice_from", queue_splice_from, METH_FASTCALL, queue_splice_doc),
     METHOD("send_to", queue_send_to, METH_FASTCALL, queue_send_doc),
     METHOD("recv_from", queue_recv_from, METH_FASTCALL, queue_recv_doc),
+    METHOD("lines", queue_lines, METH_NOARGS, queue_lines_doc),
+    METHOD("_line", queue_line, METH_NOARGS, queue_line_doc),
     METHOD("stats", holder_stats, METH_NOARGS, stats_doc),
     METHOD("check", queue_check, METH_NOARGS, queue_check_doc),
     METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
@@ -109,9 +111,9 @@ PyDoc_STRVAR(queue_doc,
              "Put any amount, get any amount.  A put moves none of the bytes in the queue, and the\n"
              "queue gives each page back when its bytes are taken.  ``max_bytes`` bounds what it\n"
              "holds; ``overflow`` says what happens then: 'raise' (if it says nothing), 'block',\n"
-             "'drop_oldest' or 'drop_newest', each put all or nothing, counted in ``dropped``.  An iteration\n"
-             "takes the lines that are there, each with its b'\\n'.  Calls that take wait where\n"
-             "``timeout=`` says so, and close() ends the stream.\n\n"
+             "'drop_oldest' or 'drop_newest', each put all or nothing, counted in\n"
+             "``dropped``.  Calls that take wait where ``timeout=`` says so, and close() ends the\n"
+             "stream.  For what wants a file there is open(), for lines lines().\n\n"
              ">>> from pagebuf import ByteQueue\n"
              ">>> queue = ByteQueue()\n"
              ">>> queue.put(b'GET / HTTP/1.1\\r\\nHost: ')\n"
@@ -131,8 +133,6 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_members, queue_members},
     {Py_tp_getset, queue_getset},
     {Py_tp_repr, queue_repr},
-    {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, queue_next},
     {Py_sq_length, queue_length},
     {0, NULL},
 };
