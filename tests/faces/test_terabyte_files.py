@@ -216,8 +216,8 @@ def test_a_copy_of_the_data_leaves_the_holes_out(kind):
         to.write(c.f.read(past - at))
         at = past
     to.truncate(HUGE)
-    assert to.buffer == hollow(c.pool, HUGE)
-    assert to.buffer.stats().pages == 3
+    assert to.page_buffer == hollow(c.pool, HUGE)
+    assert to.page_buffer.stats().pages == 3
 
 
 @pytest.mark.parametrize("kind", ["PageFile", "BytesIO"])
