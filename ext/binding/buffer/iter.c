@@ -1,13 +1,13 @@
 /* buffer/iter.c: iterate over the bytes.
  *
- * An iterator stays exhausted, like that of bytearray.  With a GIL it gives its buffer up then;
- * without one it keeps it until it goes, since another thread may be about to use it.  The buffer
- * may change meanwhile: only the index counts, which the buffer's lock guards. */
+ * An iterator keeps its buffer until it is exhausted, and stays exhausted, like that of
+ * bytearray.  The buffer may change meanwhile: only the index counts, which the buffer's lock
+ * guards.  A critical section of the iterator guards which buffer it is. */
 #include "buffer/object.h"
 
 typedef struct {
     PyObject_HEAD
-    BufferObject *buffer; /* NULL: given up */
+    BufferObject *buffer; /* NULL: exhausted */
     uint64_t next;        /* or EXHAUSTED */
 } IterObject;
 
@@ -34,10 +34,40 @@ iter_traverse(IterObject *it, visitproc visit, void *arg)
     return 0;
 }
 
+/* A new reference, since another thread may exhaust the iterator; or NULL. */
+static BufferObject *
+buffer_of(IterObject *it)
+{
+    BufferObject *buffer;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(it);
+    buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    Py_END_CRITICAL_SECTION();
+#else
+    buffer = (BufferObject *)Py_XNewRef(it->buffer);
+#endif
+    return buffer;
+}
+
+static void
+give_up_buffer(IterObject *it)
+{
+#ifdef Py_GIL_DISABLED
+    BufferObject *buffer;
+    Py_BEGIN_CRITICAL_SECTION(it);
+    buffer = it->buffer;
+    it->buffer = NULL;
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(buffer);
+#else
+    Py_CLEAR(it->buffer);
+#endif
+}
+
 static int
 iter_clear(IterObject *it)
 {
-    Py_CLEAR(it->buffer);
+    give_up_buffer(it);
     return 0;
 }
 
@@ -49,24 +79,13 @@ iter_dealloc(IterObject *it)
     object_free(it);
 }
 
-static void
-give_up_buffer(IterObject *it)
-{
-#ifndef Py_GIL_DISABLED
-    Py_CLEAR(it->buffer);
-#else
-    (void)it;
-#endif
-}
-
 static PyObject *
 iter_next(IterObject *it)
 {
-    if (it->buffer == NULL) {
+    BufferObject *buffer = buffer_of(it);
+    if (buffer == NULL) {
         return NULL;
     }
-    BufferObject *buffer =
-        (BufferObject *)Py_NewRef(it->buffer); /* another thread may exhaust it */
     pb_buf *b = &buffer->b;
     uint8_t byte = 0;
     PyObject *out = NULL;
@@ -95,7 +114,7 @@ iter_next(IterObject *it)
 static BufferObject *
 iter_stand(IterObject *it, uint64_t *next, uint64_t *size)
 {
-    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    BufferObject *buffer = buffer_of(it);
     if (buffer) {
         buffer_lock(&buffer->b);
         *next = it->next;
@@ -149,7 +168,7 @@ iter_setstate(IterObject *it, PyObject *state)
     if (index == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    BufferObject *buffer = (BufferObject *)Py_XNewRef(it->buffer);
+    BufferObject *buffer = buffer_of(it);
     if (buffer) {
         buffer_lock(&buffer->b);
         if (it->next != EXHAUSTED) {

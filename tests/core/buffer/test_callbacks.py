@@ -12,7 +12,7 @@ import pytest
 import pagebuf
 from tests.helpers import PAGE, reach
 from tests.sly import Sly, WrongError, wrong
-from tests.support import assert_pool, filled, pattern, unchanged, written
+from tests.support import FREE_THREADED, assert_pool, filled, pattern, unchanged, written
 
 SIZE = reach(1) + PAGE + 3
 ACTIONS = {
@@ -287,7 +287,7 @@ def test_a_region_that_costs_the_pool_its_last_reference():
     buf.extend(data)
     assert buf.pool is other
     assert buf.tobytes() == data
-    assert gone() is None
+    assert (gone() is not None) == FREE_THREADED  # there a buffer keeps the pools that it leaves
     assert_pool(other, [buf])
 
 

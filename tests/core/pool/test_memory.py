@@ -75,13 +75,16 @@ def test_memory_follows_what_is_held():
     out = run_script(
         RESIDENT
         + """
+    import mmap
     buf = pagebuf.PageBuffer(pool=pool)
-    piece = bytes(range(256)) * 4096
+    piece = mmap.mmap(-1, 1 << 20)  # which goes when it is closed
+    for _ in range(4096):
+        piece.write(bytes(range(256)))
     for _ in range(32):
         buf.extend(piece)
     full = resident()
     buf.clear()
-    del piece
+    piece.close()
     kept = resident()
     given = pool.trim()
     empty = resident()
