@@ -138,6 +138,66 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
 
 /* ---- strides ---- */
 
+#define EACH_ITEM(s, off, i)   \
+    uint64_t off = (s)->start; \
+    for (uint64_t i = 0; i < (s)->n; i++, off += (uint64_t)(s)->step)
+
+static inline uint64_t
+page_of_item(const pb_buf *b, uint64_t off)
+{
+    return page_of(b->root.bias + off);
+}
+
+/* Frames for the pages of all items; a node may be counted with each of them. */
+static uint64_t
+need_for_items(const pb_buf *b, const pb_stride *s)
+{
+    uint64_t n = 0;
+    EACH_ITEM(s, off, i)
+    {
+        uint64_t page = page_of_item(b, off);
+        n += pb_tree_need(b->pool, &b->root, page, page);
+    }
+    return n;
+}
+
+/* Prepare the pages of items alone: what lies between them stays as it is. */
+static pb_status
+prepare_items(pb_buf *b, const pb_stride *s, uint64_t need)
+{
+    if (!pb_buf_begin(b)) {
+        return PB_CORRUPT;
+    }
+    pb_status st = pb_pool_reserve(b->pool, need);
+    if (st == PB_OK) {
+        forget(b);
+        uint64_t taken = pb_pool_taken(b->pool);
+        EACH_ITEM(s, off, i)
+        {
+            pb_buf_own_kept(b, b->root.bias + off, 1);
+        }
+        pb_pool_give_rest(b->pool, need, taken);
+    }
+    pb_buf_remember_tail(b);
+    return st;
+}
+
+/* Items lie in [low, high].  Prepare all of that, unless fewer pages hold them. */
+static pb_status
+prepare_stride(pb_buf *b, const pb_stride *s, uint64_t low, uint64_t high)
+{
+    bool far = high - low >= (s->n - 1) * PB_PAGE_SIZE && s->n > 1;
+    if (far && !pb_buf_is_inline(b) && !b->root.frozen) {
+        pb_set_actor(b->pool, &b->member);
+        uint64_t need = need_for_items(b, s);
+        if (need <
+            pb_tree_need(b->pool, &b->root, page_of_item(b, low), page_of_item(b, high))) {
+            return prepare_items(b, s, need);
+        }
+    }
+    return prepare(b, low, high - low + 1);
+}
+
 pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
 {
@@ -147,11 +207,11 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src)
     if (!pb_buf_may_use(b, src, s->n)) {
         return PB_CORRUPT;
     }
-    pb_status st = prepare(b, low, high - low + 1);
+    pb_status st = prepare_stride(b, s, low, high);
     if (st == PB_OK) {
         pb_window to = {.b = b};
-        uint64_t off = s->start;
-        for (uint64_t i = 0; i < s->n; i++, off += (uint64_t)s->step) {
+        EACH_ITEM(s, off, i)
+        {
             *pb_window_at(&to, off) = from[i];
         }
     }

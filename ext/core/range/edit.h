@@ -23,7 +23,8 @@ typedef struct {
     int64_t step; /* not 0 */
 } pb_stride;
 
-/* Set the bytes at these offsets to those at `src`, in the order of the stride. */
+/* Set the bytes at these offsets to those at `src`, in the order of the stride.  Where that takes
+ * fewer pages, holes between them stay holes. */
 pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src);
 
