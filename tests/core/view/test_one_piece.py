@@ -10,6 +10,7 @@ import pytest
 
 import pagebuf
 from tests.helpers import PAGE
+from tests.support import dense
 
 LEVELS = [0, 1, 2]
 
@@ -185,7 +186,7 @@ def test_copies_beside_a_snapshot_come_to_an_end(pool):
 
 def test_a_limit_leaves_it_at_copies():
     """Pages of its own would be too many."""
-    pool = pagebuf.PagePool(limit=110 * PAGE)
+    pool = pagebuf.PagePool(limit=(2 * dense(40) + 20) * PAGE)
     one, other = grown_in_turn(pool, 40)
     snap = one.snapshot()
     for _ in range(9):

@@ -720,17 +720,35 @@ def test_a_writable_request_is_live(pool):
     del buf[1:3]
 
 
-@pytest.mark.parametrize("make", [filled, lambda pool, size: scattered(pool, size // PAGE)])
-@pytest.mark.parametrize("pages", [2, 4, 5, 20])
-def test_a_plain_request_leaves_the_tree_alone(pool, make, pages):
-    buf = make(pool, pages * PAGE)
+def pages_of(buf):
+    return [page_address(buf, at) for at in range(0, len(buf), PAGE)]
+
+
+@pytest.mark.parametrize("pages", [5, 20])
+def test_a_plain_request_gathers_once_what_nobody_shares_any_more(pool, pages):
+    buf = scattered(pool, pages)  # the snapshot is gone
+    assert hashlib.sha256(buf).digest() == hashlib.sha256(pattern(0, pages * PAGE)).digest()
+    places, before = pages_of(buf), pool_counts(pool)
+    assert places == list(range(places[0], places[0] + pages * PAGE, PAGE))
+    assert b"".join([buf]) == pattern(0, pages * PAGE)
+    assert (pages_of(buf), pool_counts(pool)) == (places, before)
+
+
+IN_RUNS = [(filled, pages * PAGE) for pages in (2, 4, 5, 20)]
+SHORT = [(lambda pool, size: scattered(pool, size // PAGE), pages * PAGE) for pages in (2, 4)]
+
+
+@pytest.mark.parametrize(("make", "size"), IN_RUNS + SHORT)
+def test_a_plain_request_leaves_the_tree_alone(pool, make, size):
+    """Where it is one run; and where it is so short that the request gets a copy."""
+    buf, pages = make(pool, size), size // PAGE
     data = pattern(0, pages * PAGE)
-    places = [page_address(buf, at) for at in range(0, len(buf), PAGE)]
+    places = pages_of(buf)
     before = pool_counts(pool)
     assert hashlib.sha256(buf).digest() == hashlib.sha256(data).digest()
     assert b"".join([buf, b"+", buf]) == data + b"+" + data
     assert bytearray(b"x") + buf == b"x" + data
-    assert places == [page_address(buf, at) for at in range(0, len(buf), PAGE)]
+    assert places == pages_of(buf)
     assert pool_counts(pool) == before
 
 
