@@ -137,7 +137,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def lines(self):
-        for line in self.queue:
+        for line in self.queue.lines():
             assert line == self.model.until(b"\n")
         assert self.model.until(b"\n") is None
 

@@ -189,6 +189,8 @@ CALLS = [
     Call("extend other", lambda b, o, w: b.extend(o), beside=other),
     Call("extend ints", lambda b, g, w: b.extend([w[0]] * RECORD), adds=True),
     Call("insert", lambda b, g, w: b.insert(9, w[0]), VIEWED),
+    Call("insert first", lambda b, g, w: b.insert(0, w[0])),
+    Call("prepend", lambda b, g, w: b.prepend(w * 30)),
     Call("insert_hole", lambda b, g, w: b.insert_hole(9, 20), VIEWED),
     Call("insert_hole pages", lambda b, g, w: b.insert_hole(0, PAGE), VIEWED),
     Call("name set", rename),

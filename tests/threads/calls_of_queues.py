@@ -106,6 +106,7 @@ CALLS = [
     Call("put", lambda q, g, w: q.put(w * RECORD), FULL, adds=True),
     Call("put now", lambda q, g, w: q.put(w * RECORD, timeout=0), (*FULL, TimeoutError), adds=True),
     Call("write", lambda q, g, w: q.write(w * RECORD), FULL, adds=True),
+    Call("unget", lambda q, g, w: q.unget(q.get(30)), (ValueError,)),
     Call("flush", lambda q, g, w: q.flush(), looks=True),
     Call("put many", lambda q, g, w: q.put(w * (PAGE + RECORD)), FULL),
     Call("reserve", reserve, FULL),

@@ -471,11 +471,26 @@ mirror(pb_buf *b)
 
 /* Live views show the bytes where they are.  So under them each page keeps its place, and holes
  * become pages. */
+/* Is there a hole, and no damaged page?  Damage stays where it is, to be found there again. */
+static bool
+has_hole(const pb_buf *b)
+{
+    bool found = false;
+    for (uint64_t off = 0; off < b->root.size;) {
+        pb_run run = pb_run_first(b, off, b->root.size);
+        if (run.kind == PB_EXTENT_BAD) {
+            return false;
+        }
+        found |= run.kind == PB_EXTENT_HOLE;
+        off += run.n;
+    }
+    return found;
+}
+
 pb_status
 pb_buf_reverse(pb_buf *b)
 {
-    bool moves = !pb_buf_is_inline(b) && !pb_buf_viewed(b) &&
-                 pb_run_alike(b, 0, b->root.size, false, false) < b->root.size;
+    bool moves = !pb_buf_is_inline(b) && !pb_buf_viewed(b) && has_hole(b);
     return moves ? mirror(b) : reverse_bytes(b);
 }
 

@@ -456,7 +456,7 @@ USES = {
     "write": lambda buf: buf.write(1, b"new"),
     "write all": lambda buf: buf.write(0, bytes(PAGE)),
     "set": lambda buf: buf.__setitem__(0, 1),
-    "insert": lambda buf: buf.insert(0, 1),
+    "insert": lambda buf: buf.insert(PAGE - 1, 1),
     "reverse": lambda buf: buf.reverse(),
     "view": lambda buf: buf.view(0, PAGE),
     "stable view": lambda buf: buf.view(0, PAGE, writable=False),
