@@ -212,12 +212,13 @@ def test_a_long_story_without_memory(shape):
 
 
 def frames_of(shape, call):
-    """Frames that the shape holds, the most it held while it was made, and what the call adds."""
+    """Frames that the shape holds, the most it held while it was made, and what the call adds.
+    The most is at least 1, since no pool has a limit of none."""
     pool = pagebuf.PagePool()
     buf = SHAPES[shape](pool)
     st = pool.stats()
     call(buf)
-    return st.held, st.high_water, pool.stats().held - st.held
+    return st.held, max(st.high_water, 1), pool.stats().held - st.held
 
 
 def limited(shape, held, peak, more):
