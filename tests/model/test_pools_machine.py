@@ -27,7 +27,7 @@ BUFFERS = 8
 
 offsets = around_pages(15, by=2, most=MOST)
 sizes = around_pages(7, by=1, most=4 * PAGE)
-limits = st.one_of(st.none(), st.integers(0, 40))
+limits = st.one_of(st.none(), st.integers(1, 40))
 tight = st.one_of(st.none(), st.integers(4, 40))  # may be less than its children may hold together
 picks = st.integers(0, 1000)
 
