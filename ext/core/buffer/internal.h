@@ -15,6 +15,19 @@ page_of(uint64_t pos)
     return pos >> PB_PAGE_SHIFT;
 }
 
+/* The pages [first_page, past_page) hold the bytes of a tree, which is not empty. */
+static inline uint64_t
+first_page(const pb_buf *b)
+{
+    return page_of(b->root.bias);
+}
+
+static inline uint64_t
+past_page(const pb_buf *b)
+{
+    return page_of(b->root.bias + b->root.size - 1) + 1;
+}
+
 static inline uint8_t *
 page_address(const pb_buf *b, pb_entry e)
 {

@@ -26,18 +26,6 @@ part_of(const pb_buf *b, uint64_t off, uint64_t n)
     return p;
 }
 
-static inline uint64_t
-first_page(const pb_buf *b)
-{
-    return page_of(b->root.bias);
-}
-
-static inline uint64_t
-past_page(const pb_buf *b)
-{
-    return page_of(b->root.bias + b->root.size - 1) + 1;
-}
-
 /* Is it so large a part that sharing all is better, which takes no node?  Four pages take none
  * either. */
 static inline bool

@@ -320,18 +320,6 @@ next_pair(const pb_buf *b, uint64_t low, uint64_t past)
     return (mirrored){low, past, pb_min(x.pages, z.pages), x.frame != 0, z.frame != 0};
 }
 
-static inline uint64_t
-first_page(const pb_buf *b)
-{
-    return page_of(b->root.bias);
-}
-
-static inline uint64_t
-past_page(const pb_buf *b)
-{
-    return page_of(b->root.bias + b->root.size - 1) + 1;
-}
-
 #define EACH_PAIR(b, m)                                                     \
     uint64_t low_ = first_page(b), past_ = past_page(b);                    \
     for (mirrored m; low_ < past_ && (m = next_pair(b, low_, past_), true); \
@@ -417,8 +405,7 @@ mirror_all(pb_buf *b)
 static void
 drop_empty_nodes(pb_buf *b)
 {
-    uint64_t page = page_of(b->root.bias),
-             past = page_of(b->root.bias + b->root.size - 1) + 1;
+    uint64_t page = first_page(b), past = past_page(b);
     while (page < past) {
         pb_extent x = pb_tree_shape(b->pool, &b->root, page, past);
         if (x.kind == PB_EXTENT_HOLE) {
@@ -469,8 +456,6 @@ mirror(pb_buf *b)
     return PB_OK;
 }
 
-/* Live views show the bytes where they are.  So under them each page keeps its place, and holes
- * become pages. */
 /* Is there a hole, and no damaged page?  Damage stays where it is, to be found there again. */
 static bool
 has_hole(const pb_buf *b)
@@ -487,6 +472,8 @@ has_hole(const pb_buf *b)
     return found;
 }
 
+/* Live views show the bytes where they are.  So under them each page keeps its place, and holes
+ * become pages. */
 pb_status
 pb_buf_reverse(pb_buf *b)
 {
