@@ -13,6 +13,7 @@ from benchmarks.workloads import MIB
 from pagebuf import PAGE_SIZE, BytesIO, PageBuffer, PagePool
 
 RECORD = struct.pack("<I", 7) + bytes(1020)
+WARM = 256 * MIB  # more than a race frees
 WORD = re.compile(rb"(\w+) ")
 
 
@@ -30,7 +31,10 @@ class Exports(RaceSection):
 
     name = "exports"
     title = "One piece of bytes that grow, or grew beside others: time of one request"
-    note = "by turns: after each record of 1 KiB in each of several stores; fresh: a new pool"
+    note = (
+        "by turns: after each record of 1 KiB in each of several stores, in a fresh pool; warm: in "
+        "one that keeps what was freed before; resize, fill: in a warm pool; fresh: in a new one"
+    )
 
     def races(self) -> list[Case]:
         small = self.scale.name != "full"
@@ -59,7 +63,16 @@ class Exports(RaceSection):
 
             return work
 
-        entries = [Entry("bytearray", lambda: setup(bytearray)), ours(lambda: setup(self._maker()))]
+        def warm() -> Work:
+            pool = PagePool(keep=WARM)
+            setup(lambda: PageBuffer(pool=pool))()
+            return setup(lambda: PageBuffer(pool=pool))
+
+        entries = [
+            Entry("bytearray", lambda: setup(bytearray)),
+            ours(lambda: setup(self._maker())),
+            Entry("warm", warm, REFERENCE),
+        ]
         return Race(self, f"{stores} by turns", stores * records, entries)
 
     def _maker(self) -> Callable[[], PageBuffer]:
@@ -101,7 +114,7 @@ class Exports(RaceSection):
             return work
 
         def warm() -> Work:
-            pool = PagePool()
+            pool = PagePool(keep=WARM)
             setup(PageBuffer(pool=pool), PageBuffer.resize)()
             return setup(PageBuffer(pool=pool), PageBuffer.resize)
 
