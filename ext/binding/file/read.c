@@ -144,7 +144,8 @@ file_readline_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs
     if (stream_arg_size("readline", args, nargs, &limit) < 0) {
         return NULL;
     }
-    if (limit == 0 && !s->alone) { /* a real file need not be readable for that */
+    if (limit == 0 &&
+        !stream_is_alone(b, s)) { /* a real file need not be readable for that */
         return stream_check(b, s, stream_may_use) < 0 ? NULL
                                                       : PyBytes_FromStringAndSize(NULL, 0);
     }
@@ -223,10 +224,11 @@ file_readlines(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     next_read next = {.what = NEXT_LINES, .n = UINT64_MAX};
     PyObject *hint = nargs ? args[0] : Py_None;
+    bool alone = stream_is_alone(b, s);
     if (check_nargs("readlines", nargs, 0, 1) < 0 ||
-        (!s->alone && arg_hint_of_file(hint, &next.hint) < 0) ||
+        (!alone && arg_hint_of_file(hint, &next.hint) < 0) ||
         stream_check(b, s, stream_may_read) < 0 ||
-        (s->alone && arg_hint(hint, &next.hint) < 0)) {
+        (alone && arg_hint(hint, &next.hint) < 0)) {
         return NULL;
     }
     PyObject *bytes = read_next(b, s, next);

@@ -134,7 +134,7 @@ seek_target_lock_held(const pb_buf *b, const stream *s, const seek_args *to, uin
 }
 
 static int
-check_seek(const stream *s, const seek_args *to)
+check_seek(bool alone, const seek_args *to)
 {
     bool from_start = to->whence == SEEK_SET || to->whence == FILE_SEEK_DATA ||
                       to->whence == FILE_SEEK_HOLE;
@@ -143,7 +143,7 @@ check_seek(const stream *s, const seek_args *to)
                      to->whence);
         return -1;
     }
-    if (from_start && to->offset < 0 && s->alone) {
+    if (from_start && to->offset < 0 && alone) {
         PyErr_Format(PyExc_ValueError, "negative seek value %zd", to->offset);
         return -1;
     }
@@ -156,8 +156,9 @@ file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     seek_args to;
     uint64_t target = 0, now = 0;
-    if (parse_seek(args, nargs, !s->alone, &to) < 0 ||
-        stream_check(b, s, stream_may_use) < 0 || check_seek(s, &to) < 0) {
+    bool alone = stream_is_alone(b, s);
+    if (parse_seek(args, nargs, !alone, &to) < 0 ||
+        stream_check(b, s, stream_may_use) < 0 || check_seek(alone, &to) < 0) {
         return NULL;
     }
     for (;;) {
@@ -226,7 +227,7 @@ file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     Py_ssize_t asked = 0;
     int given = 0;
-    if ((!s->alone && stream_check(b, s, stream_may_use) < 0) ||
+    if ((!stream_is_alone(b, s) && stream_check(b, s, stream_may_use) < 0) ||
         check_nargs("truncate", nargs, 0, 1) < 0 ||
         (nargs && (given = stream_arg_optional(args[0], &asked)) < 0) ||
         stream_check(b, s, stream_may_change) < 0) {

@@ -79,6 +79,17 @@ stream_may_read(const stream *s)
 stream_refusal
 stream_may_change(const stream *s);
 
+/* Is it a BytesIO's?  The flag never changes, but shares its word with others that do, so it is read
+ * under the lock. */
+static inline bool
+stream_is_alone(pb_buf *b, const stream *s)
+{
+    buffer_lock_to_look(b);
+    bool alone = s->alone;
+    buffer_unlock_after_look(b);
+    return alone;
+}
+
 /* Raise it.  -1; 0 where nothing is refused. */
 int
 stream_refuse(stream_refusal why);
