@@ -23,13 +23,17 @@ note_taken(pb_pool *pool, uint32_t n)
 #endif
 }
 
+/* The rows of n frames that a pool takes. */
 static inline void
-row_start(pb_row *row, pb_kind kind, uint16_t account)
+rows_start(pb_row *row, uint32_t n, pb_kind kind, const pb_pool *pool)
 {
-    row->held.count = 1;
-    row->held.kind = (uint16_t)kind;
-    row->held.account = account & (PB_MOST_POOLS - 1);
-    row->held.pins = 0;
+    pb_row taken = {0};
+    taken.held.count = 1;
+    taken.held.kind = (uint16_t)kind;
+    taken.held.account = pool->account & (PB_MOST_POOLS - 1);
+    for (uint32_t i = 0; i < n; i++) {
+        row[i] = taken;
+    }
 }
 
 /* The pool holds the frames [first, first + n) from now on. */
@@ -59,31 +63,50 @@ keep_more(pb_pool *root, uint64_t n)
     }
 }
 
-/* Take n listed frames from `first` on.  Returns whether all are known zeros. */
-static bool
-take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
+/* The frames of n bits of the maps, n > 0, are no longer free.  Returns whether all were known zeros. */
+static inline bool
+take_bits(pb_region *r, uint32_t i, uint32_t n)
+{
+    bool zero = true;
+    uint32_t some;
+    do {
+        uint64_t bits = bits_in_word(i, n, &some), *zeros = &r->zero_map[i >> 6];
+        zero &= (*zeros & bits) == bits;
+        *zeros &= ~bits;
+        r->free_map[i >> 6] &= ~bits;
+        i += some;
+        n -= some;
+    } while (n);
+    return zero;
+}
+
+static inline bool
+take_listed_run(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
 {
     pb_pool *root = pool->root;
     pb_region *r = region_of(root, first);
+    uint32_t bit = bit_index(r, first);
     uint64_t cold = root->cold;
-    bool zero = true;
     if (PB_UNLIKELY(root->debug)) {
         pb_debug_taken(root, first, n);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t bit = bit_index(r, first + i);
-        pb_row *row = r->table + bit;
-        list_remove(root, row);
-        row_start(row, kind, pool->account);
-        zero &= bit_get(r->zero_map, bit);
-        bit_clear(r->free_map, bit);
-        bit_clear(r->zero_map, bit);
-    }
+    list_remove_run(root, first, n);
+    rows_start(r->table + bit, n, kind, pool);
+    bool zero = take_bits(r, bit, n);
     if (root->cold != cold) {
         keep_more(root, cold - root->cold);
     }
     count_taken(pool, first, n);
     return zero;
+}
+
+/* Take n listed frames from `first` on.  Returns whether all are known zeros.  Most requests are for
+ * one frame, for which the compiler leaves the loops out. */
+static bool
+take_listed(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
+{
+    return n == 1 ? take_listed_run(pool, first, 1, kind)
+                  : take_listed_run(pool, first, n, kind);
 }
 
 static inline bool
@@ -94,9 +117,7 @@ take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
     if (PB_UNLIKELY(root->debug)) {
         pb_debug_taken(root, first, n);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        row_start(r->table + bit_index(r, first) + i, PB_KIND_DATA, pool->account);
-    }
+    rows_start(r->table + bit_index(r, first), n, PB_KIND_DATA, pool);
     r->lo += n;
     root->untouched -= n;
     count_taken(pool, first, n);
@@ -113,7 +134,7 @@ take_untouched_high(pb_pool *pool, pb_region *r, bool *zero)
         pb_debug_taken(root, frame, 1);
     }
     r->hi = frame;
-    row_start(r->table + bit_index(r, frame), PB_KIND_NODE, pool->account);
+    rows_start(r->table + bit_index(r, frame), 1, PB_KIND_NODE, pool);
     root->untouched--;
     count_taken(pool, frame, 1);
     *zero = r->fresh_zero;
@@ -187,7 +208,7 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
     pb_pool *root = pool->root;
     pb_frame frame = root->sample_every ? pb_guard_sample(root) : 0;
     if (frame) {
-        row_start(pb_frame_row(root, frame), PB_KIND_DATA, pool->account);
+        rows_start(pb_frame_row(root, frame), 1, PB_KIND_DATA, pool);
         count_taken(pool, frame, 1);
         *got = 1;
         *zero = false;

@@ -43,6 +43,30 @@ pb_entry_of(pb_frame frame)
     return ((pb_entry)frame << PB_ENTRY_SHIFT) | PB_ENTRY_PRESENT;
 }
 
+/* Are these eight entries holes? */
+static inline bool
+pb_eight_holes(const pb_entry *at)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        any |= at[i];
+    }
+    return any == PB_HOLE;
+}
+
+/* How many of n entries are left without the holes at the end? */
+static inline uint32_t
+pb_live_entries(const pb_entry *entries, uint32_t n)
+{
+    while (n >= 8 && pb_eight_holes(entries + n - 8)) {
+        n -= 8;
+    }
+    while (n && entries[n - 1] == PB_HOLE) {
+        n--;
+    }
+    return n;
+}
+
 /* The frame an entry names, 0 for a hole. */
 static inline pb_frame
 pb_entry_frame(pb_entry e)

@@ -10,26 +10,31 @@ found(pb_pool *root, const char *why, pb_frame frame)
     pb_pool_found(root, &fault, true);
 }
 
+/* Highest first, as everywhere: then the lists hand the frames out in rising order. */
 static void
-release_special(pb_pool *root, pb_frame frame)
+free_special(pb_pool *root, pb_frame first, uint32_t n)
 {
-    if (root->trace_hook) {
-        pb_debug_tell(root, frame, 1, false);
-    }
-    if (!pb_debug_released(root, frame)) {
-        list_push(root, frame);
+    for (pb_frame frame = first + n; frame-- > first;) {
+        pb_store32(&pb_frame_row(root, frame)->held.count, 0);
+        if (!pb_debug_released(root, frame)) {
+            list_push(root, frame);
+        }
     }
 }
 
-static void
-release_locked(pb_pool *root, pb_frame frame, pb_row *row)
+/* The last references to a run are gone.  All of its rows are like the first one. */
+static inline void
+release_run(pb_pool *root, pb_frame first, uint32_t n, const pb_row *row)
 {
-    discharge(pool_charged(root, row), row->held.kind == PB_KIND_NODE);
-    if (PB_UNLIKELY(root->trace_hook || is_special(root))) {
-        release_special(root, frame);
+    discharge(pool_charged(root, row), n, row->held.kind == PB_KIND_NODE);
+    if (PB_UNLIKELY(root->trace_hook != NULL)) {
+        pb_debug_tell(root, first, n, false);
+    }
+    if (PB_UNLIKELY(is_special(root))) {
+        free_special(root, first, n);
     }
     else {
-        list_push(root, frame);
+        list_push_run(root, first, n);
     }
     if (PB_UNLIKELY(pb_pool_warm(root) >= root->keep + PB_BATCH &&
                     root->keep < PB_UNLIMITED)) {
@@ -56,7 +61,7 @@ static void
 end_frame(pb_pool *root, pb_frame frame, pb_row *row)
 {
     if (row->held.pins == 0) {
-        release_locked(root, frame, row);
+        release_run(root, frame, 1, row);
     }
     else { /* I7: it lives on with its view */
         row->held.kind = PB_KIND_DETACHED;
@@ -176,24 +181,53 @@ pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n)
     pb_lock_drop(&root->lock);
 }
 
+/* How many of the n entries before `end` name a run that nobody else holds, of frames with rows like
+ * that of the last one?  0: others hold that, or a live view shows it. */
+static uint32_t
+run_before(const near_rows *near, const pb_entry *end, uint32_t n, uint64_t frame)
+{
+    const pb_row *row = near->rows + frame;
+    uint32_t most = (uint32_t)pb_min(n, frame - near->first + 1), i = 1;
+    if (row->held.count != 1 || row->held.pins) {
+        return 0;
+    }
+    while (i < most && pb_entry_number(pb_entry_load(end - 1 - i)) == frame - i &&
+           memcmp(row - i, row, sizeof *row) == 0) {
+        i++;
+    }
+    return i;
+}
+
+/* Drop a reference of the last of n entries, or of the run that it ends.  Returns how many entries
+ * that were. */
+static inline uint32_t
+unref_last(pb_pool *root, near_rows *near, const pb_entry *entries, uint32_t n)
+{
+    uint64_t frame = pb_entry_number(pb_entry_load(&entries[n - 1]));
+    pb_row *row = row_near(near, root, frame);
+    uint32_t run = row ? run_before(near, entries + n, n, frame) : 0;
+    if (run) {
+        release_run(root, (pb_frame)frame + 1 - run, run, row + 1 - run);
+        return run;
+    }
+    if (row) {
+        unref_row(root, (pb_frame)frame, row);
+    }
+    else {
+        found_undroppable(root, (pb_frame)frame);
+    }
+    return 1;
+}
+
 void
 pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n)
 {
-    pb_pool *root = pool->root;
     near_rows near = {0};
-    pb_lock_take(&root->lock);
-    while (n-- > 0) {
-        pb_entry e = pb_entry_load(&entries[n]);
-        uint64_t frame = pb_entry_number(e);
-        pb_row *row = e == PB_HOLE ? NULL : row_near(&near, root, frame);
-        if (row) {
-            unref_row(root, (pb_frame)frame, row);
-        }
-        else if (e != PB_HOLE) {
-            found_undroppable(root, (pb_frame)frame);
-        }
+    pb_lock_take(&pool->root->lock);
+    while ((n = pb_live_entries(entries, n)) > 0) {
+        n -= unref_last(pool->root, &near, entries, n);
     }
-    pb_lock_drop(&root->lock);
+    pb_lock_drop(&pool->root->lock);
 }
 
 bool
@@ -235,7 +269,7 @@ pb_frame_unpin(pb_pool *pool, pb_frame frame)
     else if (row->held.pins != UINT16_MAX && --row->held.pins == 0 &&
              row->held.kind == PB_KIND_DETACHED) {
         count_detached(pool_charged(root, row), -1);
-        release_locked(root, frame, row);
+        release_run(root, frame, 1, row);
     }
     pb_lock_drop(&root->lock);
 }

@@ -173,7 +173,7 @@ pb_guard_left(pb_pool *root, pb_frame frame)
     }
     root->guards--;
     if (bit_get(r->zero_map, bit)) { /* untouched, or given back to the system */
-        list_push_cold(root, frame);
+        list_push_cold(root, frame, 1);
     }
     else {
         list_push(root, frame);

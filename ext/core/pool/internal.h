@@ -50,6 +50,23 @@ bit_clear(uint64_t *map, uint32_t i)
     map[i >> 6] &= ~((uint64_t)1 << (i & 63));
 }
 
+/* The bits of one word that n > 0 bits from i on reach, and how many they are. */
+static inline uint64_t
+bits_in_word(uint32_t i, uint32_t n, uint32_t *some)
+{
+    uint32_t at = i & 63;
+    *some = n <= 64 - at ? n : 64 - at;
+    return ~(uint64_t)0 >> (64 - *some) << at;
+}
+
+static inline void
+bits_set(uint64_t *map, uint32_t i, uint32_t n)
+{
+    for (uint32_t some; n; i += some, n -= some) {
+        map[i >> 6] |= bits_in_word(i, n, &some);
+    }
+}
+
 /* Length of the stretch of 1 bits (or 0 bits, with flip = ~0) that starts at i; at
  * most `most`. */
 static inline uint32_t
@@ -99,32 +116,50 @@ has_holder(const pb_region *r, uint32_t i)
 
 /* ---- the free lists ---- */
 
+/* Make a row that of a listed frame. */
 static inline void
-list_link(pb_pool *root, pb_frame *head, pb_frame frame, bool cold)
+row_link(pb_row *row, pb_frame next, pb_frame prev, bool cold)
 {
-    pb_region *r = region_of(root, frame);
-    pb_row *row = r->table + bit_index(r, frame);
-    row->free.next = *head;
+    row->free.next = next;
     row->free.is_free = 1;
-    row->free.prev = 0;
+    row->free.prev = prev;
     row->free.cold = cold;
-    if (*head) {
-        pb_frame_row(root, *head)->free.prev = frame;
-    }
-    *head = frame;
-    root->listed++;
-    bit_set(r->free_map, bit_index(r, frame));
-    out_of_bounds(root, frame, 1);
 }
 
-/* Put a frame at the front of the warm list. */
+/* Put frames [first, first + n) of one region, n > 0, in front of a list, the lowest first. */
+static inline void
+list_link(pb_pool *root, pb_frame *head, pb_frame first, uint32_t n, bool cold)
+{
+    pb_region *r = region_of(root, first);
+    pb_row *row = r->table + bit_index(r, first);
+    for (uint32_t i = 0; i < n; i++) {
+        row_link(row + i, first + i + 1, first + i - 1, cold);
+    }
+    row[n - 1].free.next = *head;
+    row[0].free.prev = 0;
+    if (*head) {
+        pb_frame_row(root, *head)->free.prev = first + n - 1;
+    }
+    *head = first;
+    root->listed += n;
+    bits_set(r->free_map, bit_index(r, first), n);
+    out_of_bounds(root, first, n);
+}
+
+/* Put a run of frames at the front of the warm list. */
+static inline void
+list_push_run(pb_pool *root, pb_frame first, uint32_t n)
+{
+    list_link(root, &root->free_head, first, n, false);
+    if (root->free_tail == 0) {
+        root->free_tail = first + n - 1;
+    }
+}
+
 static inline void
 list_push(pb_pool *root, pb_frame frame)
 {
-    list_link(root, &root->free_head, frame, false);
-    if (root->free_tail == 0) {
-        root->free_tail = frame;
-    }
+    list_push_run(root, frame, 1);
 }
 
 /* Put a frame at the end of the warm list: others get it last. */
@@ -136,25 +171,26 @@ list_append(pb_pool *root, pb_frame frame)
         list_push(root, frame);
         return;
     }
-    list_link(root, &none, frame, false);
+    list_link(root, &none, frame, 1, false);
     pb_frame_row(root, frame)->free.prev = tail;
     pb_frame_row(root, tail)->free.next = frame;
     root->free_tail = frame;
 }
 
+/* Put a run of frames at the front of the cold list. */
 static inline void
-list_push_cold(pb_pool *root, pb_frame frame)
+list_push_cold(pb_pool *root, pb_frame first, uint32_t n)
 {
-    list_link(root, &root->cold_head, frame, true);
-    root->cold++;
+    list_link(root, &root->cold_head, first, n, true);
+    root->cold += n;
 }
 
-/* Take a frame off its list.  The caller clears its bit in the free map. */
+/* Take the frames of n rows, which follow one another on a list, off it. */
 static inline void
-list_remove(pb_pool *root, pb_row *row)
+list_unlink(pb_pool *root, const pb_row *row, uint32_t n)
 {
-    pb_frame next = row->free.next, prev = row->free.prev;
-    bool cold = row->free.cold;
+    pb_frame next = row[n - 1].free.next, prev = row[0].free.prev;
+    bool cold = row[0].free.cold;
     if (prev) {
         pb_frame_row(root, prev)->free.next = next;
     }
@@ -167,8 +203,38 @@ list_remove(pb_pool *root, pb_row *row)
     else if (!cold) {
         root->free_tail = prev;
     }
-    root->listed--;
-    root->cold -= cold;
+    root->listed -= n;
+    root->cold -= cold ? n : 0;
+}
+
+/* How many of n listed frames, from `first` on, follow one another on a list. */
+static inline uint32_t
+linked_ahead(const pb_row *row, pb_frame first, uint32_t n)
+{
+    uint32_t i = 1;
+    while (i < n && row[i - 1].free.next == first + i) {
+        i++;
+    }
+    return i;
+}
+
+/* Take frames [first, first + n) of one region, all of which are listed, off their lists.  The
+ * caller clears their bits in the free map. */
+static inline void
+list_remove_run(pb_pool *root, pb_frame first, uint32_t n)
+{
+    const pb_row *row = pb_frame_row(root, first);
+    for (uint32_t i = 0, some; i < n; i += some) {
+        some = linked_ahead(row + i, first + i, n - i);
+        list_unlink(root, row + i, some);
+    }
+}
+
+/* The same for one frame. */
+static inline void
+list_remove(pb_pool *root, const pb_row *row)
+{
+    list_unlink(root, row, 1);
 }
 
 /* The frame to take when any will do; 0: both lists are empty. */
@@ -229,13 +295,13 @@ charge(pb_pool *pool, uint64_t n)
     }
 }
 
-/* Count a frame as freed. */
+/* Count n frames as freed. */
 static inline void
-discharge(pb_pool *pool, bool node)
+discharge(pb_pool *pool, uint64_t n, bool nodes)
 {
     for (; pool; pool = pool->parent) {
-        pool->held--;
-        pool->nodes -= node;
+        pool->held -= n;
+        pool->nodes -= nodes ? n : 0;
         if (PB_UNLIKELY(pool->held < pool->rearm)) {
             account_moved(pool);
         }

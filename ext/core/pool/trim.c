@@ -19,12 +19,12 @@ cool(pb_pool *root, pb_region *r, uint32_t i, uint32_t n)
         return 0;
     }
     uint64_t bytes = pb_advise_discard(r, &from, &to);
-    for (uint32_t j = to; bytes && j-- > from;) {
-        list_remove(root, r->table + j);
-        list_push_cold(root, r->first + j);
-        if (r->discard_zeroes) {
-            bit_set(r->zero_map, j);
-        }
+    if (bytes) {
+        list_remove_run(root, r->first + from, to - from);
+        list_push_cold(root, r->first + from, to - from);
+    }
+    if (bytes && r->discard_zeroes) {
+        bits_set(r->zero_map, from, to - from);
     }
     return bytes;
 }

@@ -72,6 +72,16 @@ pb_tree_drop_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint
     return n;
 }
 
+/* The entries [from, to] of a leaf become holes. */
+static void
+drop_pages(pb_pool *pool, pb_entry *leaf, uint32_t from, uint32_t to)
+{
+    pb_entries_unref(pool, leaf + from, to - from + 1);
+    for (uint32_t i = from; i <= to; i++) {
+        pb_tree_set(&leaf[i], PB_HOLE);
+    }
+}
+
 /* 1. release a subtree that goes as a whole  2. else own the node  3. drop in its
  * children, from the back  4. release the node if that leaves it empty. */
 static void
@@ -89,7 +99,10 @@ drop_below(pb_pool *pool, const pb_root *root, pb_entry *at, unsigned h, uint64_
     }
     pb_entry *node = pb_tree_own_node(pool, root, at);
     children c = children_of(h, lo, hi);
-    for (uint32_t i = c.to + 1; i-- > c.from;) {
+    if (h == 1) {
+        drop_pages(pool, node, c.from, c.to);
+    }
+    for (uint32_t i = c.to + 1; h > 1 && i-- > c.from;) {
         drop_below(pool, root, &node[i], h - 1, child_lo(&c, i), child_hi(&c, i));
     }
     if (pb_node_is_empty(node, c.to)) {

@@ -35,22 +35,15 @@ pb_leaf_get(const pb_leaf *leaf, uint64_t page)
     return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : PB_HOLE;
 }
 
-/* Does a node contain holes only?  If not, the present entry nearly always lies next to
- * `near`, so look there first. */
+/* Does a node contain holes only?  If not, the present entry nearly always lies next to `near`, or is
+ * one of the last, so look there first. */
 static inline bool
 pb_node_is_empty(const pb_entry *node, uint32_t near)
 {
-    for (uint32_t i = near; i < PB_FANOUT; i++) {
-        if (node[i] != PB_HOLE) {
-            return false;
-        }
-    }
-    for (uint32_t i = near; i-- > 0;) {
-        if (node[i] != PB_HOLE) {
-            return false;
-        }
-    }
-    return true;
+    bool alone = node[near] == PB_HOLE &&
+                 (near + 1 == PB_FANOUT || node[near + 1] == PB_HOLE) &&
+                 (near == 0 || node[near - 1] == PB_HOLE);
+    return alone && pb_live_entries(node, PB_FANOUT) == 0;
 }
 
 /* Report an entry that must not be followed.  Returns false. */

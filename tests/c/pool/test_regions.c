@@ -246,6 +246,155 @@ test_references_of_a_node(void)
     memory_fini(&mem);
 }
 
+/* ---- by runs, and one by one ---- */
+
+enum { BESIDE = 90 }; /* frames of a root and of a child, over two regions */
+
+/* A pool whose frames lie in runs, with holes, shared ones and pinned ones among them; the same for
+ * the same seed. */
+typedef struct {
+    memory mem;
+    pb_pool child;
+    pb_pool *table[PB_MOST_POOLS];
+    pb_entry node[BESIDE + 20];
+    uint32_t n, told; /* frames that the trace hook was told of */
+} mixture;
+
+static mixture *telling;
+
+static uint32_t
+count_told(pb_pool *root, const pb_member *actor, pb_frame first, uint32_t n, bool taken)
+{
+    (void)root;
+    (void)actor;
+    (void)first;
+    telling->told += taken ? 0 : n;
+    return 0;
+}
+
+static void
+mixture_begin(mixture *m, uint64_t seed)
+{
+    chance c = chance_of(seed);
+    memset(m, 0, sizeof *m);
+    memory_init(&m->mem, PB_UNLIMITED, true);
+    m->mem.piece = 60;
+    pb_pool *root = &m->mem.pool;
+    CHECK(pb_pool_offer_accounts(root, m->table));
+    pb_pool_init(&m->child, PB_UNLIMITED);
+    CHECK(pb_pool_join(&m->child, root, 1));
+    for (uint32_t i = 0, used = 0; i < BESIDE; i++, used++) {
+        pb_frame frame = take_data(&m->mem, 0);
+        pb_row *row = pb_frame_row(root, frame);
+        if (one_in(&c, 10)) { /* as if the child had taken it */
+            row->held.account = 1;
+            m->child.held++;
+        }
+        row->held.count += one_in(&c, 12);
+        row->held.pins = one_in(&c, 15);
+        used += one_in(&c, 6) && used - i < 20;
+        m->node[used] = pb_entry_of(frame);
+        m->n = used + 1;
+    }
+    root->trace_hook = count_told;
+}
+
+static void
+mixture_end(mixture *m)
+{
+    m->mem.pool.accounts = NULL;
+    memory_fini(&m->mem);
+}
+
+static void
+check_alike(const pb_pool *one, const pb_pool *other)
+{
+    CHECK_EQ(one->held, other->held);
+    CHECK_EQ(one->detached, other->detached);
+    CHECK_EQ(one->listed, other->listed);
+    CHECK_EQ(one->free_head, other->free_head);
+    CHECK_EQ(one->free_tail, other->free_tail);
+    for (unsigned k = 0; k < PB_REGION_SLOTS; k++) {
+        const pb_region *a = &one->region[k], *b = &other->region[k];
+        CHECK_EQ(a->count, b->count);
+        if (a->count) {
+            CHECK_EQ(memcmp(a->table, b->table, pb_pool_table_bytes(a->count)), 0);
+        }
+    }
+}
+
+/* Frames that go as runs leave the tables as if they had gone one by one, from the back; and so do
+ * those that are taken again. */
+static void
+test_runs_go_as_single_frames_do(void)
+{
+    static mixture one, other;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        NOTE("seed %" PRIu64, seed);
+        mixture_begin(&one, seed);
+        mixture_begin(&other, seed);
+        telling = &one;
+        pb_entries_unref(&one.mem.pool, one.node, one.n);
+        telling = &other;
+        for (uint32_t i = other.n; i-- > 0;) {
+            if (other.node[i] != PB_HOLE) {
+                pb_frame_unref(&other.mem.pool,
+                               pb_entry_frame(pb_entry_load(&other.node[i])));
+            }
+        }
+        check_alike(&one.mem.pool, &other.mem.pool);
+        CHECK_EQ(one.child.held, other.child.held);
+        CHECK_EQ(one.told, other.told);
+        CHECK_EQ(one.told, one.mem.pool.listed);
+        CHECK_EQ(one.mem.pool.pending, 0);
+        mixture_end(&one);
+        mixture_end(&other);
+    }
+}
+
+/* A run that is taken from the middle of the lists, in one piece or in many. */
+static void
+test_a_run_is_taken_from_where_its_frames_are_listed(void)
+{
+    enum { N = 100 };
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        chance c = chance_of(seed);
+        memory mem;
+        memory_init(&mem, PB_UNLIMITED, true);
+        memory_grow(&mem);
+        pb_frame order[N], first = take_frames(&mem.pool, N);
+        for (uint32_t i = 0; i < N; i++) {
+            order[i] = first + N - 1 - i;
+        }
+        for (uint64_t swaps = below(&c, 12); swaps; swaps--) {
+            uint64_t i = below(&c, N), j = below(&c, N);
+            pb_frame f = order[i];
+            order[i] = order[j];
+            order[j] = f;
+        }
+        for (uint32_t i = 0; i < N; i++) {
+            pb_frame_unref(&mem.pool, order[i]);
+        }
+        uint32_t at = (uint32_t)below(&c, N), n = 1 + (uint32_t)below(&c, N - at);
+        CHECK_OK(pb_pool_reserve(&mem.pool, n));
+        CHECK(pb_pool_take_behind(&mem.pool, first + at - 1, n));
+        CHECK_EQ(mem.pool.listed, N - n);
+        pb_frame prev = 0, seen = 0;
+        for (pb_frame f = mem.pool.free_head; f;
+             f = pb_frame_row(&mem.pool, f)->free.next) {
+            CHECK_EQ(pb_frame_row(&mem.pool, f)->free.prev, prev);
+            CHECK(f < first + at || f >= first + at + n);
+            prev = f;
+            seen++;
+        }
+        CHECK_EQ(seen, N - n);
+        CHECK_EQ(mem.pool.free_tail, prev);
+        unref_frames(&mem.pool, first + at, n);
+        CHECK_POOL(&mem.pool);
+        memory_fini(&mem);
+    }
+}
+
 /* What a damaged node names is told, and no row outside of the tables is touched. */
 static void
 test_references_of_a_damaged_node(void)
@@ -545,6 +694,8 @@ main(void)
     RUN(test_address_on_both_sides_of_a_border);
     RUN(test_partial_regions_are_used_up_to_their_end);
     RUN(test_references_of_a_node);
+    RUN(test_runs_go_as_single_frames_do);
+    RUN(test_a_run_is_taken_from_where_its_frames_are_listed);
     RUN(test_references_of_a_damaged_node);
     RUN(test_a_count_that_stays);
     RUN(test_a_buffer_over_all_regions);
