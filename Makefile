@@ -21,11 +21,12 @@ STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlis
 
 .NOTPARALLEL:
 .PHONY: help build tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
-        lint-c lint-types format arrows compare bench instructions free-threaded scaling clean distclean
+        lint-c lint-types format arrows compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
 	@echo "make compare   the comparison with ring buffers and growable buffers"
+	@echo "make compare-more   the rows that it leaves out: more sizes, more rounds, memory"
 	@echo "make bench     the same cases under pytest-benchmark"
 	@echo "make instructions   what the checks cost, counted under valgrind"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
@@ -168,6 +169,10 @@ arrows: .venv/.stamps/venv
 
 compare: build/stamps/normal .venv/.stamps/compare
 	@$(PY) -m benchmarks.compare
+
+# What `compare` leaves out: more sizes, more rounds, memory.
+compare-more: build/stamps/normal .venv/.stamps/compare
+	@$(PY) -m benchmarks.compare --more
 
 # Timings have no deadline, and modules that are not cases are not imported.
 BENCH := -o python_files='bench_*.py' -o addopts='--import-mode=importlib --strict-markers' \

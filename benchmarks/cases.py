@@ -14,6 +14,9 @@ from benchmarks.loops import Op, results, timed
 from benchmarks.participants import GROWABLE, Participant, Store
 from benchmarks.workloads import Scale, digest, prefix, size_name
 
+MAIN, MORE, ALL = "main", "more", "all"
+"""The parts of the comparison: `make compare`, `make compare-more`, both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -30,6 +33,8 @@ class Run:
 class Case(ABC):
     """One kind of work at one size, which each participant does in turn."""
 
+    more = False
+    """Whether only `make compare-more` runs it."""
     timed_by_child = False
     """Whether each run starts a process.  Then the first run checks, and needs no warm-up."""
 
@@ -48,7 +53,8 @@ class Case(ABC):
 
     @property
     def rounds(self) -> int:
-        return self.scale.rounds
+        near = self.section.near_one or self.more
+        return self.scale.near_rounds if near else self.scale.rounds
 
     @property
     def participants(self) -> Sequence[Participant]:
@@ -85,6 +91,14 @@ class Section:
     """The stages at which a run measures memory, with their headings."""
     family: ClassVar[str] = GROWABLE
     """The peers that pagebuf is compared with, if no floor names others."""
+    named: ClassVar[str] = ""
+    """One peer, to which a ratio is shown beside that to the best of many."""
+    near_one: ClassVar[bool] = False
+    """Whether its ratios are near 1, so that it takes more rounds to tell them apart."""
+    more: ClassVar[bool] = False
+    """Whether only `make compare-more` runs it."""
+    axis: ClassVar[str] = "size of a piece"
+    """What the sizes of the cases are, for the plot."""
     probe: ClassVar[int | None] = 6
     """A slow participant gets only a prefix of the input.  A run on 1/2**probe of the input tells
     how long.  None: everybody gets all of it."""
@@ -100,6 +114,10 @@ class Section:
         """The nanoseconds that a run may take before it gets a prefix."""
         return self.scale.budget
 
+    def leave(self, part: str) -> None:
+        """Leave only the cases of one part of the comparison: MAIN, MORE or ALL."""
+        self.cases = [case for case in self.cases if part in (ALL, part_of(self, case))]
+
     def open(self) -> None:
         """Make what the cases share."""
 
@@ -110,6 +128,11 @@ class Section:
         """Drop what the cases share."""
         for who in self.participants:
             who.forget()
+
+
+def part_of(section: Section, case: Case) -> str:
+    """The part of the comparison that a case belongs to."""
+    return MORE if section.more or case.more else MAIN
 
 
 class Cache:

@@ -154,6 +154,7 @@ class Holes(RaceSection):
     """Calls on a long hole with three bytes in it, beside the same on a page."""
 
     name = "holes"
+    more = True
     title = "Three bytes in a terabyte of hole: time of one call"
     note = "the peer is the same call of pagebuf on three pages without a hole"
 

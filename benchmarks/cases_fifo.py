@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from benchmarks.cases import Cache, Case, Run, Section
+from benchmarks.cases import Case, Run, Section
 from benchmarks.fresh import run_child
 from benchmarks.loops import results, run, timed
 from benchmarks.participants import RING, Participant
@@ -83,11 +83,15 @@ class Fifo(Section):
     name = "fifo"
     title = "FIFO with {in_flight} in flight: time to put and take one piece"
     family = RING
+    near_one = True
+    named = "picoring"
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
         self.participants = queues()
         self.cases = [FifoCase(self, size) for size in FIFO_SIZES]
+        for case in self.cases:
+            case.more = case.size in (256, MIXTURE)
 
 
 class BurstCase(Case):
@@ -98,13 +102,22 @@ class BurstCase(Case):
 
     timed_by_child = True
 
-    def __init__(self, section: Section, size: int) -> None:
+    def __init__(self, section: Section, size: int, keep: int | None = None) -> None:
         super().__init__(section, size)
-        self._expected = Cache()
+        self._keep = keep
+        self.more = keep is not None
+
+    @property
+    def id(self) -> str:
+        return f"{self.section.name}/{self.label}"
+
+    @property
+    def label(self) -> str:
+        return super().label if self._keep is None else f"{super().label}, keep="
 
     @property
     def rounds(self) -> int:
-        return self.scale.long_rounds
+        return super().rounds if self.more else self.scale.long_rounds
 
     @property
     def bytes_per_call(self) -> float:
@@ -118,6 +131,7 @@ class BurstCase(Case):
             size=self.size,
             in_flight=self.scale.in_flight,
             times=self.scale.burst // 8 if check else self.scale.burst,
+            keep=self._keep,
             check=check,
         )
         return Run(answer["ns"], answer["nbytes"], answer["good"], answer["memory"])
@@ -128,7 +142,8 @@ class Burst(Section):
 
     name = "burst"
     title = "FIFO, a burst of {burst} times {in_flight}: rate, and memory held"
-    note = "a ring has to be made for the burst"
+    note = "a ring has to be made for the burst; keep=: pagebuf's pool keeps what the burst took"
+    named = "by hand, memoryview"
     cell = "rate"
     family = RING
     probe = None
@@ -143,7 +158,7 @@ class Burst(Section):
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
         self.participants = [who for who in queues() if who.name != "picoring queue"]
-        self.cases = [BurstCase(self, 64 * KIB)]
+        self.cases = [BurstCase(self, 64 * KIB), BurstCase(self, 64 * KIB, keep=1 << 40)]
 
 
 SECTIONS = (Fifo, Burst)

@@ -106,6 +106,7 @@ class Files(RaceSection):
 
     name = "bytesio"
     title = "BytesIO: time of one call"
+    near_one = True
     note = "create: make one, write 100 B, getvalue; lines are those of Python sources"
 
     def races(self) -> list[Case]:

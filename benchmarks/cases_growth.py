@@ -8,7 +8,18 @@ from benchmarks.cases import Cache, Case, Run, Section
 from benchmarks.fresh import run_child
 from benchmarks.loops import quiet, run
 from benchmarks.participants import Participant, Store
-from benchmarks.peers import Memcpy, MemcpyOnce, MmapHuge, MmapKept, Spooled, growable
+from benchmarks.peers import (
+    ByteArray,
+    Memcpy,
+    MemcpyOnce,
+    MemFd,
+    MmapHuge,
+    MmapKept,
+    MmapReserved,
+    PageBuf,
+    Spooled,
+    growable,
+)
 from benchmarks.workloads import (
     KIB,
     MIB,
@@ -74,6 +85,7 @@ class Growth(Section):
     name = "growth"
     title = "Growth: time of one piece appended, warm"
     note = "a fresh buffer each time; an earlier one of the same size was dropped before it"
+    named = "bytearray"
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
@@ -86,7 +98,7 @@ class LongGrowthCase(GrowthCase):
 
     @property
     def rounds(self) -> int:
-        return self.scale.long_rounds
+        return super().rounds if self.more else self.scale.long_rounds
 
     def open(self) -> None:
         self.pieces = repeated(self.section.data, self.size, self.scale.big)
@@ -101,6 +113,7 @@ class LongGrowth(Section):
     name = "growth-big"
     title = "Growth to {big}, warm"
     note = "memcpy = numpy.copyto of the same pieces into memory touched before"
+    named = "memcpy by piece"
     cell = "rate"
     probe = None
 
@@ -109,6 +122,7 @@ class LongGrowth(Section):
         peers = [who for who in growable() if not isinstance(who, Spooled)]
         self.participants = [*peers, MmapKept(), Memcpy(), MemcpyOnce()]
         self.cases = [LongGrowthCase(self, size) for size in (64 * KIB, MIB)]
+        self.cases[1].more = True
 
 
 class ColdGrowthCase(LongGrowthCase):
@@ -138,6 +152,7 @@ class ColdGrowth(Section):
 
     name = "growth-cold"
     title = "Growth to {big}, cold: the first thing a fresh process does"
+    named = "mmap, reserved + huge pages"
     cell = "rate"
     probe = 3
 
@@ -145,6 +160,7 @@ class ColdGrowth(Section):
         super().__init__(scale, data)
         self.participants = cold_participants()
         self.cases = [ColdGrowthCase(self, size) for size in (64 * KIB, MIB)]
+        self.cases[1].more = True
 
     @property
     def budget(self) -> int:
@@ -168,4 +184,37 @@ def cold_growth(data: bytes, who: str, size: int, total: int, *, check: bool) ->
     return answer
 
 
-SECTIONS = (Growth, LongGrowth, ColdGrowth)
+class SizeCase(LongGrowthCase):
+    """Growth in pieces of 64 KiB to a size that is the case's."""
+
+    @property
+    def rounds(self) -> int:
+        return self.scale.long_rounds
+
+    @property
+    def bytes_per_call(self) -> float:
+        return self.size
+
+    def open(self) -> None:
+        self.pieces = repeated(self.section.data, 64 * KIB, self.size)
+
+
+class Sizes(Section):
+    """The cost of growth, and the size that is reached."""
+
+    name = "sizes"
+    title = "Growth in pieces of 64 KiB, warm: time to reach a size"
+    named = "bytearray"
+    axis = "size that is reached"
+    probe = None
+    more = True
+
+    def __init__(self, scale: Scale, data: bytes) -> None:
+        super().__init__(scale, data)
+        self.participants = [PageBuf(), ByteArray(), MmapReserved(), MemFd()]
+        most = 4096 if scale.name == "full" else 16
+        sizes = (size for size in (1, 4, 16, 64, 256, 1024, 4096) if size <= most)
+        self.cases = [SizeCase(self, size * MIB) for size in sizes]
+
+
+SECTIONS = (Growth, LongGrowth, ColdGrowth, Sizes)

@@ -61,6 +61,8 @@ class QueueSection(Fifo):
         self.participants = [Queue(), *others, BytesQueueBuffer()]
         sizes = [size for size in FIFO_SIZES if size != MIXTURE]
         self.cases = [FifoCase(self, size) for size in (*sizes, MIB) if size <= scale.in_flight]
+        for case in self.cases:
+            case.more = case.size == 256
 
 
 # ---- lines ---------------------------------------------------------------------------------------
@@ -192,6 +194,7 @@ class Loopback(RaceSection):
 
     name = "loopback"
     title = "A relay over loopback, from one connection to the next: time of one MiB"
+    near_one = True
 
     def races(self) -> list[Case]:
         total = 1024 * MIB if self.scale.name == "full" else 16 * MIB
@@ -262,6 +265,7 @@ class Views(RaceSection):
     name = "view"
     title = "A live view of a buffer grown in 64 KiB pieces, taken and released: time of one"
     note = "the first view gathers what is not one run; the views timed come after it"
+    more = True
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         self._cache = Cache()

@@ -61,12 +61,16 @@ class Access(AccessSection):
     """The base of reads and writes: the stores, and a model of what they must hold."""
 
     probe = None
+    near_one = True
+    named = "bytearray"
     case: type[AccessCase]
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         super().__init__(scale, data)
         self.participants = positional()
         self.cases = [self.case(self, size) for size in ACCESS_SIZES]
+        for case in self.cases:
+            case.more = case.size in (16, 256)
         self._model = Cache()
 
     @property

@@ -1,6 +1,7 @@
 """Uses of shared pages: snapshots, first writes, rounds of snapshots, diffs, reads in threads."""
 
 import random
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -16,6 +17,8 @@ STAMP = bytes(range(64))
 SNAPSHOTS = 1_000
 WRITES = 4_000
 FURTHER = 4
+ELSEWHERE = 64 * MIB
+"""As many bytes are touched before places count as cold."""
 
 
 class Shared(RaceSection):
@@ -27,11 +30,9 @@ class Shared(RaceSection):
         self.middle = scale.store
         super().__init__(scale, data)
 
-    def dense(self, size: int) -> PageBuffer:
-        """A buffer of `size` bytes in its own pool."""
-        return self._cache.get(
-            ("dense", size), lambda: self._fill(PageBuffer(pool=PagePool()), size)
-        )
+    def dense(self, size: int, key: str = "dense") -> PageBuffer:
+        """A buffer of `size` bytes in its own pool; one for each key."""
+        return self._cache.get((key, size), lambda: self._fill(PageBuffer(pool=PagePool()), size))
 
     def flat(self, size: int) -> bytearray:
         return self._cache.get(("flat", size), lambda: self._fill(bytearray(), size))
@@ -92,8 +93,10 @@ class FirstWrites(Shared):
     name = "first-write"
     title = "A write of 64 B at random: time of one"
     note = (
-        "first: of its page, after a snapshot; again: to a page written since; plain: no snapshot"
+        "first: of its page, after a snapshot; again: to a page written since; plain: no snapshot; "
+        "cold: nobody touched the places since 64 MiB of other memory were written"
     )
+    named = "plain, in cache"
 
     def races(self) -> list[Case]:
         return [
@@ -113,27 +116,48 @@ class FirstWrites(Shared):
                 write(at, STAMP)
             return len(buffer)
 
-        def setup(places: list[int], *, shared: bool, touched: bool) -> Work:
-            buffer = self.dense(size)
-            buffer = buffer.clone() if shared else buffer
-            if touched:
-                writes(buffer, where)
-            return lambda: writes(buffer, places)
+        def plain(places: list[int], *, touched: bool) -> Work:
+            return self._ready(self.dense(size, "plain"), where, places, touched, writes)
 
-        def race(kind: str, places: list[int], *, touched: bool) -> Case:
-            entries = [
-                Entry("plain", lambda: setup(places, shared=False, touched=True)),
-                ours(lambda: setup(places, shared=True, touched=touched)),
-            ]
-            return Race(self, f"{name}, {kind}", len(places), entries)
+        def shared(places: list[int], *, touched: bool) -> Work:
+            return self._ready(self.dense(size).clone(), where, places, touched, writes)
 
-        return [race("first", where, touched=False), race("again", further, touched=True)]
+        first = [
+            Entry("plain, at cold places", lambda: plain(where, touched=False)),
+            ours(lambda: shared(where, touched=False)),
+            Entry("plain, in cache", lambda: plain(where, touched=True), REFERENCE),
+        ]
+        again = [
+            Entry("plain, in cache", lambda: plain(further, touched=True)),
+            ours(lambda: shared(further, touched=True)),
+        ]
+        return [
+            Race(self, f"{name}, first", len(where), first),
+            Race(self, f"{name}, again", len(further), again),
+        ]
+
+    def _ready(
+        self,
+        buffer: PageBuffer,
+        where: list[int],
+        places: list[int],
+        touched: bool,
+        writes: Callable[[PageBuffer, list[int]], int],
+    ) -> Work:
+        """The writes, after the pages were written to, or other memory was."""
+        if touched:
+            writes(buffer, where)
+        else:
+            elsewhere = self._cache.get("elsewhere", lambda: np.zeros(ELSEWHERE, "u1"))
+            np.add(elsewhere, 1, out=elsewhere)
+        return lambda: writes(buffer, places)
 
 
 class Rounds(Shared):
     """Keep the last two states of a buffer that changes a little."""
 
     name = "rounds"
+    more = True
     title = (
         "A round of writes to 1 % of the pages of {store}, then a copy; two are kept: time of one"
     )
@@ -190,6 +214,7 @@ class Diffs(Shared):
     """Which bytes differ?"""
 
     name = "diff"
+    more = True
     title = "What differs between two large buffers, 1 % of the pages changed: time of one answer"
 
     def races(self) -> list[Case]:
@@ -240,6 +265,7 @@ class Threads(Shared):
     """Reads of 1 MiB from one buffer, in one thread and in two."""
 
     name = "threads"
+    more = True
     title = "Reads of 1 MiB blocks of one buffer of {store}: time of one read, all threads together"
 
     def races(self) -> list[Case]:

@@ -1,4 +1,8 @@
-"""The comparison: `python -m benchmarks.compare [--quick] [--only NAME ...] [--out DIR]`."""
+"""The comparison: `python -m benchmarks.compare [--more] [--quick] [--only NAME ...] [--out DIR]`.
+
+It runs the rows that a reader looks for; with `--more`, all others instead.  Tables that are asked
+for by name have all of their rows.
+"""
 
 import argparse
 import gc
@@ -12,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import machine, plot, report, sections
+from benchmarks.cases import ALL, MAIN, MORE
 from benchmarks.peers import PageBuf
 from benchmarks.results import OK, Report
 from benchmarks.runner import run_section, steps
@@ -24,6 +29,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     names = [one.name for one in sections.SECTIONS] + [one.name for one in sections.MEASURES]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
+    parser.add_argument("--more", action="store_true", help="the rows that are left out else")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: a test, no figures")
     parser.add_argument(
         "--only",
@@ -43,9 +49,13 @@ def run(options: argparse.Namespace, console: Console) -> Report:
     data = make_tar(scale.tar_limit)
     gc.freeze()
     result = Report(machine.about(scale.name, len(data)))
+    part = ALL if options.only else MORE if options.more else MAIN
     chosen, measures = sections.named(options.only)
     races = [section(scale, data) for section in chosen]
-    tables = [measure(scale, data) for measure in measures]
+    for race in races:
+        race.leave(part)
+    races = [race for race in races if race.cases]
+    tables = [one(scale, data) for one in measures if part == ALL or one.more == (part == MORE)]
     total = sum(map(steps, races)) + sum(len(table.items) for table in tables)
     with _progress(console) as progress:
         task = progress.add_task("", total=total)
@@ -93,7 +103,7 @@ def write(result: Report, options: argparse.Namespace) -> Path:
     folder = RESULTS if whole else ROOT / "build" / "compare"
     out: Path = options.out or folder / result.about["machine"]
     out.mkdir(parents=True, exist_ok=True)
-    stem = result.about["commit"]
+    stem = result.about["commit"] + ("-more" if options.more else "")
     text = json.dumps(rounded(result.as_json()), indent=1)
     (out / f"{stem}.json").write_text(text + "\n")
     (out / f"{stem}.md").write_text(report.markdown(result))

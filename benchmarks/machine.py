@@ -44,6 +44,32 @@ def huge_pages() -> str:
     return found[1] if found else "unknown"
 
 
+def _cache(folder: Path) -> str:
+    """`L2 512 KiB`; with the processors that share it if there are others."""
+    level, kind, size, shared = (
+        (folder / name).read_text().strip() for name in ("level", "type", "size", "shared_cpu_list")
+    )
+    letter = {"Data": "d", "Instruction": "i"}.get(kind, "")
+    amount = f"{int(size[:-1]) // 1024} MiB" if int(size[:-1]) >= 1024 else f"{size[:-1]} KiB"
+    return f"L{level}{letter} {amount}" + ("" if shared == "0" else f" (processors {shared})")
+
+
+def caches() -> str:
+    """The caches of the first processor, as the kernel sees them."""
+    folders = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    try:
+        return ", ".join(_cache(folder) for folder in folders) or "unknown"
+    except (OSError, ValueError):
+        return "unknown"
+
+
+def interpreter() -> str:
+    """`CPython 3.11.7 (GCC 12.2.0)`, and whether it has a GIL."""
+    free = not getattr(sys, "_is_gil_enabled", lambda: True)()
+    name = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{name}{' without a GIL' if free else ''} ({platform.python_compiler()})"
+
+
 def slug() -> str:
     """The machine's folder under `results`."""
     words = re.findall(r"[a-z0-9]+", cpu_model().lower())
@@ -86,11 +112,13 @@ def about(scale: str, input_bytes: int) -> dict[str, Any]:
         "machine": slug(),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
+        "caches": caches(),
         "memory_bytes": memory_bytes(),
         "system": f"{platform.system()} {kernel}",
         "libc": " ".join(platform.libc_ver()),
         "huge_pages": huge_pages(),
         "python": platform.python_version(),
+        "interpreter": interpreter(),
         "free_threaded": not getattr(sys, "_is_gil_enabled", lambda: True)(),
         "compiler": platform.python_compiler(),
         "versions": _versions(),

@@ -100,6 +100,7 @@ class Overhead(Measure):
     """Nodes, spare frames and the frame table of a dense buffer in its own pool."""
 
     name = "overhead"
+    more = False
     title = "Frames and table bytes beyond the payload, dense buffer in a pool of its own"
     columns: ClassVar[list[str]] = ["frames beyond", "tables", "share of payload"]
 

@@ -84,10 +84,12 @@ def _given_back(who: Participant, meter: Meter) -> int | None:
 
 
 def burst(
-    data: bytes, who: str, size: int, in_flight: int, times: int, *, check: bool
+    data: bytes, who: str, size: int, in_flight: int, times: int, *, keep: int | None, check: bool
 ) -> dict[str, Any]:
     """Pass a constant amount through a queue; then put `times` that amount, and take it again."""
     one = _named(queues(), who)
+    if isinstance(one, PageBuf):
+        one.keep = keep
     steady = [(piece, size) for piece in repeated(data, size, in_flight)]
     rush = [(piece, size) for piece in repeated(data, size, in_flight * times)]
     meter = Meter()

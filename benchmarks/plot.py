@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks.participants import OURS, REFERENCE
 from benchmarks.results import Report, Row, SectionResult
-from benchmarks.workloads import KIB, MIB
+from benchmarks.workloads import GIB, KIB, MIB
 
 OUR_COLOUR = "#d1495b"
 COLOURS = {
@@ -68,7 +68,7 @@ def _short(value: float, units: Iterable[tuple[float, str]]) -> str:
 
 
 def size_label(value: float, _: int | None = None) -> str:
-    return _short(value, ((MIB, "MiB"), (KIB, "KiB"), (1, "B")))
+    return _short(value, ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")))
 
 
 def time_label(value: float, _: int | None = None) -> str:
@@ -110,6 +110,7 @@ def ladder(axes: Axes, section: SectionResult, title: str, *, references: bool =
             zorder=5 if ours else 3,
         )
     _log_axes(axes, [case.size for case in section.cases if case.size])
+    axes.set_xlabel(section.axis)
     axes.set_title(title)
 
 
@@ -122,7 +123,6 @@ def _log_axes(axes: Axes, sizes: list[int]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(time_label))
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False, axis="x")
-    axes.set_xlabel("size of a piece")
     axes.set_ylabel("time of one call")
 
 

@@ -74,7 +74,8 @@ class Race(Case):
 
     @property
     def rounds(self) -> int:
-        return self.scale.long_rounds if self._long else self.scale.rounds
+        few = self._long and not self.section.near_one
+        return self.scale.long_rounds if few else super().rounds
 
     @property
     def participants(self) -> Sequence[Participant]:

@@ -91,6 +91,16 @@ def _any_peer_cells(section: SectionResult) -> list[str]:
     return cells
 
 
+def _named_cells(section: SectionResult) -> list[str]:
+    """The ratio to the one peer that the section names, with its quartiles."""
+    cells = []
+    for case in section.cases:
+        found = case.compare(Floor(case.id, 0.0, against=(section.named,)))
+        shown = f"{found.ratio:.2f} ({found.spread[0]:.2f}-{found.spread[1]:.2f})" if found else ""
+        cells.append(shown)
+    return cells
+
+
 def _reasons(section: SectionResult) -> Iterator[str]:
     """Each reason why a participant has no figure, once."""
     told = set()
@@ -115,6 +125,8 @@ def section_grid(section: SectionResult) -> Grid:
     grid.rows.append(["ratio: best peer / pagebuf", *verdicts])
     if verdicts != others:
         grid.rows.append(["ratio to any peer at all", *others])
+    if section.named:
+        grid.rows.append([f"ratio: {section.named} / pagebuf", *_named_cells(section)])
     grid.notes.extend(section.notes)
     if any(row.shift for case in section.cases for row in case.rows if row.timed):
         grid.notes.append(PREFIX_NOTE)
@@ -197,8 +209,9 @@ def head_lines(report: Report) -> list[str]:
     times = ", ".join(f"{part.name} {part.seconds:.1f}" for part in parts)
     size, memory = show_bytes(about["input_bytes"]), show_bytes(about["memory_bytes"])
     return [
-        f"{about['cpu']}, {about['cores']} cores, {memory}, {about['system']}",
-        f"huge pages: {about['huge_pages']}; CPython {about['python']}, {about['libc']}",
+        f"{about['cpu']}, {about['cores']} cores, {memory}; caches: {about['caches']}",
+        f"{about['system']}; huge pages: {about['huge_pages']}",
+        f"{about['interpreter']}, {about['libc']}",
         versions,
         f"commit {about['commit']}, {about['date']}, scale {about['scale']}, input {size}",
         f"{report.seconds:.0f} s: {times}",

@@ -123,6 +123,8 @@ class SectionResult:
     memory: dict[str, str]
     cases: list[CaseResult]
     seconds: float = 0.0
+    named: str = ""
+    axis: str = ""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from benchmarks import (
     cases_fifo,
     cases_files,
     cases_growth,
+    cases_made,
     cases_queue,
     cases_random,
     cases_sharing,
@@ -24,6 +25,7 @@ SECTIONS: list[type[Section]] = [
     *cases_sparse.SECTIONS,
     *cases_files.SECTIONS,
     *cases_queue.SECTIONS,
+    *cases_made.SECTIONS,
     *cases_sharing.SECTIONS,
     *cases_exports.SECTIONS,
 ]

@@ -22,6 +22,8 @@ class Measure(ABC):
     note: ClassVar[str] = ""
     columns: ClassVar[list[str]]
     unit: ClassVar[str] = "bytes"
+    more: ClassVar[bool] = True
+    """Whether only `make compare-more` runs it."""
 
     def __init__(self, scale: Scale, data: bytes) -> None:
         self.scale = scale

@@ -39,6 +39,8 @@ class Scale:
 
     name: str
     rounds: int
+    near_rounds: int
+    """Rounds of tables whose ratios are near 1, and of the rows of `make compare-more`."""
     long_rounds: int
     budget: int
     """The nanoseconds that a run may take.  A slower participant gets a prefix of the input."""
@@ -73,6 +75,7 @@ class Scale:
 FULL = Scale(
     name="full",
     rounds=9,
+    near_rounds=15,
     long_rounds=5,
     budget=40_000_000,
     long_budget=200_000_000,
@@ -91,6 +94,7 @@ FULL = Scale(
 QUICK = Scale(
     name="quick",
     rounds=3,
+    near_rounds=3,
     long_rounds=1,
     budget=5_000_000,
     long_budget=50_000_000,
