@@ -33,6 +33,8 @@ class _End(io.BufferedIOBase):
     def __init__(self, queue: ByteQueue, stream: Stream, timeout: float | None) -> None:
         self.queue, self.timeout = queue, timeout
         self._stream = stream
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout must be a number or None, not {type(timeout).__name__}")
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be None or at least 0, not {timeout!r}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pagebuf._core import PAGE_SIZE
+from pagebuf._core import PAGE_SIZE, Pool
 from pagebuf._text import name_text, size_text
 from pagebuf.pool import live_pools
 
@@ -52,6 +52,11 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     inbox          PageBuffer      12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
     -              tables               - 104 bytes         - 104 bytes 104 bytes     -       -    -
     """
+    for pool in pools:
+        if not isinstance(pool, Pool):
+            raise TypeError(f"top() takes pools, each a PagePool, not {type(pool).__name__}")
+    if not hasattr(type(most), "__index__"):
+        raise TypeError(f"most must be an int, not {type(most).__name__}")
     if most < 0:
         raise ValueError(f"most must not be negative, not {most}")
     out = sys.stdout if file is None else file

@@ -10,11 +10,31 @@ as_ssize(PyObject *obj)
 }
 
 int
+arg_refused(PyObject *obj, const char *what, const char *kind)
+{
+    if (!PyIndex_Check(obj)) {
+        PyErr_Format(PyExc_TypeError, "%s must be %s, not %.200s", what, kind,
+                     Py_TYPE(obj)->tp_name);
+    }
+    else if (PyLong_Check(obj) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Format(PyExc_OverflowError, "%s must lie between -2**63 and 2**63", what);
+    }
+    return -1;
+}
+
+int
+arg_ssize(PyObject *obj, const char *what, Py_ssize_t *out)
+{
+    *out = as_ssize(obj);
+    return *out == -1 && PyErr_Occurred() ? arg_refused(obj, what, "an int") : 0;
+}
+
+int
 arg_offset(PyObject *obj, const char *what, uint64_t *out)
 {
     Py_ssize_t value = as_ssize(obj);
     if (value == -1 && PyErr_Occurred()) {
-        return -1;
+        return arg_refused(obj, what, "an int");
     }
     if (value < 0) {
         PyErr_Format(PyExc_ValueError, "%s must not be negative, not %zd", what, value);
@@ -25,7 +45,7 @@ arg_offset(PyObject *obj, const char *what, uint64_t *out)
 }
 
 int
-arg_size(PyObject *obj, uint64_t *out)
+arg_size(PyObject *obj, const char *what, uint64_t *out)
 {
     if (obj == Py_None) {
         *out = UINT64_MAX;
@@ -33,7 +53,7 @@ arg_size(PyObject *obj, uint64_t *out)
     }
     Py_ssize_t value = as_ssize(obj);
     if (value == -1 && PyErr_Occurred()) {
-        return -1;
+        return arg_refused(obj, what, "an int or None");
     }
     *out = value < 0 ? UINT64_MAX : (uint64_t)value;
     return 0;

@@ -8,6 +8,15 @@
 
 #include "base/common.h"
 
+/* A conversion of the argument `what` has failed: say what it must be (`kind`), unless __index__
+ * raised the error.  -1. */
+int
+arg_refused(PyObject *obj, const char *what, const char *kind);
+
+/* An int from -2^63 up to 2^63. */
+int
+arg_ssize(PyObject *obj, const char *what, Py_ssize_t *out);
+
 /* An offset or size: an int >= 0 below 2^63. */
 int
 arg_offset(PyObject *obj, const char *what, uint64_t *out);
@@ -31,7 +40,7 @@ arg_small(PyObject *obj, uint64_t *out)
 
 /* A size of which None and negative numbers mean "to the end" (UINT64_MAX). */
 int
-arg_size(PyObject *obj, uint64_t *out);
+arg_size(PyObject *obj, const char *what, uint64_t *out);
 
 /* The bounds of a search as the caller gave them.  What they mean depends on the length, which is
  * known under the lock only. */

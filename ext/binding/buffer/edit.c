@@ -213,8 +213,7 @@ buffer_insert(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (check_nargs("insert", nargs, 2, 2) < 0) {
         return NULL;
     }
-    e.start = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
-    if ((e.start == -1 && PyErr_Occurred()) || source_byte(args[1], &byte) < 0 ||
+    if (arg_ssize(args[0], "index", &e.start) < 0 || source_byte(args[1], &byte) < 0 ||
         try_until_done(&self->b, &e, &out, insert_lock_held) < 0) {
         return NULL;
     }
@@ -252,11 +251,8 @@ buffer_pop(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (check_nargs("pop", nargs, 0, 1) < 0) {
         return NULL;
     }
-    if (nargs) {
-        e.start = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
-        if (e.start == -1 && PyErr_Occurred()) {
-            return NULL;
-        }
+    if (nargs && arg_ssize(args[0], "index", &e.start) < 0) {
+        return NULL;
     }
     int result = try_until_done(&self->b, &e, &out, pop_lock_held);
     if (result > 0) {

@@ -23,7 +23,7 @@ convert_levels(PyObject *obj, unsigned *out)
     }
     Py_ssize_t levels = PyNumber_AsSsize_t(obj, NULL);
     if (levels == -1 && PyErr_Occurred()) {
-        return -1;
+        return arg_refused(obj, "max_levels", "an int or None");
     }
     if (levels < 1 || levels > PB_MAX_LEVELS) {
         PyErr_Format(PyExc_ValueError, "max_levels must be 1 to %d, not %zd", PB_MAX_LEVELS,

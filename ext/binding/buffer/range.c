@@ -35,7 +35,7 @@ parse_copy(BufferObject *self, PyObject *args, PyObject *kwargs, copy_args *out)
                                      &from_off, &size) ||
         arg_offset(off, "offset", &out->place.off) < 0 ||
         (from_off && arg_offset(from_off, "source_offset", &out->from_off) < 0) ||
-        (size && arg_size(size, &out->n) < 0)) {
+        (size && arg_size(size, "size", &out->n) < 0)) {
         return -1;
     }
     out->from = source_buffer(&self->b, source);

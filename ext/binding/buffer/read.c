@@ -141,7 +141,7 @@ buffer_read(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t off, n;
     if (buffer_check_both(nargs, "read(offset, size)", "for all bytes buf.tobytes()") < 0 ||
-        arg_offset(args[0], "offset", &off) < 0 || arg_size(args[1], &n) < 0) {
+        arg_offset(args[0], "offset", &off) < 0 || arg_size(args[1], "size", &n) < 0) {
         return NULL;
     }
     return transfer_read(&self->b, off, n);
@@ -219,6 +219,7 @@ buffer_take(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
     if (!all) {
         n = PyNumber_AsSsize_t(args[0], PyExc_IndexError);
         if (n == -1 && PyErr_Occurred()) {
+            arg_refused(args[0], "n", "an int or None");
             return NULL;
         }
     }

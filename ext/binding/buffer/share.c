@@ -23,7 +23,7 @@ parse_view(BufferObject *self, const char *format, char **names, PyObject *args,
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &off, &size,
                                      &out->writable, &most) ||
         (off && arg_offset(off, "offset", &out->range.off) < 0) ||
-        (size && arg_size(size, &out->range.n) < 0) ||
+        (size && arg_size(size, "size", &out->range.n) < 0) ||
         (most && most != Py_None && arg_offset(most, "most", &out->most) < 0)) {
         return -1;
     }
@@ -369,12 +369,23 @@ const char buffer_open_doc[] =
     ">>> buf.tobytes()\n"
     "b'hello world'\n";
 
+static const char *
+mode_of(PyObject *obj)
+{
+    if (!PyUnicode_Check(obj)) {
+        PyErr_Format(PyExc_TypeError, "mode must be a str or None, not %.200s",
+                     Py_TYPE(obj)->tp_name);
+        return NULL;
+    }
+    return PyUnicode_AsUTF8(obj);
+}
+
 PyObject *
 buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     const char *mode = pb_buf_frozen(&self->b) ? "rb" : "r+b";
     if (check_nargs("open", nargs, 0, 1) < 0 ||
-        (nargs && args[0] != Py_None && (mode = PyUnicode_AsUTF8(args[0])) == NULL)) {
+        (nargs && args[0] != Py_None && (mode = mode_of(args[0])) == NULL)) {
         return NULL;
     }
     return pagefile_open((Holder *)self, mode);

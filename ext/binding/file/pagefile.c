@@ -137,7 +137,9 @@ raise_no_open(open_outcome why)
     case OPENS:
         return 0;
     case IS_FROZEN:
-        PyErr_SetString(PyExc_BufferError, "a frozen buffer opens for reading only");
+        PyErr_SetString(
+            PyExc_TypeError,
+            "a snapshot never changes, so it opens for reading only; clone() it");
         break;
     case IS_NOT_EMPTY:
         PyErr_SetString(PyExc_FileExistsError, "mode 'x' wants an empty buffer");

@@ -170,7 +170,7 @@ arg_hint(PyObject *hint, uint64_t *out)
                      Py_TYPE(hint)->tp_name);
         return -1;
     }
-    if (arg_size(hint, out) < 0) {
+    if (arg_size(hint, "hint", out) < 0) {
         return -1;
     }
     *out = *out ? *out : UINT64_MAX; /* 0 means no hint */

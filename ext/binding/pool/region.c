@@ -121,7 +121,11 @@ arg_address(PyObject *obj, uintptr_t *out)
     unsigned long long value = index ? PyLong_AsUnsignedLongLong(index) : 0;
     Py_XDECREF(index);
     if (PyErr_Occurred()) {
-        return -1;
+        if (index && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_SetString(PyExc_OverflowError, "address must lie between 0 and 2**64");
+            return -1;
+        }
+        return arg_refused(obj, "address", "an int");
     }
     *out = (uintptr_t)value;
     return 0;

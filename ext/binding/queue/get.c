@@ -8,7 +8,7 @@ queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64
     if (check_nargs(name, nargs, 0, 1) < 0) {
         return -1;
     }
-    return nargs ? arg_size(args[0], out) : 0;
+    return nargs ? arg_size(args[0], "n", out) : 0;
 }
 
 static pb_status

@@ -327,7 +327,8 @@ io_args(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t pres
         uint64_t *n)
 {
     *n = preset;
-    return check_nargs(name, nargs, 1, 2) < 0 || (nargs > 1 && arg_size(args[1], n) < 0)
+    return check_nargs(name, nargs, 1, 2) < 0 ||
+                   (nargs > 1 && arg_size(args[1], "n", n) < 0)
                ? -1
                : 0;
 }

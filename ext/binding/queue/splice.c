@@ -38,7 +38,7 @@ splice_args(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, uint64_t
 {
     *n = UINT64_MAX;
     if (check_nargs("splice_from", nargs, 1, 2) < 0 ||
-        (nargs > 1 && arg_size(args[1], n) < 0)) {
+        (nargs > 1 && arg_size(args[1], "n", n) < 0)) {
         return -1;
     }
     if (!PyObject_TypeCheck(args[0], state_of((PyObject *)self)->queue_type)) {

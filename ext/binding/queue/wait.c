@@ -18,6 +18,10 @@ convert_timeout(PyObject *obj, patience *out)
 {
     double seconds = obj == Py_None ? -1 : PyFloat_AsDouble(obj);
     if (PyErr_Occurred()) {
+        if (!PyNumber_Check(obj)) {
+            PyErr_Format(PyExc_TypeError, "timeout must be a number or None, not %.200s",
+                         Py_TYPE(obj)->tp_name);
+        }
         return -1;
     }
     if (obj != Py_None && !(seconds >= 0)) {

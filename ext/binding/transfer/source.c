@@ -15,6 +15,7 @@ source_byte(PyObject *obj, uint8_t *out)
 {
     Py_ssize_t value = PyNumber_AsSsize_t(obj, NULL);
     if (value == -1 && PyErr_Occurred()) {
+        arg_refused(obj, "byte", "an int");
         return -1;
     }
     if (value < 0 || value > 255) {

@@ -30,6 +30,8 @@ class QueueWriter(asyncio.StreamWriter):
 
     def write_queue(self, queue: ByteQueue) -> None:
         """Hand everything in a queue to the transport, by views: without joining it first."""
+        if not isinstance(queue, ByteQueue):
+            raise TypeError(f"queue must be a ByteQueue, not {type(queue).__name__}")
         views = queue.views()
         self._transport.writelines(views)
         queue.consume(sum(map(len, views)))
