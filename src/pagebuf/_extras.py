@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,26 @@ def as_array(
     """A NumPy array over the live view of ``count`` items from ``offset`` on."""
     import numpy as np
 
-    kind: np.dtype[Any] = np.dtype(dtype)
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype must be a NumPy dtype, not {dtype!r}: {error}") from None
     if kind.itemsize == 0:
-        raise ValueError(f"items of {kind} have no bytes")
-    size = None if count < 0 else count * kind.itemsize
+        raise ValueError(f"dtype must have items of at least one byte, not {kind}")
+    first, items = _index(offset, "offset"), _index(count, "count")
+    if first < 0:
+        raise ValueError(f"offset must not be negative, not {first}")
+    size = None if items < 0 else items * kind.itemsize
     if size is None:  # take as many whole items as there are
-        rest = max(0, len(buf) - offset)
+        rest = max(0, len(buf) - first)
         size = rest - rest % kind.itemsize
-    return np.frombuffer(buf.view(offset, size), kind)
+    return np.frombuffer(buf.view(first, size), kind)
+
+
+def _index(given: object, what: str) -> int:
+    if not hasattr(type(given), "__index__"):
+        raise TypeError(f"{what} must be an int, not {type(given).__name__}")
+    return operator.index(given)  # type: ignore[arg-type]
 
 
 def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:

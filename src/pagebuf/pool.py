@@ -389,7 +389,9 @@ class PagePool(Pool):
     def _refusal(self, needed: int) -> str:
         stats = self.stats()
         in_one_run = self._short_of_run()
-        what = f"{needed} pages in one run" if in_one_run else f"{needed} more pages"
+        pages = f"{needed} page" if needed == 1 else f"{needed} pages"
+        run = " in one run" if in_one_run else ""
+        what = f"{needed * PAGE_SIZE} more bytes{run} ({pages})"
         name = "the pool" if self._name is None else f"the pool {self._name!r}"
         return (
             f"the system has no memory for {what}; {name} holds {stats.held} pages and has "

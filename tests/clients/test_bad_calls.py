@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 import pagebuf
 from pagebuf import PagePool, aio
+from tests.helpers import PAGE
+from tests.support import pattern
 
 Call = Callable[[Any], Any]
 
@@ -189,3 +193,159 @@ def test_a_snapshot_refuses_with_one_type(name: str) -> None:
     with pytest.raises(TypeError, match=r"a snapshot never changes.*clone\(\) it"):
         CHANGES[name](snap)
     assert snap.tobytes() == b"hello world"
+
+
+# ---- refusals: what was asked in bytes, the limit, whose it is, and what to do ----
+
+
+def viewed(name: str | None, *ranges: tuple[int, int]) -> Any:
+    """A buffer of four pages with live views, which it keeps."""
+    made = Kept(pattern(0, 4 * PAGE), name=name)
+    made.views_of_it = [made.view(*each) for each in ranges]
+    return made
+
+
+class Kept(pagebuf.PageBuffer):
+    views_of_it: list[memoryview]
+
+
+ALL, LAST = (0, 4 * PAGE), (3 * PAGE, PAGE)
+
+PINNED: dict[str, tuple[Call, tuple[tuple[int, int], ...], str]] = {
+    "item": (lambda b: b.__delitem__(1), (ALL,), "a live view of {} pins these pages: release it"),
+    "two": (
+        lambda b: b.insert(1, 1),
+        (ALL, LAST),
+        "2 live views of {} pin these pages: release them",
+    ),
+    "behind": (
+        lambda b: b.collapse(2 * PAGE, PAGE),
+        ((0, PAGE), LAST),
+        "a live view of {} pins these pages: release it",
+    ),
+    "slice": (
+        lambda b: b.__delitem__(slice(1, 3)),
+        (ALL, ALL, LAST),
+        "3 live views of {} pin these pages: release them",
+    ),
+    "hole": (
+        lambda b: b.insert_hole(1, PAGE + 1),
+        (ALL,),
+        "a live view of {} pins these pages: release it",
+    ),
+    "whole": (
+        lambda b: b.restore(b.clone()),
+        (ALL, LAST),
+        "2 live views of {} pin these pages: release them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "called"), [("log", "'log'"), (None, "this Kept")])
+@pytest.mark.parametrize("change", PINNED)
+def test_who_pins_the_pages(change: str, name: str | None, called: str) -> None:
+    call, ranges, says = PINNED[change]
+    buf = viewed(name, *ranges)
+    with pytest.raises(BufferError) as info:
+        call(buf)
+    assert str(info.value) == says.format(called)
+    assert buf.tobytes() == pattern(0, 4 * PAGE)
+    for view in buf.views_of_it:
+        view.release()
+    call(buf)
+
+
+def test_a_limit_says_who_asked_for_how_much() -> None:
+    pool = PagePool(limit=8 * PAGE, name="uploads")
+    buf = pagebuf.PageBuffer(bytes(4 * PAGE), pool=pool, name="body")
+    held = pool.stats().held * PAGE
+    with pytest.raises(pagebuf.PoolLimitError) as info:
+        buf.extend(bytes(8 * PAGE))
+    text = str(info.value)
+    asked = re.fullmatch(
+        rf"'body' needs (\d+) more bytes \((\d+) pages\), but the pool 'uploads' holds {held} "
+        rf"and may hold {8 * PAGE} \(limit\): free some, or set its limit",
+        text,
+    )
+    assert asked, text
+    assert int(asked[1]) == int(asked[2]) * PAGE >= 8 * PAGE
+
+
+def test_a_limit_names_what_has_no_name() -> None:
+    pool = PagePool(limit=PAGE)
+    for made in (pagebuf.PageBuffer(pool=pool), pagebuf.ByteQueue(pool=pool)):
+        put = made.extend if isinstance(made, pagebuf.PageBuffer) else made.put
+        with pytest.raises(pagebuf.PoolLimitError) as info:
+            put(bytes(40 * PAGE))
+        assert str(info.value).startswith(f"this {type(made).__name__} needs ")
+    with pytest.raises(pagebuf.PoolLimitError, match=r"^this BytesIO needs .* but a pool holds 0 "):
+        pagebuf.BytesIO(pool=pool).write(bytes(40 * PAGE))
+
+
+def test_levels_say_what_they_reach() -> None:
+    buf = pagebuf.PageBuffer(b"abc", max_levels=1, name="small")
+    reach = buf.capacity
+    with pytest.raises(pagebuf.CapacityError) as info:
+        buf.truncate(1 << 60)
+    says = f"'small', which reaches {reach} bytes (max_levels=1: make it with more)"
+    assert str(info.value) == f"{1 << 60} bytes asked of {says}"
+    with pytest.raises(pagebuf.CapacityError) as info:
+        buf.write(reach, b"x")
+    assert str(info.value) == f"1 bytes at offset {reach} asked of {says}"
+    with pytest.raises(pagebuf.CapacityError, match=r"\(max_levels=\d+\)$"):
+        pagebuf.PageBuffer().resize((1 << 63) - 1)
+
+
+def test_a_full_queue_says_what_it_holds() -> None:
+    full = pagebuf.ByteQueue(max_bytes=4, name="inbox")
+    full.put(b"abc")
+    with pytest.raises(pagebuf.CapacityError) as info:
+        full.put(b"de")
+    assert str(info.value) == (
+        "2 bytes do not fit into 'inbox', which holds 3 and may hold 4 (max_bytes): take some first"
+    )
+    assert full.get() == b"abc"
+
+
+@pytest.mark.parametrize("overflow", ["raise", "drop_newest"])
+def test_nobody_receives_into_a_full_queue(overflow: Any) -> None:
+    full = pagebuf.ByteQueue(max_bytes=4, overflow=overflow)
+    full.put(b"abcd")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"more")
+        with pytest.raises(pagebuf.CapacityError) as info:
+            full.recv_from(ours)
+        assert str(info.value) == (
+            "this ByteQueue is full, nothing was received: it holds 4 bytes and may hold 4 "
+            "(max_bytes); take some first"
+        )
+        full.clear()
+        assert (full.recv_from(ours), full.get()) == (4, b"more")  # it had stayed in the socket
+
+
+def test_what_no_bytes_object_can_hold() -> None:
+    buf = pagebuf.PageBuffer()
+    buf.resize(min(buf.capacity, 1 << 58))
+    n = len(buf)
+    says = f"no memory for a bytes object of {n} bytes: ask for less at a time"
+    for call in (buf.tobytes, lambda: buf[:], lambda: buf[::1], buf.take_bytes, buf.open().read):
+        with pytest.raises(MemoryError) as info:
+            call()
+        assert str(info.value) == says
+    assert len(buf) == n
+
+
+def test_arrays_name_their_arguments() -> None:
+    pytest.importorskip("numpy")
+    for call, says in {
+        lambda b: b.as_array("x"): "dtype must be a NumPy dtype, not 'x': ",
+        lambda b: b.as_array(offset="1"): "offset must be an int, not str",
+        lambda b: b.as_array(count="1"): "count must be an int, not str",
+    }.items():
+        with pytest.raises(TypeError, match=rf"^{says}"):
+            call(buffer())
+    with pytest.raises(ValueError, match=r"^offset must not be negative, not -1"):
+        buffer().as_array(offset=-1)
+    with pytest.raises(ValueError, match=r"^dtype must have items of at least one byte, not "):
+        buffer().as_array("S0")

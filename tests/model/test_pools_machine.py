@@ -100,7 +100,7 @@ class Pools(RuleBasedStateMachine):
         asked = {b.pool.name: b for b in branch.chain() + (source.chain() if source else [])}
         named = [b for name, b in asked.items() if repr(name) in text]
         assert len(named) == 1
-        assert f"may hold {named[0].limit} " in text
+        assert f"may hold {named[0].limit * PAGE} " in text
         gc.collect()
         assert [pool_counts(b.pool) for b in self.branches] == before
         assert [(len(m.buf), m.buf.stats()) for m in self.members] == states

@@ -45,3 +45,17 @@ errors_add(PyObject *module)
     return state->pool_limit_error && state->capacity_error && state->corruption_error ? 0
                                                                                        : -1;
 }
+
+PyObject *
+new_bytes(uint64_t n)
+{
+    bool possible = n <= (uint64_t)PY_SSIZE_T_MAX;
+    PyObject *made = possible ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n) : NULL;
+    if (PB_UNLIKELY(made == NULL)) { /* OverflowError for what no bytes object can be */
+        PyErr_Clear();
+        PyErr_Format(PyExc_MemoryError,
+                     "no memory for a bytes object of %llu bytes: ask for less at a time",
+                     (unsigned long long)n);
+    }
+    return made;
+}

@@ -8,4 +8,9 @@
 int
 errors_add(PyObject *module);
 
+/* A new bytes object of n bytes, to be filled; where there is no memory for it, the MemoryError
+ * says how much it was. */
+PyObject *
+new_bytes(uint64_t n);
+
 #endif

@@ -1,6 +1,8 @@
 /* buffer/read.c: read a PageBuffer by index or offset, and take bytes off the front. */
 #include "buffer/object.h"
 
+#include "base/errors.h"
+
 /* ---- index and slice ---- */
 
 /* A negative index counts from the end if `signed_index`. */
@@ -75,7 +77,7 @@ read_strided(BufferObject *self, const slice *given)
         buffer_lock(&self->b);
         Py_ssize_t n = resolve_slice_lock_held(&self->b, &s);
         buffer_unlock(&self->b);
-        PyObject *out = PyBytes_FromStringAndSize(NULL, n);
+        PyObject *out = new_bytes((uint64_t)n);
         if (out == NULL) {
             return NULL;
         }

@@ -1,6 +1,7 @@
 /* file/read.c: reads that the window cannot answer. */
 #include "file/stream.h"
 
+#include "base/errors.h"
 #include "view/object.h"
 
 /* ---- bytes ---- */
@@ -85,8 +86,7 @@ read_ahead(pb_buf *b, stream *s, const next_read *next, void *dst)
         buffer_lock(b);
         uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, next);
         buffer_unlock(b);
-        PyObject *out = dst ? PyLong_FromUnsignedLongLong(len)
-                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        PyObject *out = dst ? PyLong_FromUnsignedLongLong(len) : new_bytes(len);
         if (out == NULL) {
             return NULL;
         }

@@ -17,22 +17,40 @@ pool_called(const pb_pool *pool)
     return text;
 }
 
-void
-raise_limit(pb_pool *root)
+PyObject *
+tree_called(const pb_buf *b)
 {
+    if (pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
+        return PyUnicode_FromString("a view");
+    }
+    PyObject *obj = holder_of(b);
+    PyObject *name = state_of_buf(b)->name_of(state_of_buf(b), obj);
+    PyObject *text = name ? PyUnicode_FromFormat("%R", name)
+                          : PyUnicode_FromFormat("this %s", trace_type_name(Py_TYPE(obj)));
+    Py_XDECREF(name);
+    return text;
+}
+
+void
+raise_limit(const pb_buf *b)
+{
+    pb_pool *root = pb_buf_pool(b)->root;
     const pb_refusal *refusal = pb_refusal_of(root);
     module_state *state = pool_around(root)->state;
     const pb_pool *pool = refusal->refused ? refusal->refused : root;
     unsigned long long asked = refusal->asked, held = pool->held, limit = pool->limit;
-    PyObject *called = pool_called(pool); /* runs Python code */
-    if (called == NULL) {
-        return;
+    PyObject *who = tree_called(b);
+    PyObject *called = who ? pool_called(pool) : NULL; /* runs Python code */
+    if (called) {
+        PyErr_Format(
+            state->pool_limit_error,
+            "%U needs %llu more bytes (%llu page%s), but %U holds %llu and may hold "
+            "%llu (limit): free some, or set its limit",
+            who, asked << PB_PAGE_SHIFT, asked, asked == 1 ? "" : "s", called,
+            held << PB_PAGE_SHIFT, limit << PB_PAGE_SHIFT);
     }
-    PyErr_Format(state->pool_limit_error,
-                 "%llu more pages asked of %U that holds %llu and may hold %llu "
-                 "(limit=%llu bytes)",
-                 asked, called, held, limit, limit << PB_PAGE_SHIFT);
-    Py_DECREF(called);
+    Py_XDECREF(who);
+    Py_XDECREF(called);
 }
 
 static int

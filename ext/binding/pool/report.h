@@ -10,8 +10,13 @@
 void
 raise_fault(PoolObject *reported, const pb_fault *fault, PyObject *owner);
 
-/* Raise PoolLimitError for the last refusal of a root. */
+/* Raise PoolLimitError for the last refusal of the root that the tree draws from. */
 void
-raise_limit(pb_pool *root);
+raise_limit(const pb_buf *b);
+
+/* "'inbox'", or "this PageBuffer" where it has no name: what errors call the object around a
+ * tree.  A new str, NULL with an exception.  No lock is held. */
+PyObject *
+tree_called(const pb_buf *b);
 
 #endif

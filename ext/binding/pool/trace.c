@@ -37,9 +37,8 @@ track(const pb_pool *root, pb_frame first, uint32_t n, bool taken)
 
 /* ---- labels ---- */
 
-/* The name without the module. */
-static const char *
-short_name(const PyTypeObject *type)
+const char *
+trace_type_name(const PyTypeObject *type)
 {
     const char *dot = strrchr(type->tp_name, '.');
     return dot ? dot + 1 : type->tp_name;
@@ -55,7 +54,7 @@ label_of(const pb_buf *b, char *out, size_t size)
     PyObject *obj = holder_of(b);
     PyObject *name = state_of_buf(b)->name_of(state_of_buf(b), obj);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL; /* name_check has made it */
-    const char *type = pb_buf_frozen(b) ? "snapshot" : short_name(Py_TYPE(obj));
+    const char *type = pb_buf_frozen(b) ? "snapshot" : trace_type_name(Py_TYPE(obj));
     if (text) {
         PyOS_snprintf(out, size, "%s '%s'", type, text);
     }

@@ -25,6 +25,10 @@ trace_count(PoolObject *self);
 void
 trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now);
 
+/* The name of a type, without its module. */
+const char *
+trace_type_name(const PyTypeObject *type);
+
 /* "PageBuffer 'inbox' (server.py:31)" for an event, a new str; None if it was not
  * recorded, or too long ago. */
 PyObject *

@@ -1,6 +1,8 @@
 /* queue/get.c: take, look at or remove the oldest bytes. */
 #include "queue/object.h"
 
+#include "base/errors.h"
+
 int
 queue_arg_size(const char *name, PyObject *const *args, Py_ssize_t nargs, uint64_t *out)
 {
@@ -52,9 +54,7 @@ queue_take(QueueObject *self, queue_taking *t)
         if (len < t->least) {
             Py_RETURN_NONE;
         }
-        PyObject *out = len > (uint64_t)PY_SSIZE_T_MAX
-                            ? PyErr_NoMemory()
-                            : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        PyObject *out = new_bytes(len);
         if (out == NULL) {
             return NULL;
         }

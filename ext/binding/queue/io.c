@@ -149,13 +149,13 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 /* ---- repeated attempts ---- */
 
 static void
-raise_not_wanted(QueueObject *self, bool closed, uint64_t n)
+raise_not_wanted(QueueObject *self, bool closed)
 {
     if (closed) {
         queue_raise_closed();
     }
     else {
-        queue_raise_full(self, n);
+        queue_raise_full(self, 0);
     }
 }
 
@@ -178,7 +178,7 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         }
         io_result got = sending ? send_once(self, target, n) : recv_once(self, target, n);
         if (got.closed || got.full) {
-            raise_not_wanted(self, got.closed, n);
+            raise_not_wanted(self, got.closed);
             return -1;
         }
         if (!queue_again(self, &got.st, n) && got.st != PB_OK) {
@@ -297,7 +297,7 @@ recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
     bool closed = self->q.closed;
     queue_unlock(self);
     if (closed || n == 0) {
-        raise_not_wanted(self, closed, 1);
+        raise_not_wanted(self, closed);
         return -1;
     }
     PyObject *space = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);

@@ -161,7 +161,7 @@ queue_raise_closed(void);
 int
 queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
 
-/* CapacityError: n bytes more would exceed max_bytes. */
+/* CapacityError: n bytes more would exceed max_bytes; 0: there is no room to receive any. */
 void
 queue_raise_full(QueueObject *self, uint64_t n);
 

@@ -1,16 +1,33 @@
 /* queue/put.c: append bytes, and put bytes back. */
 #include "queue/object.h"
 
+#include "pool/report.h"
+
 void
 queue_raise_full(QueueObject *self, uint64_t n)
 {
+    PyObject *who = tree_called(&self->q.b);
+    if (who == NULL) {
+        return;
+    }
     queue_lock(self);
-    uint64_t holds = pb_queue_len(&self->q), most = self->q.max_bytes;
+    unsigned long long holds = pb_queue_len(&self->q), most = self->q.max_bytes;
     queue_unlock(self);
-    PyErr_Format(
-        state_of((PyObject *)self)->capacity_error,
-        "%llu bytes put into a queue that holds %llu and may hold %llu (max_bytes)",
-        (unsigned long long)n, (unsigned long long)holds, (unsigned long long)most);
+    PyObject *error = state_of_buf(&self->q.b)->capacity_error;
+    if (n == 0) {
+        PyErr_Format(
+            error,
+            "%U is full, nothing was received: it holds %llu bytes and may hold %llu "
+            "(max_bytes); take some first",
+            who, holds, most);
+    }
+    else {
+        PyErr_Format(error,
+                     "%llu bytes do not fit into %U, which holds %llu and may hold %llu "
+                     "(max_bytes): take some first",
+                     (unsigned long long)n, who, holds, most);
+    }
+    Py_DECREF(who);
 }
 
 /* Copy into a reservation, without bytes that the rest would drop at once.  Other

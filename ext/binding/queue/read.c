@@ -2,6 +2,8 @@
  * yet. */
 #include "queue/object.h"
 
+#include "base/errors.h"
+
 const char queue_readexactly_doc[] =
     "readexactly($self, n, /, *, timeout=0)\n--\n\n"
     "Remove and return exactly ``n`` bytes; None, and nothing removed, while there are\n"
@@ -200,7 +202,7 @@ static PyObject *
 take_until(QueueObject *self, const sought *s, uint64_t end)
 {
     for (;;) {
-        PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)end);
+        PyObject *out = new_bytes(end);
         if (out == NULL) {
             return NULL;
         }

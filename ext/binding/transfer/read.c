@@ -1,6 +1,7 @@
 /* transfer/read.c: bytes out of a tree. */
 #include "transfer/transfer.h"
 
+#include "base/errors.h"
 #include "buffer/share.h"
 #include "lock/fork.h"
 
@@ -56,16 +57,6 @@ clip_lock_held(const pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t size = b->root.size;
     return off >= size ? 0 : pb_min(n, size - off);
-}
-
-/* A bytes object for n bytes; MemoryError if none can be so large. */
-static PyObject *
-new_bytes(uint64_t n)
-{
-    if (n > (uint64_t)PY_SSIZE_T_MAX) {
-        return PyErr_NoMemory();
-    }
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
 }
 
 static pb_status

@@ -1,20 +1,63 @@
 /* transfer/status.c: what follows an attempt: another one, an exception, or success. */
 #include "transfer/transfer.h"
 
+#include "buffer/share.h"
 #include "pool/report.h"
 
 static void
 raise_capacity(pb_buf *b, uint64_t off, uint64_t n)
 {
+    char place[48] = "";
+    PyObject *who = tree_called(b);
+    if (who == NULL) {
+        return;
+    }
     buffer_lock_to_look(b);
     uint64_t reach = pb_buf_capacity(b);
     int levels = (int)pb_buf_max_levels(b);
     buffer_unlock_after_look(b);
+    if (off) {
+        PyOS_snprintf(place, sizeof place, " at offset %llu", (unsigned long long)off);
+    }
     PyErr_Format(state_of_buf(b)->capacity_error,
-                 "%llu bytes at offset %llu asked of a buffer that reaches %llu bytes "
-                 "(max_levels=%d)",
-                 (unsigned long long)n, (unsigned long long)off, (unsigned long long)reach,
-                 levels);
+                 "%llu bytes%s asked of %U, which reaches %llu bytes (max_levels=%d%s)",
+                 (unsigned long long)n, place, who, (unsigned long long)reach, levels,
+                 levels < PB_MAX_LEVELS ? ": make it with more" : "");
+    Py_DECREF(who);
+}
+
+/* How many there are, at or behind `off` if possible: a change may forbid others, too. */
+static uint64_t
+count_views(pb_buf *b, uint64_t off)
+{
+    buffer_lock(b);
+    uint64_t n = pb_buf_views_behind(b, off);
+    n = n ? n : pb_buf_views_behind(b, 0);
+    buffer_unlock(b);
+    return n;
+}
+
+static void
+raise_pinned(pb_buf *b, uint64_t off)
+{
+    unsigned long long n = count_views(b, off);
+    PyObject *who = tree_called(b);
+    if (who == NULL) {
+        return;
+    }
+    if (n == 0) { /* another thread has released them meanwhile */
+        PyErr_Format(PyExc_BufferError, "live views of %U pinned these pages: try again",
+                     who);
+    }
+    else if (n == 1) {
+        PyErr_Format(PyExc_BufferError, "a live view of %U pins these pages: release it",
+                     who);
+    }
+    else {
+        PyErr_Format(PyExc_BufferError,
+                     "%llu live views of %U pin these pages: release them", n, who);
+    }
+    Py_DECREF(who);
 }
 
 void
@@ -27,7 +70,7 @@ raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
         raise_capacity(b, off, n);
         break;
     case PB_LIMIT:
-        raise_limit(pb_buf_pool(b)->root);
+        raise_limit(b);
         break;
     case PB_RANGE:
         PyErr_Format(PyExc_IndexError, "%llu bytes at offset %llu asked of %llu",
@@ -38,7 +81,7 @@ raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
         PyErr_SetString(PyExc_TypeError, "a snapshot never changes; clone() it");
         break;
     case PB_PINNED:
-        PyErr_SetString(PyExc_BufferError, "live views forbid this change");
+        raise_pinned(b, off);
         break;
     default:
         PyErr_Format(PyExc_SystemError, "pagebuf: unexpected status %d", (int)st);

@@ -30,6 +30,13 @@ pb_buf_pinned_behind(const pb_buf *b, uint64_t off)
            pb_pins_next(b->pins, page_of(b->root.bias + off), &first, &past);
 }
 
+uint64_t
+pb_buf_views_behind(const pb_buf *b, uint64_t off)
+{
+    bool none = pb_buf_is_inline(b) || b->pins == NULL;
+    return none ? 0 : pb_pins_behind(b->pins, page_of(b->root.bias + off));
+}
+
 /* ---- trees that share ---- */
 
 static pb_visit

@@ -36,6 +36,10 @@ pb_buf_viewed(const pb_buf *b);
 bool
 pb_buf_pinned_behind(const pb_buf *b, uint64_t off);
 
+/* How many of them do so. */
+uint64_t
+pb_buf_views_behind(const pb_buf *b, uint64_t off);
+
 /* ---- trees that share ---- */
 
 /* Make `to`, an empty buffer on the same pool, hold what `from` holds now.  O(1), apart from

@@ -25,6 +25,16 @@ pb_pins_cover(const pb_pin_list *pins, uint64_t page)
 }
 
 uint64_t
+pb_pins_behind(const pb_pin_list *pins, uint64_t page)
+{
+    uint64_t n = 0;
+    for (const pb_pin *pin = pins->first; pin; pin = pin->next) {
+        n += pin->live && pin->page + pin->live > page;
+    }
+    return n;
+}
+
+uint64_t
 pb_pins_pages(const pb_pin_list *pins)
 {
     uint64_t n = 0, first, past;

@@ -46,6 +46,10 @@ pb_pins_next(const pb_pin_list *pins, uint64_t page, uint64_t *first, uint64_t *
 bool
 pb_pins_cover(const pb_pin_list *pins, uint64_t page);
 
+/* How many live views have pages from `page` on. */
+uint64_t
+pb_pins_behind(const pb_pin_list *pins, uint64_t page);
+
 /* How many pages are under live views.  Counts each once. */
 uint64_t
 pb_pins_pages(const pb_pin_list *pins);

@@ -277,7 +277,7 @@ def test_one_piece_of_holes_is_refused_by_their_number(ask):
     too_many = TIB // PAGE > 1 << 31  # for the pages that a pool can have
     with pytest.raises(pagebuf.CapacityError if too_many else pagebuf.PoolLimitError) as refused:
         ask(c.buf)
-    missing = re.search(r"(\d+) more pages", str(refused.value))
+    missing = re.search(r"\((\d+) pages\)", str(refused.value))
     assert too_many or int(missing[1]) >= TIB // PAGE - 3
     assert c.buf.extents() == c.data()
 

@@ -303,7 +303,7 @@ def test_every_second_page_is_good_for_single_ones(level, keep):
     assert_accounted(pool)
     with pytest.raises(MemoryError) as info:
         filled(pool, FEW)
-    assert "1 more pages" in str(info.value)
+    assert f"{PAGE} more bytes (1 page)" in str(info.value)
     assert f"holds {total} pages and has 0 free ({total} in 1 regions)" in str(info.value)
     del info
     assert_accounted(pool)
@@ -394,7 +394,7 @@ def test_a_run_that_cannot_be_had_says_so(how):
     text = str(info.value)
     if how != "get_buffer" or PAGE == 4096:  # it takes at least 16 KiB, so more tiny pages
         frames = 8 if how == "view" else dense(8)
-        assert f"{frames} pages in one run" in text
+        assert f"{frames * PAGE} more bytes in one run ({frames} pages)" in text
     assert "the pool 'miser' holds" in text
     assert f"({total} in 1 regions)" in text
     del info
@@ -414,8 +414,8 @@ def test_the_text_of_a_refusal():
     with pytest.raises(MemoryError) as info:
         filled(pool, 3 * PAGE)
     assert str(info.value) == (
-        "the system has no memory for 3 more pages; the pool holds 0 pages and has 0 free "
-        "(0 in 0 regions)"
+        f"the system has no memory for {3 * PAGE} more bytes (3 pages); the pool holds 0 pages "
+        "and has 0 free (0 in 0 regions)"
     )
     assert isinstance(info.value.__cause__, MemoryError)
     assert not isinstance(info.value, pagebuf.PoolLimitError)
@@ -432,6 +432,6 @@ def test_a_pool_takes_less_where_the_system_refuses_much():
     bufs = [filled(pool, 2 * PAGE, n) for n in range(20)]
     assert pool.stats().regions >= 2
     assert [buf.tobytes() for buf in bufs] == [pattern(0, 2 * PAGE, n) for n in range(20)]
-    with pytest.raises(MemoryError, match="more pages"):
+    with pytest.raises(MemoryError, match="more bytes"):
         filled(pool, 200 * PAGE)
     assert_accounted(pool)
