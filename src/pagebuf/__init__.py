@@ -83,6 +83,11 @@ _set_pool_factory(_default_pool)
 MutableSequence.register(PageBuffer)  # collections.abc.Buffer tests for __buffer__ instead
 
 
+def __dir__() -> list[str]:
+    """The public names, those that are imported on first use among them."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
 def __getattr__(name: str) -> object:
     """Import the names that need other modules, on first use."""
     if name in {"Delta", "DeltaError"}:

@@ -19,7 +19,7 @@ Run = tuple[int, pickle.PickleBuffer | bytes]
 
 
 def as_array(
-    buf: PageBuffer, dtype: DTypeLike = "u1", offset: int = 0, count: int = -1
+    buf: PageBuffer, dtype: DTypeLike = "u1", offset: int = 0, count: int | None = -1
 ) -> NDArray[Any]:
     """A NumPy array over the live view of ``count`` items from ``offset`` on."""
     import numpy as np
@@ -30,19 +30,22 @@ def as_array(
         raise TypeError(f"dtype must be a NumPy dtype, not {dtype!r}: {error}") from None
     if kind.itemsize == 0:
         raise ValueError(f"dtype must have items of at least one byte, not {kind}")
-    first, items = _index(offset, "offset"), _index(count, "count")
+    first = _index(offset, "offset")
+    items = -1 if count is None else _index(count, "count", "an int or None")
     if first < 0:
         raise ValueError(f"offset must not be negative, not {first}")
-    size = None if items < 0 else items * kind.itemsize
-    if size is None:  # take as many whole items as there are
+    if items < -1:
+        raise ValueError(f"count must be at least 0, or -1 or None for all, not {items}")
+    size = items * kind.itemsize
+    if items < 0:  # take as many whole items as there are
         rest = max(0, len(buf) - first)
         size = rest - rest % kind.itemsize
     return np.frombuffer(buf.view(first, size), kind)
 
 
-def _index(given: object, what: str) -> int:
+def _index(given: object, what: str, kind: str = "an int") -> int:
     if not hasattr(type(given), "__index__"):
-        raise TypeError(f"{what} must be an int, not {type(given).__name__}")
+        raise TypeError(f"{what} must be {kind}, not {type(given).__name__}")
     return operator.index(given)  # type: ignore[arg-type]
 
 

@@ -87,8 +87,8 @@ NUMBERS: dict[Callable[[], Any], dict[str, tuple[Callable[[Any, Any], Any], str]
         "file timeout": (lambda q, x: q.open(timeout=x), "timeout must be a number or None, not"),
     },
     file: {
-        "read_at": (lambda f, x: f.read_at(x, 0), f"nbytes {INT}"),
-        "read_at offset": (lambda f, x: f.read_at(1, x), f"offset {INT}"),
+        "read_at": (lambda f, x: f.read_at(x, 1), f"offset {INT}"),
+        "read_at size": (lambda f, x: f.read_at(0, x), f"size {SIZE}"),
     },
 }
 CALLS = [(make, name) for make, calls in NUMBERS.items() for name in calls]
@@ -341,7 +341,7 @@ def test_arrays_name_their_arguments() -> None:
     for call, says in {
         lambda b: b.as_array("x"): "dtype must be a NumPy dtype, not 'x': ",
         lambda b: b.as_array(offset="1"): "offset must be an int, not str",
-        lambda b: b.as_array(count="1"): "count must be an int, not str",
+        lambda b: b.as_array(count="1"): "count must be an int or None, not str",
     }.items():
         with pytest.raises(TypeError, match=rf"^{says}"):
             call(buffer())

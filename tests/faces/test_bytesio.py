@@ -241,9 +241,10 @@ def test_peek_and_read_at() -> None:
     large.seek(7)
     for size in (8192, 8193, 131072, -1, None):
         assert large.peek(size) == pattern(7, 8192)  # as much as io.BufferedReader buffers
-    assert (f.read_at(5, 6), f.read_at(99, 8), f.read_at(5, 99)) == (b"world", b"rld", b"")
+    assert (f.read_at(6, 5), f.read_at(8, 99), f.read_at(99, 5)) == (b"world", b"rld", b"")
+    assert f.read_at(6, -1) == f.read_at(6, None) == b"world"
     assert f.tell() == 0
-    for call in (lambda: f.read_at(-1, 0), lambda: f.read_at(0, -1)):
+    for call in (lambda: f.read_at(-1, 0), lambda: f.read_at(0, -2)):
         with pytest.raises(ValueError):
             call()
     f.close()
@@ -339,7 +340,7 @@ def test_getbuffer_gathers_scattered_pages() -> None:
     f.seek(0)
     assert f.read(PAGE + 1) == pattern(0, PAGE + 1)
     view[0] = 0
-    assert f.read_at(1, 0) == b"\0"
+    assert f.read_at(0, 1) == b"\0"
     other.close()
 
 

@@ -70,19 +70,19 @@ def test_info_in_a_process():
 @needs_pictures
 def test_map_in_a_process(tmp_path):
     target = tmp_path / "pool.png"
-    assert shell("map", "-o", str(target)) == ("", "", 0)
+    assert shell("draw", "-o", str(target)) == ("", "", 0)
     assert target.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_refusals_in_a_process(tmp_path):
-    out, err, status = shell("map", "--buffer", "nobody", "-o", str(tmp_path / "x.svg"))
+    out, err, status = shell("draw", "--buffer", "nobody", "-o", str(tmp_path / "x.svg"))
     assert (out, status) == ("", 2)
     assert err.startswith("pagebuf: no buffer 'nobody': there is document, ")
     assert "Traceback" not in err
     assert shell()[2] == 2
 
 
-@pytest.mark.parametrize("line", ["info", "top", "top --run own.py", "walk 0", "map -o own.svg"])
+@pytest.mark.parametrize("line", ["info", "top", "top --run own.py", "walk 0", "draw -o own.svg"])
 def test_a_wrong_level_in_the_environment_is_one_line(monkeypatch, line, script):
     monkeypatch.setenv("PAGEBUF_DEBUG", "zz")
     line = line.replace("own.", script.removesuffix("py"))
@@ -168,7 +168,7 @@ def test_walk_refuses_a_queue(capsys):
     assert "no PageBuffer 'inbox': there is document, " in capsys.readouterr().err
 
 
-# ---- map ----
+# ---- draw ----
 
 
 @needs_pictures
@@ -176,14 +176,14 @@ def test_walk_refuses_a_queue(capsys):
 def test_map(tmp_path, buffer):
     target = tmp_path / "picture.svg"
     which = ["--buffer", buffer] if buffer else ["--pool"]
-    assert main(["map", *which, "-o", str(target)]) == 0
+    assert main(["draw", *which, "-o", str(target)]) == 0
     text = target.read_text(encoding="utf-8")
     assert (f"'{buffer}'" if buffer else "pool 'example'") in text
 
 
 def test_map_refuses_other_endings(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["map", "-o", str(tmp_path / "picture.jpg")])
+        main(["draw", "-o", str(tmp_path / "picture.jpg")])
     assert stop.value.code == 2
     assert "saved as .svg or .png" in capsys.readouterr().err
 
@@ -191,9 +191,11 @@ def test_map_refuses_other_endings(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["map", "--pool", "other", "-o", "x.svg"], "no pool 'other': there is example"),
+        (["draw", "--pool", "other", "-o", "x.svg"], "no pool 'other': there is example"),
         pytest.param(
-            ["map", "-o", "no/such/folder/x.svg"], "No such file or directory", marks=needs_pictures
+            ["draw", "-o", "no/such/folder/x.svg"],
+            "No such file or directory",
+            marks=needs_pictures,
         ),
         (["top", "--run", "no/such/script.py"], "no script 'no/such/script.py'"),
     ],
@@ -206,7 +208,7 @@ def test_refusals(capsys, args, message):
 def test_map_without_matplotlib(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     target = tmp_path / "picture.svg"
-    assert main(["map", "-o", str(target)]) == 2
+    assert main(["draw", "-o", str(target)]) == 2
     assert "pip install 'pagebuf[pictures]'" in capsys.readouterr().err
     assert not target.exists()
 
@@ -218,7 +220,7 @@ def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
     for args, line in {
         ("walk", "0"): "there is no PageBuffer",
         ("walk", "0", "--buffer", "it"): "no PageBuffer 'it': there is none",
-        ("map", "-o", target): "there is no pool in use",
+        ("draw", "-o", target): "there is no pool in use",
     }.items():
         out, err, status = shell(*args, "--run", str(path))
         assert (out, err, status) == ("", f"pagebuf: {line}\n", 2)
@@ -280,7 +282,7 @@ def test_a_buffer_goes_by_its_global_and_by_its_name(tmp_path, capsys, name, let
     target = tmp_path / "x.svg"
     assert main(["walk", "--run", str(path), "--buffer", name, "0"]) == 0
     assert f"byte 0 of it is {ord(letter):#04x}" in capsys.readouterr().out
-    assert main(["map", "--run", str(path), "--buffer", name, "-o", str(target)]) == 0
+    assert main(["draw", "--run", str(path), "--buffer", name, "-o", str(target)]) == 0
     assert f"PageBuffer '{name}'" in target.read_text(encoding="utf-8")
 
 
@@ -293,7 +295,7 @@ def test_a_pool_goes_by_its_global_and_by_its_name(tmp_path, name, title):
     path = tmp_path / "names.py"
     path.write_text(NAMES)
     target = tmp_path / "x.svg"
-    assert main(["map", "--run", str(path), "--pool", name, "-o", str(target)]) == 0
+    assert main(["draw", "--run", str(path), "--pool", name, "-o", str(target)]) == 0
     assert f"pool '{title}'" in target.read_text(encoding="utf-8")
 
 
@@ -302,8 +304,8 @@ def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
     path = tmp_path / "names.py"
     path.write_text(NAMES)
     target = str(tmp_path / "x.svg")
-    assert main(["map", "--run", str(path), "--buffer", "file", "-o", target]) == 0
-    assert main(["map", "--run", str(path), "--buffer", "none", "-o", target]) == 2
+    assert main(["draw", "--run", str(path), "--buffer", "file", "-o", target]) == 0
+    assert main(["draw", "--run", str(path), "--buffer", "none", "-o", target]) == 2
     there = "first, second, third, PageBuffer, inbox, file, attic"
     assert capsys.readouterr().err.endswith(f"no buffer 'none': there is {there}\n")
 
@@ -311,7 +313,7 @@ def test_names_that_are_not_there_are_told_with_all_that_are(tmp_path, capsys):
 @needs_pictures
 def test_run_and_map(script, tmp_path):
     target = tmp_path / "queue.svg"
-    assert shell("map", "--run", script, "--buffer", "ByteQueue", "-o", str(target))[2] == 0
+    assert shell("draw", "--run", script, "--buffer", "ByteQueue", "-o", str(target))[2] == 0
     assert "ByteQueue" in target.read_text(encoding="utf-8")
 
 

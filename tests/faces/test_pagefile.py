@@ -100,7 +100,7 @@ def test_modes(mode: str, pool: PagePool) -> None:
             lambda: f.readinto(into),
             lambda: f.readinto1(into),
             lambda: next(f),
-            lambda: f.read_at(1, 0),
+            lambda: f.read_at(0, 1),
         ]
         for call in reads:
             with pytest.raises(io.UnsupportedOperation, match="not readable"):
@@ -185,7 +185,7 @@ def test_closing_leaves_the_buffer(pool: PagePool) -> None:
         lambda: f.write(b""),
         lambda: f.writelines([]),
         lambda: f.readinto(into),
-        lambda: f.read_at(1, 0),
+        lambda: f.read_at(0, 1),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="closed"):
@@ -262,7 +262,7 @@ def test_a_reader_behind_a_moving_front(pool: PagePool) -> None:
         f.seek(0)
         assert f.read(10) == buf.read(0, 10)
         buf.take_bytes(PAGE - 1)
-    assert f.read_at(len(buf), 0) == buf.tobytes() == pattern(4 * PAGE - 4, PAGE + 4)
+    assert f.read_at(0, len(buf)) == buf.tobytes() == pattern(4 * PAGE - 4, PAGE + 4)
 
 
 def test_a_buffer_with_a_limit() -> None:

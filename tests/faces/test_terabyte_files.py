@@ -103,7 +103,7 @@ CALLS = {
         and (c.size == TIB or refused(c, lambda f: f.read(), 1))
     ),
     "read1": lambda c: c.here(c.at[1], lambda f: f.read1(1)) == b"x",
-    "read_at": lambda c: c.f.read_at(5, c.at[1] - 2) == MIDDLE,
+    "read_at": lambda c: c.f.read_at(c.at[1] - 2, 5) == MIDDLE,
     "read_buffer": lambda c: bytes(c.middle(lambda f: f.read_buffer(5))) == MIDDLE,
     "readable": lambda c: c.f.readable(),
     "readinto": lambda c: c.middle(lambda f: filled(f.readinto, 5)) == (5, MIDDLE),

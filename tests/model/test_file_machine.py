@@ -123,7 +123,7 @@ class FileCalls(RuleBasedStateMachine):
     @rule(which=which, size=offsets, offset=offsets)
     def read_at(self, which: int, size: int, offset: int) -> None:
         ours, theirs = self.pair(which)
-        assert ours.read_at(size, offset) == theirs.getvalue()[offset : offset + size]
+        assert ours.read_at(offset, size) == theirs.getvalue()[offset : offset + size]
 
 
 class BytesIOMachine(FileCalls):

@@ -43,8 +43,8 @@ OF_BOTH = [
     Call("isatty", lambda f, g, w: f.isatty(), CLOSED, looks=True),
     Call("peek", lambda f, g, w: f.peek(20), CLOSED, looks=True),
     Call("peek all", lambda f, g, w: f.peek(-1), CLOSED, looks=True),
-    Call("read_at", lambda f, g, w: f.read_at(20, 9), CLOSED, looks=True),
-    Call("read_at all", lambda f, g, w: f.read_at(1 << 40, 0), CLOSED, looks=True),
+    Call("read_at", lambda f, g, w: f.read_at(9, 20), CLOSED, looks=True),
+    Call("read_at all", lambda f, g, w: f.read_at(0, 1 << 40), CLOSED, looks=True),
     Call("readable", lambda f, g, w: f.readable(), CLOSED, looks=True),
     Call("seekable", lambda f, g, w: f.seekable(), CLOSED, looks=True),
     Call("tell", lambda f, g, w: f.tell(), CLOSED, looks=True),
@@ -133,7 +133,7 @@ def holding(size: int, at: int = 2) -> Any:
 
 
 def value(file: Any) -> bytes | None:
-    return None if file.closed else file.read_at(1 << 40, 0)
+    return None if file.closed else file.read_at(0, -1)
 
 
 def state(file: Any) -> Any:

@@ -80,7 +80,7 @@ OF_FILES = [
     use("cut", "object", lambda f, w: f.truncate(9)),
     use("write", "object", lambda f, w: f.write(w * PAGE)),
     use("read_buffer", "object", lambda f, w: f.read_buffer(PAGE)),
-    use("value", "object", lambda f, w: f.read_at(1 << 40, 0)),
+    use("value", "object", lambda f, w: f.read_at(0, 1 << 40)),
     use("close", "object", lambda f, w: f.close()),
 ]
 

@@ -55,6 +55,11 @@ arg_size(PyObject *obj, const char *what, uint64_t *out)
     if (value == -1 && PyErr_Occurred()) {
         return arg_refused(obj, what, "an int or None");
     }
+    if (value < -1) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s must be at least 0, or -1 or None for all, not %zd", what, value);
+        return -1;
+    }
     *out = value < 0 ? UINT64_MAX : (uint64_t)value;
     return 0;
 }

@@ -38,7 +38,7 @@ arg_small(PyObject *obj, uint64_t *out)
 #endif
 }
 
-/* A size of which None and negative numbers mean "to the end" (UINT64_MAX). */
+/* A size; None and -1 mean all that is there (UINT64_MAX). */
 int
 arg_size(PyObject *obj, const char *what, uint64_t *out);
 

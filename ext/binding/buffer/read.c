@@ -202,8 +202,9 @@ buffer_tobytes(BufferObject *self, PyObject *Py_UNUSED(ignored))
 const char buffer_take_doc[] = PyDoc_STR(
     "take_bytes($self, n=None, /)\n--\n\n"
     "Remove the first ``n`` bytes and return them.\n\n"
-    "None takes all, a negative number counts from the end.  Raises IndexError when\n"
-    "there are fewer.  Pages left behind go back to the pool.  O(n).\n\n"
+    "As bytearray's of Python 3.15: None takes all, a negative number counts from the end,\n"
+    "and IndexError says that there are fewer.  Pages left behind go back to the pool.\n"
+    "O(n).\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'head tail')\n"
     ">>> buf.take_bytes(5), buf.tobytes()\n"

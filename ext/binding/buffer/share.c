@@ -248,8 +248,8 @@ const char buffer_clone_doc[] = PyDoc_STR(
 
 const char buffer_list_copy_doc[] =
     "copy($self, /)\n--\n\n"
-    "A PageBuffer of its own with the same bytes: as ``clone``, by the name that lists and\n"
-    "bytearrays have for it.\n\n"
+    "A PageBuffer of its own with the same bytes: ``clone()`` by the name that lists and\n"
+    "bytearrays have for it, for code that is written for those.\n\n"
     "Pages are shared until either writes to them.  O(1), plus the pages under live views.\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'one')\n"

@@ -174,7 +174,7 @@ buffer_prepend(BufferObject *self, PyObject *data)
 
 const char buffer_truncate_doc[] = PyDoc_STR(
     "truncate($self, size, /)\n--\n\n"
-    "Make the buffer ``size`` bytes long; returns the size.\n\n"
+    "Make the buffer ``size`` bytes long; returns the size, as that of files does.\n\n"
     "Cutting gives pages back, growing leaves a hole.  O(pages dropped).\n\n"
     ">>> from pagebuf import PageBuffer\n"
     ">>> buf = PageBuffer(b'abc')\n"
@@ -225,7 +225,8 @@ buffer_clear(BufferObject *self, PyObject *Py_UNUSED(ignored))
 
 const char buffer_resize_doc[] =
     "resize($self, size, /)\n--\n\n"
-    "Make the buffer ``size`` bytes long: as ``truncate``, without a result.\n\n"
+    "Make the buffer ``size`` bytes long: as bytearray's of Python 3.14, which returns\n"
+    "None, where ``truncate`` returns the size, as that of files does.\n\n"
     "What is added is zeros, which take no memory.  Raises ValueError for a negative size,\n"
     "CapacityError past what the levels reach.  O(pages dropped).\n\n"
     ">>> from pagebuf import PageBuffer\n"

@@ -468,7 +468,7 @@ PyDoc_STRVAR(bytesio_doc,
              "A binary file in memory: an io.BytesIO, with all its methods and its rules.\n\n"
              "It grows without moving a byte, in pages of ``pool`` (default: the shared one).\n"
              "Further than io.BytesIO go ``peek(size)``,\n"
-             "``read_at(nbytes, offset)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
+             "``read_at(offset, size)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
              "that a call that runs out of memory has changed nothing.\n\n"
              ">>> from pagebuf import BytesIO\n"
              ">>> f = BytesIO()\n"

@@ -116,10 +116,10 @@ PyDoc_STRVAR(read_buffer_doc,
 FACE_FAST(read_buffer)
 
 PyDoc_STRVAR(read_at_doc,
-             "read_at($self, nbytes, offset, /)\n--\n\n"
-             "The ``nbytes`` bytes at ``offset``, short at the end; the position stays.\n\n"
-             "O(nbytes).\n\n" EXAMPLE
-             ">>> " FACE_OPEN("b'hello'") ".read_at(3, 1)\n"
+             "read_at($self, offset, size, /)\n--\n\n"
+             "The ``size`` bytes at ``offset``, fewer at the end; the position stays.  None or -1\n"
+             "reads to the end.  O(size).\n\n" EXAMPLE
+             ">>> " FACE_OPEN("b'hello'") ".read_at(1, 3)\n"
              "b'ell'\n");
 
 FACE_FAST(read_at)

@@ -170,10 +170,11 @@ arg_hint(PyObject *hint, uint64_t *out)
                      Py_TYPE(hint)->tp_name);
         return -1;
     }
-    if (arg_size(hint, "hint", out) < 0) {
+    Py_ssize_t n = 0;
+    if (hint != Py_None && arg_ssize(hint, "hint", &n) < 0) {
         return -1;
     }
-    *out = *out ? *out : UINT64_MAX; /* 0 means no hint */
+    *out = n > 0 ? (uint64_t)n : UINT64_MAX; /* 0 and negative numbers mean no hint */
     return 0;
 }
 
@@ -396,8 +397,8 @@ PyObject *
 file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n, off;
-    if (check_nargs("read_at", nargs, 2, 2) < 0 || arg_offset(args[0], "nbytes", &n) < 0 ||
-        arg_offset(args[1], "offset", &off) < 0) {
+    if (check_nargs("read_at", nargs, 2, 2) < 0 ||
+        arg_offset(args[0], "offset", &off) < 0 || arg_size(args[1], "size", &n) < 0) {
         return NULL;
     }
     return stream_read_at(b, s, off, n);

@@ -77,10 +77,9 @@ queue_take(QueueObject *self, queue_taking *t)
 const char queue_get_doc[] = PyDoc_STR(
     "get($self, n=-1, /, *, timeout=0)\n--\n\n"
     "Remove and return the oldest bytes, at most ``n`` of them.\n\n"
-    "None or a negative number takes all; b'' when there are none.  Another ``timeout``\n"
-    "waits for one byte at least: so many seconds (then TimeoutError), or for ever (None);\n"
-    "b'' means then that the queue is closed and empty.  Pages left behind go back to the\n"
-    "pool.  O(n).\n\n"
+    "None or -1 takes all; b'' when there are none.  Another ``timeout`` waits for one byte\n"
+    "at least: so many seconds (then TimeoutError), or for ever (None); b'' means then that\n"
+    "the queue is closed and empty.  Pages left behind go back to the pool.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.put(b'hello world')\n"

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     walk = commands.add_parser("walk", parents=[scene], help="the page walk to offsets")
     walk.add_argument("offsets", metavar="OFFSET", nargs="+", help="like 4096, 0x1000 or -1")
     walk.add_argument("--buffer", metavar="NAME", help="by default the first one")
-    chart = commands.add_parser("map", parents=[scene], help="a picture of a tree or of a pool")
+    chart = commands.add_parser("draw", parents=[scene], help="a picture of a tree or of a pool")
     which = chart.add_mutually_exclusive_group()
     which.add_argument("--buffer", metavar="NAME", help="the tree of this buffer")
     which.add_argument("--pool", metavar="NAME", nargs="?", help="the frames of a pool (default)")

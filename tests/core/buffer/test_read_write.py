@@ -42,7 +42,8 @@ def test_read_of_the_middle(pool, at, span):
     buf, data = filled(pool, total), pattern(0, total)
     assert buf.read(at, span) == data[at : at + span]
     assert buf.read(at, -1) == buf.read(at, None) == data[at:]
-    assert buf.read(at, -PAGE) == data[at:]
+    with pytest.raises(ValueError, match=f"at least 0, or -1 or None for all, not {-PAGE - 1}"):
+        buf.read(at, -PAGE - 1)
 
 
 @pytest.mark.parametrize("at", STARTS)
