@@ -152,26 +152,14 @@ class StreamWriter(_End):
     def write(self, data: ReadableBuffer, /) -> int:
         """Put all of it; returns how many bytes that were."""
         self._check_open()
-        with memoryview(data) as view, view.cast("B") as octets:
-            size = len(octets)
+        if self._stream.unread:
+            raise BrokenPipeError("the reader has gone")
+        try:
+            return self.queue.write(data, timeout=self.timeout)
+        except ValueError:
             if self._stream.unread:
-                raise BrokenPipeError("the reader has gone")
-            try:
-                self._put(octets, size)
-            except ValueError:
-                if self._stream.unread:
-                    raise BrokenPipeError("the reader has gone") from None
-                raise
-        return size
-
-    def _put(self, octets: memoryview, size: int) -> None:
-        most = self.queue.max_bytes
-        if most is None or size <= most or self.queue.overflow != "block":
-            self.queue.put(octets, timeout=self.timeout)
-            return
-        for at in range(0, size, most):
-            with octets[at : at + most] as piece:
-                self.queue.put(piece, timeout=self.timeout)
+                raise BrokenPipeError("the reader has gone") from None
+            raise
 
     def writelines(self, lines: Iterable[ReadableBuffer], /) -> None:
         for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import socket
 import sys
@@ -280,12 +281,112 @@ def test_a_put_that_is_tried_again_is_not_dropped(pool):
     assert (queue.dropped, queue.total_in) == (0, 6)
 
 
+class Plain:
+    """An object with send() and recv_into() of its own."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def send(self, data: bytes) -> int:
+        raise NotImplementedError
+
+    def recv_into(self, space: bytearray) -> int:
+        n = min(len(space), len(self.data))
+        space[:n], self.data = self.data[:n], self.data[n:]
+        return n
+
+
+def reserved(queue: ByteQueue, **w: Any) -> int:
+    with queue.reserve(3, **w) as view:
+        view[:] = b"xyz"
+        queue.commit(3)
+    return 3
+
+
+def received(queue: ByteQueue, **w: Any) -> int:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"xyz")
+        return queue.recv_from(ours, **w)
+
+
+def read_from_a_pipe(queue: ByteQueue, **w: Any) -> int:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as end:
+        end.write(b"xyz")
+        return queue.recv_from(reading, **w)
+
+
+INTO: dict[str, Callable[..., int]] = {
+    "put": lambda q, **w: 3 * q.put(b"xyz", **w),
+    "write": lambda q, **w: q.write(b"xyz", **w),
+    "reserve": reserved,
+    "recv_from": received,
+    "recv_from pipe": read_from_a_pipe,
+    "recv_from object": lambda q, **w: q.recv_from(Plain(b"xyz"), **w),
+    "splice_from": lambda q, **w: q.splice_from(queue_of(q.pool, b"xyz"), **w),
+}
+
+
+@pytest.mark.parametrize("name", INTO)
+def test_all_that_put_wait_for_room(pool, name):
+    queue = queue_of(pool, b"abcd", max_bytes=4, overflow="block")
+    waiter = Waiter(lambda: INTO[name](queue))
+    assert queue.get() == b"abcd"
+    assert waiter.ends() == 3
+    assert (queue.get(timeout=DEADLINE), queue.total_in, queue.dropped) == (b"xyz", 7, 0)
+    queue.check()
+
+
+@pytest.mark.parametrize("timeout", [0, SOON])
+@pytest.mark.parametrize("name", INTO)
+def test_who_waits_for_room_has_its_time(pool, name, timeout):
+    queue = queue_of(pool, b"abcd", max_bytes=4, overflow="block")
+    with pytest.raises(TimeoutError):
+        INTO[name](queue, timeout=timeout)
+    assert (queue.peek(), queue.dropped, queue.total_in) == (b"abcd", 0, 4)
+    queue.clear()
+    assert INTO[name](queue, timeout=timeout) == 3
+
+
+@pytest.mark.parametrize("name", INTO)
+def test_the_end_of_the_stream_wakes_all_that_put(pool, name):
+    queue = queue_of(pool, b"abcd", max_bytes=4, overflow="block")
+    waiter = Waiter(lambda: INTO[name](queue))
+    queue.close()
+    assert type(waiter.ends()) is ValueError
+    assert queue.get() == b"abcd"
+
+
+@pytest.mark.parametrize("name", ["put", "reserve", "splice_from"])
+def test_what_never_fits_is_refused_at_once(pool, name):
+    queue = queue_of(pool, max_bytes=2, overflow="block")
+    with pytest.raises(ValueError, match="3 bytes never fit into a queue that may hold 2"):
+        INTO[name](queue)
+    assert (len(queue), queue.total_in) == (0, 0)
+
+
+@pytest.mark.parametrize("name", INTO)
+def test_nothing_waits_for_the_room_of_no_bytes(pool, name):
+    queue = queue_of(pool, max_bytes=0, overflow="block")
+    with pytest.raises(ValueError, match="never fit into a queue that may hold 0"):
+        INTO[name](queue)
+
+
+def test_a_splice_that_waits_leaves_the_bytes_where_they_are(pool):
+    source, queue = queue_of(pool, b"one"), queue_of(pool, b"abc", max_bytes=5, overflow="block")
+    waiter = Waiter(lambda: queue.splice_from(source))
+    assert source.put(b"two")  # what there is when there is room
+    assert len(source) == 6
+    queue.clear()
+    assert type(waiter.ends()) is ValueError
+    assert source.get() == b"onetwo"
+
+
 def test_others_do_not_wait_for_room(pool):
     queue = queue_of(pool, b"abcd", max_bytes=4, overflow="block")
     with pytest.raises(CapacityError):
-        queue.reserve(1)
-    with pytest.raises(CapacityError):
-        queue.splice_from(queue_of(pool, b"x"))
+        queue.get_buffer()
     for overflow in ("raise", "drop_newest", "drop_oldest"):
         other = queue_of(pool, b"abcd", max_bytes=4, overflow=overflow)
         if overflow == "raise":

@@ -148,15 +148,15 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 
 /* ---- repeated attempts ---- */
 
-static void
-raise_not_wanted(QueueObject *self, bool closed)
+/* The queue takes nothing now.  0: it has room again, try again; -1: an exception. */
+static int
+await_welcome(QueueObject *self, bool closed, patience *p)
 {
     if (closed) {
         queue_raise_closed();
+        return -1;
     }
-    else {
-        queue_raise_full(self, 0);
-    }
+    return queue_await_room(self, 0, p);
 }
 
 /* Did the system refuse the flag? */
@@ -166,9 +166,11 @@ does_not_know(int error)
     return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL;
 }
 
-/* Transfer at most n bytes, and wait as the target says. */
+/* Transfer at most n bytes.  Wait for the target as it says, and for room as `p` says.  After a wait
+ * for room the target may have nothing left, so it is waited for again. */
 static int
-transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint64_t *done)
+transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, patience *p,
+            uint64_t *done)
 {
     int error = 0;
     bool wait = target->wait_first;
@@ -178,8 +180,12 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
         }
         io_result got = sending ? send_once(self, target, n) : recv_once(self, target, n);
         if (got.closed || got.full) {
-            raise_not_wanted(self, got.closed);
-            return -1;
+            if (await_welcome(self, got.closed, p) < 0) {
+                return -1;
+            }
+            error = 0;
+            wait = target->wait_first;
+            continue;
         }
         if (!queue_again(self, &got.st, n) && got.st != PB_OK) {
             return -1;
@@ -200,11 +206,11 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, uint
 /* If the caller gave no size, ask a stream for about as much as it sent before. */
 static int
 recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t n,
-        uint64_t *done)
+        patience *p, uint64_t *done)
 {
     int stream = said ? 0 : target_is_stream(target, obj);
     target->sized = stream > 0;
-    return stream < 0 ? -1 : transfer_fd(self, target, false, n, done);
+    return stream < 0 ? -1 : transfer_fd(self, target, false, n, p, done);
 }
 
 /* ---- objects with methods of their own ---- */
@@ -289,15 +295,29 @@ give_up_room(QueueObject *self, uint64_t serial)
     queue_unlock(self);
 }
 
-static int
-recv_object(QueueObject *self, PyObject *obj, uint64_t n, uint64_t *done)
+/* At most n bytes, as many as there is room for; 0 with an exception. */
+static uint64_t
+clip_when_welcome(QueueObject *self, uint64_t n, patience *p)
 {
-    queue_lock(self);
-    n = pb_min(pb_min(n, OBJECT_MOST), pb_queue_room(&self->q));
-    bool closed = self->q.closed;
-    queue_unlock(self);
-    if (closed || n == 0) {
-        raise_not_wanted(self, closed);
+    for (;;) {
+        queue_lock(self);
+        uint64_t room = pb_queue_room(&self->q);
+        bool closed = self->q.closed;
+        queue_unlock(self);
+        if (room && !closed) {
+            return pb_min(n, room);
+        }
+        if (await_welcome(self, closed, p) < 0) {
+            return 0;
+        }
+    }
+}
+
+static int
+recv_object(QueueObject *self, PyObject *obj, uint64_t n, patience *p, uint64_t *done)
+{
+    n = clip_when_welcome(self, pb_min(n, OBJECT_MOST), p);
+    if (n == 0) {
         return -1;
     }
     PyObject *space = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)n);
@@ -357,6 +377,7 @@ queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     uint64_t n, done = 0;
     io_target target;
+    patience none = NO_PATIENCE;
     if (io_args("send_to", args, nargs, UINT64_MAX, &n) < 0 ||
         target_of(state_of((PyObject *)self), args[0], true, &target) < 0) {
         return NULL;
@@ -365,20 +386,21 @@ queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
         return PyLong_FromLong(0);
     }
     int failed = target.object ? send_object(self, args[0], n, &done)
-                               : transfer_fd(self, &target, true, n, &done);
+                               : transfer_fd(self, &target, true, n, &none, &done);
     return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(done);
 }
 
 const char queue_recv_doc[] =
-    "recv_from($self, source, n=262144, /)\n--\n\n"
+    "recv_from($self, source, n=262144, /, *, timeout=None)\n--\n\n"
     "Receive at most ``n`` bytes with one vectored system call straight into the pages;\n"
     "returns how many came, 0 at the end of the stream.\n\n"
     "Without ``n`` a stream socket or a pipe is asked for 16 KiB first.  The next call asks\n"
     "for twice as much if all of it came, and for less if little came.\n\n"
-    "``source`` is a socket, a file descriptor or an object with fileno(); waiting is as\n"
-    "for send_to().  No more is received than ``max_bytes`` leaves room for (CapacityError\n"
-    "when that is nothing, even if overflow='block'), unless overflow='drop_oldest'.\n"
-    "O(n).\n\n"
+    "``source`` is a socket, a file descriptor or an object with fileno(), and is waited for\n"
+    "as by send_to().  No more is received than ``max_bytes`` leaves room for, unless\n"
+    "overflow='drop_oldest'.  When that is nothing, overflow='block' waits for room, for\n"
+    "``timeout`` seconds at most (then TimeoutError), and others raise CapacityError, so that\n"
+    "the bytes stay with the source.  O(n).\n\n"
     ">>> import os\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> reading, writing = os.pipe()\n"
@@ -391,11 +413,14 @@ const char queue_recv_doc[] =
     ">>> os.close(reading)\n";
 
 PyObject *
-queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames)
 {
     uint64_t n, done = 0;
     io_target target;
+    patience p = FOR_EVER;
     if (io_args("recv_from", args, nargs, OFFER_MOST, &n) < 0 ||
+        queue_arg_timeout("recv_from", args + nargs, kwnames, &p) < 0 ||
         target_of(state_of((PyObject *)self), args[0], false, &target) < 0) {
         return NULL;
     }
@@ -403,7 +428,7 @@ queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
         return PyLong_FromLong(0);
     }
     n = pb_min(n, RECV_MOST);
-    int failed = target.object ? recv_object(self, args[0], n, &done)
-                               : recv_fd(self, args[0], &target, nargs > 1, n, &done);
+    int failed = target.object ? recv_object(self, args[0], n, &p, &done)
+                               : recv_fd(self, args[0], &target, nargs > 1, n, &p, &done);
     return failed < 0 ? NULL : PyLong_FromUnsignedLongLong(done);
 }

@@ -165,6 +165,11 @@ queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
 void
 queue_raise_full(QueueObject *self, uint64_t n);
 
+/* The bound does not admit n bytes, or any at all (n = 0): sleep until it does if that is the
+ * policy, else queue_raise_full.  Then the caller must look again.  -1 with an exception. */
+int
+queue_await_room(QueueObject *self, uint64_t n, patience *p);
+
 /* Append n > 0 bytes; pb_queue_room must admit them.  Copies large amounts without the
  * GIL. */
 pb_status
@@ -298,7 +303,8 @@ void
 queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came);
 
 PyObject *
-queue_reserve(QueueObject *self, PyObject *arg);
+queue_reserve(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+              PyObject *kwnames);
 PyObject *
 queue_commit(QueueObject *self, PyObject *arg);
 PyObject *
@@ -313,7 +319,7 @@ extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[
 /* ---- queue/stream.c ---- */
 
 PyObject *
-queue_write(QueueObject *self, PyObject *data);
+queue_write(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *
 queue_flush(QueueObject *self, PyObject *ignored);
 PyObject *
@@ -325,7 +331,8 @@ extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[], queue
 /* ---- queue/splice.c ---- */
 
 PyObject *
-queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames);
 extern const char queue_splice_doc[];
 
 /* ---- queue/io.c ---- */
@@ -333,7 +340,8 @@ extern const char queue_splice_doc[];
 PyObject *
 queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
-queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
+queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames);
 extern const char queue_send_doc[], queue_recv_doc[];
 
 #endif

@@ -84,6 +84,27 @@ put_once(QueueObject *self, const void *src, uint64_t n, verdict *v)
     return st;
 }
 
+int
+queue_await_room(QueueObject *self, uint64_t n, patience *p)
+{
+    queue_lock(self);
+    bool blocks = self->q.overflow == PB_BLOCK;
+    uint64_t most = self->q.max_bytes;
+    queue_unlock(self);
+    if (!blocks) {
+        queue_raise_full(self, n);
+        return -1;
+    }
+    uint64_t least = n ? n : 1;
+    if (least > most) {
+        PyErr_Format(PyExc_ValueError,
+                     "%llu bytes never fit into a queue that may hold %llu (max_bytes)",
+                     (unsigned long long)least, (unsigned long long)most);
+        return -1;
+    }
+    return queue_wait(self, p, (queue_wish){FOR_ROOM, least});
+}
+
 /* What to do with bytes that the bound does not admit.  1: try again; 0: refuse them;
  * -1: an exception. */
 static int
@@ -95,16 +116,8 @@ not_admitted(QueueObject *self, uint64_t n, const verdict *v, patience *p)
     else if (v->overflow == PB_DROP_NEWEST) {
         return 0;
     }
-    else if (v->overflow != PB_BLOCK) {
-        queue_raise_full(self, n);
-    }
-    else if (n > v->max_bytes) {
-        PyErr_Format(PyExc_ValueError,
-                     "%llu bytes never fit into a queue that may hold %llu (max_bytes)",
-                     (unsigned long long)n, (unsigned long long)v->max_bytes);
-    }
     else {
-        return queue_wait(self, p, (queue_wish){FOR_ROOM, n}) < 0 ? -1 : 1;
+        return queue_await_room(self, n, p) < 0 ? -1 : 1;
     }
     return -1;
 }

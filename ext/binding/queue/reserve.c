@@ -97,17 +97,19 @@ clip_to_room(QueueObject *self, uint64_t n)
         queue_raise_closed();
     }
     else if (room == 0) {
-        queue_raise_full(self, n);
+        queue_raise_full(self, 0);
     }
     return pb_min(n, room);
 }
 
 const char queue_reserve_doc[] =
-    "reserve($self, n, /)\n--\n\n"
+    "reserve($self, n, /, *, timeout=None)\n--\n\n"
     "A writable memoryview of ``n`` bytes behind the last one: fill it, then commit().\n\n"
     "The bytes are zeros at first and belong to the queue once they are committed.  A new\n"
     "reservation, clear(), and any put give up the one before.  Release its view then: the\n"
-    "memory stays valid, but newer bytes may come to lie in it.  O(n).\n\n"
+    "memory stays valid, but newer bytes may come to lie in it.  Where ``max_bytes`` leaves\n"
+    "too little room, overflow='block' waits for it, for ``timeout`` seconds at most (then\n"
+    "TimeoutError), and others raise CapacityError.  O(n).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> view = queue.reserve(8)\n"
@@ -116,24 +118,41 @@ const char queue_reserve_doc[] =
     ">>> queue.get()\n"
     "b'hello'\n";
 
+/* -1 with an exception. */
+static int
+await_room_for(QueueObject *self, uint64_t n, patience *p)
+{
+    for (;;) {
+        queue_lock(self);
+        bool closed = self->q.closed, fits = n <= pb_queue_room(&self->q);
+        queue_unlock(self);
+        if (closed) {
+            queue_raise_closed();
+            return -1;
+        }
+        if (fits) {
+            return 0;
+        }
+        if (queue_await_room(self, n, p) < 0) {
+            return -1;
+        }
+    }
+}
+
 PyObject *
-queue_reserve(QueueObject *self, PyObject *arg)
+queue_reserve(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
-    if (arg_offset(arg, "n", &n) < 0) {
-        return NULL;
-    }
-    if (n && clip_to_room(self, n) < n) {
-        if (!PyErr_Occurred()) {
-            queue_raise_full(self, n);
-        }
+    patience p = FOR_EVER;
+    if (check_nargs("reserve", nargs, 1, 1) < 0 || arg_offset(args[0], "n", &n) < 0 ||
+        queue_arg_timeout("reserve", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
     if (n == 0) {
         PyErr_SetString(PyExc_ValueError, "a reservation of no bytes");
         return NULL;
     }
-    return reserve_view(self, n);
+    return await_room_for(self, n, &p) < 0 ? NULL : reserve_view(self, n);
 }
 
 /* ---- commit ---- */
@@ -228,7 +247,8 @@ const char queue_get_buffer_doc[] =
     "get_buffer($self, sizehint=-1, /)\n--\n\n"
     "A reservation as asyncio.BufferedProtocol asks for it: at least 16 KiB, more while\n"
     "what comes fills it.\n\n"
-    "With ``max_bytes`` no more than there is room for.  O(size).\n\n"
+    "With ``max_bytes`` no more than there is room for, and CapacityError when that is\n"
+    "nothing: an event loop, which calls this, must not wait.  O(size).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> view = queue.get_buffer(-1)\n"

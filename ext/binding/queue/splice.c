@@ -5,17 +5,19 @@
 typedef struct {
     pb_status st;
     bool admitted, closed;
+    pb_overflow overflow;
     pb_queue *refused_by;
-    uint64_t moved;
+    uint64_t n; /* how many were to move */
 } outcome;
 
 static outcome
 splice_once(QueueObject *self, QueueObject *other, uint64_t n)
 {
-    outcome o = {PB_OK, true, false, &self->q, 0};
+    outcome o = {.st = PB_OK, .refused_by = &self->q};
     buffer_lock_two(&self->q.b, &other->q.b);
-    n = pb_min(n, pb_queue_len(&other->q));
+    o.n = n = pb_min(n, pb_queue_len(&other->q));
     o.closed = self->q.closed;
+    o.overflow = self->q.overflow;
     o.admitted = !o.closed && pb_queue_admits(&self->q, n);
     if (n && o.admitted) {
         o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by);
@@ -23,14 +25,27 @@ splice_once(QueueObject *self, QueueObject *other, uint64_t n)
     queue_tell_lock_held(self);
     queue_tell_lock_held(other);
     buffer_unlock_two(&self->q.b, &other->q.b);
-    o.moved = o.st == PB_OK && o.admitted ? n : 0;
-    if (o.closed) {
-        queue_raise_closed();
-    }
-    else if (!o.admitted && self->q.overflow != PB_DROP_NEWEST) {
-        queue_raise_full(self, n);
-    }
     return o;
+}
+
+/* 1: try again; 0: *moved bytes are there; -1: an exception. */
+static int
+splice_next(QueueObject *self, outcome *o, patience *p, uint64_t *moved)
+{
+    *moved = 0;
+    if (o->closed) {
+        queue_raise_closed();
+        return -1;
+    }
+    if (o->admitted) {
+        bool again = transfer_again(&o->refused_by->b, &o->st, 0, o->n);
+        *moved = o->n;
+        return again ? 1 : o->st == PB_OK ? 0 : -1;
+    }
+    if (o->overflow == PB_DROP_NEWEST) {
+        return 0;
+    }
+    return queue_await_room(self, o->n, p) < 0 ? -1 : 1;
 }
 
 static int
@@ -54,13 +69,14 @@ splice_args(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, uint64_t
 }
 
 const char queue_splice_doc[] =
-    "splice_from($self, queue, n=-1, /)\n--\n\n"
+    "splice_from($self, queue, n=-1, /, *, timeout=None)\n--\n\n"
     "Move the oldest bytes of another queue, at most ``n`` of them, to the end of this\n"
     "one; returns how many.\n\n"
-    "All of them or none: what ``max_bytes`` forbids stays where it is (0, or\n"
-    "CapacityError when overflow is 'raise' or 'block': this does not wait).  If both queues\n"
-    "have one pool and their bytes have the same place within a page, whole pages move\n"
-    "without a copy.  In an empty queue that is always so.  Other bytes are copied.\n\n"
+    "All of them or none, as put() of so many bytes: what ``max_bytes`` forbids stays where\n"
+    "it is (0 or CapacityError), or waits for room, for ``timeout`` seconds at most, where\n"
+    "overflow='block'.  If both queues have one pool and their bytes have the same place\n"
+    "within a page, whole pages move without a copy.  In an empty queue that is always so.\n"
+    "Other bytes are copied.\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> source, sink = ByteQueue(), ByteQueue()\n"
     ">>> source.put(b'head body')\n"
@@ -69,15 +85,19 @@ const char queue_splice_doc[] =
     "(4, b'head', b' body')\n";
 
 PyObject *
-queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
+queue_splice_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames)
 {
-    uint64_t n;
-    outcome o;
-    if (splice_args(self, args, nargs, &n) < 0) {
+    uint64_t n, moved;
+    patience p = FOR_EVER;
+    if (splice_args(self, args, nargs, &n) < 0 ||
+        queue_arg_timeout("splice_from", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
+    int next;
     do {
-        o = splice_once(self, (QueueObject *)args[0], n);
-    } while (transfer_again(&o.refused_by->b, &o.st, 0, n));
-    return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(o.moved);
+        outcome o = splice_once(self, (QueueObject *)args[0], n);
+        next = splice_next(self, &o, &p, &moved);
+    } while (next > 0);
+    return next < 0 ? NULL : PyLong_FromUnsignedLongLong(moved);
 }

@@ -39,11 +39,11 @@ piece_of(QueueObject *self, uint64_t n)
 }
 
 static int
-write_bytes(QueueObject *self, const uint8_t *src, uint64_t n)
+write_bytes(QueueObject *self, const uint8_t *src, uint64_t n, const patience *each)
 {
-    patience p = FOR_EVER;
     do {
         uint64_t piece = piece_of(self, n);
+        patience p = *each;
         if (queue_put_bytes(self, src, piece, &p) < 0) {
             return -1;
         }
@@ -54,25 +54,29 @@ write_bytes(QueueObject *self, const uint8_t *src, uint64_t n)
 }
 
 const char queue_write_doc[] = PyDoc_STR(
-    "write($self, data, /)\n--\n\n"
+    "write($self, data, /, *, timeout=None)\n--\n\n"
     "put() as a file has it: returns len(data), whatever the policy did with it.\n\n"
     "So zipfile.ZipFile(queue, 'w') and tarfile.open(name, 'w|', queue) stream into a queue\n"
     "(tarfile wants a name there: an empty queue is false).  With overflow='block' more\n"
-    "than ``max_bytes`` goes in by pieces.  O(len(data)).\n\n"
+    "than ``max_bytes`` goes in by pieces, each of which waits for ``timeout`` seconds at most\n"
+    "(then TimeoutError, and those before it stay).  O(len(data)).\n\n"
     ">>> from pagebuf import ByteQueue\n"
     ">>> queue = ByteQueue()\n"
     ">>> queue.write(b'hello'), queue.get()\n"
     "(5, b'hello')\n");
 
 PyObject *
-queue_write(QueueObject *self, PyObject *data)
+queue_write(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Py_buffer view;
-    if (arg_bytes(data, &view) < 0) {
+    patience p = FOR_EVER;
+    if (check_nargs("write", nargs, 1, 1) < 0 ||
+        queue_arg_timeout("write", args + nargs, kwnames, &p) < 0 ||
+        arg_bytes(args[0], &view) < 0) {
         return NULL;
     }
     Py_ssize_t n = view.len;
-    int failed = write_bytes(self, view.buf, (uint64_t)n);
+    int failed = write_bytes(self, view.buf, (uint64_t)n, &p);
     arg_release(&view);
     return failed < 0 ? NULL : PyLong_FromSsize_t(n);
 }
