@@ -105,7 +105,7 @@ class PoolStats(
 
 @final
 class BufferStats(
-    structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+    structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 ):
     __match_args__: Final = (
         "size",
@@ -120,6 +120,7 @@ class BufferStats(
         "proportional",
         "pinned",
         "runs",
+        "lent",
     )
     @property
     def size(self) -> int: ...
@@ -145,6 +146,8 @@ class BufferStats(
     def pinned(self) -> int: ...
     @property
     def runs(self) -> int: ...
+    @property
+    def lent(self) -> int: ...
 
 @final
 class Usage(

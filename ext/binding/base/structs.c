@@ -40,11 +40,12 @@ static PyStructSequence_Field buffer_fields[] = {
     {"proportional", "bytes, those of shared pages divided among all that share them"},
     {"pinned", "pages under live views"},
     {"runs", "pieces that its bytes lie in, each in one stretch of memory"},
+    {"lent", "bytes that lie in an object of somebody else, and not in pages"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc buffer_desc = {"pagebuf.BufferStats", "How a buffer stands.",
-                                            buffer_fields, 12};
+                                            buffer_fields, 13};
 
 static PyStructSequence_Field usage_fields[] = {
     {"kind", "what it is: a type, or what keeps frames that no buffer names"},

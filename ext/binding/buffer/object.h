@@ -14,7 +14,7 @@ typedef struct {
     PyObject *weakrefs;
 } BufferObject;
 
-_Static_assert(sizeof(BufferObject) <= HEADER_BYTES + 144 + LOCK_BYTES,
+_Static_assert(sizeof(BufferObject) <= HEADER_BYTES + 144 + FURTHER_BYTES,
                "50 000 small ones in 80 % of the memory of io.BytesIO's");
 
 /* ---- buffer/type.c ---- */

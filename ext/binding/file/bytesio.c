@@ -127,6 +127,9 @@ bytesio_dealloc(PyObject *self)
     }
     Py_CLEAR(*bytesio_dict(self));
     pb_buf *b = &part_of(self)->b;
+    if (PB_UNLIKELY(pb_buf_is_lent(b))) {
+        Py_DECREF(stream_unlend_lock_held(b, &part_of(self)->s));
+    }
     PoolObject *pool = pool_object(b);
     bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
     if (!exact || !keep_spare(pool, self)) {
@@ -140,10 +143,17 @@ bytesio_dealloc(PyObject *self)
 
 /* ---- the contents as a whole ---- */
 
+/* May the file be lent so many bytes?  A few lie in the object itself. */
+static inline bool
+may_be_lent(const pb_buf *b, uint64_t n)
+{
+    return n > PB_INLINE && pb_buf_may_be_lent(b);
+}
+
 /* 1. own the pages to write  2. give up the pages behind them  3. copy, which cannot
  * fail.  No byte changes before step 3 (I3). */
 static pb_status
-replace_lock_held(pb_buf *b, const void *src, uint64_t n)
+copy_all_lock_held(pb_buf *b, const void *src, uint64_t n)
 {
     pb_status st = n ? pb_buf_write_begin(b, 0, src, n) : PB_OK;
     if (st == PB_OK && b->root.size > n) {
@@ -156,26 +166,54 @@ replace_lock_held(pb_buf *b, const void *src, uint64_t n)
     return st;
 }
 
+/* Lend or copy.  If the pool is short, what the file was lent stays. */
+static pb_status
+replace_lock_held(bytesio_part *f, PyObject *source, const Py_buffer *view,
+                  PyObject **owner)
+{
+    pb_buf *b = &f->b;
+    uint64_t n = (uint64_t)view->len;
+    bool exact = source && PyBytes_CheckExact(source);
+    pb_lender was = {0};
+    if (pb_buf_is_lent(b)) {
+        was = pb_buf_unlend(b);
+    }
+    if (exact && may_be_lent(b, n)) {
+        stream_lend_lock_held(b, &f->s, source);
+        *owner = was.owner;
+        return PB_OK;
+    }
+    pb_status st = copy_all_lock_held(b, view->buf, n);
+    if (st != PB_OK && was.owner) {
+        pb_buf_lend(b, &was);
+        return st;
+    }
+    *owner = was.owner;
+    return st;
+}
+
 int
-bytesio_set_bytes(bytesio_part *f, const void *src, uint64_t n, uint64_t pos,
+bytesio_set_bytes(bytesio_part *f, PyObject *source, const Py_buffer *view, uint64_t pos,
                   bytesio_when_closed closed)
 {
     pb_buf *b = &f->b;
     pb_status st;
     stream_refusal why;
     do {
+        PyObject *owner = NULL;
         buffer_lock(b);
         bool shut = f->s.closed && closed != CLOSED_REFUSES;
         bool stays = shut && closed == CLOSED_STAYS;
         why = shut ? STREAM_FINE : stream_may_change(&f->s);
         stream_forget(&f->s);
-        st = why || stays ? PB_OK : replace_lock_held(b, src, n);
+        st = why || stays ? PB_OK : replace_lock_held(f, source, view, &owner);
         if (!why && !stays && st == PB_OK) {
             part_begin(f);
             f->s.pos = pos;
         }
         buffer_unlock(b);
-    } while (transfer_again(b, &st, 0, n));
+        Py_XDECREF(owner);
+    } while (transfer_again(b, &st, 0, (uint64_t)view->len));
     return stream_refuse(why) < 0 || st != PB_OK ? -1 : 0;
 }
 
@@ -191,9 +229,22 @@ set_initial(PyObject *self, PyObject *initial)
     bytesio_when_closed closed = empty                         ? CLOSED_STAYS
                                  : PyBytes_CheckExact(initial) ? CLOSED_REOPENS
                                                                : CLOSED_REFUSES;
-    int result = bytesio_set_bytes(part_of(self), view.buf, (uint64_t)view.len, 0, closed);
+    int result = bytesio_set_bytes(part_of(self), initial, &view, 0, closed);
     arg_release(&view);
     return result;
+}
+
+/* An empty file becomes what another one was. */
+static void
+adopt_lock_held(pb_buf *b, pb_buf *from)
+{
+    if (pb_buf_is_lent(from)) {
+        pb_lender lender = pb_buf_unlend(from);
+        pb_buf_lend(b, &lender);
+    }
+    else {
+        pb_buf_adopt(b, from);
+    }
 }
 
 /* Take over what a new file holds, and its pool, unless exports forbid that. */
@@ -201,17 +252,20 @@ static int
 take_over(bytesio_part *f, bytesio_part *fresh, uint32_t since)
 {
     pb_buf *b = &f->b, *from = &fresh->b;
+    PyObject *owner = NULL;
     Py_INCREF(pool_object(from));
     buffer_lock_two(b, from);
     PoolObject *old = pool_object(b);
     stream_refusal why = f->s.closed ? STREAM_FINE : stream_may_change(&f->s);
     if (!why) {
+        owner = stream_unlend_lock_held(b, &f->s);
         holder_fini(b);
         pb_buf_begin_anew(b, from->pool, PB_MAX_LEVELS);
-        pb_buf_adopt(b, from);
+        adopt_lock_held(b, from);
         part_begin(f);
     }
     buffer_unlock_two(b, from);
+    Py_XDECREF(owner);
     if (why) {
         Py_DECREF(pool_object(from));
         return stream_refuse(why);
@@ -292,6 +346,20 @@ parse_call(module_state *state, PyObject *const *args, Py_ssize_t nargs, PyObjec
     return 0;
 }
 
+/* The common case of set_initial, for a file that nobody else has. */
+static inline bool
+begin_with_bytes(bytesio_part *f, PyObject *initial)
+{
+    if (PB_UNLIKELY(!PyBytes_CheckExact(initial))) {
+        return false;
+    }
+    if (may_be_lent(&f->b, (uint64_t)PyBytes_GET_SIZE(initial))) {
+        stream_lend_lock_held(&f->b, &f->s, initial);
+        return true;
+    }
+    return transfer_extend_fast(&f->b, initial);
+}
+
 /* BytesIO(initial_bytes) needs neither a tuple nor a second call.  Subclasses do not
  * inherit this. */
 static PyObject *
@@ -305,7 +373,7 @@ bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObjec
     }
     PoolObject *pool = made.pool ? (PoolObject *)Py_NewRef(made.pool) : pool_default(state);
     PyObject *self = bytesio_make((PyTypeObject *)type, pool);
-    if (self && made.initial && !transfer_extend_fast(&part_of(self)->b, made.initial) &&
+    if (self && made.initial && !begin_with_bytes(part_of(self), made.initial) &&
         set_initial(self, made.initial) < 0) {
         Py_CLEAR(self);
     }
@@ -320,10 +388,87 @@ bytesio_type_ready(PyTypeObject *type)
 
 PyDoc_STRVAR(getvalue_doc,
              "getvalue($self, /)\n--\n\n"
-             "All bytes, wherever the position is.  O(size).\n\n"
+             "All bytes, wherever the position is: the same object until the file changes.\n\n"
+             "O(size) after a change, else O(1).\n\n"
              ">>> from pagebuf import BytesIO\n"
              ">>> BytesIO(b'abc').getvalue()\n"
              "b'abc'\n");
+
+/* Whether no pool that pays for the pages has a limit.  What a pool with one would no longer count
+ * stays in its pages. */
+static bool
+is_unlimited(const pb_pool *pool)
+{
+    for (; pool; pool = pool->parent) {
+        if (pool->limit != PB_UNLIMITED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the file is lent, or NULL and how long it is. */
+static PyObject *
+look_at_value(bytesio_part *f, uint64_t *size, uint64_t *pos, stream_refusal *why)
+{
+    pb_buf *b = &f->b;
+    buffer_lock(b);
+    *why = stream_may_use(&f->s);
+    *pos = f->s.pos;
+    *size = stream_size_lock_held(b);
+    PyObject *lent = pb_buf_is_lent(b) ? Py_NewRef(pb_buf_lender(b)->owner) : NULL;
+    buffer_unlock(b);
+    return lent;
+}
+
+/* Copy all bytes to a new object, if they still are as many, and have the file lend from it: its pages
+ * go back.  1: done; 0: they are not; -1: an exception. */
+static int
+copy_value(bytesio_part *f, PyObject *out, uint64_t *pos)
+{
+    pb_buf *b = &f->b;
+    uint64_t size = (uint64_t)PyBytes_GET_SIZE(out);
+    pb_status st = PB_OK;
+    buffer_lock(b);
+    bool same = !f->s.closed && !pb_buf_is_lent(b) && b->root.size == size;
+    if (same) {
+        *pos = f->s.pos;
+        st = copy_out_lock_held(b, 0, PyBytes_AS_STRING(out), size);
+        if (st == PB_OK && !f->s.blocks && may_be_lent(b, size) && is_unlimited(b->pool) &&
+            !pb_pending(b->pool)) {
+            stream_lend_lock_held(b, &f->s, out);
+        }
+    }
+    buffer_unlock(b);
+    (void)transfer_again(b, &st, 0,
+                         size); /* raises what was found; reading needs no frame */
+    return st != PB_OK ? -1 : same;
+}
+
+PyObject *
+bytesio_value(bytesio_part *f, uint64_t *pos)
+{
+    for (;;) {
+        stream_refusal why;
+        uint64_t size;
+        PyObject *out = look_at_value(f, &size, pos, &why);
+        if (out || stream_refuse(why) < 0) {
+            return out;
+        }
+        if (size > (uint64_t)PY_SSIZE_T_MAX) {
+            return PyErr_NoMemory();
+        }
+        out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+        int done = out ? copy_value(f, out, pos) : -1;
+        if (done > 0) {
+            return out;
+        }
+        Py_XDECREF(out);
+        if (done < 0) {
+            return NULL;
+        }
+    }
+}
 
 PyObject *
 bytesio_getvalue(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -331,13 +476,15 @@ bytesio_getvalue(PyObject *self, PyObject *Py_UNUSED(ignored))
     bytesio_part *f = part_of(self);
     PyObject *out = NULL;
     buffer_lock(&f->b);
-    bool tiny = pb_buf_is_inline(&f->b) && PB_LIKELY(!f->s.closed);
+    bool tiny =
+        pb_buf_is_inline(&f->b) && !pb_buf_is_lent(&f->b) && PB_LIKELY(!f->s.closed);
     if (tiny) {
         out = PyBytes_FromStringAndSize((const char *)pb_buf_inline(&f->b),
                                         (Py_ssize_t)f->b.root.size);
     }
     buffer_unlock(&f->b);
-    return tiny ? out : stream_read_at(&f->b, &f->s, 0, UINT64_MAX);
+    uint64_t pos;
+    return tiny ? out : bytesio_value(f, &pos);
 }
 
 PyDoc_STRVAR(close_doc,
@@ -354,14 +501,16 @@ static PyObject *
 bytesio_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     bytesio_part *f = part_of(self);
+    PyObject *owner = NULL;
     buffer_lock(&f->b);
     stream_refusal why = stream_may_change(&f->s);
     if (!why) {
-        stream_forget(&f->s);
+        owner = stream_unlend_lock_held(&f->b, &f->s);
         f->s.closed = 1;
         pb_buf_clear(&f->b);
     }
     buffer_unlock(&f->b);
+    Py_XDECREF(owner);
     if ((why != STREAM_CLOSED && stream_refuse(why) < 0) ||
         pool_report_pending(pool_object(&f->b), true) < 0) {
         return NULL;
@@ -401,8 +550,11 @@ PyDoc_STRVAR(stats_doc,
              "stats($self, /)\n--\n\n"
              "How the storage stands: a BufferStats.  O(pages).\n\n"
              ">>> from pagebuf import BytesIO, PAGE_SIZE\n"
-             ">>> BytesIO(bytes(3 * PAGE_SIZE)).stats().pages\n"
-             "3\n");
+             ">>> f = BytesIO(bytes(3 * PAGE_SIZE))\n"
+             ">>> f.stats().pages, f.stats().lent == f.stats().size\n"
+             "(0, True)\n"
+             ">>> f.write(b'x'), f.stats().pages, f.stats().lent\n"
+             "(1, 3, 0)\n");
 
 PyDoc_STRVAR(check_doc,
              "check($self, /)\n--\n\n"
@@ -411,7 +563,8 @@ PyDoc_STRVAR(check_doc,
 
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\n"
-             "Bytes of the object and of its pages.  O(pages).");
+             "Bytes of the object and of its pages, but not of a bytes object that it is\n"
+             "lent.  O(pages).");
 
 static PyObject *
 bytesio_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -467,7 +620,8 @@ PyDoc_STRVAR(bytesio_doc,
              "BytesIO(initial_bytes=b'', *, pool=None)\n--\n\n"
              "A binary file in memory: an io.BytesIO, with all its methods and its rules.\n\n"
              "It grows without moving a byte, in pages of ``pool`` (default: the shared one).\n"
-             "Further than io.BytesIO go ``peek(size)``,\n"
+             "A bytes object is copied at the first change, and comes out of read() and\n"
+             "getvalue() until then.  Further than io.BytesIO go ``peek(size)``,\n"
              "``read_at(offset, size)``, seek to pagebuf.SEEK_DATA and SEEK_HOLE, and\n"
              "that a call that runs out of memory has changed nothing.\n\n"
              ">>> from pagebuf import BytesIO\n"

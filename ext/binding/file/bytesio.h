@@ -18,7 +18,7 @@ typedef struct {
     stream s;
 } bytesio_part;
 
-_Static_assert(sizeof(bytesio_part) <= 160 + LOCK_BYTES,
+_Static_assert(sizeof(bytesio_part) <= 160 + FURTHER_BYTES,
                "50 000 of them in 1.15 of the memory of io.BytesIO's");
 
 /* ---- file/base.c ---- */
@@ -66,10 +66,16 @@ bytesio_getvalue(PyObject *self, PyObject *ignored);
 /* What happens to a file that is closed. */
 typedef enum { CLOSED_REFUSES, CLOSED_REOPENS, CLOSED_STAYS } bytesio_when_closed;
 
-/* Replace all bytes, and set the position to `pos`.  -1 with an exception. */
+/* Replace all bytes by those that `source` exports, and set the position to `pos`.  An exact bytes
+ * object is lent, unless it is tiny.  -1 with an exception. */
 int
-bytesio_set_bytes(bytesio_part *f, const void *src, uint64_t n, uint64_t pos,
+bytesio_set_bytes(bytesio_part *f, PyObject *source, const Py_buffer *view, uint64_t pos,
                   bytesio_when_closed closed);
+
+/* All bytes, and the position of the same moment.  From then on the file is lent the result, unless
+ * that is tiny. */
+PyObject *
+bytesio_value(bytesio_part *f, uint64_t *pos);
 
 /* ---- file/getbuffer.c ---- */
 

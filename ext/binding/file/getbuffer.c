@@ -17,20 +17,31 @@ typedef struct {
 static uint64_t
 count_export(bytesio_part *file)
 {
-    buffer_lock(&file->b);
-    stream_refusal why = stream_may_use(&file->s);
-    bool counts = !why && file->s.blocks < STREAM_BLOCKS_MAX;
-    uint64_t size = counts ? file->b.root.size : UINT64_MAX;
-    if (counts) {
-        file->s.blocks++;
-        stream_forget(&file->s); /* pinning may gather scattered pages */
-    }
-    buffer_unlock(&file->b);
+    pb_buf *b = &file->b;
+    stream *s = &file->s;
+    pb_status st;
+    stream_refusal why;
+    uint64_t size;
+    bool counts;
+    do {
+        PyObject *owner = NULL;
+        buffer_lock(b);
+        why = stream_may_use(s);
+        counts = !why && s->blocks < STREAM_BLOCKS_MAX;
+        size = stream_size_lock_held(b);
+        st = counts ? stream_settle_lock_held(b, s, size, &owner) : PB_OK;
+        if (counts && st == PB_OK) {
+            s->blocks++;
+            stream_forget(s); /* pinning may gather scattered pages */
+        }
+        buffer_unlock(b);
+        Py_XDECREF(owner);
+    } while (transfer_acquire_again(b, &st, 0, size));
     if (!counts && stream_refuse(why) == 0) {
         PyErr_Format(PyExc_BufferError, "more than %u views of one file",
                      (unsigned)STREAM_BLOCKS_MAX);
     }
-    return size;
+    return counts && st == PB_OK ? size : UINT64_MAX;
 }
 
 /* What one export keeps, in view->internal. */

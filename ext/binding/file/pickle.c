@@ -1,23 +1,6 @@
 /* file/pickle.c: pickle a BytesIO, by way of copyreg.__newobj__. */
 #include "file/bytesio.h"
 
-/* All bytes, and the position of the same moment. */
-typedef struct {
-    const stream *s;
-    uint64_t pos;
-    stream_refusal why;
-} moment;
-
-static pb_status
-find_moment(pb_buf *b, transfer_range *r)
-{
-    moment *m = r->of;
-    m->pos = m->s->pos;
-    m->why = stream_may_use(m->s);
-    r->n = b->root.size;
-    return m->why ? PB_RANGE : PB_OK;
-}
-
 /* The attributes, a new reference.  NULL if there are none, or with an exception.  CPython guards
  * __dict__ itself. */
 static PyObject *
@@ -40,17 +23,14 @@ copied_attributes(PyObject *self)
 PyObject *
 bytesio_getstate(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    bytesio_part *f = part_of(self);
-    moment m = {.s = &f->s};
-    PyObject *value =
-        transfer_read_range(&f->b, &(transfer_range){.find = find_moment, .of = &m});
+    uint64_t pos;
+    PyObject *value = bytesio_value(part_of(self), &pos);
     if (value == NULL) {
-        stream_refuse(m.why);
         return NULL;
     }
     PyObject *dict = copied_attributes(self);
     PyObject *state =
-        dict ? Py_BuildValue("OKO", value, (unsigned long long)m.pos, dict) : NULL;
+        dict ? Py_BuildValue("OKO", value, (unsigned long long)pos, dict) : NULL;
     Py_DECREF(value);
     Py_XDECREF(dict);
     return state;
@@ -110,7 +90,7 @@ set_state(PyObject *self, PyObject *state, Py_ssize_t pos)
         Py_XDECREF(dict);
         return -1;
     }
-    int result = bytesio_set_bytes(part_of(self), view.buf, (uint64_t)view.len,
+    int result = bytesio_set_bytes(part_of(self), PyTuple_GET_ITEM(state, 0), &view,
                                    (uint64_t)pos, CLOSED_REFUSES);
     arg_release(&view);
     if (result == 0 && dict) {

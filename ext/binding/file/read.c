@@ -15,9 +15,10 @@ static uint64_t
 line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
 {
     for (uint64_t done = 0; done < most;) {
-        pb_stretch s = pb_buf_stretch(b, pos + done, pb_min(most - done, SEARCH_STEP));
+        pb_stretch s =
+            stream_stretch_lock_held(b, pos + done, pb_min(most - done, SEARCH_STEP));
         if (s.at == NULL) {
-            s = pb_buf_stretch(b, pos + done, most - done); /* all of the hole at once */
+            s = stream_stretch_lock_held(b, pos + done, most - done); /* all of the hole */
         }
         const uint8_t *newline = s.at ? memchr(s.at, '\n', s.n) : NULL;
         if (newline) {
@@ -55,7 +56,7 @@ copy_next_lock_held(pb_buf *b, stream *s, const next_read *next, void *dst, uint
                     bool *same)
 {
     *same = next_length_lock_held(b, s, next) == len;
-    pb_status st = *same ? copy_out_lock_held(b, s->pos, dst, len) : PB_OK;
+    pb_status st = *same ? stream_copy_out_lock_held(b, s->pos, dst, len) : PB_OK;
     s->pos += *same && st == PB_OK && !next->stays ? len : 0;
     return st;
 }
@@ -101,14 +102,29 @@ read_ahead(pb_buf *b, stream *s, const next_read *next, void *dst)
     }
 }
 
+/* Are the next bytes all that the file is lent? */
+static inline bool
+reads_all_lent(const pb_buf *b, const stream *s, uint64_t len)
+{
+    return s->pos == 0 && pb_buf_is_lent(b) && len == pb_buf_lender(b)->size;
+}
+
 /* The same as a bytes object, the quick way where they lie in one piece. */
 static inline PyObject *
 read_next(pb_buf *b, stream *s, next_read next)
 {
+    PyObject *out = NULL;
     buffer_lock(b);
     uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, &next);
     const uint8_t *at = len ? stream_look_lock_held(b, s, len) : NULL;
-    PyObject *out = at ? stream_bytes_lock_held(s, at, len) : NULL;
+    if (len && reads_all_lent(b, s, len)) {
+        at = pb_buf_lender(b)->at;
+        out = lent_bytes_lock_held(b, 0, len);
+        s->pos = len;
+    }
+    else if (at) {
+        out = stream_bytes_lock_held(s, at, len);
+    }
     if (next.stays && out) {
         s->pos -= len;
     }
@@ -318,6 +334,7 @@ file_readinto1(pb_buf *b, stream *s, PyObject *dst)
 typedef struct {
     stream *s;
     stream_refusal why;
+    bool lent; /* it is lent its bytes by now: ask again, in another way */
 } asking;
 
 /* The next bytes of a stream, at most r->n of them; it goes on behind them. */
@@ -327,8 +344,9 @@ find_next(pb_buf *b, view_range *r)
     asking *ask = r->of;
     stream *s = ask->s;
     ask->why = stream_may_read(s);
+    ask->lent = pb_buf_is_lent(b);
     r->off = pb_min(s->pos, b->root.size);
-    r->n = ask->why ? 0 : stream_ahead_lock_held(b, s, r->n);
+    r->n = ask->why || ask->lent ? 0 : stream_ahead_lock_held(b, s, r->n);
     s->pos += r->n;
     return PB_OK;
 }
@@ -345,15 +363,26 @@ PyObject *
 file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     asking ask = {.s = s};
-    view_range next = {.find = find_next, .undo = undo_next, .of = &ask};
-    if (stream_arg_size("read_buffer", args, nargs, &next.n) < 0) {
+    uint64_t n;
+    if (stream_arg_size("read_buffer", args, nargs, &n) < 0) {
         return NULL;
     }
-    PyObject *view = view_stable(b, &next);
-    if (view && stream_refuse(ask.why) < 0) {
-        Py_CLEAR(view);
+    for (;;) {
+        view_range next = {.n = n, .find = find_next, .undo = undo_next, .of = &ask};
+        bool lent;
+        PyObject *view = lent_view(b, s, n, &lent);
+        if (lent) {
+            return view;
+        }
+        view = view_stable(b, &next);
+        if (view && stream_refuse(ask.why) < 0) {
+            Py_CLEAR(view);
+        }
+        if (view == NULL || !ask.lent) {
+            return view;
+        }
+        Py_DECREF(view);
     }
-    return view;
 }
 
 /* As many as the buffer of io.BufferedReader holds.  pickle asks for 128 KiB at each frame, however
@@ -378,15 +407,40 @@ find_at(pb_buf *b, transfer_range *r)
     asking *ask = r->of;
     uint64_t size = b->root.size;
     ask->why = stream_may_read(ask->s);
+    ask->lent = pb_buf_is_lent(b);
     r->n = r->off >= size ? 0 : pb_min(r->n, size - r->off);
-    return ask->why ? PB_RANGE : PB_OK;
+    return ask->why || ask->lent ? PB_RANGE : PB_OK;
+}
+
+/* stream_read_at of a file that is lent its bytes; NULL and *lent is false where it is not. */
+static PyObject *
+read_lent_at(pb_buf *b, const stream *s, uint64_t off, uint64_t n, bool *lent)
+{
+    PyObject *out = NULL;
+    buffer_lock(b);
+    *lent = pb_buf_is_lent(b) && stream_may_read(s) == STREAM_FINE;
+    if (*lent) {
+        uint64_t size = pb_buf_lender(b)->size;
+        n = off >= size ? 0 : pb_min(n, size - off);
+        out = lent_bytes_lock_held(b, off, n);
+    }
+    buffer_unlock(b);
+    return out;
 }
 
 PyObject *
 stream_read_at(pb_buf *b, stream *s, uint64_t off, uint64_t n)
 {
     asking ask = {.s = s};
-    PyObject *out = transfer_read_range(b, &(transfer_range){off, n, find_at, &ask});
+    bool lent;
+    PyObject *out;
+    do {
+        out = read_lent_at(b, s, off, n, &lent);
+        if (lent) {
+            return out;
+        }
+        out = transfer_read_range(b, &(transfer_range){off, n, find_at, &ask});
+    } while (out == NULL && !ask.why && ask.lent);
     if (out == NULL && ask.why) {
         stream_refuse(ask.why);
     }

@@ -92,8 +92,9 @@ raise_no_seek(seek_outcome why)
 static seek_outcome
 find_hole_or_data_lock_held(const pb_buf *b, uint64_t off, bool data, uint64_t *out)
 {
-    uint64_t start, end, size = b->root.size;
-    bool found = off < size && pb_buf_next_data(b, off, &start, &end);
+    uint64_t start = off, end, size = end = stream_size_lock_held(b);
+    bool found =
+        off < size && (pb_buf_is_lent(b) || pb_buf_next_data(b, off, &start, &end));
     if (off >= size || (data && !found)) {
         return SEEK_NO_DATA;
     }
@@ -123,7 +124,7 @@ seek_target_lock_held(const pb_buf *b, const stream *s, const seek_args *to, uin
     case SEEK_CUR:
         return seek_from(s, s->pos, to->offset, out);
     case SEEK_END:
-        return seek_from(s, b->root.size, to->offset, out);
+        return seek_from(s, stream_size_lock_held(b), to->offset, out);
     case FILE_SEEK_DATA:
     case FILE_SEEK_HOLE:
         return find_hole_or_data_lock_held(b, (uint64_t)to->offset,
@@ -184,13 +185,17 @@ file_seek_slow(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 /* ---- the length ---- */
 
 static pb_status
-cut_lock_held(pb_buf *b, stream *s, uint64_t size)
+cut_lock_held(pb_buf *b, stream *s, uint64_t size, PyObject **owner)
 {
-    bool changes = s->alone ? size < b->root.size : size != b->root.size;
+    uint64_t now = stream_size_lock_held(b);
+    bool changes = s->alone ? size < now : size != now;
     if (!changes) {
         return PB_OK;
     }
     stream_forget(s);
+    if (pb_buf_is_lent(b)) {
+        return stream_settle_lock_held(b, s, size, owner);
+    }
     return pb_buf_truncate(b, size);
 }
 
@@ -203,11 +208,13 @@ cut(pb_buf *b, stream *s, uint64_t size, bool given)
     stream_refusal why;
     bool there;
     do {
+        PyObject *owner = NULL;
         buffer_lock(b);
         why = stream_may_change(s);
         there = given || s->pos == size;
-        st = why || !there ? PB_OK : cut_lock_held(b, s, size);
+        st = why || !there ? PB_OK : cut_lock_held(b, s, size, &owner);
         buffer_unlock(b);
+        Py_XDECREF(owner);
     } while (transfer_again(b, &st, 0, size));
     return stream_refuse(why) < 0 || st != PB_OK ? -1 : there;
 }

@@ -8,6 +8,7 @@
 #define PAGEBUF_FILE_STREAM_H
 
 #include "base/args.h"
+#include "buffer/share.h"
 #include "file/object.h"
 #include "transfer/transfer.h"
 
@@ -110,11 +111,48 @@ stream_window(const stream *s, uint64_t n)
     return PB_LIKELY(from <= s->len && n <= s->len - from) ? s->at + from : NULL;
 }
 
+/* ---- file/lent.c: a file that is alone may be lent its bytes.  Its tree is empty then ---- */
+
+static inline uint64_t
+stream_size_lock_held(const pb_buf *b)
+{
+    return PB_UNLIKELY(pb_buf_is_lent(b)) ? pb_buf_lender(b)->size : b->root.size;
+}
+
+/* Drop all bytes, and lend the file an exact bytes object that is not empty. */
+void
+stream_lend_lock_held(pb_buf *b, stream *s, PyObject *bytes);
+
+/* The file is empty and not lent anything.  Returns what it was lent, which the caller drops when the
+ * lock is free, or NULL. */
+PyObject *
+stream_unlend_lock_held(pb_buf *b, stream *s);
+
+/* Before a change: copy the first `keep` bytes of what it is lent into pages, cut the rest.  Then
+ * *owner is what the caller drops when the lock is free.  May need frames, and then has changed
+ * nothing. */
+pb_status
+stream_settle_lock_held(pb_buf *b, stream *s, uint64_t keep, PyObject **owner);
+
+/* [off, off + n) of what it is lent: the object itself if that is all of it. */
+PyObject *
+lent_bytes_lock_held(const pb_buf *b, uint64_t off, uint64_t n);
+
+/* pb_buf_stretch and copy_out_lock_held, for any file. */
+pb_stretch
+stream_stretch_lock_held(const pb_buf *b, uint64_t off, uint64_t n);
+pb_status
+stream_copy_out_lock_held(pb_buf *b, uint64_t off, void *dst, uint64_t n);
+
+/* read_buffer of a file that is lent its bytes; NULL and *lent is false where it is not. */
+PyObject *
+lent_view(pb_buf *b, stream *s, uint64_t n, bool *lent);
+
 /* Bytes from the position to the end, at most n. */
 static inline uint64_t
 stream_ahead_lock_held(const pb_buf *b, const stream *s, uint64_t n)
 {
-    uint64_t size = b->root.size;
+    uint64_t size = stream_size_lock_held(b);
     return s->pos >= size ? 0 : pb_min(n, size - s->pos);
 }
 

@@ -10,9 +10,26 @@ reads_on(const stream *s)
     return s->at == NULL || s->pos - s->lo <= s->len + (uint64_t)PB_PAGE_SIZE;
 }
 
+/* The window of a file that is lent its bytes begins at the position. */
+static void
+remember_lent_lock_held(const pb_buf *b, stream *s)
+{
+    const pb_lender *from = pb_buf_lender(b);
+    if (s->pos <= UINT32_MAX) {
+        s->at = (uint8_t *)(uintptr_t)from->at +
+                s->pos; /* nobody writes: stream_put_lock_held */
+        s->lo = (uint32_t)s->pos;
+        s->len = (uint32_t)pb_min(from->size - s->pos, STREAM_LEN_MAX) & STREAM_LEN_MAX;
+    }
+}
+
 void
 stream_remember_lock_held(pb_buf *b, stream *s)
 {
+    if (PB_UNLIKELY(pb_buf_is_lent(b))) {
+        remember_lent_lock_held(b, s);
+        return;
+    }
     uint64_t in_page = s->pos & PB_PAGE_MASK, lo = s->pos - in_page;
     uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
     uint8_t *at;

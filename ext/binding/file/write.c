@@ -44,11 +44,15 @@ write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
     stream_refusal why;
     uint64_t pos;
     do {
+        PyObject *owner = NULL;
         buffer_lock(b);
         why = stream_may_change(s);
         pos = s->pos;
-        st = !why && n ? write_lock_held(b, s, src, n) : PB_OK;
+        st = !why && n ? stream_settle_lock_held(b, s, stream_size_lock_held(b), &owner)
+                       : PB_OK;
+        st = !why && n && st == PB_OK ? write_lock_held(b, s, src, n) : st;
         buffer_unlock(b);
+        Py_XDECREF(owner);
     } while (transfer_again(b, &st, pos, n));
     return stream_refuse(why) < 0 || st != PB_OK ? -1 : 0;
 }

@@ -43,9 +43,10 @@ typedef struct PoolObject {
 } PoolObject;
 
 /* For asserts on the sizes of objects.  Without a GIL the header is longer, and the lock of a
- * buffer has a word of its own. */
+ * buffer has a word of its own.  On tiny pages what a buffer is lent has a place of its own. */
 #define HEADER_BYTES sizeof(PyObject)
-#define LOCK_BYTES (PB_LOCKS ? sizeof(uint64_t) : 0)
+#define FURTHER_BYTES \
+    ((PB_LOCKS ? sizeof(uint64_t) : 0) + (PB_INLINE ? 0 : sizeof(pb_lender)))
 
 /* Every object with a tree keeps a reference to the PoolObject around b.pool.  All but files
  * begin like this; in a BytesIO what io.BytesIO keeps comes first (file/bytesio.h). */

@@ -77,7 +77,7 @@ holder_release(pb_buf *b)
 
 /* What a tree is, and holds of its pool. */
 typedef struct {
-    uint64_t size, bias;
+    uint64_t size, bias, lent;
     unsigned levels;
     pb_tree_stats use;
     pb_share share;
@@ -90,7 +90,8 @@ look_at(const pb_buf *b, standing *s)
     pb_buf_stats(b, &s->use);
     uint64_t frames = s->use.pages + s->use.nodes;
     s->share = (pb_share){frames, s->use.nodes, frames, frames << PB_PAGE_SHIFT};
-    s->size = b->root.size;
+    s->lent = pb_buf_is_lent(b) ? pb_buf_lender(b)->size : 0;
+    s->size = b->root.size + s->lent; /* one of them is 0 */
     s->levels = pb_buf_levels(b);
     s->bias = pb_buf_bias(b);
 }
@@ -167,6 +168,7 @@ tree_stats(pb_buf *b)
         (long long)s.share.pss,
         (long long)s.use.pinned,
         (long long)s.use.runs,
+        (long long)s.lent,
     };
     return struct_of_numbers(state_of_buf(b)->buffer_stats_type, values,
                              Py_ARRAY_LENGTH(values));

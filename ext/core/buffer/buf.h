@@ -36,6 +36,14 @@ typedef struct {
 } pb_shared_word;
 #endif
 
+/* Bytes of somebody else: `size` bytes at `at`, which do not change while the owner keeps them.  What
+ * the owner is, and how it is told that nobody needs the bytes any more, its holder knows. */
+typedef struct {
+    void *owner;
+    const uint8_t *at;
+    uint64_t size;
+} pb_lender;
+
 typedef struct pb_buf {
     pb_pool *pool;
     uint8_t *tail;
@@ -48,7 +56,13 @@ typedef struct pb_buf {
     uint8_t *head;
     pb_pin_list *pins; /* NULL: there never was a live view */
     pb_member member;  /* links the trees of a pool; a tiny buffer is not linked */
+#if !PB_INLINE
+    pb_lender lender; /* buffer/share.h */
+#endif
 } pb_buf;
+
+/* A value of root.shared: the buffer is lent its bytes (buffer/share.h). */
+#define PB_SHARED_LENT 3
 
 /* The pool, for a caller without the lock.  Another thread may move the buffer to another pool
  * meanwhile.  The old pool stays alive (lock/retired.h). */

@@ -5,7 +5,7 @@
 #include "buffer/buf.h"
 #include "buffer/share.h"
 
-/* Values of root.shared other than 0. */
+/* Values of root.shared other than 0 and PB_SHARED_LENT. */
 #define PB_SHARED_FOR_GOOD 1
 #define PB_SHARED_BY_READERS 2 /* only read snapshots share it: 0 again when they end */
 

@@ -109,4 +109,60 @@ pb_parts_remove(pb_parts *parts, pb_buf *b, pb_part *part);
 uint8_t *
 pb_buf_one_run(const pb_buf *b, uint64_t off, uint64_t n);
 
+/* ---- bytes that lie in memory of somebody else ----
+ *
+ * A buffer can be lent bytes instead of holding a copy.  It is empty then, and says where the bytes
+ * lie and who keeps them.  root.shared marks it, and it has no tail room: so every change takes the
+ * slow path, where whoever lent the bytes takes them back first (pb_buf_unlend), and copies them.
+ * The mark lives with the buffer, so a buffer that is emptied or begins anew is not lent any more;
+ * take the owner out of it before.
+ *
+ * The record lies where a tiny buffer has its bytes, and on builds without those behind the rest. */
+
+static inline bool
+pb_buf_is_lent(const pb_buf *b)
+{
+    return b->root.shared == PB_SHARED_LENT;
+}
+
+/* Where the bytes of a buffer that is lent them lie. */
+static inline pb_lender *
+pb_buf_lender(const pb_buf *b)
+{
+#if PB_INLINE
+    return (pb_lender *)(void *)pb_buf_inline(b);
+#else
+    return (pb_lender *)(uintptr_t)&b->lender;
+#endif
+}
+
+/* May it be lent bytes?  Debug pools copy, since they watch over copies only.  Live views keep a
+ * tree. */
+static inline bool
+pb_buf_may_be_lent(const pb_buf *b)
+{
+    return !b->pool->debug && !b->root.frozen && (pb_buf_is_inline(b) || b->pins == NULL);
+}
+
+/* Drop all bytes, and lend it others.  Cannot fail. */
+static inline void
+pb_buf_lend(pb_buf *b, const pb_lender *from)
+{
+    pb_buf_clear(b);
+    *pb_buf_lender(b) = *from;
+    pb_buf_forget_tail(b);
+    b->root.shared = PB_SHARED_LENT;
+}
+
+/* Take the bytes back: it is empty, and no longer lent any. */
+static inline pb_lender
+pb_buf_unlend(pb_buf *b)
+{
+    pb_lender was = *pb_buf_lender(b);
+    memset(pb_buf_lender(b), 0, sizeof was); /* I4 */
+    b->root.shared = 0;
+    pb_buf_remember_tail(b);
+    return was;
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* inspect/check.c: the rules, read back from the structures. */
 #include "inspect/check.h"
 #include "buffer/internal.h"
+#include "buffer/share.h"
 #include "inspect/usage.h"
 #include "tree/visit.h"
 #include "pool/poison.h"
@@ -172,6 +173,18 @@ check_memory(const checker *c)
     return check_run(c);
 }
 
+/* A buffer that is lent its bytes has none itself.  Any change takes the slow path. */
+static bool
+check_lent(const checker *c)
+{
+    const pb_buf *b = c->b;
+    const pb_lender *from = pb_buf_lender(b);
+    if (b->root.size || pb_buf_tail_room(b)) {
+        return broken(c, "a buffer that is lent its bytes has some itself", 0, 0);
+    }
+    return (from->owner && from->at) || broken(c, "bytes are lent by nobody", 0, 0);
+}
+
 static bool
 check_inline(const checker *c)
 {
@@ -227,8 +240,11 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
 {
     const pb_root *r = &b->root;
     checker c = {.b = b, .fault = fault};
+    if (pb_buf_is_lent(b) && !check_lent(&c)) {
+        return false;
+    }
     if (pb_buf_is_inline(b)) {
-        return check_inline(&c);
+        return pb_buf_is_lent(b) || check_inline(&c);
     }
     if (!check_shape(&c)) {
         return false;

@@ -191,7 +191,7 @@ def test_queues_and_files_have_runs(pool):
     queue.put(bytes(3 * PAGE))
     queue.consume(PAGE)
     assert runs_of(queue)[-1][1:] == (0, 2, "data")
-    file = pagebuf.BytesIO(bytes(3 * PAGE))
+    file = pagebuf.BytesIO(bytearray(3 * PAGE))
     assert runs_of(file)[-1][1:] == (0, 3, "data")
     file.close()
     assert file._tree_runs() == []

@@ -321,7 +321,7 @@ def test_reservations_of_a_queue_are_held(any_pool):
 def test_files_that_hold_their_own_storage():
     pool = pagebuf.default_pool()
     before = sum(row.resident for row in rows_of(pool, "BytesIO"))
-    file = pagebuf.BytesIO(pattern(0, 3 * PAGE))
+    file = pagebuf.BytesIO(bytearray(pattern(0, 3 * PAGE)))
     file.name = "upload.bin"
     [row] = [row for row in rows_of(pool, "BytesIO") if row.buffer is file]
     assert (row.kind, row.name, row.size) == ("BytesIO", "upload.bin", 3 * PAGE)

@@ -83,7 +83,7 @@ def test_queues_and_files(traced):
     assert pages_seen()[0] == pool.stats().held * PAGE
     queue.clear()
     before = pages_seen()[0]
-    file = pagebuf.BytesIO(pattern(0, 5 * PAGE))
+    file = pagebuf.BytesIO(bytearray(pattern(0, 5 * PAGE)))
     assert pages_seen()[0] >= before + 5 * PAGE
     del file, queue
     gc.collect()
