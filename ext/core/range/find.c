@@ -84,6 +84,39 @@ first_ask(const sought *s)
     return pb_max(2 * PB_PAGE_SIZE, 4 * (uint64_t)s->n);
 }
 
+/* ---- runs ----
+ *
+ * The tree shows a long hole as many runs.  Here it is one: a needle that begins with zeros would be
+ * compared at the border of each, and a long one would take them all for narrow.  Only where the
+ * needle lies in the first of them already does the length of the others not matter. */
+
+static bool
+lies_in_hole(const sought *s, const pb_run *run)
+{
+    return is_wide(s, run) && zeros_in_front(s) == s->n;
+}
+
+static pb_run
+run_ahead(const sought *s, uint64_t off, uint64_t most, uint64_t to)
+{
+    pb_run run = pb_run_first(s->b, off, off + most);
+    if (run.at == NULL && !lies_in_hole(s, &run)) {
+        run.n = pb_run_alike(s->b, off, to - off, false, true);
+    }
+    return run;
+}
+
+static pb_run
+run_behind(const sought *s, uint64_t from, uint64_t most, uint64_t to)
+{
+    pb_run run = pb_run_last(s->b, to - most, to);
+    if (run.at == NULL && !lies_in_hole(s, &run)) {
+        run.n = pb_run_alike(s->b, from, to - from, true, true);
+        run.start = to - run.n;
+    }
+    return run;
+}
+
 /* ---- forwards ---- */
 
 static uint64_t
@@ -107,7 +140,7 @@ static uint64_t
 next_wide(const sought *s, uint64_t off, uint64_t to)
 {
     while (off < to) {
-        pb_run run = pb_run_first(s->b, off, to);
+        pb_run run = run_ahead(s, off, to - off, to);
         if (is_wide(s, &run)) {
             break;
         }
@@ -121,7 +154,7 @@ next_wide(const sought *s, uint64_t off, uint64_t to)
 static uint64_t
 step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
 {
-    pb_run run = pb_run_first(s->b, *off, *off + farther(ask, to - *off));
+    pb_run run = run_ahead(s, *off, farther(ask, to - *off), to);
     uint64_t from = *off;
     if (run.kind != PB_EXTENT_PRESENT && is_wide(s, &run)) {
         size_t zeros = zeros_in_front(s);
@@ -186,7 +219,7 @@ static uint64_t
 last_wide(const sought *s, uint64_t from, uint64_t to)
 {
     while (to > from) {
-        pb_run run = pb_run_last(s->b, from, to);
+        pb_run run = run_behind(s, from, to - from, to);
         if (is_wide(s, &run)) {
             break;
         }
@@ -199,7 +232,7 @@ static uint64_t
 step_back(const sought *s, uint64_t from, uint64_t *end, uint64_t *ask)
 {
     uint64_t to = *end;
-    pb_run run = pb_run_last(s->b, to - farther(ask, to - from), to);
+    pb_run run = run_behind(s, from, farther(ask, to - from), to);
     if (run.kind != PB_EXTENT_PRESENT && is_wide(s, &run)) {
         size_t zeros = zeros_behind(s);
         *end = run.start + zeros;
@@ -296,7 +329,7 @@ pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
         count = to - from + 1;
     }
     while (n && from < to && to - from >= n) {
-        pb_run run = pb_run_first(b, from, to);
+        pb_run run = run_ahead(&s, from, to - from, to);
         bool alone = is_wide(&s, &run) || n == 1;
         count += alone ? count_in_run(&s, &run, &from) : count_one(&s, &from, to);
     }
