@@ -142,12 +142,13 @@ def test_a_bounded_queue_stops_the_peer(run, contexts, max_bytes):
     run(main())
 
 
-def test_a_protocol_of_a_bounded_queue(run):
+@pytest.mark.parametrize("overflow", ["raise", "block"])
+def test_a_protocol_of_a_bounded_queue(run, overflow):
     data = pattern(0, 1_000_000)
 
     async def main():
         server = await aio.start_server(sender(data), "127.0.0.1", 0)
-        queue = ByteQueue(max_bytes=65536, overflow="raise")
+        queue = ByteQueue(max_bytes=65536, overflow=overflow)
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.create_connection(
             lambda: aio.QueueProtocol(queue), *server.sockets[0].getsockname()
@@ -161,15 +162,16 @@ def test_a_protocol_of_a_bounded_queue(run):
     run(main())
 
 
+@pytest.mark.parametrize("overflow", ["raise", "block"])
 @pytest.mark.parametrize("max_bytes", [1000, 64 * KIB])
-def test_a_bounded_queue_at_a_pipe(run, max_bytes):
+def test_a_bounded_queue_at_a_pipe(run, max_bytes, overflow):
     """A pipe delivers more bytes than the queue has room for.  The rest waits outside the queue."""
     data = pattern(0, 200_000)
 
     async def main():
         loop = asyncio.get_running_loop()
         out, into = os.pipe()
-        queue = ByteQueue(max_bytes=max_bytes, overflow="raise")
+        queue = ByteQueue(max_bytes=max_bytes, overflow=overflow)
         protocol = aio.QueueProtocol(queue)
         transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(out, "rb", 0))
 

@@ -23,8 +23,8 @@ def checked(limit: float | None) -> float | None:
 
 
 def bound_of(queue: ByteQueue) -> int | None:
-    """The size beyond which a queue raises; None if it never raises."""
-    return queue.max_bytes if queue.overflow == "raise" else None
+    """The size beyond which a queue raises, or waits, which a loop must not; None for others."""
+    return queue.max_bytes if queue.overflow in {"raise", "block"} else None
 
 
 def pause_above(limit: float | None, needed: int, bound: int | None) -> float:

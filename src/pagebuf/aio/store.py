@@ -126,10 +126,7 @@ class Store(asyncio.StreamReader):
 
     def _put_back(self, data: bytes) -> None:
         """Put bytes that were just taken back to the front."""
-        behind = ByteQueue(pool=self.queue.pool)
-        behind.splice_from(self.queue)
-        self.queue.put(data)
-        self.queue.splice_from(behind)
+        self.queue.unget(data)
 
     def _behind(self, offset: int) -> Iterator[memoryview]:
         """Yield views of all unread bytes from an offset on."""
