@@ -83,6 +83,7 @@ pb_buf_remember_tail(pb_buf *b)
     }
     uint64_t end = b->root.bias + b->root.size;
     uint32_t used = (uint32_t)(end & PB_PAGE_MASK);
+    b->tail = NULL;
     b->root.tail_room = 0;
     pb_entry *at = used ? pb_buf_owned_entry(b, page_of(end)) : NULL;
     if (at && !(b->pins && b->pins->tail_written)) {

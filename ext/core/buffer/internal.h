@@ -48,6 +48,10 @@ extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
     return NULL;
 }
 
+/* In `tail`, which says nothing else while tail_room is 0: the bytes that the buffer has just grown by
+ * are not there yet, and go to memory past the caches (base/stream.h). */
+extern uint8_t pb_tail_streams[];
+
 /* Clear all hints, because the tree changes its shape.  The remembered run stays as far as `page`:
  * frames before that do not change. */
 static inline void

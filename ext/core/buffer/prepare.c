@@ -1,5 +1,8 @@
 /* buffer/prepare.c: makes a range writable memory that only this buffer owns (I3). */
+#include "base/stream.h"
 #include "buffer/internal.h"
+
+uint8_t pb_tail_streams[1];
 
 /* ---- pages ---- */
 
@@ -7,13 +10,14 @@
 typedef struct {
     uint64_t pos, end; /* bytes */
     uint64_t first, last;
-    bool keep; /* keep the bytes; else the caller overwrites them */
+    bool keep;   /* keep the bytes; else the caller overwrites them */
+    bool zeroed; /* some of the new frames are zeros that the system has just made */
 } span;
 
 static inline span
 span_of(uint64_t pos, uint64_t n, bool keep)
 {
-    return (span){pos, pos + n, page_of(pos), page_of(pos + n - 1), keep};
+    return (span){pos, pos + n, page_of(pos), page_of(pos + n - 1), keep, false};
 }
 
 /* Does the caller overwrite the whole page? */
@@ -50,7 +54,7 @@ frame_before(const pb_buf *b, const pb_leaf *leaf, uint64_t page)
 
 /* Give each of n holes in a leaf a frame, consecutive ones where the pool has them. */
 static void
-fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
+fill_holes(pb_buf *b, span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
 {
     while (n) {
         pb_frame after = frame_before(b, leaf, page);
@@ -63,13 +67,14 @@ fill_holes(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t n)
                 zero_around(pb_frame_address(b->pool, frame + k), s, page + k);
             }
         }
+        s->zeroed |= zero;
         page += got;
         n -= got;
     }
 }
 
 static void
-own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t last)
+own_leaf_pages(pb_buf *b, span *s, pb_leaf *leaf, uint64_t page, uint64_t last)
 {
     while (page <= last) {
         pb_extent x = pb_leaf_shape(leaf, page, last + 1);
@@ -88,7 +93,7 @@ own_leaf_pages(pb_buf *b, const span *s, pb_leaf *leaf, uint64_t page, uint64_t 
 /* Make this tree the only owner of the pages, with frames that pb_tree_need counted and the pool
  * reserved.  Cannot fail. */
 static void
-own_pages(pb_buf *b, const span *s)
+own_pages(pb_buf *b, span *s)
 {
     pb_leaf leaf;
     for (uint64_t page = s->first; page <= s->last; page = leaf.end) {
@@ -193,6 +198,15 @@ reserve_pages(pb_buf *b, const span *s, uint64_t end, uint64_t *need)
 #define KEPT 1u   /* keep the bytes; else the caller overwrites them */
 #define LOOKED 2u /* the caller has just found that the page may not be written as it is */
 
+/* An append to a large buffer streams, if its frames are in no cache: they are if the system has just
+ * made zeros of them, and those of a queue are the ones that it freed last. */
+static inline bool
+streams(const pb_buf *b, const span *s, uint64_t off, uint64_t n)
+{
+    return PB_UNLIKELY(n >= PB_STREAM_LEAST) && off == b->root.size && b->root.bias == 0 &&
+           !s->zeroed && !b->pool->debug && off >= pb_stream_from();
+}
+
 static pb_status
 prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
 {
@@ -214,7 +228,11 @@ prepare_tree(pb_buf *b, uint64_t off, uint64_t n, uint64_t end, unsigned how)
     uint64_t taken = pb_pool_taken(b->pool);
     own_pages(b, &s);
     pb_pool_give_rest(b->pool, need, taken);
+    bool stream = streams(b, &s, off, n);
     pb_buf_grow_to(b, off + n);
+    if (stream) {
+        b->tail = pb_tail_streams;
+    }
     return PB_OK;
 }
 

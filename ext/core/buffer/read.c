@@ -1,4 +1,5 @@
 /* buffer/read.c: finds where bytes lie, and copies them in and out. */
+#include "base/stream.h"
 #include "buffer/internal.h"
 
 /* ---- checks of debug level 0: no access to a frame that may not be read (I1, I2) ---- */
@@ -67,11 +68,12 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
         pb_overlap_copy(b, off, (uint8_t *)(uintptr_t)src, n, true);
         return;
     }
+    bool stream = PB_UNLIKELY(b->tail == pb_tail_streams) && off + n == b->root.size;
     while (n) {
         pb_stretch to = pb_buf_stretch(b, off, n);
         /* the range was prepared, so another kind is damage */
         if (PB_LIKELY(to.kind == PB_EXTENT_PRESENT)) {
-            pb_copy(to.at, from, to.n);
+            stream ? pb_copy_stream(to.at, from, to.n) : pb_copy(to.at, from, to.n);
         }
         from += to.n;
         off += to.n;
