@@ -118,6 +118,7 @@ after_in_child(PyObject *ref, PyObject *Py_UNUSED(ignored))
     if (module && module != Py_None) {
 #ifdef Py_GIL_DISABLED
         rest_after_fork(state_of_module(module));
+        readers_after_fork(state_of_module(module));
 #endif
         locks_of(state_of_module(module))->forks++;
         open_gates(locks_of(state_of_module(module)));

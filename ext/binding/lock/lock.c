@@ -100,6 +100,9 @@ buffer_lock_two(pb_buf *a, pb_buf *b)
         }
         if (try_lock(second)) {
             if (may_change(second) && may_change(first)) {
+                if (readers_are_apart(second)) {
+                    readers_gather(second);
+                }
                 return;
             }
             buffer_unlock(second);

@@ -7,7 +7,7 @@
 #ifndef PAGEBUF_LOCK_LOCK_H
 #define PAGEBUF_LOCK_LOCK_H
 
-#include "pool/object.h"
+#include "lock/readers.h"
 
 #include "range/paste.h"
 
@@ -36,6 +36,9 @@ typedef struct {
     copy_gate gates[COPY_GATES];
     struct inflight_tree *inflight; /* lock/fork.h */
     pb_lock inflight_lock;          /* of both */
+#ifdef Py_GIL_DISABLED
+    reader_slots readers;
+#endif
     uint64_t forks; /* since which this process is a child: threads of before are gone */
 } lock_state;
 
@@ -82,14 +85,26 @@ try_lock(pb_buf *b)
                                        __ATOMIC_RELAXED);
 }
 
-static inline void
-buffer_lock(pb_buf *b)
+/* Others may still read apart.  Was the lock taken? */
+static inline bool
+lock_beside_readers(pb_buf *b)
 {
-    if (PB_UNLIKELY(!try_lock(b))) {
+    bool taken = !try_lock(b);
+    if (PB_UNLIKELY(taken)) {
         mutex_wait(state_of_buf(b), mutex_of(b));
     }
     if (!may_change(b)) {
         buffer_lock_again(b);
+    }
+    return taken;
+}
+
+static inline void
+buffer_lock(pb_buf *b)
+{
+    (void)lock_beside_readers(b);
+    if (PB_UNLIKELY(readers_are_apart(b))) {
+        readers_gather(b);
     }
 }
 
@@ -97,6 +112,19 @@ static inline void
 buffer_unlock(pb_buf *b)
 {
     PyMutex_Unlock(mutex_of(b));
+}
+
+/* The lock for a small read: the next one may be apart. */
+static inline void
+buffer_lock_to_read(pb_buf *b)
+{
+    bool taken = lock_beside_readers(b);
+    if (PB_UNLIKELY(readers_are_apart(b))) {
+        readers_gather(b);
+    }
+    else {
+        readers_met(b, taken);
+    }
 }
 
 #else
@@ -117,6 +145,12 @@ static inline void
 buffer_unlock(pb_buf *b)
 {
     (void)b;
+}
+
+static inline void
+buffer_lock_to_read(pb_buf *b)
+{
+    buffer_lock(b);
 }
 
 #endif

@@ -39,6 +39,7 @@ set_pool_factory(PyObject *module, PyObject *factory)
 
 static PyMethodDef module_methods[] = {
     {"_raw_addresses", module_raw_addresses, METH_VARARGS, raw_addresses_doc},
+    {"_reads_apart", module_reads_apart, METH_O, reads_apart_doc},
     {"region_of", module_region_of, METH_O, region_of_doc},
     {"is_valid", (PyCFunction)(void (*)(void))module_is_valid, METH_FASTCALL, is_valid_doc},
     {"default_pool", default_pool, METH_NOARGS, default_pool_doc},

@@ -14,6 +14,8 @@ name_of_holder(module_state *state, PyObject *obj);
 
 PyObject *
 module_raw_addresses(PyObject *module, PyObject *args);
-extern const char raw_addresses_doc[];
+PyObject *
+module_reads_apart(PyObject *module, PyObject *obj);
+extern const char raw_addresses_doc[], reads_apart_doc[];
 
 #endif

@@ -1,5 +1,5 @@
 /* module/testing.c: where the bytes of structures lie, for the tests that damage them
- * (_testing.py). */
+ * (_testing.py), and what threads have settled among themselves. */
 #include "module/module.h"
 
 #include "base/args.h"
@@ -46,4 +46,22 @@ module_raw_addresses(PyObject *module, PyObject *args)
     return Py_BuildValue("nnnnk", (Py_ssize_t)byte, (Py_ssize_t)at,
                          (Py_ssize_t)pb_frame_row(b->pool, frame),
                          (Py_ssize_t)&r->zero_map[bit / 64], (unsigned long)bit % 64);
+}
+
+const char reads_apart_doc[] =
+    "_reads_apart(buffer, /)\n--\n\n"
+    "May small reads of the PageBuffer go without its lock now?  Never with a GIL.";
+
+PyObject *
+module_reads_apart(PyObject *module, PyObject *obj)
+{
+    if (!PyObject_TypeCheck(obj, state_of_module(module)->buffer_type)) {
+        PyErr_SetString(PyExc_TypeError, "a PageBuffer is needed");
+        return NULL;
+    }
+#ifdef Py_GIL_DISABLED
+    return PyBool_FromLong(readers_are_apart(&((BufferObject *)obj)->b));
+#else
+    Py_RETURN_FALSE;
+#endif
 }

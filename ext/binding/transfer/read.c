@@ -104,6 +104,46 @@ read_pages(pb_buf *b, const transfer_range *asked)
     }
 }
 
+/* ---- beside other readers (lock/readers.h) ---- */
+
+#ifdef Py_GIL_DISABLED
+
+/* Copy without the lock; false: take it. */
+static bool
+copy_out_apart(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got)
+{
+    reader_slot *slot = n <= READ_APART ? readers_enter(b) : NULL;
+    if (slot) {
+        *got = clip_lock_held(b, off, n);
+        (void)pb_buf_copy_out(b, off, dst, *got);
+        readers_leave(slot);
+    }
+    return slot != NULL;
+}
+
+/* NULL without an exception: take the lock.  Nobody allocates in a slot, so the object is made
+ * as long as it can become. */
+static PyObject *
+read_apart(pb_buf *b, uint64_t off, uint64_t n)
+{
+    PyObject *out = n <= READ_APART && readers_are_apart(b) ? new_bytes(n) : NULL;
+    if (out == NULL) {
+        return NULL;
+    }
+    uint64_t got;
+    pb_status st = PB_OK;
+    bool whole = copy_out_apart(b, off, PyBytes_AS_STRING(out), n, &got) && got == n;
+    if (whole) {
+        (void)transfer_again(b, &st, off, n);
+    }
+    if (!whole || st != PB_OK) {
+        Py_CLEAR(out);
+    }
+    return out;
+}
+
+#endif
+
 /* Few bytes in one run; *found is false where they are not that. */
 static inline PyObject *
 read_run_lock_held(pb_buf *b, uint64_t off, uint64_t len, bool *found)
@@ -114,11 +154,11 @@ read_run_lock_held(pb_buf *b, uint64_t off, uint64_t len, bool *found)
     return at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)len) : NULL;
 }
 
-PyObject *
-transfer_read(pb_buf *b, uint64_t off, uint64_t n)
+static inline PyObject *
+read_small(pb_buf *b, uint64_t off, uint64_t n)
 {
     bool found;
-    buffer_lock(b);
+    buffer_lock_to_read(b);
     PyObject *out = read_run_lock_held(b, off, clip_lock_held(b, off, n), &found);
     buffer_unlock(b);
     return PB_LIKELY(found) ? out
@@ -140,13 +180,31 @@ transfer_read_range(pb_buf *b, const transfer_range *asked)
     return found || st != PB_OK ? out : read_pages(b, asked);
 }
 
+PyObject *
+transfer_read(pb_buf *b, uint64_t off, uint64_t n)
+{
+#ifdef Py_GIL_DISABLED
+    PyObject *out = read_apart(b, off, n);
+    if (out || PyErr_Occurred()) {
+        return out;
+    }
+#endif
+    return read_small(b, off, n);
+}
+
 int
 transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got)
 {
     if (transfer_may_use(b, dst, n) < 0) {
         return -1;
     }
-    pb_status st;
+    pb_status st = PB_OK;
+#ifdef Py_GIL_DISABLED
+    if (copy_out_apart(b, off, dst, n, got)) {
+        (void)transfer_again(b, &st, off, *got);
+        return st == PB_OK ? 0 : -1;
+    }
+#endif
     do {
         buffer_lock(b);
         *got = clip_lock_held(b, off, n);

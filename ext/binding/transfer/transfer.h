@@ -130,6 +130,14 @@ transfer_extend_fast(pb_buf *b, PyObject *data)
 static inline uint64_t
 transfer_size(pb_buf *b)
 {
+#ifdef Py_GIL_DISABLED
+    reader_slot *slot = readers_enter(b);
+    if (slot) {
+        uint64_t now = b->root.size;
+        readers_leave(slot);
+        return now;
+    }
+#endif
     buffer_lock(b);
     uint64_t size = b->root.size;
     buffer_unlock(b);

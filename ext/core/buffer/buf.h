@@ -32,7 +32,9 @@
  * a compiler may load the whole word to get one byte of it. */
 typedef struct {
     _Alignas(8) uint8_t lock;
-    uint8_t retired; /* the buffer had other pools before (lock/retired.h) */
+    uint8_t retired;  /* the buffer had other pools before (lock/retired.h) */
+    uint8_t apart;    /* small reads need no lock (lock/readers.h) */
+    uint8_t together; /* how many reads under the lock before that may be */
 } pb_shared_word;
 #endif
 
