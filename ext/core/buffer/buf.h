@@ -201,6 +201,12 @@ pb_buf_capacity(const pb_buf *b)
     return pb_reach(b->root.max_levels);
 }
 
+/* Make an empty buffer show the first `size` bytes of a zone, at least one page.
+ * It names every frame of the zone.  O(levels).  PB_NEED_PAGES, PB_LIMIT, PB_CAPACITY: it stays empty, and no entry
+ * names the zone. */
+pb_status
+pb_buf_map(pb_buf *b, pb_zone *zone, uint64_t size);
+
 /* ---- in ---- */
 
 /* Set the tail hint again, after a change that cleared it. */

@@ -30,7 +30,8 @@ remember_front(pb_buf *b)
     pb_leaf leaf;
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     pb_entry e = pb_leaf_get(&leaf, page);
-    b->head = e == PB_HOLE ? NULL : page_address(b, e);
+    bool ready = e != PB_HOLE && !pb_frame_in_zone(pb_entry_frame(e));
+    b->head = ready ? page_address(b, e) : NULL;
     if (leaf.entry && b->root.levels > 1) {
         b->leaf_r = leaf.entry;
         b->leaf_r_first = leaf.first;

@@ -29,16 +29,31 @@ run_of(const pb_buf *b, uint64_t first, uint64_t n)
     return frame && pages_in_place(b, first, n, frame, 0) == n ? frame : 0;
 }
 
+/* `frame` begins a run that ends before `page`.  Does the run go on in memory up to `end`, as it is
+ * a zone's to the last frame, and `page` the copy of what lies behind? */
+static bool
+ends_source(const pb_buf *b, pb_frame frame, uint64_t page, uint64_t end)
+{
+    const pb_zone *z = pb_zone_of(b->pool, frame);
+    return z && z->tail && pb_tree_frame(b->pool, &b->root, page) == z->tail &&
+           pb_tree_frame(b->pool, &b->root, page - 1) == z->first + z->count - 1 &&
+           end - (page << PB_PAGE_SHIFT) <= z->tail_bytes;
+}
+
 uint8_t *
 pb_buf_one_run(const pb_buf *b, uint64_t off, uint64_t n)
 {
     if (pb_buf_is_inline(b)) {
         return pb_buf_inline(b) + off;
     }
-    uint64_t pos = b->root.bias + off;
-    uint64_t first = page_of(pos), pages = page_of(pos + n - 1) - first + 1;
+    uint64_t pos = b->root.bias + off, end = pos + n;
+    uint64_t first = page_of(pos), pages = page_of(end - 1) - first + 1;
     pb_frame frame = run_of(b, first, pages);
-    return frame ? pb_frame_address(b->pool, frame) + (pos & PB_PAGE_MASK) : NULL;
+    if (frame == 0 && pages > 1 && b->root.shared) {
+        frame = run_of(b, first, pages - 1);
+        frame = ends_source(b, frame, first + pages - 1, end) ? frame : 0;
+    }
+    return frame ? pb_page_address(b->pool, frame) + (pos & PB_PAGE_MASK) : NULL;
 }
 
 /* ---- gathering ---- */
@@ -50,7 +65,7 @@ copy_page(pb_buf *b, pb_entry *at, pb_frame to)
     pb_frame old = pb_entry_frame(pb_entry_load(at));
     uint8_t *dst = pb_frame_address(b->pool, to);
     if (old) {
-        pb_copy(dst, pb_frame_address(b->pool, old), PB_PAGE_SIZE);
+        pb_copy(dst, pb_page_address(b->pool, old), PB_PAGE_SIZE);
     }
     else {
         pb_zero(dst, PB_PAGE_SIZE);
@@ -86,7 +101,7 @@ shared_among(const pb_buf *b, uint64_t page, pb_frame frame, uint64_t n)
     }
     uint64_t shared = 0;
     for (uint64_t i = 0; i < n; i++) {
-        shared += pb_frame_count(b->pool, frame + (pb_frame)i) > 1;
+        shared += pb_frame_is_shared(b->pool, frame + (pb_frame)i);
     }
     return shared;
 }
@@ -134,7 +149,7 @@ move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, const price *p)
 {
     forget_from(b, first);
     uint64_t taken = pb_pool_taken(b->pool), left = p->moved;
-    pb_leaf leaf = {NULL, 0, 0};
+    pb_leaf leaf = {0};
     for (uint64_t i = 0; i < n; i++) {
         if (first + i >= leaf.end) {
             pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
@@ -357,6 +372,14 @@ unite_pages(pb_buf *b, uint64_t first, uint64_t known, uint64_t pages)
     return PB_OK;
 }
 
+/* Is all of it one piece of a zone, which pb_buf_one_run finds? */
+static bool
+is_source(const pb_buf *b)
+{
+    pb_frame frame = b->root.shared ? pb_tree_frame(b->pool, &b->root, first_page(b)) : 0;
+    return pb_frame_in_zone(frame) && pb_buf_one_run(b, 0, b->root.size);
+}
+
 pb_status
 pb_buf_unite(pb_buf *b, uint8_t **address)
 {
@@ -364,7 +387,8 @@ pb_buf_unite(pb_buf *b, uint8_t **address)
     uint64_t pages = page_of(b->root.bias + b->root.size - 1) - first + 1;
     pb_status st = PB_OK;
     *address = NULL;
-    if (pb_pins_known(b->pins, first, pages) < pages && !pb_buf_frozen(b)) {
+    if (pb_pins_known(b->pins, first, pages) < pages && !pb_buf_frozen(b) &&
+        !is_source(b)) {
         run_wanted w = look_at_run(b, first, pages);
         if (w.known == pages) { /* as it lies, whoever shares it */
             remember_run(b, &w);
@@ -376,7 +400,7 @@ pb_buf_unite(pb_buf *b, uint8_t **address)
     uint64_t known = pb_pins_known(b->pins, first, pages);
     if (known == pages && !pb_buf_viewed(b)) {
         pb_frame frame = b->pins->run_frame + (pb_frame)(first - b->pins->run_page);
-        *address = pb_frame_address(b->pool, frame) + (b->root.bias & PB_PAGE_MASK);
+        *address = pb_page_address(b->pool, frame) + (b->root.bias & PB_PAGE_MASK);
     }
     return st;
 }

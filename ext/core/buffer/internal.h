@@ -40,7 +40,7 @@ static inline uint8_t *
 extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
 {
     if (PB_LIKELY(x->kind == PB_EXTENT_PRESENT)) {
-        return pb_frame_address(b->pool, x->frame) + (pos & PB_PAGE_MASK);
+        return pb_page_address(b->pool, x->frame) + (pos & PB_PAGE_MASK);
     }
     if (x->kind == PB_EXTENT_BAD) {
         pb_pool_found_bad(b->pool, &b->member, x->frame, pos - b->root.bias);

@@ -1,4 +1,5 @@
-/* buffer/life.c: a buffer begins, gets a tree when it is no longer tiny, is emptied, and ends. */
+/* buffer/life.c: a buffer begins, gets a tree when it is no longer tiny or is to show a zone, is
+ * emptied, and ends. */
 #include "buffer/internal.h"
 
 /* Make an empty tree, or zeroed memory, a tiny buffer. */
@@ -154,4 +155,112 @@ pb_buf_demote(pb_buf *b)
     memcpy(pb_buf_inline(b), bytes, size);
     b->root.size = size;
     pb_buf_remember_tail(b);
+}
+
+/* ---- a tree over the frames of a zone ---- */
+
+/* The pages [0, past) of the tree are those of a zone.  If `tail`, the page behind them has its own. */
+typedef struct {
+    const pb_zone *zone;
+    uint64_t past;
+    bool tail;
+} mapping;
+
+/* The nodes on the way to the page where the zone ends: one on each level on which a huge entry does
+ * not end there, or on all levels where the tail comes next. */
+static uint64_t
+need_nodes(const mapping *m, unsigned levels)
+{
+    uint64_t n = 0;
+    for (unsigned h = 1; h < levels; h++) {
+        n += m->tail || (m->past & (((uint64_t)1 << pb_span_bits(h)) - 1)) != 0;
+    }
+    return n;
+}
+
+/* The frame of a page of the zone. */
+static pb_frame
+frame_at(const mapping *m, uint64_t page)
+{
+    return m->zone->first + (pb_frame)page;
+}
+
+/* Fill entries that span 2^bits pages each, the first of them from page `page` on.  Returns how many
+ * whole ones there are before the zone ends. */
+static uint32_t
+fill_entries(const mapping *m, pb_entry *at, uint32_t most, uint64_t page, unsigned h)
+{
+    uint32_t n = (uint32_t)pb_min(most, (m->past - page) >> pb_span_bits(h));
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t first = page + ((uint64_t)i << pb_span_bits(h));
+        pb_tree_set(&at[i], pb_entry_of_zone(frame_at(m, first), h));
+    }
+    return n;
+}
+
+/* Fill the root, then the node in which the zone ends, level by level. */
+static uint64_t
+fill_tree(pb_buf *b, const mapping *m)
+{
+    unsigned h = b->root.levels - 1u;
+    pb_entry *at = b->root.slot;
+    uint32_t n = fill_entries(m, at, PB_ROOT_SLOTS, 0, h);
+    uint64_t entries = n, page = (uint64_t)n << pb_span_bits(h);
+    while (h > 0 && page < m->past) {
+        at = pb_tree_own_node(b->pool, &b->root, at + n); /* a hole: a new node */
+        h--;
+        n = fill_entries(m, at, PB_FANOUT, page, h);
+        entries += n;
+        page += (uint64_t)n << pb_span_bits(h);
+    }
+    return entries;
+}
+
+/* What is left of the source behind its last whole page goes to a page of its own (I4), which the zone
+ * holds, too. */
+static void
+add_tail(pb_buf *b, const mapping *m, pb_zone *zone, uint64_t n)
+{
+    uint32_t got;
+    bool zero;
+    pb_leaf leaf;
+    pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
+    uint8_t *page = pb_frame_address(b->pool, frame);
+    pb_copy(page, zone->base + (m->past << PB_PAGE_SHIFT), n);
+    pb_zero(page + n, PB_PAGE_SIZE - n);
+    pb_tree_own_leaf(b->pool, &b->root, m->past, &leaf);
+    pb_tree_set(pb_leaf_at(&leaf, m->past), pb_entry_of(frame));
+    pb_entries_ref(b->pool, pb_leaf_at(&leaf, m->past), 1);
+    zone->tail_bytes = (uint32_t)n;
+    zone->tail = frame;
+}
+
+/* 1. levels  2. reserve  3. huge entries, and the nodes where they end  4. the tail. */
+pb_status
+pb_buf_map(pb_buf *b, pb_zone *zone, uint64_t size)
+{
+    mapping m = {zone, size >> PB_PAGE_SHIFT, (size & PB_PAGE_MASK) != 0};
+    unsigned levels = pb_tree_levels_for(size);
+    if (size > pb_buf_capacity(b)) {
+        return PB_CAPACITY;
+    }
+    pb_status st = pb_buf_promote(b); /* it is empty, so this takes no page */
+    uint64_t need = need_nodes(&m, levels) + m.tail, taken = pb_pool_taken(b->pool);
+    if (st == PB_OK) {
+        pb_set_actor(b->pool, &b->member);
+        st = pb_pool_reserve(b->pool, need);
+    }
+    if (st != PB_OK) {
+        return st;
+    }
+    b->root.levels = (uint8_t)levels;
+    b->root.size = size;
+    b->root.shared = PB_SHARED_FOR_GOOD; /* I12 */
+    pb_zone_ref(b->pool, zone->first, fill_tree(b, &m));
+    if (m.tail) {
+        add_tail(b, &m, zone, size & PB_PAGE_MASK);
+    }
+    pb_pool_give_rest(b->pool, need, taken);
+    pb_buf_remember_tail(b);
+    return PB_OK;
 }

@@ -8,7 +8,7 @@
 static inline bool
 may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
-    bool good = pb_run_readable(b->pool, pb_entry_number(e), pages);
+    bool good = pb_pages_readable(b->pool, pb_entry_frame(e), pages);
     if (PB_UNLIKELY(!good)) {
         pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(e), off);
     }
@@ -21,12 +21,12 @@ may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 static inline pb_leaf
 leaf_of(const pb_buf *b, uint64_t page)
 {
-    pb_leaf leaf = {b->leaf_r, b->leaf_r_first, b->leaf_r_first + PB_FANOUT};
+    pb_leaf leaf = {b->leaf_r, b->leaf_r_first, b->leaf_r_first + PB_FANOUT, PB_HOLE};
     if (recall(b->leaf_r, b->leaf_r_first, page)) {
         return leaf;
     }
     if (recall(b->leaf_w, b->leaf_w_first, page)) {
-        return (pb_leaf){b->leaf_w, b->leaf_w_first, b->leaf_w_first + PB_FANOUT};
+        return (pb_leaf){b->leaf_w, b->leaf_w_first, b->leaf_w_first + PB_FANOUT, PB_HOLE};
     }
     pb_tree_leaf(b->pool, &b->root, page, &leaf);
     return leaf;
@@ -112,17 +112,23 @@ peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
     uint64_t in_page = pos & PB_PAGE_MASK;
     bool there = run_holds(b, at, page_of(pos), in_page, n) &&
                  may_read(b, pb_entry_load(at), off, page_of(in_page + n - 1) + 1);
-    return there ? page_address(b, pb_entry_load(at)) + in_page : NULL;
+    return there ? pb_page_address(b->pool, pb_entry_frame(pb_entry_load(at))) + in_page
+                 : NULL;
 }
 
-/* Report the bad entry `at`, which lies in the leaf of the read hint or in the root. */
+/* The address of a byte in the page of a zone.  If entry `at`, which lies in the leaf of the read hint
+ * or in the root, names none, report it: NULL. */
 PB_NOINLINE static const uint8_t *
-peek_bad(const pb_buf *b, const pb_entry *at, uint64_t in_page)
+peek_other(const pb_buf *b, const pb_entry *at, uint64_t in_page)
 {
+    pb_frame frame = pb_entry_frame(pb_entry_load(at));
+    if (pb_zone_has(b->pool, frame, 1)) {
+        return pb_zone_address(b->pool, frame) + in_page;
+    }
     uint64_t page = b->root.levels > 1 ? b->leaf_r_first + (uint64_t)(at - b->leaf_r)
                                        : (uint64_t)(at - b->root.slot);
     uint64_t off = (page << PB_PAGE_SHIFT) + in_page - b->root.bias;
-    pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(pb_entry_load(at)), off);
+    pb_pool_found_bad(b->pool, &b->member, frame, off);
     return NULL;
 }
 
@@ -141,7 +147,16 @@ peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
     if (PB_LIKELY(pb_frame_readable(b->pool, pb_entry_number(e)))) {
         return page_address(b, e) + in_page;
     }
-    return peek_bad(b, at, in_page);
+    return peek_other(b, at, in_page);
+}
+
+/* pb_buf_peek where there is no leaf: below a huge entry, or in a hole. */
+static const uint8_t *
+peek_flat(const pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, page = page_of(pos), past = page_of(pos + n - 1) + 1;
+    pb_extent x = pb_tree_extent(b->pool, &b->root, page, past);
+    return x.pages == past - page ? extent_address(b, &x, pos) : NULL;
 }
 
 PB_NOINLINE static const uint8_t *
@@ -150,7 +165,8 @@ peek_far(pb_buf *b, uint64_t off, uint64_t n)
     if (pb_buf_is_inline(b)) {
         return pb_buf_inline(b) + off;
     }
-    return peek_at(b, pb_buf_find_entry(b, page_of(b->root.bias + off)), off, n);
+    const pb_entry *at = pb_buf_find_entry(b, page_of(b->root.bias + off));
+    return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_flat(b, off, n);
 }
 
 /* If the hinted leaf has the page, this walks no tree. */
@@ -172,7 +188,7 @@ pb_buf_page(const pb_buf *b, uint64_t page)
     if (PB_UNLIKELY(x.kind == PB_EXTENT_BAD)) {
         (void)pb_entry_note_bad(b->pool, pb_entry_of(x.frame));
     }
-    return x.kind == PB_EXTENT_PRESENT ? pb_frame_address(b->pool, x.frame) : NULL;
+    return x.kind == PB_EXTENT_PRESENT ? pb_page_address(b->pool, x.frame) : NULL;
 }
 
 /* The first page in [page, last] that is no hole (want) or is one (!want); last + 1 if none. */

@@ -132,7 +132,8 @@ may_share(const pb_buf *b)
     bool good = true;
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
-        if (e != PB_HOLE && !pb_frame_readable(b->pool, pb_entry_frame(e))) {
+        if (e != PB_HOLE && !pb_frame_readable(b->pool, pb_entry_frame(e)) &&
+            !pb_zone_has_entry(b->pool, e, b->root.levels - 1u)) {
             pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(e), 0);
             good = false;
         }

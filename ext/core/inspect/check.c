@@ -31,11 +31,34 @@ broken(const checker *c, const char *why, pb_frame frame, uint64_t page)
 
 /* ---- one tree ---- */
 
+/* I12: frames of one zone, in a tree that looks before it writes. */
+static bool
+check_zone(const checker *c, pb_entry e, unsigned h, uint64_t page)
+{
+    pb_frame frame = pb_entry_frame(e);
+    uint64_t last = page + ((uint64_t)1 << pb_span_bits(h)) - 1;
+    if (e & ~(PB_ENTRY_ADDRESS | (((pb_entry)1 << PB_ENTRY_SHIFT) - 1)) ||
+        !pb_zone_has_entry(c->b->pool, e, h)) {
+        return broken(c, "I12: an entry names frames that no zone has", frame, page);
+    }
+    if (!c->b->root.shared) {
+        return broken(c, "I12: frames of a zone in a tree not marked as shared", frame,
+                      page);
+    }
+    if (page < c->first || last > c->last) {
+        return broken(c, "a page before the bias or past the end", frame, page);
+    }
+    return true;
+}
+
 static bool
 check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
 {
     const pb_pool *pool = c->b->pool;
     pb_frame frame = pb_entry_frame(e);
+    if (pb_zone_of(pool, frame)) {
+        return check_zone(c, e, h, page);
+    }
     if ((e & PB_ENTRY_ADDRESS) + PB_ENTRY_PRESENT != e) {
         return broken(c, "I1: an entry has stray bits", frame, page);
     }
@@ -70,7 +93,8 @@ check_entry(void *arg, const pb_place *at)
     if (good && at->h == 0 && (at->page < c->first || at->page > c->last)) {
         good = broken(c, "a page before the bias or past the end", at->frame, at->page);
     }
-    if (good && at->h && pb_node_is_empty(pb_node_of(c->b->pool, at->entry), 0)) {
+    if (good && at->h && !at->zone &&
+        pb_node_is_empty(pb_node_of(c->b->pool, at->entry), 0)) {
         good = broken(c, "an empty node", at->frame, at->page);
     }
     return good ? PB_VISIT_BELOW : PB_VISIT_END;
@@ -117,6 +141,10 @@ check_tail(const checker *c)
     pb_frame frame = pb_tree_frame(b->pool, &b->root, end >> PB_PAGE_SHIFT);
     if (frame == 0) {
         return true;
+    }
+    if (pb_frame_in_zone(frame)) {
+        return broken(c, "I4: the last page has bytes of a zone past the end", frame,
+                      end >> PB_PAGE_SHIFT);
     }
     const uint8_t *at = pb_frame_address(b->pool, frame);
     for (size_t i = end & PB_PAGE_MASK; i < PB_PAGE_SIZE; i++) {
@@ -269,8 +297,38 @@ pb_pool_check_words(const pb_pool *pool)
 static pb_visit
 recount(void *arg, const pb_place *at)
 {
-    uint32_t *seen = arg;
-    return seen[at->frame]++ ? PB_VISIT_PAST : PB_VISIT_BELOW;
+    const checker *c = arg;
+    if (at->zone) {
+        pb_zone_of(c->b->pool, at->frame)->seen++;
+        return PB_VISIT_PAST;
+    }
+    return c->seen[at->frame]++ ? PB_VISIT_PAST : PB_VISIT_BELOW;
+}
+
+#define EACH_ZONE(root, z) for (pb_zone *z = (root)->open_zones; z; z = z->next)
+
+/* A zone holds the frame of its tail. */
+static void
+recount_tails(const checker *c, const pb_pool *root)
+{
+    EACH_ZONE(root, z)
+    {
+        z->seen = 0;
+        c->seen[z->tail] += z->tail != 0;
+    }
+}
+
+/* I12.  A zone that nobody names yet is about to be. */
+static bool
+check_zones(const checker *c, const pb_pool *root)
+{
+    EACH_ZONE(root, z)
+    {
+        if (z->seen != z->entries) {
+            return broken(c, "I12: a zone miscounts the entries that name it", z->first, 0);
+        }
+    }
+    return true;
 }
 
 /* The sums of a recount, to compare with the pool's own. */
@@ -404,14 +462,16 @@ check_list(const checker *c, const pb_pool *root, pb_frame head, bool cold, uint
 static bool
 check_trees(const checker *c, const pb_pool *root)
 {
+    recount_tails(c, root);
     EACH_TREE(root, b)
     {
         if (!pb_buf_check(b, c->fault)) {
             return false;
         }
-        (void)pb_tree_visit(root, &b->root, recount, c->seen);
+        checker here = {.b = b, .fault = c->fault, .seen = c->seen};
+        (void)pb_tree_visit(root, &b->root, recount, &here);
     }
-    return true;
+    return check_zones(c, root);
 }
 
 /* A frame charged to a child pool counts in every pool above it, too. */

@@ -18,6 +18,7 @@ pb_state_name(pb_state state)
         [PB_STATE_DETACHED] = "detached",
         [PB_STATE_QUARANTINED] = "quarantined",
         [PB_STATE_GUARD] = "guard",
+        [PB_STATE_MAPPED] = "mapped",
     };
     return names[state];
 }
@@ -47,7 +48,7 @@ state_of_frame(const pb_pool *pool, pb_frame frame)
         [PB_KIND_FREE] = PB_STATE_FREE,
     };
     if (!pb_frame_valid(pool, frame)) {
-        return PB_STATE_UNUSED;
+        return pb_zone_of(pool, frame) ? PB_STATE_MAPPED : PB_STATE_UNUSED;
     }
     const pb_row *row = pb_frame_row(pool, frame);
     pb_state state =
@@ -172,7 +173,7 @@ entry_at(const pb_buf *b, uint64_t page, unsigned h, uint64_t *past, bool *share
     unsigned at = root->levels - 1u;
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     *shared = false;
-    while (at > h && e != PB_HOLE && pb_node_good(b->pool, e)) {
+    while (at > h && e != PB_HOLE && !pb_entry_is_huge(e) && pb_node_good(b->pool, e)) {
         *shared |= pb_frame_count(b->pool, pb_entry_frame(e)) > 1;
         at--;
         e = pb_entry_load(&pb_node_of(b->pool, e)[pb_child_index(page, at)]);

@@ -21,7 +21,8 @@ typedef enum {
     PB_STATE_DETACHED, /* under a live view, but no entry names it any more */
     PB_STATE_QUARANTINED,
     PB_STATE_GUARD,
-    PB_STATES, /* how many there are */
+    PB_STATE_MAPPED, /* of a zone: an entry may be huge then, and no level is below */
+    PB_STATES,       /* how many there are */
 } pb_state;
 
 /* "unused", "free", "given back", ... */

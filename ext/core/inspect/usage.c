@@ -11,15 +11,15 @@ typedef struct {
     pb_frame frame;
 } counting;
 
+/* n pages from a place on, which lie side by side. */
 static void
-count_page(counting *c, const pb_place *at)
+count_pages(counting *c, const pb_place *at, uint64_t n)
 {
     bool goes_on = at->page == c->page && at->frame == c->frame &&
                    pb_region_of(at->frame) == pb_region_of(at->frame - 1);
-    c->stats->pages++;
     c->stats->runs += !goes_on;
-    c->page = at->page + 1;
-    c->frame = at->frame + 1;
+    c->page = at->page + n;
+    c->frame = at->frame + (pb_frame)n;
 }
 
 static pb_visit
@@ -32,8 +32,14 @@ count_entry(void *arg, const pb_place *at)
             c->stats->nodes++;
         }
         else {
-            count_page(c, at);
+            c->stats->pages++;
+            count_pages(c, at, 1);
         }
+    }
+    if (at->zone) {
+        uint64_t n = (uint64_t)1 << pb_span_bits(at->h);
+        c->stats->mapped += n;
+        count_pages(c, at, n);
     }
     return PB_VISIT_BELOW;
 }
@@ -55,7 +61,7 @@ pb_buf_stats(const pb_buf *b, pb_tree_stats *use)
     }
     counting c = {use, 0, 0};
     (void)pb_tree_visit(b->pool, &b->root, count_entry, &c);
-    use->holes = pages_spanned(&b->root) - use->pages;
+    use->holes = pages_spanned(&b->root) - use->pages - use->mapped;
     use->pinned = b->pins ? pb_pins_pages(b->pins) : 0;
 }
 

@@ -16,6 +16,7 @@
 /* ---- one tree ---- */
 typedef struct {
     uint64_t pages, nodes; /* frames that the tree names */
+    uint64_t mapped;       /* pages that are memory of a zone */
     uint64_t holes;        /* pages without a frame */
     uint64_t shared;       /* frames that have other references, too */
     uint64_t pinned;       /* pages under live views */

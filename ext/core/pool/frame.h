@@ -7,11 +7,18 @@
 #include "base/bits.h"
 #include "base/status.h"
 
-typedef uint32_t pb_frame; /* 0 means none */
+typedef uint32_t pb_frame; /* 0 means none; with bit 31, of a zone (zone/zone.h) */
 typedef uint64_t pb_entry; /* frame << 12 | flags; all zero is a hole */
 
+/* The flags of an entry:
+ *    PRESENT              it names a page or a node
+ *    HUGE, height << 2    it names 512^height frames of a zone that follow one another, where a
+ *                         node of that height could stand */
 #define PB_ENTRY_SHIFT 12
 #define PB_ENTRY_PRESENT ((uint64_t)1)
+#define PB_ENTRY_HUGE ((uint64_t)2)
+#define PB_ENTRY_HEIGHT_SHIFT 2
+#define PB_ENTRY_HEIGHT_MOST 31
 #define PB_ENTRY_ADDRESS (((uint64_t)0xffffffff) << PB_ENTRY_SHIFT)
 #define PB_HOLE ((pb_entry)0)
 
@@ -80,6 +87,45 @@ static inline uint64_t
 pb_entry_number(pb_entry e)
 {
     return (e & PB_ENTRY_ADDRESS) >> PB_ENTRY_SHIFT;
+}
+
+/* ---- frames of zones, and huge entries (I12) ---- */
+
+static inline bool
+pb_frame_in_zone(pb_frame frame)
+{
+    return frame >> 31;
+}
+
+/* PRESENT and a number of a region would be damage. */
+static inline bool
+pb_entry_is_huge(pb_entry e)
+{
+    const pb_entry zone = (pb_entry)1 << (PB_ENTRY_SHIFT + 31);
+    return (e & (zone | PB_ENTRY_HUGE | PB_ENTRY_PRESENT)) == (zone | PB_ENTRY_HUGE);
+}
+
+/* The entry of height h for frames of a zone, from `frame` on. */
+static inline pb_entry
+pb_entry_of_zone(pb_frame frame, unsigned h)
+{
+    return h ? ((pb_entry)frame << PB_ENTRY_SHIFT) | (h << PB_ENTRY_HEIGHT_SHIFT) |
+                   PB_ENTRY_HUGE
+             : pb_entry_of(frame);
+}
+
+static inline unsigned
+pb_entry_height(pb_entry e)
+{
+    return (unsigned)(e >> PB_ENTRY_HEIGHT_SHIFT) & PB_ENTRY_HEIGHT_MOST;
+}
+
+/* What entry i would be in a node that stands for a huge entry. */
+static inline pb_entry
+pb_entry_child(pb_entry e, uint32_t i)
+{
+    unsigned h = (pb_entry_height(e) - 1) & PB_ENTRY_HEIGHT_MOST;
+    return pb_entry_of_zone(pb_entry_frame(e) + (i << (h * PB_NODE_BITS & 31)), h);
 }
 
 /* Equal entries mean equal subtrees (I5).  Bits 44-63 are checksums: left out. */

@@ -42,10 +42,51 @@ release_run(pb_pool *root, pb_frame first, uint32_t n, const pb_row *row)
     }
 }
 
-/* Note that somebody dropped a reference that does not exist. */
+PB_NOINLINE static void
+unref_tail(pb_pool *root, pb_frame frame);
+
+/* No entry names the zone any more: its numbers are free, and its owner is to be told. */
+static void
+end_zone(pb_pool *root, pb_zone *z)
+{
+    uint32_t chunk = (z->first - PB_ZONE_FIRST) >> PB_ZONE_CHUNK_BITS;
+    for (uint32_t i = 0; i <= z->count >> PB_ZONE_CHUNK_BITS; i++) {
+        root->zones[chunk + i] = NULL;
+    }
+    root->zone_chunk = chunk < root->zone_chunk ? chunk : root->zone_chunk;
+    *(z->prev ? &z->prev->next : &root->open_zones) = z->next;
+    if (z->next) {
+        z->next->prev = z->prev;
+    }
+    z->next = root->ended_zones;
+    root->ended_zones = z;
+    pb_set_bits8(&root->pending, PB_PENDING_ZONE);
+    if (z->tail) {
+        unref_tail(root, z->tail);
+    }
+}
+
+/* Drop a reference to a frame of a zone (I12).  false: there is none. */
+static bool
+unref_zone(pb_pool *root, pb_frame frame)
+{
+    pb_zone *z = pb_zone_of(root, frame);
+    if (z == NULL || z->entries == 0) {
+        return false;
+    }
+    if (--z->entries == 0) {
+        end_zone(root, z);
+    }
+    return true;
+}
+
+/* Drop a reference to a frame of a zone, or note that somebody dropped one that does not exist. */
 PB_NOINLINE static void
 found_undroppable(pb_pool *root, pb_frame frame)
 {
+    if (unref_zone(root, frame)) {
+        return;
+    }
     bool freed = pb_frame_valid(root, frame) &&
                  (pb_frame_is_free(root, frame) ||
                   pb_frame_row(root, frame)->held.kind == PB_KIND_QUARANTINED);
@@ -101,6 +142,13 @@ unref_locked(pb_pool *root, pb_frame frame)
         return;
     }
     unref_row(root, frame, pb_frame_row(root, frame));
+}
+
+/* Apart from the others, so that the compiler may inline those. */
+static void
+unref_tail(pb_pool *root, pb_frame frame)
+{
+    unref_locked(root, frame);
 }
 
 void
@@ -165,6 +213,16 @@ row_near(near_rows *near, const pb_pool *root, uint64_t frame)
     return near->rows + frame;
 }
 
+/* Add references to a frame, if a zone has it. */
+PB_NOINLINE static void
+ref_zone(pb_pool *root, pb_frame frame, uint64_t n)
+{
+    pb_zone *z = pb_zone_of(root, frame);
+    if (z) {
+        z->entries += n;
+    }
+}
+
 void
 pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n)
 {
@@ -176,6 +234,9 @@ pb_entries_ref(pb_pool *pool, const pb_entry *entries, uint32_t n)
         pb_row *row = frame ? row_near(&near, root, frame) : NULL;
         if (row && row->held.count - 1 < PB_COUNT_MAX - 1) {
             pb_store32(&row->held.count, row->held.count + 1);
+        }
+        else if (PB_UNLIKELY(row == NULL && frame)) {
+            ref_zone(root, (pb_frame)frame, 1);
         }
     }
     pb_lock_drop(&root->lock);
@@ -217,6 +278,14 @@ unref_last(pb_pool *root, near_rows *near, const pb_entry *entries, uint32_t n)
         found_undroppable(root, (pb_frame)frame);
     }
     return 1;
+}
+
+void
+pb_zone_ref(pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    ref_zone(pool->root, frame, n);
+    pb_lock_drop(&pool->root->lock);
 }
 
 void

@@ -27,8 +27,8 @@
 
 #define PB_REGION0_BITS 8 /* 256 frames: 1 MiB of address space, touched as used */
 #define PB_REGION0_FRAMES ((uint32_t)1 << PB_REGION0_BITS)
-#define PB_REGION_SLOTS 32 /* the last stays empty: frame numbers have 31 bits, 8 TiB */
-#define PB_FRAME_BITS 32   /* bits of the type; no frame number uses all of them */
+#define PB_REGION_SLOTS 32 /* the last stays empty: frames of regions have 31 bits, 8 TiB */
+#define PB_FRAME_BITS 32   /* bits of the type; those of zones use all of them */
 #define PB_COUNT_MAX ((uint32_t)INT32_MAX) /* a count that reaches this never falls */
 #define PB_UNLIMITED UINT64_MAX
 #define PB_QUARANTINE 64   /* freed frames that wait before they are used again */
@@ -112,6 +112,28 @@ typedef struct {
         *pool; /* the root whose frame it is; NULL: the one that reports it */
 } pb_fault;
 
+/* Frames that are memory of somebody else, read where it lies (zone/zone.h).  Its owner keeps this
+ * structure and the memory, as long as an entry names a frame of it. */
+typedef struct pb_zone {
+    const uint8_t *base; /* address of frame `first`; need not be aligned */
+    pb_frame first;
+    uint32_t count;
+    uint64_t
+        entries; /* that name frames of it, over all trees; a huge one counts once (I12) */
+    pb_frame
+        tail; /* a copy of the bytes behind the last frame, less than a page; 0: none */
+    uint32_t tail_bytes; /* how many those are */
+    struct pb_zone *prev, *next;
+    uint64_t seen; /* pb_pool_check's */
+} pb_zone;
+
+/* The numbers of a zone are whole chunks, the last frame of which it leaves free.  A table leads
+ * from a chunk to its zone: whoever copies without a lock may look there, as only the places of
+ * zones that no entry names change. */
+#define PB_ZONE_FIRST ((pb_frame)1 << 31)
+#define PB_ZONE_CHUNK_BITS 14
+#define PB_ZONE_CHUNKS (PB_ZONE_FIRST >> PB_ZONE_CHUNK_BITS)
+
 /* Why the last reservation was refused. */
 typedef struct {
     uint64_t asked;          /* frames that the last reservation asked for */
@@ -169,11 +191,15 @@ typedef struct pb_pool {
     uint32_t regions;
     uint32_t asked_for_room;   /* regions when a gather last asked for a place with room */
     struct pb_pool **accounts; /* children by number; the caller's memory */
-    pb_member *members;        /* every tree that draws from the root or a child */
-    pb_map *map;               /* where regions and views are listed; may be NULL */
-    pb_fault fault;            /* the first broken rule; it stays */
-    pb_fault found;            /* with PB_PENDING_FAULT: what to report */
-    pb_lock fault_lock;        /* of both; innermost, as damage is noted under any lock */
+    pb_zone **zones;      /* by chunk, the caller's memory; NULL: none was ever opened */
+    pb_zone *open_zones;  /* named by an entry, or about to be */
+    pb_zone *ended_zones; /* with PB_PENDING_ZONE: named by none any more */
+    uint32_t zone_chunk;  /* no chunk before this one is free */
+    pb_member *members;   /* every tree that draws from the root or a child */
+    pb_map *map;          /* where regions and views are listed; may be NULL */
+    pb_fault fault;       /* the first broken rule; it stays */
+    pb_fault found;       /* with PB_PENDING_FAULT: what to report */
+    pb_lock fault_lock;   /* of both; innermost, as damage is noted under any lock */
     /* Called for each tree that is linked, in the thread that links it. */
     void (*link_hook)(pb_member *tree);
     /* Called for frames taken or freed, with the tree that does it; returns a number
@@ -192,6 +218,7 @@ typedef struct pb_pool {
 
 #define PB_PENDING_FAULT 1
 #define PB_PENDING_PRESSURE 2
+#define PB_PENDING_ZONE 4
 
 #if PB_LOCKS
 extern _Thread_local uint64_t pb_taken_here; /* by this thread, for all pools */
@@ -573,6 +600,28 @@ pb_pool_ask_for_room(pb_pool *pool, uint64_t n);
  * not free, or in another region; then nothing was taken. */
 bool
 pb_pool_take_behind(pb_pool *pool, pb_frame after, uint32_t n);
+
+/* ---- zones: frames that are nobody's to write, free or count one by one (I12) ---- */
+
+/* The zone that has the frame; NULL: none.  Any number may be asked about. */
+static inline pb_zone *
+pb_zone_of(const pb_pool *pool, pb_frame frame)
+{
+    pb_zone **zones = pb_frame_in_zone(frame) ? pool->root->zones : NULL;
+    pb_zone *z = zones ? zones[(frame - PB_ZONE_FIRST) >> PB_ZONE_CHUNK_BITS] : NULL;
+    return z && frame - z->first < z->count ? z : NULL;
+}
+
+/* Count n > 0 more entries that name frames of the zone of `frame`. */
+void
+pb_zone_ref(pb_pool *pool, pb_frame frame, uint64_t n);
+
+/* Does more than one entry name the frame, which is held, or is it a zone's? */
+static inline bool
+pb_frame_is_shared(const pb_pool *pool, pb_frame frame)
+{
+    return pb_frame_in_zone(frame) || pb_frame_count(pool, frame) > 1;
+}
 
 /* ---- give back ---- */
 

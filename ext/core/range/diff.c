@@ -164,7 +164,8 @@ same_entries(const pb_diff *d, uint64_t a, uint64_t b)
 static const uint8_t *
 page_or_zeros(const pb_buf *b, pb_entry e)
 {
-    return e == PB_HOLE || !pb_page_good(b->pool, e) ? zeros : page_address(b, e);
+    bool good = e != PB_HOLE && pb_page_good(b->pool, e);
+    return good ? pb_page_address(b->pool, pb_entry_frame(e)) : zeros;
 }
 
 /* The number of bytes from `off` to the end of `pages` pages, the page of `off` included. */

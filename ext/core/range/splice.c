@@ -25,14 +25,13 @@ second_tree(const pb_buf *b)
     pb_root_copy(&t.root, &b->root);
     t.root.max_levels = b->root.max_levels;
     t.root.shared = PB_SHARED_FOR_GOOD;
-    pb_lock_take(&b->pool->root->lock);
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&b->root.slot[i]);
-        if (e != PB_HOLE && pb_entry_good(b->pool, e, b->root.levels - 1u)) {
-            pb_frame_ref(b->pool, pb_entry_frame(e));
+        if (e != PB_HOLE) { /* notes what is bad, which the next call skips */
+            (void)pb_entry_good(b->pool, e, b->root.levels - 1u);
         }
     }
-    pb_lock_drop(&b->pool->root->lock);
+    pb_entries_ref(b->pool, b->root.slot, PB_ROOT_SLOTS);
     return t;
 }
 

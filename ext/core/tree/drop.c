@@ -41,17 +41,17 @@ static uint64_t
 drop_need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
                 bool shared)
 {
-    if (e == PB_HOLE || covers(h, lo, hi) || !pb_node_good(pool, e)) {
+    bool huge = pb_entry_is_huge(e); /* is split */
+    if (e == PB_HOLE || covers(h, lo, hi) || !(huge || pb_node_good(pool, e))) {
         return 0;
     }
-    shared = shared || pb_frame_count(pool, pb_entry_frame(e)) > 1;
-    const pb_entry *node = pb_node_of(pool, e);
+    shared = huge || shared || pb_frame_count(pool, pb_entry_frame(e)) > 1;
     children c = children_of(h, lo, hi);
     uint64_t n = shared;
-    n += drop_need_below(pool, pb_entry_load(&node[c.from]), h - 1, child_lo(&c, c.from),
+    n += drop_need_below(pool, pb_tree_child(pool, e, c.from), h - 1, child_lo(&c, c.from),
                          child_hi(&c, c.from), shared);
     if (c.to != c.from) {
-        n += drop_need_below(pool, pb_entry_load(&node[c.to]), h - 1, child_lo(&c, c.to),
+        n += drop_need_below(pool, pb_tree_child(pool, e, c.to), h - 1, child_lo(&c, c.to),
                              child_hi(&c, c.to), shared);
     }
     return n;

@@ -37,7 +37,7 @@ pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first, ui
     pb_tree_leaf(pool, root, past - 1, &leaf);
     first = pb_max(first, leaf.first);
     if (leaf.entry == NULL) {
-        return (pb_extent){PB_EXTENT_HOLE, 0, past - first};
+        return pb_leaf_extent(pool, &leaf, first, past);
     }
     const pb_entry *at = leaf.entry + (past - 1 - leaf.first);
     uint64_t most = past - first, n = 1;
@@ -47,7 +47,7 @@ pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first, ui
     }
     pb_extent x = {PB_EXTENT_HOLE, pb_entry_frame(pb_entry_load(at)), n};
     if (x.frame) {
-        bool good = pb_run_readable(pool, x.frame, n);
+        bool good = pb_pages_readable(pool, x.frame, n);
         x.kind = good ? PB_EXTENT_PRESENT : PB_EXTENT_BAD;
     }
     return x;

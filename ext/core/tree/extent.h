@@ -1,7 +1,7 @@
 /* tree/extent.h: what lies at a page of a tree, and how many pages go on like that.
  *
  *    HOLE       no page, zeros: as far as there is no node, or no entry in the leaf
- *    PRESENT    frames that follow one another in one region, side by side in memory
+ *    PRESENT    frames that follow one another in one region or zone, side by side in memory
  *    BAD        an entry names what must not be touched; who asks notes it
  *
  * Leaves are read here and nowhere else; what a buffer remembers of them is a cache of it
@@ -57,7 +57,8 @@ pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
     uint64_t most = pb_min(past, leaf->end) - page;
     if (leaf->entry == NULL) {
-        return (pb_extent){PB_EXTENT_HOLE, 0, most};
+        pb_frame frame = pb_entry_frame(pb_leaf_flat(leaf, page));
+        return (pb_extent){frame ? PB_EXTENT_PRESENT : PB_EXTENT_HOLE, frame, most};
     }
     const pb_entry *at = leaf->entry + (page - leaf->first);
     pb_entry e = pb_entry_load(at);
@@ -72,7 +73,7 @@ static inline pb_extent
 pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
     pb_extent x = pb_leaf_shape(leaf, page, past);
-    if (x.kind == PB_EXTENT_PRESENT && !pb_run_readable(pool, x.frame, x.pages)) {
+    if (x.kind == PB_EXTENT_PRESENT && !pb_pages_readable(pool, x.frame, x.pages)) {
         x.kind = PB_EXTENT_BAD;
     }
     return x;

@@ -14,8 +14,16 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 {
     unsigned k = root->levels - 1u;
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
-    for (; k > h && e != PB_HOLE && pb_node_good(pool, e); k--) {
-        e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, k - 1)]);
+    for (; k > h && e != PB_HOLE; k--) {
+        uint32_t i = pb_child_index(page, k - 1);
+        if (PB_UNLIKELY(pb_entry_is_huge(e))) {
+            e = pb_entry_child(e, i);
+            continue;
+        }
+        if (!pb_node_good(pool, e)) {
+            break;
+        }
+        e = pb_entry_load(&pb_node_of(pool, e)[i]);
     }
     return e;
 }
@@ -25,12 +33,13 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
 {
     unsigned h = root->levels - 1u;
     if (h == 0) {
-        *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS};
+        *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS, PB_HOLE};
         return;
     }
     pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
     leaf->entry = NULL;
-    for (; e != PB_HOLE; h--) {
+    leaf->flat = PB_HOLE;
+    for (; e & PB_ENTRY_PRESENT; h--) {
         pb_entry *node = pb_node_of(pool, e);
         if (h == 1) {
             leaf->entry = node;
@@ -40,13 +49,16 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
     }
     leaf->first = page >> pb_span_bits(h) << pb_span_bits(h);
     leaf->end = leaf->first + ((uint64_t)1 << pb_span_bits(h));
+    if (PB_UNLIKELY(pb_entry_is_huge(e))) {
+        leaf->flat = pb_entry_of(pb_entry_frame(e));
+    }
 }
 
 bool
 pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf)
 {
     pb_entry *at = (pb_entry *)&root->slot[pb_root_index(page, root->levels)];
-    *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS};
+    *leaf = (pb_leaf){(pb_entry *)root->slot, 0, PB_ROOT_SLOTS, PB_HOLE};
     for (unsigned h = root->levels - 1u; h > 0; h--) {
         pb_entry e = pb_entry_load(at);
         if (e == PB_HOLE || !pb_frame_in_region(pool, pb_entry_frame(e)) ||
@@ -72,11 +84,14 @@ pb_tree_walk(const pb_pool *pool, const pb_root *root, uint64_t page, pb_step *s
     for (unsigned h = root->levels - 1u;; h--) {
         pb_entry e = pb_entry_load(at);
         pb_frame frame = pb_entry_frame(e);
-        bool good = pb_frame_readable(pool, frame);
-        uintptr_t address = good ? (uintptr_t)pb_frame_address(pool, frame) : 0;
+        if (pb_zone_has_entry(pool, e, h)) { /* the walk ends: no node is below */
+            frame += (pb_frame)(page & (((uint64_t)1 << pb_span_bits(h)) - 1));
+        }
+        bool good = pb_pages_readable(pool, frame, 1);
+        uintptr_t address = good ? (uintptr_t)pb_page_address(pool, frame) : 0;
         steps[n] = (pb_step){n + 1, index, e, frame, address};
         n++;
-        if (!good || h == 0) {
+        if (!good || h == 0 || pb_frame_in_zone(frame)) {
             return n;
         }
         index = pb_child_index(page, h - 1);

@@ -33,6 +33,27 @@ has_entry(const pb_root *from, const part *p)
     return is_whole(p) && p->h < from->levels && (p->at & span_mask(p->h)) == 0;
 }
 
+/* Are all of these pages frames of one zone that follow one another in `from`?  Then *e is the huge
+ * entry for them, which needs no entry of `from` in the same place. */
+static bool
+is_flat(const pb_pool *pool, const pb_root *from, const part *p, pb_entry *e)
+{
+    uint64_t past = p->at + span_mask(p->h) + 1;
+    if (!from->shared || !is_whole(p)) { /* I12 */
+        return false;
+    }
+    pb_extent x = pb_tree_shape(pool, from, p->at, past);
+    *e = pb_entry_of_zone(x.frame, p->h);
+    pb_frame next = x.frame;
+    uint64_t page = p->at;
+    while (pb_frame_in_zone(next) && x.frame == next && page + x.pages < past) {
+        page += x.pages;
+        next += (pb_frame)x.pages;
+        x = pb_tree_shape(pool, from, page, past);
+    }
+    return pb_frame_in_zone(next) && x.frame == next;
+}
+
 /* Are all of these pages holes in `from`? */
 static bool
 is_hole(const pb_pool *pool, const pb_root *from, const part *p)
@@ -70,17 +91,19 @@ child_index(const part *p, uint64_t page)
 static uint64_t
 need_below(const pb_pool *pool, pb_entry e, const pb_root *from, const part *p, bool shared)
 {
-    if (p->h == 0 || has_entry(from, p) ||
+    pb_entry flat;
+    if (p->h == 0 || has_entry(from, p) || is_flat(pool, from, p, &flat) ||
         ((e == PB_HOLE || is_whole(p)) && is_hole(pool, from, p))) {
         return 0;
     }
-    bool has_node = e != PB_HOLE && pb_node_good(pool, e);
-    shared = has_node && (shared || pb_frame_count(pool, pb_entry_frame(e)) > 1);
+    bool huge = pb_entry_is_huge(e); /* is split */
+    bool has_node = huge || (e != PB_HOLE && pb_node_good(pool, e));
+    shared = has_node && (shared || huge || pb_frame_count(pool, pb_entry_frame(e)) > 1);
     uint64_t n = e == PB_HOLE || shared;
     uint64_t first = child_index(p, p->lo), last = child_index(p, p->hi);
     for (uint64_t i = first; p->h > 1 && i <= last; i++) {
         part c = child_of(p, i, first, last);
-        pb_entry child = has_node ? pb_entry_load(&pb_node_of(pool, e)[i]) : PB_HOLE;
+        pb_entry child = has_node ? pb_tree_child(pool, e, (uint32_t)i) : PB_HOLE;
         n += need_below(pool, child, from, &c, shared);
     }
     return n;
@@ -116,9 +139,7 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
         return;
     }
     if (e != PB_HOLE && pb_entry_good(g->pool, e, h)) {
-        pb_lock_take(&g->pool->root->lock);
-        pb_frame_ref(g->pool, pb_entry_frame(e));
-        pb_lock_drop(&g->pool->root->lock);
+        pb_entries_ref(g->pool, &(pb_entry){pb_le64(e)}, 1);
     }
     pb_tree_set(at, e);
     if (old != PB_HOLE) {
@@ -130,7 +151,7 @@ put_entry(const graft *g, pb_entry *at, pb_entry e, unsigned h)
 static void
 graft_pages(const graft *g, pb_entry *node, const part *p)
 {
-    pb_leaf leaf = {NULL, 0, 0};
+    pb_leaf leaf = {0};
     for (uint64_t i = p->lo, page = p->at; i <= p->hi; i++, page++) {
         if (page >= leaf.end) {
             pb_tree_leaf(g->pool, g->from, page, &leaf);
@@ -145,9 +166,13 @@ graft_pages(const graft *g, pb_entry *node, const part *p)
 static void
 graft_below(const graft *g, pb_entry *at, const part *p)
 {
-    pb_entry e = pb_entry_load(at);
+    pb_entry e = pb_entry_load(at), flat;
     if (has_entry(g->from, p)) {
         put_entry(g, at, pb_tree_entry(g->pool, g->from, p->at, p->h), p->h);
+        return;
+    }
+    if (is_flat(g->pool, g->from, p, &flat)) {
+        put_entry(g, at, flat, p->h);
         return;
     }
     if ((e == PB_HOLE || is_whole(p)) && is_hole(g->pool, g->from, p)) {

@@ -124,6 +124,20 @@ lift_children(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_
     }
 }
 
+/* The same for a huge entry, which has no node. */
+static void
+lift_huge(pb_pool *pool, pb_entry e, uint64_t node_first, uint64_t from, pb_entry *slot)
+{
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        uint64_t at = node_first + i;
+        if (at >= from && at < from + PB_ROOT_SLOTS) {
+            pb_tree_set(&slot[at - from], pb_entry_child(e, i));
+            pb_zone_ref(pool, pb_entry_frame(e), 1);
+        }
+    }
+    pb_frame_unref(pool, pb_entry_frame(e));
+}
+
 /* Take away one level if everything in use lies in four neighbouring children. */
 static bool
 lower_once(pb_pool *pool, pb_root *root)
@@ -137,7 +151,10 @@ lower_once(pb_pool *pool, pb_root *root)
     }
     for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
         pb_entry e = pb_entry_load(&root->slot[i]);
-        if (e != PB_HOLE && pb_node_good(pool, e)) {
+        if (pb_entry_is_huge(e)) {
+            lift_huge(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
+        }
+        else if (e != PB_HOLE && pb_node_good(pool, e)) {
             lift_children(pool, e, (uint64_t)i * PB_FANOUT, from, slot);
         }
     }

@@ -6,7 +6,8 @@
 
 /* ---- count what a change needs (I3) ---- */
 
-/* Frames needed for the pages [lo, hi] below an entry of height h that is a hole. */
+/* Frames needed for the pages [lo, hi] below an entry of height h that is a hole, or names frames of
+ * a zone: then each page is copied, too (I12). */
 static uint64_t
 need_hole(unsigned h, uint64_t lo, uint64_t hi)
 {
@@ -39,6 +40,9 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
 {
     if (e == PB_HOLE) {
         return need_hole(h, lo, hi);
+    }
+    if (PB_UNLIKELY(pb_frame_in_zone(pb_entry_frame(e)))) {
+        return pb_entry_good(pool, e, h) ? need_hole(h, lo, hi) : 0;
     }
     if (!(may_share || h ? pb_entry_good(pool, e, h) : pb_page_mine(pool, e))) {
         return 0;
@@ -104,12 +108,28 @@ copy_node(pb_pool *pool, pb_entry *at)
     return node;
 }
 
+/* Put a node in the place of a huge entry: its entries name the same frames. */
+static pb_entry *
+split(pb_pool *pool, pb_entry *at)
+{
+    pb_entry e = pb_entry_load(at);
+    pb_entry *node = pb_tree_new_node(pool, at);
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        pb_tree_set(&node[i], pb_entry_child(e, i));
+    }
+    pb_zone_ref(pool, pb_entry_frame(e), PB_FANOUT - 1);
+    return node;
+}
+
 pb_entry *
 pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at)
 {
     pb_entry e = pb_entry_load(at);
     if (e == PB_HOLE) {
         return pb_tree_new_node(pool, at);
+    }
+    if (PB_UNLIKELY(pb_entry_is_huge(e))) {
+        return split(pool, at);
     }
     if (root->shared && pb_frame_count(pool, pb_entry_frame(e)) > 1) {
         return copy_node(pool, at);
@@ -123,7 +143,7 @@ pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
     unsigned h = root->levels - 1u;
     pb_entry *at = &root->slot[pb_root_index(page, root->levels)];
     if (h == 0) {
-        *leaf = (pb_leaf){root->slot, 0, PB_ROOT_SLOTS};
+        *leaf = (pb_leaf){root->slot, 0, PB_ROOT_SLOTS, PB_HOLE};
         return;
     }
     for (; h > 1; h--) {
@@ -132,6 +152,7 @@ pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
     leaf->entry = pb_tree_own_node(pool, root, at);
     leaf->first = page & ~(uint64_t)(PB_FANOUT - 1);
     leaf->end = leaf->first + PB_FANOUT;
+    leaf->flat = PB_HOLE;
 }
 
 void
@@ -140,15 +161,15 @@ pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)
     pb_frame old = pb_entry_frame(pb_entry_load(at));
     uint32_t got;
     bool zero;
-    if (PB_UNLIKELY(pool->debug)) {
+    if (PB_UNLIKELY(pool->debug) && !pb_frame_in_zone(old)) {
         pb_guard_thaw(pool, old);
     }
-    if (!root->shared || pb_frame_count(pool, old) <= 1) {
+    if (!root->shared || !pb_frame_is_shared(pool, old)) {
         return;
     }
     pb_frame frame = pb_pool_take_run(pool, 0, 1, &got, &zero);
     if (!whole) {
-        pb_copy(pb_frame_address(pool, frame), pb_frame_address(pool, old), PB_PAGE_SIZE);
+        pb_copy(pb_frame_address(pool, frame), pb_page_address(pool, old), PB_PAGE_SIZE);
     }
     pb_frame_unref(pool, old);
     pb_pool_keep(pool);

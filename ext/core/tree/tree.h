@@ -5,20 +5,29 @@
 #ifndef PB_TREE_TREE_H
 #define PB_TREE_TREE_H
 
-#include "pool/pool.h"
 #include "tree/root.h"
+#include "zone/zone.h"
 
-/* The entries of height 0 for the pages [first, end); entry == NULL: all of them are
- * holes. */
+/* The entries of height 0 for the pages [first, end).  entry == NULL: there is no node.  Then all of
+ * them are holes, or `flat` is the first one, and the others name the frames that follow (I12). */
 typedef struct {
     pb_entry *entry;
     uint64_t first, end;
+    pb_entry flat;
 } pb_leaf;
 
 static inline pb_entry *
 pb_node_of(const pb_pool *pool, pb_entry e)
 {
     return (pb_entry *)pb_frame_address(pool, pb_entry_frame(e));
+}
+
+/* Entry i of the node that an entry names, or of the one that could stand for a huge entry. */
+static inline pb_entry
+pb_tree_child(const pb_pool *pool, pb_entry e, uint32_t i)
+{
+    return PB_UNLIKELY(pb_entry_is_huge(e)) ? pb_entry_child(e, i)
+                                            : pb_entry_load(&pb_node_of(pool, e)[i]);
 }
 
 /* The place of a page's entry in a leaf that has one. */
@@ -28,11 +37,18 @@ pb_leaf_at(const pb_leaf *leaf, uint64_t page)
     return leaf->entry + (page - leaf->first);
 }
 
+/* The same where the leaf has no node. */
+static inline pb_entry
+pb_leaf_flat(const pb_leaf *leaf, uint64_t page)
+{
+    return leaf->flat ? leaf->flat + ((page - leaf->first) << PB_ENTRY_SHIFT) : PB_HOLE;
+}
+
 /* The entry of a page of a leaf. */
 static inline pb_entry
 pb_leaf_get(const pb_leaf *leaf, uint64_t page)
 {
-    return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : PB_HOLE;
+    return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : pb_leaf_flat(leaf, page);
 }
 
 /* Does a node contain holes only?  If not, the present entry nearly always lies next to `near`, or is
@@ -51,24 +67,28 @@ bool
 pb_entry_note_bad(const pb_pool *pool, pb_entry e);
 
 /* May we read the node that an entry names?  If not, note the damage; the caller treats
- * the entry as a hole, and the public call refuses or reports it at its end. */
+ * the entry as a hole, and the public call refuses or reports it at its end.  A huge entry names no
+ * node, so look for that first. */
 static inline bool
 pb_node_good(const pb_pool *pool, pb_entry e)
 {
     return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
-/* May we read or share the data page that an entry names?  If not, note the damage. */
-static inline bool
-pb_page_good(const pb_pool *pool, pb_entry e)
-{
-    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
-}
-
+/* May we share what an entry of height h names: a node, a page, or frames of a zone?  If not, note
+ * the damage. */
 static inline bool
 pb_entry_good(const pb_pool *pool, pb_entry e, unsigned h)
 {
-    return h ? pb_node_good(pool, e) : pb_page_good(pool, e);
+    return pb_frame_readable(pool, pb_entry_frame(e)) || pb_zone_has_entry(pool, e, h) ||
+           pb_entry_note_bad(pool, e);
+}
+
+/* May we read or share the page that an entry names?  If not, note the damage. */
+static inline bool
+pb_page_good(const pb_pool *pool, pb_entry e)
+{
+    return pb_entry_good(pool, e, 0);
 }
 
 /* May a tree that shares nothing write the page, too (I2)? */
@@ -78,8 +98,8 @@ pb_page_mine(const pb_pool *pool, pb_entry e)
     return pb_frame_writable(pool, pb_entry_frame(e)) || pb_entry_note_bad(pool, e);
 }
 
-/* The entry of height h on the way to `page`, or the hole that ends the way earlier.
- * O(levels). */
+/* The entry of height h on the way to `page`, or the hole that ends the way earlier.  Below a huge
+ * entry it is what it would be in a node.  O(levels). */
 pb_entry
 pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);
 
@@ -163,8 +183,8 @@ typedef struct {
     unsigned level; /* 1 = root */
     uint32_t index;
     pb_entry entry;
-    pb_frame frame;    /* 0: the walk stops here, a hole */
-    uintptr_t address; /* address of what the entry names */
+    pb_frame frame;    /* 0: the walk stops here, a hole; below a huge entry, of the page */
+    uintptr_t address; /* address of what the entry names, or of the page */
 } pb_step;
 
 /* The way to `page`, one step for each level.  Returns the number of steps; the last one

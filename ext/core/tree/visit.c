@@ -12,8 +12,9 @@ visit_entry(const visiting *v, pb_entry e, unsigned h, uint64_t page, bool share
 {
     pb_place at = {.entry = e, .frame = pb_entry_frame(e), .h = h, .page = page};
     at.good = pb_frame_readable(v->pool, at.frame);
+    at.zone = !at.good && pb_zone_has_entry(v->pool, e, h);
     at.count = at.good ? pb_frame_count(v->pool, at.frame) : 0;
-    at.shared = shared || at.count > 1;
+    at.shared = shared || at.zone || at.count > 1;
     pb_visit next = v->visit(v->arg, &at);
     if (next != PB_VISIT_BELOW || h == 0 || !at.good) {
         return next != PB_VISIT_END;

@@ -12,6 +12,7 @@ typedef struct {
     unsigned h;     /* its height: 0 names a page */
     uint64_t page;  /* the first page that it spans */
     bool good;      /* the frame may be read (I1); the visit does not go below a bad one */
+    bool zone;      /* it names frames of a zone; nothing is below */
     uint32_t count; /* the references of the frame, if it is good */
     bool shared;    /* the frame, or a node on the way to it, has several references */
 } pb_place;

@@ -29,6 +29,7 @@ COLOURS = {
     "detached": "#cc79a7",
     "quarantined": "#f0e442",
     "guard": "#000000",
+    "mapped": "#7b5ea7",
     MIXED: "#a08c4a",
 }
 INK, PALE = "#222222", "#6a6a6a"

@@ -1,0 +1,114 @@
+/* zone/zone.c: numbers for memory of somebody else. */
+#include "zone/zone.h"
+
+bool
+pb_pool_offer_zones(pb_pool *root, pb_zone **table)
+{
+    pb_lock_take(&root->lock);
+    bool taken = root->zones == NULL;
+    root->zones = taken ? table : root->zones;
+    pb_lock_drop(&root->lock);
+    return taken;
+}
+
+/* ---- numbers ---- */
+
+/* How many chunks from `chunk` on are free: up to n. */
+static uint32_t
+free_chunks(const pb_pool *root, uint32_t chunk, uint32_t n)
+{
+    uint32_t i = 0;
+    while (i < n && root->zones[chunk + i] == NULL) {
+        i++;
+    }
+    return i;
+}
+
+/* The first of n free chunks that follow one another; PB_ZONE_CHUNKS: there are none. */
+static uint32_t
+find_chunks(pb_pool *root, uint32_t n)
+{
+    uint32_t chunk = root->zone_chunk;
+    while (chunk < PB_ZONE_CHUNKS && root->zones[chunk]) {
+        chunk++;
+    }
+    root->zone_chunk = chunk;
+    while (n <= PB_ZONE_CHUNKS - chunk) {
+        uint32_t there = free_chunks(root, chunk, n);
+        if (there == n) {
+            return chunk;
+        }
+        chunk += there + 1;
+    }
+    return PB_ZONE_CHUNKS;
+}
+
+static void
+enter(pb_pool *root, pb_zone *zone)
+{
+    zone->prev = NULL;
+    zone->next = root->open_zones;
+    if (zone->next) {
+        zone->next->prev = zone;
+    }
+    root->open_zones = zone;
+}
+
+pb_status
+pb_zone_open(pb_pool *pool, pb_zone *zone, const void *base, uint64_t count)
+{
+    pb_pool *root = pool->root;
+    uint64_t chunks = (count >> PB_ZONE_CHUNK_BITS) + 1; /* the last frame stays free */
+    pb_lock_take(&root->lock);
+    uint32_t chunk =
+        chunks > PB_ZONE_CHUNKS ? PB_ZONE_CHUNKS : find_chunks(root, (uint32_t)chunks);
+    if (chunk != PB_ZONE_CHUNKS) {
+        pb_frame first = PB_ZONE_FIRST + ((pb_frame)chunk << PB_ZONE_CHUNK_BITS);
+        *zone = (pb_zone){.base = base, .first = first, .count = (uint32_t)count};
+        for (uint32_t i = 0; i < chunks; i++) {
+            root->zones[chunk + i] = zone;
+        }
+        enter(root, zone);
+    }
+    pb_lock_drop(&root->lock);
+    return chunk == PB_ZONE_CHUNKS ? PB_RANGE : PB_OK;
+}
+
+void
+pb_zone_cancel(pb_pool *pool, pb_zone *zone)
+{
+    pb_zone_ref(pool, zone->first, 1);
+    pb_frame_unref(pool, zone->first);
+}
+
+pb_zone *
+pb_zone_take_ended(pb_pool *pool)
+{
+    pb_pool *root = pool->root;
+    pb_lock_take(&root->lock);
+    pb_zone *ended = root->ended_zones;
+    root->ended_zones = NULL;
+    pb_clear_bits8(&root->pending, PB_PENDING_ZONE);
+    pb_lock_drop(&root->lock);
+    return ended;
+}
+
+/* ---- frames ---- */
+
+uint8_t *
+pb_zone_address(const pb_pool *pool, pb_frame frame)
+{
+    const pb_zone *z = pb_zone_of(pool, frame);
+    uint64_t at = z ? (uint64_t)(frame - z->first) << PB_PAGE_SHIFT : 0;
+    return z ? (uint8_t *)(uintptr_t)z->base + at : NULL;
+}
+
+bool
+pb_zone_has_entry(const pb_pool *pool, pb_entry e, unsigned h)
+{
+    const pb_entry mask = PB_ENTRY_ADDRESS | (((pb_entry)1 << PB_ENTRY_SHIFT) - 1);
+    pb_frame frame = pb_entry_frame(e);
+    return h <= PB_ENTRY_HEIGHT_MOST && h * PB_NODE_BITS < 31 &&
+           (e & mask) == pb_entry_of_zone(frame, h) &&
+           pb_zone_has(pool, frame, (uint64_t)1 << (h * PB_NODE_BITS));
+}

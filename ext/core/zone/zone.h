@@ -1,0 +1,70 @@
+/* zone/zone.h: memory of somebody else as frames of a pool: a mapped file, the bytes of an object.
+ *
+ *    numbers   0 ........ 2^31 | first ......... + count | . | first ....
+ *              regions         | a zone                  |   | another
+ *
+ * The frames are read in place.  Nobody writes, frees or counts one of them (I12), so a zone needs
+ * neither rows nor a companion, and its first byte may lie anywhere.  Entries name its frames one by
+ * one, or many at once: a huge entry of height h stands where a node of that height could stand, and
+ * names 512^h frames that follow one another.  The zone counts the entries, a huge one once.  With the
+ * last one its numbers are free, and whoever opened it is to be told (PB_PENDING_ZONE).
+ *
+ * A run of frames ends with its zone, as one number stays free behind it.  All frames are whole pages of
+ * the source.  What is left over of it, less than a page, is copied to a frame of a region, which
+ * the zone holds, too: as long as that frame is named behind the last one of the zone, its bytes
+ * are also those behind the zone's memory. */
+#ifndef PB_ZONE_ZONE_H
+#define PB_ZONE_ZONE_H
+
+#include "pool/pool.h"
+
+/* Give the root a table for its zones: PB_ZONE_CHUNKS NULL pointers that stay valid as long as the
+ * root.  false: it has one already. */
+bool
+pb_pool_offer_zones(pb_pool *root, pb_zone **table);
+
+/* Give numbers to `count` > 0 pages of memory at `base`, of which no entry names one yet.  The pool has a table.
+ * PB_RANGE: no numbers are left. */
+pb_status
+pb_zone_open(pb_pool *pool, pb_zone *zone, const void *base, uint64_t count);
+
+/* End a zone that no entry has ever named. */
+void
+pb_zone_cancel(pb_pool *pool, pb_zone *zone);
+
+/* The zones that ended since the last call, linked by `next`; NULL: none. */
+pb_zone *
+pb_zone_take_ended(pb_pool *pool);
+
+/* Does one zone have n > 0 frames from this one on? */
+static inline bool
+pb_zone_has(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    const pb_zone *z = pb_zone_of(pool, frame);
+    return z && n <= z->count - (frame - z->first);
+}
+
+/* Is it the entry of height h of frames that one zone has? */
+bool
+pb_zone_has_entry(const pb_pool *pool, pb_entry e, unsigned h);
+
+/* The address of a frame that a zone has. */
+uint8_t *
+pb_zone_address(const pb_pool *pool, pb_frame frame);
+
+/* The address of a frame that may be read: of a region, or of a zone, which nobody writes to. */
+static inline uint8_t *
+pb_page_address(const pb_pool *pool, pb_frame frame)
+{
+    return PB_LIKELY(!pb_frame_in_zone(frame)) ? pb_frame_address(pool, frame)
+                                               : pb_zone_address(pool, frame);
+}
+
+/* May n > 0 frames from this one on be read?  They are neighbours in a region, or in a zone. */
+static inline bool
+pb_pages_readable(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    return PB_LIKELY(pb_run_readable(pool, frame, n)) || pb_zone_has(pool, frame, n);
+}
+
+#endif
