@@ -14,7 +14,7 @@ from typing import (
     overload,
 )
 
-from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer, structseq
+from _typeshed import FileDescriptorLike, ReadableBuffer, StrPath, WriteableBuffer, structseq
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import disjoint_base
 
@@ -105,7 +105,7 @@ class PoolStats(
 
 @final
 class BufferStats(
-    structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+    structseq[int], tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int]
 ):
     __match_args__: Final = (
         "size",
@@ -121,6 +121,7 @@ class BufferStats(
         "pinned",
         "runs",
         "lent",
+        "mapped",
     )
     @property
     def size(self) -> int: ...
@@ -148,6 +149,8 @@ class BufferStats(
     def runs(self) -> int: ...
     @property
     def lent(self) -> int: ...
+    @property
+    def mapped(self) -> int: ...
 
 @final
 class Usage(
@@ -323,6 +326,21 @@ class PageBuffer(MutableSequence[int]):
         name: str | None = None,
     ) -> None: ...
     name: str | None
+    @classmethod
+    def map(
+        cls,
+        source: StrPath | ReadableBuffer | FileDescriptorLike,
+        offset: SupportsIndex = 0,
+        size: SupportsIndex | None = None,
+        *,
+        pool: PagePool | None = None,
+    ) -> Self: ...
+    @classmethod
+    def _map_memory(cls, memory: ReadableBuffer, pool: PagePool | None, /) -> Self: ...
+    def _show_source(self, source: PageBuffer, /) -> None: ...
+    @property
+    def source(self) -> PageBuffer | None: ...
+    def save(self, path: StrPath, *, atomic: bool = True) -> None: ...
     def write(self, offset: SupportsIndex, data: ReadableBuffer, /) -> int: ...
     def extend(self, data: ReadableBuffer | Iterable[SupportsIndex], /) -> None: ...
     def prepend(self, data: ReadableBuffer | Iterable[SupportsIndex], /) -> None: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import pathlib
 import pickle
+import tempfile
 from typing import Any
 
 import pagebuf
@@ -89,6 +91,17 @@ def item_of(buf: Any) -> Any:
     return items
 
 
+def saved(buf: Any, given: Any, who: bytes) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "saved")
+        buf.save(path)
+        return path.read_bytes()
+
+
+def mapped(buf: Any) -> Any:
+    return pagebuf.PageBuffer.map(pattern(0, 33 * PAGE), pool=buf.pool)
+
+
 def kept(buf: Any) -> list[Any]:
     return [buf.snapshot(), buf.views(), buf.clone()]
 
@@ -135,6 +148,7 @@ CALLS = [
     Call("frozen", lambda b, g, w: b.frozen, looks=True),
     Call("index", lambda b, g, w: b.index(pattern(2, 3)), (ValueError,), looks=True),
     Call("levels", lambda b, g, w: b.levels, looks=True),
+    Call("map", lambda b, g, w: b.map(pattern(0, 17 * PAGE), pool=b.pool).tobytes(), looks=True),
     Call("name", lambda b, g, w: b.name, looks=True),
     Call("nbytes", lambda b, g, w: b.nbytes, looks=True),
     Call("open", lambda b, g, w: b.open(), looks=True),
@@ -144,6 +158,8 @@ CALLS = [
     Call("readinto", read_into, looks=True),
     Call("rfind", lambda b, g, w: b.rfind(pattern(3, 2)), looks=True),
     Call("rindex", lambda b, g, w: b.rindex(pattern(3, 2)), (ValueError,), looks=True),
+    Call("save", saved, looks=True),
+    Call("source", lambda b, g, w: b.source, looks=True),
     Call("snapshot", lambda b, g, w: b.snapshot(), looks=True),
     Call("startswith", lambda b, g, w: b.startswith(pattern(0, 30)), looks=True),
     Call("stats", lambda b, g, w: b.stats(), looks=True),
@@ -201,6 +217,8 @@ CALLS = [
     Call("remove", lambda b, g, w: b.remove(pattern(9, 1)[0]), (ValueError, *VIEWED)),
     Call("resize", lambda b, g, w: b.resize(PAGE + 3)),
     Call("restore", lambda b, o, w: b.restore(o), (*VIEWED, ValueError), beside=other),
+    Call("restore mapped", lambda b, m, w: b.restore(m), VIEWED, before=mapped),
+    Call("copy_range mapped", lambda b, m, w: b.copy_range(0, m), before=mapped),
     Call("restore from", lambda b, o, w: o.restore(b) or o, (ValueError,), beside=other),
     Call("reverse", lambda b, g, w: b.reverse()),
     Call("take_bytes", lambda b, g, w: b.take_bytes(30), (*GONE, *VIEWED), takes=True),

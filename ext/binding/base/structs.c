@@ -41,11 +41,12 @@ static PyStructSequence_Field buffer_fields[] = {
     {"pinned", "pages under live views"},
     {"runs", "pieces that its bytes lie in, each in one stretch of memory"},
     {"lent", "bytes that lie in an object of somebody else, and not in pages"},
+    {"mapped", "pages that are memory of its source"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc buffer_desc = {"pagebuf.BufferStats", "How a buffer stands.",
-                                            buffer_fields, 13};
+                                            buffer_fields, 14};
 
 static PyStructSequence_Field usage_fields[] = {
     {"kind", "what it is: a type, or what keeps frames that no buffer names"},
@@ -86,7 +87,8 @@ static PyStructSequence_Desc region_desc = {"pagebuf.Region", "Whose an address 
 static PyStructSequence_Field walk_fields[] = {
     {"offset", "the offset asked for"},
     {"found", "whether there is a page"},
-    {"stop", "\"page\", or why the walk stopped: \"hole\", \"past the end\", \"inline\""},
+    {"stop",
+     "\"page\", \"mapped\", or why the walk stopped: \"hole\", \"past the end\", \"inline\""},
     {"steps", "a WalkStep for each level walked"},
     {NULL, NULL},
 };

@@ -57,6 +57,13 @@ set_name(BufferObject *self, PyObject *name, void *closure)
     return buffer_set_name(self, name);
 }
 
+static PyObject *
+get_source(BufferObject *self, void *closure)
+{
+    PyObject *source = buffer_source(self);
+    return source ? source : Py_NewRef(Py_None);
+}
+
 PyGetSetDef buffer_getset[] = {
     {"nbytes", (getter)get_nbytes, NULL, "Its length in bytes, as len().", NULL},
     {"levels", (getter)get_levels, NULL, "Height of the tree, 1 for up to four pages.",
@@ -67,6 +74,9 @@ PyGetSetDef buffer_getset[] = {
      NULL},
     {"name", (getter)get_name, (setter)set_name,
      "What it is called in reports: a str or None.  Snapshots and clones inherit it.",
+     NULL},
+    {"source", (getter)get_source, NULL,
+     "What it maps, a frozen PageBuffer; None without.  Snapshots and clones inherit it.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -134,7 +144,8 @@ const char buffer_walk_doc[] =
     ">>> buf.write(PAGE_SIZE, b'x')\n"
     "1\n"
     ">>> buf.walk(PAGE_SIZE).stop, buf.walk(0).stop, buf.walk(10 * PAGE_SIZE).stop\n"
-    "('page', 'hole', 'past the end')\n";
+    "('page', 'hole', 'past the end')\n\n"
+    "It stops at a 'mapped' page at the level where many of them have one entry.\n";
 
 static PyObject *
 step_object(module_state *state, const pb_step *step)
@@ -192,9 +203,10 @@ buffer_walk(BufferObject *self, PyObject *arg)
                          (self->b.root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
     buffer_unlock(&self->b);
-    const char *stop = !inside              ? "past the end"
-                       : tiny               ? "inline"
-                       : steps[n - 1].frame ? "page"
-                                            : "hole";
+    const char *stop = !inside                                ? "past the end"
+                       : tiny                                 ? "inline"
+                       : pb_frame_in_zone(steps[n - 1].frame) ? "mapped"
+                       : steps[n - 1].frame                   ? "page"
+                                                              : "hole";
     return walk_object(state_of((PyObject *)self), off, stop, steps, n);
 }

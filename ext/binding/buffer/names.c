@@ -1,14 +1,14 @@
-/* buffer/names.c: the names of buffers.
+/* buffer/names.c: the names of buffers, and what they map.
  *
- * Most buffers have none, so the object has no room for it.  The module's state maps the
- * address of a buffer to its name. */
+ * Most buffers have neither, so the object has no room for it.  The module's state maps the
+ * address of a buffer to both. */
 #include "buffer/object.h"
 
 #include "base/names.h"
 
 typedef struct {
-    pb_interval place; /* of the object */
-    PyObject *name;
+    pb_interval place;       /* of the object */
+    PyObject *name, *source; /* or NULL, not both */
 } named;
 
 static named *
@@ -25,9 +25,20 @@ buffer_name(const BufferObject *self)
     module_state *state = state_of_buf(&self->b);
     pb_lock_take(&state->lists);
     const named *found = find_named(state, self);
-    PyObject *name = found ? Py_NewRef(found->name) : NULL;
+    PyObject *name = found ? Py_XNewRef(found->name) : NULL;
     pb_lock_drop(&state->lists);
     return name;
+}
+
+PyObject *
+buffer_source(const BufferObject *self)
+{
+    module_state *state = state_of_buf(&self->b);
+    pb_lock_take(&state->lists);
+    const named *found = find_named(state, self);
+    PyObject *source = found ? Py_XNewRef(found->source) : NULL;
+    pb_lock_drop(&state->lists);
+    return source;
 }
 
 /* Put a record, or none, in the place of the one that the buffer has; returns that. */
@@ -50,7 +61,8 @@ static void
 free_named(named *n)
 {
     if (n) {
-        Py_DECREF(n->name);
+        Py_XDECREF(n->name);
+        Py_XDECREF(n->source);
         PyMem_Free(n);
     }
 }
@@ -61,24 +73,39 @@ buffer_drop_name(BufferObject *self, module_state *state)
     free_named(exchange(self, state, NULL));
 }
 
+/* Takes both references, each of which may be NULL.  -1 with an exception. */
+static int
+set_both(BufferObject *self, PyObject *name, PyObject *source)
+{
+    named *now = name || source ? PyMem_Calloc(1, sizeof *now) : NULL;
+    if (now == NULL && (name || source)) {
+        Py_XDECREF(name);
+        Py_XDECREF(source);
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (now) {
+        now->name = name;
+        now->source = source;
+    }
+    free_named(exchange(self, state_of_buf(&self->b), now));
+    return 0;
+}
+
 int
 buffer_set_name(BufferObject *self, PyObject *name)
 {
-    module_state *state = state_of_buf(&self->b);
-    named *now = NULL;
     if (name_check(name) < 0) {
         return -1;
     }
-    if (name && name != Py_None) {
-        now = PyMem_Calloc(1, sizeof *now);
-        if (now == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        now->name = Py_NewRef(name);
-    }
-    free_named(exchange(self, state, now));
-    return 0;
+    name = name == Py_None ? NULL : name;
+    return set_both(self, Py_XNewRef(name), buffer_source(self));
+}
+
+int
+buffer_set_source(BufferObject *self, PyObject *source)
+{
+    return set_both(self, buffer_name(self), Py_XNewRef(source));
 }
 
 void

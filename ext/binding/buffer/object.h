@@ -43,7 +43,11 @@ buffer_type_ready(PyTypeObject *type);
 PyObject *
 buffer_name(const BufferObject *self);
 
-/* Works in tp_dealloc, too. */
+/* What it maps, a frozen PageBuffer: a new reference, or NULL. */
+PyObject *
+buffer_source(const BufferObject *self);
+
+/* Works in tp_dealloc, too; forgets what the buffer maps as well. */
 void
 buffer_drop_name(BufferObject *self, module_state *state);
 
@@ -51,7 +55,10 @@ buffer_drop_name(BufferObject *self, module_state *state);
 int
 buffer_set_name(BufferObject *self, PyObject *name);
 
-/* Take over the name of another buffer, even if it has none. */
+int
+buffer_set_source(BufferObject *self, PyObject *source);
+
+/* Take over name and source of another buffer, even if it has none. */
 void
 buffer_move_name(BufferObject *self, BufferObject *from);
 
@@ -168,6 +175,19 @@ buffer_open(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 extern const char buffer_view_doc[], buffer_views_doc[], buffer_data_views_doc[],
     buffer_gather_doc[], buffer_snapshot_doc[], buffer_clone_doc[], buffer_copy_doc[],
     buffer_deepcopy_doc[], buffer_list_copy_doc[], buffer_restore_doc[], buffer_open_doc[];
+
+/* ---- buffer/map.c ---- */
+
+PyObject *
+buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+buffer_map(PyObject *type, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_save(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_show_source(BufferObject *self, PyObject *source);
+extern const char buffer_map_memory_doc[], buffer_map_doc[], buffer_save_doc[],
+    buffer_show_source_doc[];
 
 /* ---- buffer/range.c ---- */
 

@@ -141,13 +141,18 @@ buffer_data_views(BufferObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- snapshots and clones ---- */
 
-/* Give a copy a name: a new one, or that of the buffer where `name` is NULL. */
+/* Give a copy a name, a new one or that of the buffer where `name` is NULL, and its source. */
 static int
 name_copy(BufferObject *self, BufferObject *copy, PyObject *name)
 {
     PyObject *called = name ? Py_NewRef(name) : buffer_name(self);
+    PyObject *source = buffer_source(self);
     int result = buffer_set_name(copy, called);
+    if (result == 0 && source) {
+        result = buffer_set_source(copy, source);
+    }
     Py_XDECREF(called);
+    Py_XDECREF(source);
     return result;
 }
 

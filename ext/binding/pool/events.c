@@ -122,6 +122,9 @@ pool_report_pending_slow(PoolObject *self, bool damage)
     if (pb_pending(&self->pool) & PB_PENDING_PRESSURE) {
         report_pressure_above(self);
     }
+    if (pb_pending(&self->pool) & PB_PENDING_ZONE) {
+        pool_release_zones(self);
+    }
     int result = damage ? report_damage(self) : 0;
     Py_DECREF(self);
     return result;
@@ -131,10 +134,14 @@ void
 pool_report_unraisable(PoolObject *self)
 {
     PyObject *type, *value, *traceback;
-    if (PB_LIKELY(!(pb_pending(&self->pool) & PB_PENDING_FAULT))) {
+    const uint8_t here = PB_PENDING_FAULT | PB_PENDING_ZONE;
+    if (PB_LIKELY(!(pb_pending(&self->pool) & here))) {
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);
+    if (pb_pending(&self->pool) & PB_PENDING_ZONE) {
+        pool_release_zones(self);
+    }
     if (report_damage(self) < 0) {
         PyErr_WriteUnraisable((PyObject *)self);
     }

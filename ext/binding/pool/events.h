@@ -1,8 +1,8 @@
 /* pool/events.h: pending events.
  *
- * A call may find damage and may cross marks of pressure while it holds locks, where no
- * Python code may run.  Both wait in the pool until the call ends.  Then damage becomes
- * an exception, and crossed marks become calls of on_pressure. */
+ * A call may find damage, may cross marks of pressure and may end a zone while it holds locks, where
+ * no Python code may run.  All of that waits in the pool until the call ends.  Then damage becomes
+ * an exception, crossed marks become calls of on_pressure, and the memory of the zone is let go. */
 #ifndef PAGEBUF_POOL_EVENTS_H
 #define PAGEBUF_POOL_EVENTS_H
 
@@ -29,7 +29,7 @@ unless_damaged(const pb_buf *b, PyObject *made)
     return made;
 }
 
-/* Report damage where nothing can be raised: in the dealloc of an object. */
+/* Report damage, and release zones, where nothing can be raised: in the dealloc of an object. */
 void
 pool_report_unraisable(PoolObject *self);
 

@@ -1,4 +1,4 @@
-/* pool/grow.c: the regions of a pool, which pagebuf.PagePool maps. */
+/* pool/grow.c: the memory of a pool: regions, which pagebuf.PagePool maps, and zones. */
 #include "pool/object.h"
 
 #include "pool/segv.h"
@@ -140,6 +140,70 @@ pool_add_sample(PoolObject *self, PyObject *args)
     }
     segv_watch(self->pool.map);
     Py_RETURN_NONE;
+}
+
+/* ---- zones ---- */
+
+/* -1 with an exception. */
+static int
+offer_zones(pb_pool *root)
+{
+    pb_zone **table = PyMem_RawCalloc(PB_ZONE_CHUNKS, sizeof *table);
+    if (table == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!pb_pool_offer_zones(root, table)) {
+        PyMem_RawFree(table); /* another thread was quicker */
+    }
+    return 0;
+}
+
+static bool
+has_zones(pb_pool *root)
+{
+    pb_lock_take(&root->lock);
+    bool has = root->zones != NULL;
+    pb_lock_drop(&root->lock);
+    return has;
+}
+
+pool_zone *
+pool_open_zone(PoolObject *self, Py_buffer *memory)
+{
+    pb_pool *root = self->pool.root;
+    pool_zone *z = PyMem_Malloc(sizeof *z);
+    if (z == NULL || (!has_zones(root) && offer_zones(root) < 0)) {
+        PyMem_Free(z);
+        return (pool_zone *)PyErr_NoMemory();
+    }
+    uint64_t pages = (uint64_t)memory->len >> PB_PAGE_SHIFT;
+    if (pb_zone_open(root, &z->zone, memory->buf, pages) != PB_OK) {
+        PyMem_Free(z);
+        PyErr_Format(PyExc_MemoryError, "the pool has no numbers left to map %zd bytes",
+                     memory->len);
+        return NULL;
+    }
+    z->memory = *memory;
+    return z;
+}
+
+void
+pool_cancel_zone(PoolObject *self, pool_zone *zone)
+{
+    pb_zone_cancel(self->pool.root, &zone->zone);
+    pool_release_zones(self);
+}
+
+void
+pool_release_zones(PoolObject *self)
+{
+    pb_zone *z = pb_zone_take_ended(self->pool.root), *next;
+    for (; z; z = next) {
+        next = z->next;
+        PyBuffer_Release(&((pool_zone *)z)->memory);
+        PyMem_Free(z);
+    }
 }
 
 const char pool_short_of_run_doc[] = PyDoc_STR(

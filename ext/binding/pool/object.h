@@ -9,6 +9,7 @@
 #include "base/state.h" /* first: Python.h says which functions there are */
 
 #include "buffer/buf.h"
+#include "zone/zone.h"
 
 #define SPARE_FILES 16
 
@@ -174,6 +175,25 @@ PyObject *
 pool_short_of_run(PoolObject *self, PyObject *ignored);
 extern const char pool_add_region_doc[], pool_add_sample_doc[], pool_next_region_doc[],
     pool_companion_doc[], pool_short_of_run_doc[];
+
+/* Memory of an object as a zone of a pool, and what keeps it there. */
+typedef struct {
+    pb_zone zone; /* first */
+    Py_buffer memory;
+} pool_zone;
+
+/* Lend the whole pages of an object that has the buffer protocol to the pool, as a zone that no entry
+ * names yet; at least one.  NULL with an exception.  The zone takes over `memory`, which is then that of its own. */
+pool_zone *
+pool_open_zone(PoolObject *self, Py_buffer *memory);
+
+/* No entry came to name it. */
+void
+pool_cancel_zone(PoolObject *self, pool_zone *zone);
+
+/* Let go of the memory of zones that have ended.  Runs Python code: no lock may be held. */
+void
+pool_release_zones(PoolObject *self);
 
 /* ---- pool/stats.c ---- */
 

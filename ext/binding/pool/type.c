@@ -97,8 +97,10 @@ pool_dealloc(PoolObject *self)
         Py_DECREF(self->parent);
     }
     else {
+        pool_release_zones(self);
         pb_pool_fini(&self->pool);
         PyMem_Free(self->pool.accounts);
+        PyMem_RawFree(self->pool.zones);
     }
     trace_end(self);
     Py_XDECREF(self->regions);

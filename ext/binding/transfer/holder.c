@@ -169,6 +169,7 @@ tree_stats(pb_buf *b)
         (long long)s.use.pinned,
         (long long)s.use.runs,
         (long long)s.lent,
+        (long long)s.use.mapped,
     };
     return struct_of_numbers(state_of_buf(b)->buffer_stats_type, values,
                              Py_ARRAY_LENGTH(values));

@@ -144,6 +144,7 @@ export_free(pb_buf *b, export *e)
         pb_buf_end_snapshot(&e->snapshot, b);
         trace_forget(&e->snapshot);
         buffer_unlock_two(b, &e->snapshot);
+        pool_report_unraisable(e->pool);
     }
     Py_XDECREF(e->pool);
     PyMem_Free(e);

@@ -42,7 +42,7 @@ def test_attributes(pool):
     st = buf.stats()
     assert all(type(count) is int for count in st)
     names = ["size", "pages", "nodes", "holes", "shared", "levels", "bias", "resident"]
-    names += ["private", "proportional", "pinned", "runs", "lent"]
+    names += ["private", "proportional", "pinned", "runs", "lent", "mapped"]
     assert [getattr(st, name) for name in names] == list(st)
 
 

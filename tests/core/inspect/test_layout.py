@@ -197,11 +197,24 @@ def test_queues_and_files_have_runs(pool):
     assert file._tree_runs() == []
 
 
+def test_mapped_pages_have_runs_and_no_frames(pool):
+    buf = pagebuf.PageBuffer.map(bytes(range(256)) * (2 * PAGE), pool=pool)
+    pages = len(buf) // PAGE
+    buf.write(PAGE, b"mine")
+    last = [run[1:] for run in runs_of(buf) if run[0] == buf.levels]
+    assert last[0] == (0, 1, "mapped")
+    assert last[1][:2] == (1, 2)
+    assert "data" in last[1][2]
+    assert last[2] == (2, pages, "mapped")
+    assert "mapped" not in states_of(pool).values()
+    assert buf.stats().mapped == pages - 1
+
+
 # ---- names and the example ----
 
 
 def test_names_of_states():
-    assert len(set(_FRAME_STATES)) == len(_FRAME_STATES) == 11
+    assert len(set(_FRAME_STATES)) == len(_FRAME_STATES) == 12
     assert {"quarantined", "guard"} < set(_FRAME_STATES)
     assert set(_BUILD_FLAGS) == {"assertions", "locks"}
     assert _BUILD_FLAGS["assertions"] or PAGE == 4096  # the tiny builds have assertions
@@ -211,7 +224,7 @@ def test_the_example_has_a_little_of_everything():
     scene = example.build()
     scene.pool.check()
     seen = set(states_of(scene.pool).values())
-    missing = set(_FRAME_STATES) - {"quarantined", "guard"} - seen
+    missing = set(_FRAME_STATES) - {"quarantined", "guard", "mapped"} - seen
     assert missing <= ({"given back"} if 24 * PAGE < 2 * mmap.PAGESIZE else set())
     assert states_of(scene.pool) == states_of(example.build().pool)
     for buf in scene.buffers.values():

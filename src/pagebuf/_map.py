@@ -1,0 +1,343 @@
+"""Buffers over files and over memory of others, and buffers saved to files."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import operator
+import os
+import pathlib
+import stat
+from typing import TYPE_CHECKING
+
+from pagebuf._core import PAGE_SIZE, PageBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed import ReadableBuffer, StrPath
+
+    from pagebuf.pool import PagePool
+
+LEAST = 16 * PAGE_SIZE
+"""Of less than this the bytes are copied (LEAST_PAGES in ext/binding/buffer/map.c)."""
+
+PIECE = 1 << 30
+"""The most bytes of one system call."""
+
+NOT_HERE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.ETXTBSY, errno.EPERM}
+"""With these ``copy_file_range`` says that it cannot copy, not that copying failed."""
+
+Range = tuple[int, int]
+"""Offset and size."""
+
+Identity = tuple[int, int, int, int]
+"""Of a file: what changes when it is another one, or has changed."""
+
+
+class Source(PageBuffer):
+    """What a buffer maps, frozen; and the file that it is of, if any."""
+
+    __slots__ = ("identity", "offset", "path")
+    path: pathlib.Path | None
+    offset: int
+    identity: Identity | None
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+# ---- what can be mapped ----
+
+
+def _index(given: object, what: str) -> int:
+    if not hasattr(type(given), "__index__"):
+        raise TypeError(f"{what} must be an int, not {type(given).__name__}")
+    number = operator.index(given)  # type: ignore[arg-type]
+    if number < 0:
+        raise ValueError(f"{what} must not be negative, not {number}")
+    return number
+
+
+def _checked(offset: int, size: int | None, there: int) -> int:
+    """Return the size of the range, which lies in a source of `there` bytes."""
+    if offset > there:
+        raise ValueError(f"offset {offset} is past the end of a source of {there} bytes")
+    if size is None:
+        return there - offset
+    if size > there - offset:
+        raise ValueError(f"{size} bytes at offset {offset} asked of a source of {there} bytes")
+    return size
+
+
+def _length(fd: int, name: object) -> int:
+    """Return the length of a file that can be mapped."""
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
+        why = "only regular files can be mapped: read a pipe, socket or terminal instead"
+        raise OSError(errno.ENODEV, why, name)
+    if stat.S_ISBLK(status.st_mode):
+        return os.lseek(fd, 0, os.SEEK_END)
+    if status.st_size == 0 and os.read(fd, 1):
+        why = "a file without a size, as in /proc, cannot be mapped: read it instead"
+        raise OSError(errno.ENODEV, why, name)
+    return status.st_size
+
+
+def _read(fd: int, offset: int, size: int) -> bytes:
+    """Read a few bytes that are there."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    pieces = []
+    while size:
+        piece = os.read(fd, size)
+        if not piece:
+            raise OSError(errno.EIO, "the file was cut short meanwhile")
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _memory_of_file(fd: int, offset: int, size: int) -> memoryview:
+    before = offset % mmap.ALLOCATIONGRANULARITY
+    mapped = mmap.mmap(fd, before + size, access=mmap.ACCESS_READ, offset=offset - before)
+    return memoryview(mapped)[before:]
+
+
+def _map_fd(
+    fd: int, path: pathlib.Path | None, offset: int, size: int | None, pool: PagePool | None
+) -> Source:
+    there = _length(fd, fd if path is None else str(path))
+    nbytes = _checked(offset, size, there)
+    small = nbytes < LEAST
+    memory = _read(fd, offset, nbytes) if small else _memory_of_file(fd, offset, nbytes)
+    made = Source._map_memory(memory, pool)
+    made.path, made.offset = path, offset
+    made.identity = _identity(os.fstat(fd))
+    return made
+
+
+@contextlib.contextmanager
+def _opened(path: StrPath) -> Iterator[int]:
+    flags = getattr(os, "O_NONBLOCK", 0)  # or a pipe would wait for its writer
+    flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(path, os.O_RDONLY | flags)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _duplicate(fd: int) -> Iterator[int]:
+    """Keep the position, which `_length` and `_read` move."""
+    position = None
+    with contextlib.suppress(OSError):
+        position = os.lseek(fd, 0, os.SEEK_CUR)
+        os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        yield fd
+    finally:
+        if position is not None:
+            os.lseek(fd, position, os.SEEK_SET)
+
+
+def _map_buffer(
+    source: ReadableBuffer, offset: int, size: int | None, pool: PagePool | None
+) -> Source:
+    memory = source.view(writable=False) if isinstance(source, PageBuffer) else memoryview(source)
+    if not memory.c_contiguous:
+        raise BufferError("only a C-contiguous buffer can be mapped")
+    nbytes = _checked(offset, size, memory.nbytes)
+    whole = memory.cast("B") if memory.nbytes else memoryview(b"")
+    made = Source._map_memory(whole[offset : offset + nbytes], pool)
+    made.path, made.offset, made.identity = None, offset, None
+    return made
+
+
+def _source_of(source: object, offset: int, size: int | None, pool: PagePool | None) -> Source:
+    if isinstance(source, (str, os.PathLike)):
+        with _opened(source) as fd:
+            return _map_fd(fd, pathlib.Path(os.fsdecode(source)).absolute(), offset, size, pool)
+    if hasattr(source, "fileno") and not _is_buffer(source):
+        if hasattr(source, "flush"):
+            source.flush()
+        source = source.fileno()
+    if isinstance(source, int) and not isinstance(source, bool):
+        with _duplicate(source) as fd:
+            return _map_fd(fd, None, offset, size, pool)
+    if not _is_buffer(source):
+        kind = type(source).__name__
+        raise TypeError(f"a path, a file, a descriptor or a buffer can be mapped, not {kind}")
+    return _map_buffer(source, offset, size, pool)  # type: ignore[arg-type]
+
+
+def _is_buffer(obj: object) -> bool:
+    try:
+        memoryview(obj).release()  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
+def map_source(
+    cls: type[PageBuffer],
+    source: object,
+    offset: int = 0,
+    size: int | None = None,
+    *,
+    pool: PagePool | None = None,
+) -> PageBuffer:
+    """Make what `PageBuffer.map` returns."""
+    first = _index(offset, "offset")
+    most = None if size is None else _index(size, "size")
+    made = _source_of(source, first, most, pool)
+    buf = cls.__new__(cls)
+    PageBuffer.__init__(buf, pool=made.pool)
+    buf._show_source(made)
+    return buf
+
+
+# ---- saving ----
+
+
+def save(buf: PageBuffer, path: StrPath, *, atomic: bool = True) -> None:
+    """Write the bytes to a file."""
+    frozen = buf.snapshot()
+    where = pathlib.Path(os.fsdecode(path)).resolve()
+    if atomic:
+        _save_beside(frozen, where)
+    else:
+        _save_over(frozen, where)
+
+
+def _save_beside(frozen: PageBuffer, where: pathlib.Path) -> None:
+    made, fd = _new_file(where)
+    try:
+        try:
+            _write_all(frozen, fd)
+            with contextlib.suppress(FileNotFoundError):
+                made.chmod(stat.S_IMODE(where.stat().st_mode))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        made.replace(where)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            made.unlink()
+        raise
+    _sync_folder(where.parent)
+
+
+def _new_file(beside: pathlib.Path) -> tuple[pathlib.Path, int]:
+    """Make a file with a name that no other has."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    while True:
+        path = beside.with_name(f".{beside.name[:50]}.{os.urandom(6).hex()}")
+        with contextlib.suppress(FileExistsError):
+            return path, os.open(path, flags, 0o666)
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    """Have the new name on disk, too, where the system can do that."""
+    with contextlib.suppress(OSError), _opened(folder) as fd:
+        os.fsync(fd)
+
+
+def _save_over(frozen: PageBuffer, where: pathlib.Path) -> None:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    source = frozen.source
+    fd = os.open(where, flags, 0o666)
+    try:
+        identity = source.identity if isinstance(source, Source) else None
+        if identity and _identity(os.fstat(fd))[:2] == identity[:2]:
+            raise ValueError(f"{str(where)!r} is mapped, so it can only be saved with atomic=True")
+        os.ftruncate(fd, 0)
+        _write_all(frozen, fd)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_all(frozen: PageBuffer, fd: int) -> None:
+    """Write to an empty file."""
+    os.ftruncate(fd, len(frozen))
+    source = frozen.source
+    source_fd = _reopen(source) if isinstance(source, Source) else None
+    if source_fd is None or source is None:
+        _write_range(frozen, fd, 0, len(frozen))
+        return
+    try:
+        _write_mixed(frozen, source, fd, source_fd)
+    finally:
+        os.close(source_fd)
+
+
+def _reopen(source: Source) -> int | None:
+    """Open the file of a source, if it is there as it was, and can be copied from."""
+    if source.path is None or not hasattr(os, "copy_file_range"):
+        return None
+    try:
+        fd = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if _identity(os.fstat(fd)) == source.identity:
+        return fd
+    os.close(fd)
+    return None
+
+
+def _write_mixed(frozen: PageBuffer, source: PageBuffer, fd: int, source_fd: int) -> None:
+    """Copy from file to file what is as in the source, and write the rest."""
+    at, end = 0, len(frozen)
+    first = source.offset if isinstance(source, Source) else 0
+    for offset, size in [*frozen.diff(source), (end, 0)]:
+        start, past = min(offset, end), min(offset + size, end)
+        for piece, length in _data(source_fd, first + at, start - at):
+            left = _copy(source_fd, fd, piece, piece - first, length)
+            _write_range(frozen, fd, piece - first + length - left, left)
+        _write_range(frozen, fd, start, past - start)
+        at = past
+
+
+def _data(fd: int, offset: int, size: int) -> Iterator[Range]:
+    """Yield the ranges of a file that are no holes."""
+    end = offset + size
+    while offset < end:
+        try:
+            start = os.lseek(fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                yield offset, end - offset  # this file does not tell
+            return
+        if start >= end:
+            return
+        offset = min(os.lseek(fd, start, os.SEEK_HOLE), end)
+        yield start, offset - start
+
+
+def _copy(source_fd: int, fd: int, offset: int, to: int, size: int) -> int:
+    """Copy from file to file.  Return how many bytes are left where the system cannot do that."""
+    while size:
+        try:
+            done = os.copy_file_range(source_fd, fd, min(size, PIECE), offset, to)
+        except OSError as error:
+            if error.errno not in NOT_HERE:
+                raise
+            break
+        if done == 0:
+            break
+        offset, to, size = offset + done, to + done, size - done
+    return size
+
+
+def _write_range(frozen: PageBuffer, fd: int, offset: int, size: int) -> None:
+    """Write a range of a buffer to its place in a file."""
+    for start, view in frozen.data_views(offset, size) if size else ():
+        os.lseek(fd, start, os.SEEK_SET)
+        while view:
+            view = view[os.write(fd, view[:PIECE]) :]

@@ -1,0 +1,56 @@
+"""The programs in `examples` do what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+from typing import Any
+
+from tests.helpers import PAGE
+from tests.support import pattern
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hex_editor(tmp_path):
+    path = tmp_path / "edited"
+    data = pattern(0, 40 * PAGE + 3)
+    path.write_bytes(data)
+    document = load("hex_editor").Document(path)
+    document.edit(9 * PAGE, 2, b"inserted")
+    document.edit(0, 5, b"")
+    edited = data[5 : 9 * PAGE] + b"inserted" + data[9 * PAGE + 2 :]
+    document.save()
+    assert path.read_bytes() == edited
+    document.undo()
+    document.undo()
+    assert document.bytes == data
+    document.save()
+    assert path.read_bytes() == data
+
+
+def test_disk_overlay(tmp_path):
+    image = tmp_path / "image"
+    disk_overlay = load("disk_overlay")
+    sector = disk_overlay.SECTOR
+    data = pattern(0, 64 * max(PAGE, sector))
+    image.write_bytes(data)
+    one, two = disk_overlay.Disk(image), disk_overlay.Disk(image)
+    one.write(3, b"one" * 9)
+    two.write(7, b"two" * 9)
+    assert one.read(3)[:27] == b"one" * 9
+    assert one.read(7) == data[7 * sector : 8 * sector]
+    assert two.read(3) == data[3 * sector : 4 * sector]
+    assert one.changed() == [(3 * sector // PAGE * PAGE, max(PAGE, -(-27 // PAGE) * PAGE))]
+    one.commit(tmp_path / "machine")
+    assert (tmp_path / "machine").read_bytes() == one.bytes.tobytes()
+    assert image.read_bytes() == data
