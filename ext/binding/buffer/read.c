@@ -56,14 +56,28 @@ find_slice(pb_buf *b, transfer_range *r)
     return PB_OK;
 }
 
-/* Every step-th byte, one by one, if they still are n. */
+/* How many steps from `off` on, that one included, stay in its page. */
+static Py_ssize_t
+steps_in_page(const pb_buf *b, uint64_t off, Py_ssize_t step)
+{
+    uint64_t in_page = (pb_buf_bias(b) + off) & PB_PAGE_MASK;
+    uint64_t more = step > 0 ? (PB_PAGE_SIZE - 1 - in_page) / (uint64_t)step
+                             : in_page / (0 - (uint64_t)step);
+    return (Py_ssize_t)more + 1;
+}
+
+/* Every step-th byte, page by page, if they still are n. */
 static bool
 copy_strided_lock_held(pb_buf *b, slice s, char *to, Py_ssize_t n)
 {
     bool same = resolve_slice_lock_held(b, &s) == n;
-    for (Py_ssize_t i = 0; same && i < n; i++) {
-        const uint8_t *at = pb_buf_peek(b, (uint64_t)(s.start + i * s.step), 1);
-        to[i] = at ? (char)*at : 0;
+    for (Py_ssize_t i = 0, here; same && i < n; i += here) {
+        uint64_t off = (uint64_t)(s.start + i * s.step);
+        const uint8_t *at = pb_buf_peek(b, off, 1);
+        here = Py_MIN(steps_in_page(b, off, s.step), n - i);
+        for (Py_ssize_t j = 0; j < here; j++) {
+            to[i + j] = at ? (char)at[j * s.step] : 0;
+        }
     }
     return same;
 }
