@@ -283,6 +283,7 @@ def one_thread_times(rounds: int) -> dict[str, float]:
 def print_one_thread(rounds: int, gil: str, gil_path: str) -> None:
     command = [gil, "-m", "benchmarks.free_threaded", "--times", "--rounds", str(rounds)]
     env = os.environ | {"PYTHONPATH": gil_path}
+    env.pop("PYTHON_GIL", None)  # an interpreter with a GIL refuses 0
     before = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
     after = one_thread_times(rounds)
     print("| one thread | GIL, ns | none, ns | times |\n|---|---|---|---|")
