@@ -259,23 +259,36 @@ run_before(const near_rows *near, const pb_entry *end, uint32_t n, uint64_t fram
     return i;
 }
 
-/* Drop a reference of the last of n entries, or of the run that it ends.  Returns how many entries
- * that were. */
+/* Drop the last reference to what the last of n entries names, and to the run that it ends.  Returns
+ * how many entries that were. */
+PB_NOINLINE static uint32_t
+release_last(pb_pool *root, const near_rows *near, const pb_entry *entries, uint32_t n,
+             uint64_t frame)
+{
+    pb_row *row = near->rows + frame;
+    uint32_t run = run_before(near, entries + n, n, frame);
+    if (run) {
+        release_run(root, (pb_frame)frame + 1 - run, run, row + 1 - run);
+        return run;
+    }
+    unref_row(root, (pb_frame)frame, row);
+    return 1;
+}
+
+/* The same for any reference.  Nodes that several trees shared name frames with more than one. */
 static inline uint32_t
 unref_last(pb_pool *root, near_rows *near, const pb_entry *entries, uint32_t n)
 {
     uint64_t frame = pb_entry_number(pb_entry_load(&entries[n - 1]));
     pb_row *row = row_near(near, root, frame);
-    uint32_t run = row ? run_before(near, entries + n, n, frame) : 0;
-    if (run) {
-        release_run(root, (pb_frame)frame + 1 - run, run, row + 1 - run);
-        return run;
+    if (PB_UNLIKELY(row == NULL)) {
+        found_undroppable(root, (pb_frame)frame);
     }
-    if (row) {
-        unref_row(root, (pb_frame)frame, row);
+    else if (is_one_of_some(row->held.count)) {
+        pb_store32(&row->held.count, row->held.count - 1);
     }
     else {
-        found_undroppable(root, (pb_frame)frame);
+        return release_last(root, near, entries, n, frame);
     }
     return 1;
 }
@@ -291,12 +304,14 @@ pb_zone_ref(pb_pool *pool, pb_frame frame, uint64_t n)
 void
 pb_entries_unref(pb_pool *pool, const pb_entry *entries, uint32_t n)
 {
+    pb_pool *root = pool->root;
     near_rows near = {0};
-    pb_lock_take(&pool->root->lock);
-    while ((n = pb_live_entries(entries, n)) > 0) {
-        n -= unref_last(pool->root, &near, entries, n);
+    pb_lock_take(&root->lock);
+    while (n) {
+        n = PB_LIKELY(entries[n - 1] != PB_HOLE) ? n - unref_last(root, &near, entries, n)
+                                                 : pb_live_entries(entries, n - 1);
     }
-    pb_lock_drop(&pool->root->lock);
+    pb_lock_drop(&root->lock);
 }
 
 bool
