@@ -16,7 +16,7 @@ JOBS     := $(shell nproc 2>/dev/null || echo 2)
 NATIVE   := $(wildcard ext/*/*/*.c ext/*/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
 C_FILES  := $(wildcard ext/*/*/*.[ch] tests/c/*.[ch] tests/c/*/*.[ch] tests/fuzz/*.[ch])
-PY_FILES := $(wildcard setup.py src tests benchmarks tools)
+PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:

@@ -1,5 +1,6 @@
 """The types that callers see.  mypy checks this file; it never runs."""
 
+import pathlib
 from array import array
 from collections.abc import Hashable
 from typing import Literal, assert_type
@@ -107,6 +108,21 @@ def looks_inside(buf: PageBuffer) -> None:
     assert_type(walk.steps, tuple[WalkStep, ...])
     assert_type(walk.steps[0].address, int)
     buf.check()
+
+
+class OwnBuffer(PageBuffer): ...
+
+
+def elsewhere(path: pathlib.Path) -> None:
+    with path.open("rb") as file:
+        for source in (path, str(path), file, file.fileno(), b"bytes", memoryview(b"view")):
+            assert_type(PageBuffer.map(source, 0, 10), PageBuffer)
+    buf = OwnBuffer.map(path, offset=1, size=None, pool=PagePool())
+    assert_type(buf, OwnBuffer)
+    assert_type(buf.source, PageBuffer | None)
+    assert_type(buf.stats().mapped, int)
+    buf.save(path)
+    buf.save("there", atomic=False)
 
 
 def errors(buf: PageBuffer) -> None:
