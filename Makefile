@@ -181,9 +181,11 @@ BENCH := -o python_files='bench_*.py' -o addopts='--import-mode=importlib --stri
 bench: build/stamps/normal .venv/.stamps/test .venv/.stamps/compare
 	@$(PY) -m pytest benchmarks $(BENCH) $(PYTEST)
 
-# Builds for itself, beside what is there.  Compare with another build: make instructions AGAINST=DIR
+# Builds for itself, beside what is there.  Compare with another build, or with recorded counts: make
+# instructions AGAINST=DIR or FILE.  Record the counts: RECORD=FILE
 instructions: .venv/.stamps/venv
-	@$(PY) tools/count_instructions.py $(if $(AGAINST),--against $(AGAINST))
+	@$(PY) tools/count_instructions.py $(if $(AGAINST),--against $(AGAINST)) \
+	    $(if $(RECORD),--record $(RECORD))
 
 # ---- away -----------------------------------------------------------------------------------
 

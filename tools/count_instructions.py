@@ -4,10 +4,15 @@ Builds the extension twice in build/instructions, once with `-DPB_CHECKS=0`.  Ru
 with both builds under callgrind, and compares.  A check costs only a few instructions.  Times on a
 shared machine vary by more than that, but counts are the same every time.  The status is 1 if the
 checks cost more than they may, and 2 if counting failed.
+
+Counts can be kept in a file, and compared with later.  They hold for one interpreter and one kind
+of processor, as the C library copies with other instructions on another.
 """
 
 import argparse
+import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -158,12 +163,45 @@ def count(lib: Path, folder: Path) -> dict[str, Count]:
     return found
 
 
-def compare(libs: dict[str, Path]) -> list[Row]:
-    """A row for each call that both builds have."""
+def count_all(libs: dict[str, Path]) -> list[dict[str, Count]]:
+    """The counts of each build."""
     folders = [BUILDS / f"run{number}" for number in range(len(libs))]
     with ThreadPoolExecutor(len(libs)) as executor:
-        first, second = executor.map(count, libs.values(), folders)
+        return list(executor.map(count, libs.values(), folders))
+
+
+def join(first: dict[str, Count], second: dict[str, Count]) -> list[Row]:
+    """A row for each call that both have."""
     return [Row(name, first[name], second[name]) for name in first if name in second]
+
+
+# ---- records --------------------------------------------------------------------------------
+
+
+def processor() -> str:
+    """Its name, where the kernel tells one."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def here() -> dict[str, str]:
+    """What counts depend on besides the build."""
+    return {"python": platform.python_version(), "processor": processor()}
+
+
+def record(counts: dict[str, Count], path: Path) -> None:
+    kept = {name: [round(x, 1) for x in found] for name, found in counts.items()}
+    path.write_text(json.dumps(here() | {"calls": kept}, indent=1) + "\n")
+
+
+def recorded(path: Path) -> dict[str, Count]:
+    """The counts in a file, which must be of this interpreter and this kind of processor."""
+    kept = json.loads(path.read_text())
+    for name, value in here().items():
+        if kept[name] != value:
+            raise NoCountError(f"{path}: counted with {name} {kept[name]}, and here is {value}")
+    return {name: Count(*found) for name, found in kept["calls"].items()}
 
 
 # ---- showing --------------------------------------------------------------------------------
@@ -194,10 +232,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--against",
         type=Path,
-        metavar="DIR",
-        help="compare with the build in DIR, which holds pagebuf/, and not with one without checks",
+        metavar="PLACE",
+        help="compare with the build in the folder PLACE, which holds pagebuf/, or with the counts "
+        "recorded in the file PLACE, and not with a build without checks",
     )
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep the counts in FILE")
     return parser.parse_args(arguments)
+
+
+def count_rows(options: argparse.Namespace) -> tuple[list[Row], list[str]]:
+    """The rows that are asked for, and what the two counts in each are of."""
+    libs = {"with": build("with", "")}
+    if options.against is None:
+        libs["without"] = build("without", "-DPB_CHECKS=0")
+    elif options.against.is_dir():
+        libs = {"here": libs["with"], "there": options.against.resolve()}
+    counts = count_all(libs)
+    names = list(libs)
+    if options.record:
+        record(counts[0], options.record)
+    if len(libs) == 1:
+        counts.append(recorded(options.against))
+        names = ["here", "recorded"]
+    return join(*counts), names
 
 
 def main(arguments: list[str]) -> int:
@@ -205,17 +262,12 @@ def main(arguments: list[str]) -> int:
     if shutil.which("valgrind") is None:
         print("valgrind is missing (Debian and Ubuntu: package valgrind); nothing was counted")
         return 2
-    libs = {"with": build("with", "")}
-    if options.against:
-        libs = {"here": libs["with"], "there": options.against.resolve()}
-    else:
-        libs["without"] = build("without", "-DPB_CHECKS=0")
     try:
-        rows = compare(libs)
+        rows, names = count_rows(options)
     except NoCountError as error:
         print(error)
         return 2
-    show(rows, list(libs))
+    show(rows, names)
     return verdict(rows)
 
 
