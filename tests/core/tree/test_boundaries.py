@@ -224,13 +224,14 @@ def test_negative_offsets(near, at):
             call()
 
 
-@pytest.mark.parametrize("size", [*NEGATIVE, *BELOW])
-def test_negative_sizes_of_read_mean_to_the_end(near, size):
-    if size in NEGATIVE:
-        assert near.read(PAGE, size) == pattern(PAGE, 2 * PAGE)
-    else:
-        with unchanged(near), contextlib.suppress(OverflowError):
-            assert near.read(PAGE, size) == pattern(PAGE, 2 * PAGE)
+def test_minus_one_is_all_that_is_left(near):
+    assert near.read(PAGE, -1) == pattern(PAGE, 2 * PAGE)
+
+
+@pytest.mark.parametrize("size", [*NEGATIVE[1:], *BELOW])
+def test_other_negative_sizes_are_refused(near, size):
+    with refused((ValueError, OverflowError), near):
+        near.read(PAGE, size)
 
 
 def test_the_last_byte_of_all(pool, near):
