@@ -192,8 +192,10 @@ pool_configure(PoolObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "LLI:_configure", &keep, &keep_most, &debug)) {
         return NULL;
     }
+    pb_lock_take(&self->pool.root->lock); /* a second __init__, beside others that free */
     self->pool.keep = frames_of(keep);
     self->pool.keep_most = frames_of(keep_most);
+    pb_lock_drop(&self->pool.root->lock);
     if (debug && self->pool.regions == 0 && self->parent == NULL) {
         pb_pool_set_debug(&self->pool, debug);
         self->state->debugging = true;
