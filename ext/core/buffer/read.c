@@ -151,7 +151,7 @@ peek_at(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 }
 
 /* pb_buf_peek where there is no leaf: below a huge entry, or in a hole. */
-static const uint8_t *
+PB_NOINLINE static const uint8_t *
 peek_flat(const pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t pos = b->root.bias + off, page = page_of(pos), past = page_of(pos + n - 1) + 1;
