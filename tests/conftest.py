@@ -56,6 +56,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> Iterator[None]:
+    """Hide the objects of pytest and its plugins from the garbage collector.  The fixture `pool`
+    and many tests collect, and to visit all these objects takes longer than most tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
     """A fresh pool.  After the test it must be consistent (I10).  After a passed test it must also

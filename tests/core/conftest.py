@@ -1,7 +1,5 @@
-"""Fixtures: exceptions that nobody could catch, a pool at debug level 1, fast garbage
-collection."""
+"""Fixtures: exceptions that nobody could catch, a pool at debug level 1."""
 
-import gc
 import sys
 from collections.abc import Iterator
 
@@ -9,16 +7,6 @@ import pytest
 
 import pagebuf
 from tests.support import assert_accounted
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen_heap() -> Iterator[None]:
-    """Hide the objects of pytest and its plugins from the garbage collector.  The fixture `pool`
-    collects after each test, and to visit all these objects takes longer than most tests."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
