@@ -50,7 +50,7 @@ class CorruptionError(RuntimeError):
 @final
 class PoolStats(
     structseq[int],
-    tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int],
+    tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int],
 ):
     __match_args__: Final = (
         "page_size",
@@ -69,6 +69,7 @@ class PoolStats(
         "quarantined",
         "guards",
         "detached",
+        "lent",
     )
     @property
     def page_size(self) -> int: ...
@@ -102,6 +103,8 @@ class PoolStats(
     def guards(self) -> int: ...
     @property
     def detached(self) -> int: ...
+    @property
+    def lent(self) -> int: ...
 
 @final
 class BufferStats(
@@ -167,6 +170,7 @@ class Usage(
         int,
         int,
         int,
+        int,
     ],
 ):
     __match_args__: Final = (
@@ -181,6 +185,7 @@ class Usage(
         "nodes",
         "holes",
         "pinned",
+        "lent",
     )
     @property
     def kind(self) -> str: ...
@@ -204,6 +209,8 @@ class Usage(
     def holes(self) -> int: ...
     @property
     def pinned(self) -> int: ...
+    @property
+    def lent(self) -> int: ...
 
 @final
 class Region(

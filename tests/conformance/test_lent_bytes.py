@@ -257,19 +257,43 @@ def test_nothing_changes_where_pages_are_short(no_frames: None) -> None:
 
 
 @LENDS
-def test_what_a_limit_counts_stays_in_pages() -> None:
-    """The result of getvalue would no longer count, if the file gave up its pages for it."""
-    pool = pagebuf.default_pool()
-    f = BytesIO()
-    f.write(pattern(0, 3 * PAGE))
-    pool._set_limit(pool.stats().held + 100)
-    try:
-        first, second = f.getvalue(), f.getvalue()
-        assert first == second == pattern(0, 3 * PAGE)
-        assert (f.stats().lent, f.stats().pages) == (0, 3)
-    finally:
-        pool._set_limit(-1)
+@pytest.mark.parametrize("spare", [0, 1, 100])
+def test_a_limit_counts_what_only_the_file_keeps(spare: int) -> None:
+    pool = pagebuf.PagePool()
+    f = BytesIO(pool=pool)
+    f.write(pattern(0, 30 * PAGE))
+    pool._set_limit(pool.stats().held + spare)
     assert f.getvalue() is f.getvalue()
+    assert (f.stats().lent, f.stats().pages) == (30 * PAGE, 0)
+    assert pool.stats().lent == 30 * PAGE
+    with pytest.raises(PoolLimitError):
+        pagebuf.PageBuffer(bytes(2 * pool.stats().limit * PAGE), pool=pool)
+    f.seek(0)
+    f.write(b"x")
+    assert (f.stats().lent, pool.stats().lent) == (0, 0)
+    f.getvalue()
+    f.close()
+    assert pool.stats().lent == 0
+    pool.check()
+
+
+@LENDS
+def test_what_the_caller_has_made_is_not_charged() -> None:
+    pool = pagebuf.PagePool(limit=4096)
+    f = BytesIO(bytes(10**5), pool=pool)
+    assert (f.stats().lent, pool.stats().lent) == (10**5, 0)
+
+
+@LENDS
+def test_a_limit_keeps_shared_pages_from_being_counted_twice() -> None:
+    pool = pagebuf.PagePool()
+    f = BytesIO(pool=pool)
+    f.write(pattern(0, 30 * PAGE))
+    view = f.read_at(3, 0), f.seek(0), f.read_buffer()
+    pool._set_limit(pool.stats().held + 1)
+    assert f.getvalue() == pattern(0, 30 * PAGE)
+    assert (f.stats().lent, pool.stats().lent) == (0, 0)
+    del view
 
 
 @LENDS

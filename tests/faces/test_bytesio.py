@@ -577,8 +577,8 @@ def test_a_file_on_a_pool_of_its_own(kind: type[BytesIO]) -> None:
     pool = pagebuf.PagePool(limit=8 * PAGE, name="mail")
     data = pattern(0, 3 * PAGE + 1)
     files = [kind(bytearray(data), pool=pool), kind(initial_bytes=bytearray(data), pool=pool)]
-    assert [file.getvalue() for file in files] == [data, data]
     assert set(drawing(pool)) == set(files)
+    assert [file.getvalue() for file in files] == [data, data]
     del files
     file = kind(pool=pool)
     file.write(data)

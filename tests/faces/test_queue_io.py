@@ -388,7 +388,7 @@ def test_sending_from_shared_pages_without_memory(pair, spare):
     ours, theirs = pair
     pool = PagePool()
     data = pattern(0, 40 * PAGE + 1)
-    queue = queue_of(pool, data)
+    queue = queue_of(pool, bytearray(data))
     views = queue.views()
     pool._set_limit(pool.stats().held + spare)
     got, refused = b"", False

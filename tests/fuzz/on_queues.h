@@ -277,13 +277,14 @@ call_queue_splice(void)
 {
     pb_status st;
     pb_queue *short_of;
+    void *both;
     uint64_t len = queue_len(to);
     from = to == &f.member[PLAIN_BUFFERS] ? to + 1 : to - 1;
     uint64_t n = some_length(from, 0, pb_min(queue_len(from), MOST - len));
     if (n == 0 || !pb_queue_admits(&to->q, n)) {
         return;
     }
-    CALL_LOOSE(st, pb_queue_splice(&to->q, &from->q, n, &short_of));
+    CALL_LOOSE(st, pb_queue_splice(&to->q, &from->q, n, &short_of, &both));
     if (!done(to, st, len + n - pb_queue_surplus(&to->q, n))) {
         after_refusal(to);
         agree_on_member(from);

@@ -11,7 +11,16 @@ from tools.c_tokens import divide
 
 FOLDER = Path(__file__).parents[2] / "ext/binding/queue"
 OF_THE_CORE = re.compile(r"pb_(?!queue)\w+")
-ALLOWED = {"pb_buf", "pb_buf_check", "pb_fault", "pb_max", "pb_min", "pb_overflow", "pb_status"}
+ALLOWED = {
+    "pb_buf",
+    "pb_buf_check",
+    "pb_fault",
+    "pb_lender",
+    "pb_max",
+    "pb_min",
+    "pb_overflow",
+    "pb_status",
+}
 ROUND_IT = re.compile(
     r"root"
     r"|pb_queue_tree_end"

@@ -18,7 +18,10 @@ from pagebuf import ByteQueue, CapacityError, PagePool
 from tests.helpers import PAGE, reach
 from tests.support import assert_accounted
 
-EDGES = st.sampled_from([0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, reach(1), reach(1) + 1])
+EDGES = st.sampled_from(
+    [0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 511, 512, 700, reach(1), reach(1) + 1]
+)
+"""From 512 bytes on a queue keeps objects."""
 SIZES = st.one_of(EDGES.filter(lambda n: n <= 1 << 15), st.integers(0, 200))
 DATA = st.builds(
     lambda seed, size: (seed * (size // len(seed) + 1))[:size],

@@ -49,6 +49,7 @@ typedef struct module_state {
      * and only the types know them; so the module sets this function once
      * (module/names.c). */
     PyObject *(*name_of)(struct module_state *state, PyObject *obj);
+    uint64_t (*beside)(struct module_state *state, PyObject *obj, uint64_t *kept);
 } module_state;
 
 /* PyInit adds the methods, the slots and m_free. */

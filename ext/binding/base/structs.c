@@ -20,12 +20,14 @@ static PyStructSequence_Field pool_fields[] = {
     {"quarantined", "freed frames that are not to be used again yet (debug)"},
     {"guards", "frames kept empty behind others (debug)"},
     {"detached", "held frames that only views still have"},
+    {"lent",
+     "bytes outside of all frames that only buffers of the pool keep; limits count them"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc pool_desc = {
     "pagebuf.PoolStats", "How a pool stands, in frames where not said otherwise.",
-    pool_fields, 16};
+    pool_fields, 17};
 
 static PyStructSequence_Field buffer_fields[] = {
     {"size", "bytes"},
@@ -60,11 +62,12 @@ static PyStructSequence_Field usage_fields[] = {
     {"nodes", "pages used as tables"},
     {"holes", "pages of the size that are absent"},
     {"pinned", "pages under live views"},
+    {"lent", "bytes that it keeps in objects, and not in pages"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc usage_desc = {
-    "pagebuf.Usage", "What one holder has of a pool.", usage_fields, 11};
+    "pagebuf.Usage", "What one holder has of a pool.", usage_fields, 12};
 
 static PyStructSequence_Field region_fields[] = {
     {"address", "the address asked for"},

@@ -177,6 +177,7 @@ replace_lock_held(bytesio_part *f, PyObject *source, const Py_buffer *view,
     pb_lender was = {0};
     if (pb_buf_is_lent(b)) {
         was = pb_buf_unlend(b);
+        pb_buf_uncharge(b, &was);
     }
     if (exact && may_be_lent(b, n)) {
         stream_lend_lock_held(b, &f->s, source);
@@ -185,7 +186,7 @@ replace_lock_held(bytesio_part *f, PyObject *source, const Py_buffer *view,
     }
     pb_status st = copy_all_lock_held(b, view->buf, n);
     if (st != PB_OK && was.owner) {
-        pb_buf_lend(b, &was);
+        pb_buf_lend_again(b, &was);
         return st;
     }
     *owner = was.owner;
@@ -394,19 +395,6 @@ PyDoc_STRVAR(getvalue_doc,
              ">>> BytesIO(b'abc').getvalue()\n"
              "b'abc'\n");
 
-/* Whether no pool that pays for the pages has a limit.  What a pool with one would no longer count
- * stays in its pages. */
-static bool
-is_unlimited(const pb_pool *pool)
-{
-    for (; pool; pool = pool->parent) {
-        if (pool->limit != PB_UNLIMITED) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* What the file is lent, or NULL and how long it is. */
 static PyObject *
 look_at_value(bytesio_part *f, uint64_t *size, uint64_t *pos, stream_refusal *why)
@@ -434,9 +422,8 @@ copy_value(bytesio_part *f, PyObject *out, uint64_t *pos)
     if (same) {
         *pos = f->s.pos;
         st = copy_out_lock_held(b, 0, PyBytes_AS_STRING(out), size);
-        if (st == PB_OK && !f->s.blocks && may_be_lent(b, size) && is_unlimited(b->pool) &&
-            !pb_pending(b->pool)) {
-            stream_lend_lock_held(b, &f->s, out);
+        if (st == PB_OK && !f->s.blocks && may_be_lent(b, size) && !pb_pending(b->pool)) {
+            (void)stream_lend_value_lock_held(b, &f->s, out);
         }
     }
     buffer_unlock(b);

@@ -4,21 +4,61 @@
  * object goes; all the same, references are dropped when the lock is free. */
 #include "file/stream.h"
 
+#include "inspect/usage.h"
+
 /* ---- lending ---- */
+
+/* A reference to the object. */
+static pb_lender
+lender_of(PyObject *bytes, bool charged)
+{
+    return (pb_lender){Py_NewRef(bytes), (const uint8_t *)PyBytes_AS_STRING(bytes),
+                       (uint64_t)PyBytes_GET_SIZE(bytes), charged};
+}
 
 void
 stream_lend_lock_held(pb_buf *b, stream *s, PyObject *bytes)
 {
     stream_forget(s);
-    pb_buf_lend(b, &(pb_lender){Py_NewRef(bytes), (const uint8_t *)PyBytes_AS_STRING(bytes),
-                                (uint64_t)PyBytes_GET_SIZE(bytes)});
+    pb_lender from = lender_of(bytes, false);
+    pb_buf_lend(b, &from);
+}
+
+/* Frames that come free when the buffer gives up its pages: where others share them, perhaps none. */
+static uint64_t
+frames_alone(const pb_buf *b)
+{
+    pb_tree_stats use = {0};
+    if (!b->root.shared) {
+        pb_buf_stats(b, &use);
+    }
+    return use.pages + use.nodes;
+}
+
+bool
+stream_lend_value_lock_held(pb_buf *b, stream *s, PyObject *value)
+{
+    uint64_t n = (uint64_t)PyBytes_GET_SIZE(value);
+    if (pb_pool_lend(b->pool, n, 0) != PB_OK &&
+        pb_pool_lend(b->pool, n, frames_alone(b)) != PB_OK) {
+        return false;
+    }
+    stream_forget(s);
+    pb_lender from = lender_of(value, true);
+    pb_buf_lend(b, &from);
+    return true;
 }
 
 PyObject *
 stream_unlend_lock_held(pb_buf *b, stream *s)
 {
     stream_forget(s);
-    return pb_buf_is_lent(b) ? pb_buf_unlend(b).owner : NULL;
+    if (!pb_buf_is_lent(b)) {
+        return NULL;
+    }
+    pb_lender was = pb_buf_unlend(b);
+    pb_buf_uncharge(b, &was);
+    return was.owner;
 }
 
 /* The copy may give up the GIL, and the process may fork then.  So the bytes are taken back before. */
@@ -29,9 +69,10 @@ stream_settle_lock_held(pb_buf *b, stream *s, uint64_t keep, PyObject **owner)
         return PB_OK;
     }
     pb_lender from = pb_buf_unlend(b);
+    pb_buf_uncharge(b, &from);
     pb_status st = keep ? pb_buf_write_begin(b, 0, from.at, keep) : PB_OK;
     if (st != PB_OK) {
-        pb_buf_lend(b, &from);
+        pb_buf_lend_again(b, &from);
         return st;
     }
     stream_forget(s);

@@ -123,6 +123,11 @@ stream_size_lock_held(const pb_buf *b)
 void
 stream_lend_lock_held(pb_buf *b, stream *s, PyObject *bytes);
 
+/* The same with an object that it has made of all its bytes: they count against limits as its pages did.
+ * false, and nothing is changed: a limit does not allow that. */
+bool
+stream_lend_value_lock_held(pb_buf *b, stream *s, PyObject *value);
+
 /* The file is empty and not lent anything.  Returns what it was lent, which the caller drops when the
  * lock is free, or NULL. */
 PyObject *

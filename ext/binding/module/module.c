@@ -189,6 +189,7 @@ module_exec(PyObject *module)
     pb_map_init(&state->map);
     pb_lock_init(&state->lists);
     state->name_of = name_of_holder;
+    state->beside = bytes_beside_tree;
     if (locks_begin(state) < 0 || intern_strings(state) < 0 || errors_add(module) < 0 ||
         structs_add(module) < 0 || add_types(module) < 0 || add_constants(module) < 0) {
         return -1;

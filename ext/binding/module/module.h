@@ -10,6 +10,10 @@
 PyObject *
 name_of_holder(module_state *state, PyObject *obj);
 
+/* How many bytes an object has beside its tree, and keeps for that.  The pool is at rest. */
+uint64_t
+bytes_beside_tree(module_state *state, PyObject *obj, uint64_t *kept);
+
 /* ---- module/testing.c ---- */
 
 PyObject *

@@ -22,3 +22,12 @@ name_of_holder(module_state *state, PyObject *obj)
     bool plain = name && PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name);
     return plain ? Py_NewRef(name) : NULL;
 }
+
+uint64_t
+bytes_beside_tree(module_state *state, PyObject *obj, uint64_t *kept)
+{
+    *kept = 0;
+    return PyObject_TypeCheck(obj, state->queue_type)
+               ? queue_bytes_beside(&((QueueObject *)obj)->q.b, kept)
+               : 0;
+}

@@ -38,7 +38,8 @@ raise_limit(const pb_buf *b)
     const pb_refusal *refusal = pb_refusal_of(root);
     module_state *state = pool_around(root)->state;
     const pb_pool *pool = refusal->refused ? refusal->refused : root;
-    unsigned long long asked = refusal->asked, held = pool->held, limit = pool->limit;
+    unsigned long long asked = refusal->asked, limit = pool->limit,
+                       held = pool->held + pb_pool_lent_frames(pool);
     PyObject *who = tree_called(b);
     PyObject *called = who ? pool_called(pool) : NULL; /* runs Python code */
     if (called) {

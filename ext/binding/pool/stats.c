@@ -36,6 +36,7 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)root->quarantined,
         (long long)root->guards,
         (long long)p->detached,
+        (long long)p->lent,
     };
     rest_end(self);
     return struct_of_numbers(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
@@ -56,7 +57,7 @@ typedef struct {
     const char *kind;
     PyObject *obj; /* a reference, or NULL */
     bool listed;
-    uint64_t size;
+    uint64_t size, lent;
     pb_tree_stats use;
     pb_share share;
 } row;
@@ -99,6 +100,7 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
         rows->obj = obj;
         rows->listed = is_listed(self, b);
         rows->size = b->root.size;
+        rows->size += obj ? state->beside(state, obj, &rows->lent) : 0;
         pb_buf_stats(b, &rows->use);
         pb_usage_of(&usage, b, &rows->share);
         rows++;
@@ -111,12 +113,12 @@ row_object(module_state *state, const row *r)
     PyObject *name = r->obj ? state->name_of(state, r->obj) : NULL;
     const pb_share *s = &r->share;
     PyObject *tuple = Py_BuildValue(
-        "sOOKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
+        "sOOKKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
         (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
         (unsigned long long)(s->frames - s->uss) << PB_PAGE_SHIFT,
         (unsigned long long)s->uss << PB_PAGE_SHIFT, (unsigned long long)s->pss,
         (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
-        (unsigned long long)r->use.pinned);
+        (unsigned long long)r->use.pinned, (unsigned long long)r->lent);
     Py_XDECREF(name);
     return tuple;
 }
@@ -145,7 +147,7 @@ list_rows(module_state *state, const row *rows, size_t n)
 const char pool_usage_doc[] =
     "_usage($self, /)\n--\n\n"
     "A tuple for each tree that draws from the pool or a child (kind, name, object, size,\n"
-    "resident, shared, private, proportional, nodes, holes, pinned), in bytes and pages,\n"
+    "resident, shared, private, proportional, nodes, holes, pinned, lent), in bytes and pages,\n"
     "and the bytes that trees of other pools hold of what this one took.";
 
 /* Memory for all rows, had outside of the rest: as often as there are more trees by then. */

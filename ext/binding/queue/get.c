@@ -46,11 +46,34 @@ take_asked_lock_held(QueueObject *self, const queue_taking *t, void *dst, uint64
                      : queue_take_lock_held(self, dst, len, t->drop);
 }
 
+/* The first object itself, if it is what is asked for; NULL: it is not.  *len: how many bytes are. */
+static PyObject *
+take_object(QueueObject *self, queue_taking *t, uint64_t *len)
+{
+    queue_lock(self);
+    *len = pb_min(t->n, pb_queue_len(&self->q));
+    bool asked = !t->newest && *len >= t->least;
+    PyObject *out = asked ? queue_first_object_lock_held(self, *len) : NULL;
+    t->front = pb_queue_front(&self->q);
+    if (out && t->drop) {
+        out = pb_queue_give(&self->q);
+    }
+    else {
+        Py_XINCREF(out);
+    }
+    queue_unlock(self);
+    return out;
+}
+
 PyObject *
 queue_take(QueueObject *self, queue_taking *t)
 {
     for (;;) {
-        uint64_t len = pb_min(t->n, queue_size(self));
+        uint64_t len;
+        PyObject *whole = take_object(self, t, &len);
+        if (whole) {
+            return whole;
+        }
         if (len < t->least) {
             Py_RETURN_NONE;
         }

@@ -91,11 +91,19 @@ queue_tell_lock_held(QueueObject *self)
     }
 }
 
+/* Release objects that the queue has let go, without its lock. */
+void
+queue_release(QueueObject *self);
+
 static inline void
 queue_unlock(QueueObject *self)
 {
     queue_tell_lock_held(self);
+    bool releases = pb_queue_has_released(&self->q);
     buffer_unlock(&self->q.b);
+    if (PB_UNLIKELY(releases)) {
+        queue_release(self);
+    }
 }
 
 /* The length, read under the lock. */
@@ -115,12 +123,9 @@ queue_again(QueueObject *self, pb_status *st, uint64_t n)
     return transfer_again(&self->q.b, st, 0, n);
 }
 
-/* ---- queue/type.c, queue/init.c ---- */
+/* ---- queue/type.c ---- */
 
 extern PyType_Spec queue_spec;
-
-int
-queue_init(QueueObject *self, PyObject *args, PyObject *kwargs);
 
 /* Indexed by pb_overflow. */
 extern const char *const queue_overflow_names[5];
@@ -157,9 +162,11 @@ queue_clock(void);
 void
 queue_raise_closed(void);
 
-/* 1: the bytes are in; 0: the queue has refused them; -1: an exception. */
+/* 1: the bytes are in; 0: the queue has refused them; -1: an exception.  `whole`: the exact bytes object
+ * that they are, which the queue may keep, or NULL. */
 int
-queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p);
+queue_put_bytes(QueueObject *self, PyObject *whole, const void *src, uint64_t n,
+                patience *p);
 
 /* CapacityError: n bytes more would exceed max_bytes; 0: there is no room to receive any. */
 void
@@ -170,16 +177,46 @@ queue_raise_full(QueueObject *self, uint64_t n);
 int
 queue_await_room(QueueObject *self, uint64_t n, patience *p);
 
-/* Append n > 0 bytes; pb_queue_room must admit them.  Copies large amounts without the
- * GIL. */
-pb_status
-queue_put_lock_held(QueueObject *self, const void *src, uint64_t n);
-
 PyObject *
 queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *
 queue_unget(QueueObject *self, PyObject *data);
 extern const char queue_put_doc[], queue_unget_doc[];
+
+/* ---- queue/pieces.c ---- */
+
+/* Make room for `more` records about pieces.  false, without an exception: there is no memory. */
+bool
+queue_records_lock_held(QueueObject *self, uint32_t more);
+
+/* Keep the object instead of its bytes.  false: copy them. */
+bool
+queue_keep_lock_held(QueueObject *self, PyObject *bytes, pb_status *st);
+
+/* The object that the queue begins with, if its n bytes are the first ones; else NULL. */
+static inline PyObject *
+queue_first_object_lock_held(QueueObject *self, uint64_t n)
+{
+    PyObject *first = pb_queue_first_object(&self->q, n);
+    return first && (uint64_t)PyBytes_GET_SIZE(first) == n ? first : NULL;
+}
+
+/* Take n > 0 bytes from the first object: the object itself, or a copy.  NULL without an exception:
+ * they do not lie in one. */
+PyObject *
+queue_take_piece_lock_held(QueueObject *self, uint64_t n);
+
+/* Release all objects, when the queue goes. */
+void
+queue_end_pieces(QueueObject *self);
+
+/* bytes_beside (transfer/holder.h): how many bytes lie in objects, and how many are kept for that. */
+uint64_t
+queue_bytes_beside(const pb_buf *b, uint64_t *kept);
+
+PyObject *
+queue_stats(QueueObject *self, PyObject *ignored);
+extern const char queue_stats_doc[];
 
 /* ---- queue/get.c ---- */
 
@@ -204,8 +241,8 @@ typedef struct {
 PyObject *
 queue_take(QueueObject *self, queue_taking *t);
 
-/* Take n bytes if the first page holds them and more.  If not, return NULL without an
- * exception; then call queue_take. */
+/* Take n bytes if the first page holds them and more, or the first piece holds them.  If not, return
+ * NULL without an exception; then call queue_take. */
 static inline PyObject *
 queue_take_fast(QueueObject *self, uint64_t n)
 {
@@ -214,6 +251,9 @@ queue_take_fast(QueueObject *self, uint64_t n)
     PyObject *out = at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)n) : NULL;
     if (PB_LIKELY(out != NULL)) {
         pb_queue_take_ready(&self->q, n);
+    }
+    else if (at == NULL) {
+        out = queue_take_piece_lock_held(self, n);
     }
     queue_unlock(self);
     return out;
@@ -258,7 +298,10 @@ PyObject *
 queue_find(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 queue_tobytes(QueueObject *self, PyObject *ignored);
-extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[];
+PyObject *
+queue_views(QueueObject *self, PyObject *args, PyObject *kwargs);
+extern const char queue_tail_doc[], queue_find_doc[], queue_tobytes_doc[],
+    queue_views_doc[];
 
 /* ---- queue/read.c ---- */
 
@@ -311,10 +354,8 @@ PyObject *
 queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 queue_buffer_updated(QueueObject *self, PyObject *arg);
-PyObject *
-queue_views(QueueObject *self, PyObject *args, PyObject *kwargs);
 extern const char queue_reserve_doc[], queue_commit_doc[], queue_get_buffer_doc[],
-    queue_buffer_updated_doc[], queue_views_doc[];
+    queue_buffer_updated_doc[];
 
 /* ---- queue/stream.c ---- */
 

@@ -49,9 +49,13 @@ put_without_gil(QueueObject *self, const void *src, uint64_t n)
     return st;
 }
 
-pb_status
-queue_put_lock_held(QueueObject *self, const void *src, uint64_t n)
+static pb_status
+put_lock_held(QueueObject *self, PyObject *whole, const void *src, uint64_t n)
 {
+    pb_status st;
+    if (whole && queue_keep_lock_held(self, whole, &st)) {
+        return st;
+    }
     bool small = n - pb_queue_surplus(&self->q, n) < COPY_WITHOUT_GIL;
     return PB_LIKELY(small) ? pb_queue_put(&self->q, src, n)
                             : put_without_gil(self, src, n);
@@ -71,13 +75,13 @@ typedef struct {
 } verdict;
 
 static pb_status
-put_once(QueueObject *self, const void *src, uint64_t n, verdict *v)
+put_once(QueueObject *self, PyObject *whole, const void *src, uint64_t n, verdict *v)
 {
     pb_queue *q = &self->q;
     queue_lock(self);
     *v = (verdict){pb_queue_admits(q, n) && !q->closed, q->closed, q->overflow,
                    q->max_bytes};
-    pb_status st = n && v->admitted ? queue_put_lock_held(self, src, n) : PB_OK;
+    pb_status st = n && v->admitted ? put_lock_held(self, whole, src, n) : PB_OK;
     bool refused = !v->admitted && !v->closed && v->overflow == PB_DROP_NEWEST;
     q->refused += refused ? n : 0;
     queue_unlock(self);
@@ -123,7 +127,8 @@ not_admitted(QueueObject *self, uint64_t n, const verdict *v, patience *p)
 }
 
 int
-queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p)
+queue_put_bytes(QueueObject *self, PyObject *whole, const void *src, uint64_t n,
+                patience *p)
 {
     if (n >= COPY_WITHOUT_GIL && transfer_may_use(&self->q.b, src, n) < 0) {
         return -1; /* pb_queue_put checks smaller ones */
@@ -132,7 +137,7 @@ queue_put_bytes(QueueObject *self, const void *src, uint64_t n, patience *p)
         verdict v;
         pb_status st;
         do {
-            st = put_once(self, src, n, &v);
+            st = put_once(self, whole, src, n, &v);
         } while (transfer_again(&self->q.b, &st, AT_THE_END, n));
         if (st != PB_OK || v.admitted) {
             return st == PB_OK ? 1 : -1;
@@ -151,7 +156,8 @@ put_object(QueueObject *self, PyObject *data, patience *p)
     if (arg_bytes(data, &view) < 0) {
         return NULL;
     }
-    int result = queue_put_bytes(self, view.buf, (uint64_t)view.len, p);
+    PyObject *whole = PyBytes_CheckExact(data) ? data : NULL;
+    int result = queue_put_bytes(self, whole, view.buf, (uint64_t)view.len, p);
     arg_release(&view);
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
@@ -185,15 +191,32 @@ const char queue_put_doc[] = PyDoc_STR(
     ">>> queue.put(b'longer'), queue.get(), queue.dropped\n"
     "(True, b'nger', 8)\n");
 
+/* The common put. */
+static inline bool
+put_fast(QueueObject *self, PyObject *bytes)
+{
+    const char *at = PyBytes_AS_STRING(bytes);
+    uint64_t n = (uint64_t)PyBytes_GET_SIZE(bytes);
+    queue_lock(self);
+    bool done;
+    if (PB_LIKELY(n < PB_QUEUE_KEEP_FROM)) {
+        done = pb_queue_put_fast(&self->q, at, n);
+    }
+    else {
+        done = pb_queue_keep_fast(&self->q, bytes, at, n);
+        if (done) {
+            Py_INCREF(bytes);
+        }
+    }
+    queue_unlock(self);
+    return done;
+}
+
 PyObject *
 queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     if (PB_LIKELY(nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0]))) {
-        queue_lock(self);
-        bool done = pb_queue_put_fast(&self->q, PyBytes_AS_STRING(args[0]),
-                                      (uint64_t)PyBytes_GET_SIZE(args[0]));
-        queue_unlock(self);
-        if (PB_LIKELY(done)) {
+        if (PB_LIKELY(put_fast(self, args[0]))) {
             Py_RETURN_TRUE;
         }
     }

@@ -244,6 +244,9 @@ read_until(QueueObject *self, const sought *s)
             pb_queue_take_ready(&self->q, end);
         }
     }
+    else if (end != UINT64_MAX && st == PB_OK) {
+        out = queue_take_piece_lock_held(self, end);
+    }
     queue_unlock(self);
     if (PB_UNLIKELY(st != PB_OK)) {
         return queue_again(self, &st, 0) ? read_until(self, s) : NULL;
@@ -251,7 +254,8 @@ read_until(QueueObject *self, const sought *s)
     if (end == UINT64_MAX) {
         Py_RETURN_NONE;
     }
-    return PB_LIKELY(at != NULL) ? out : take_until(self, s, end);
+    bool taken = at || out || PyErr_Occurred();
+    return PB_LIKELY(taken) ? out : take_until(self, s, end);
 }
 
 static PyObject *

@@ -4,7 +4,7 @@
 /* How the last call ended: which queue refused, or how many bytes moved. */
 typedef struct {
     pb_status st;
-    bool admitted, closed;
+    bool admitted, closed, no_memory;
     pb_overflow overflow;
     pb_queue *refused_by;
     uint64_t n; /* how many were to move */
@@ -14,17 +14,22 @@ static outcome
 splice_once(QueueObject *self, QueueObject *other, uint64_t n)
 {
     outcome o = {.st = PB_OK, .refused_by = &self->q};
+    void *both = NULL;
     buffer_lock_two(&self->q.b, &other->q.b);
     o.n = n = pb_min(n, pb_queue_len(&other->q));
     o.closed = self->q.closed;
     o.overflow = self->q.overflow;
     o.admitted = !o.closed && pb_queue_admits(&self->q, n);
-    if (n && o.admitted) {
-        o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by);
+    o.no_memory = !queue_records_lock_held(self, pb_queue_splice_records(&other->q, n));
+    if (n && o.admitted && !o.no_memory) {
+        o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by, &both);
+        Py_XINCREF((PyObject *)both);
     }
     queue_tell_lock_held(self);
     queue_tell_lock_held(other);
     buffer_unlock_two(&self->q.b, &other->q.b);
+    queue_release(self);
+    queue_release(other);
     return o;
 }
 
@@ -33,6 +38,10 @@ static int
 splice_next(QueueObject *self, outcome *o, patience *p, uint64_t *moved)
 {
     *moved = 0;
+    if (o->no_memory) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (o->closed) {
         queue_raise_closed();
         return -1;

@@ -39,12 +39,14 @@ piece_of(QueueObject *self, uint64_t n)
 }
 
 static int
-write_bytes(QueueObject *self, const uint8_t *src, uint64_t n, const patience *each)
+write_bytes(QueueObject *self, PyObject *whole, const uint8_t *src, uint64_t n,
+            const patience *each)
 {
     do {
         uint64_t piece = piece_of(self, n);
         patience p = *each;
-        if (queue_put_bytes(self, src, piece, &p) < 0) {
+        whole = piece == n ? whole : NULL; /* and so it stays for the other pieces */
+        if (queue_put_bytes(self, whole, src, piece, &p) < 0) {
             return -1;
         }
         src += piece;
@@ -76,7 +78,8 @@ queue_write(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject
         return NULL;
     }
     Py_ssize_t n = view.len;
-    int failed = write_bytes(self, view.buf, (uint64_t)n, &p);
+    PyObject *whole = PyBytes_CheckExact(args[0]) ? args[0] : NULL;
+    int failed = write_bytes(self, whole, view.buf, (uint64_t)n, &p);
     arg_release(&view);
     return failed < 0 ? NULL : PyLong_FromSsize_t(n);
 }

@@ -77,6 +77,7 @@ holder_release(pb_buf *b)
 
 /* What a tree is, and holds of its pool. */
 typedef struct {
+    bytes_beside *beside; /* NULL: all bytes lie in the tree */
     uint64_t size, bias, lent;
     unsigned levels;
     pb_tree_stats use;
@@ -92,6 +93,9 @@ look_at(const pb_buf *b, standing *s)
     s->share = (pb_share){frames, s->use.nodes, frames, frames << PB_PAGE_SHIFT};
     s->lent = pb_buf_is_lent(b) ? pb_buf_lender(b)->size : 0;
     s->size = b->root.size + s->lent; /* one of them is 0 */
+    if (s->beside) {
+        s->size += s->beside(b, &s->lent);
+    }
     s->levels = pb_buf_levels(b);
     s->bias = pb_buf_bias(b);
 }
@@ -147,7 +151,13 @@ look_once(pb_buf *b, standing *s)
 PyObject *
 tree_stats(pb_buf *b)
 {
-    standing s;
+    return tree_stats_with(b, NULL);
+}
+
+PyObject *
+tree_stats_with(pb_buf *b, bytes_beside *beside)
+{
+    standing s = {.beside = beside};
     int result;
     do {
         result = look_once(b, &s);

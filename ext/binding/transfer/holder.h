@@ -29,6 +29,13 @@ holder_release(pb_buf *b);
 
 PyObject *
 tree_stats(pb_buf *b);
+
+/* The same for an object that has bytes beside its tree: `beside` says how many, and how many bytes it
+ * keeps for that. */
+typedef uint64_t
+bytes_beside(const pb_buf *b, uint64_t *kept);
+PyObject *
+tree_stats_with(pb_buf *b, bytes_beside *beside);
 PyObject *
 tree_check(pb_buf *b);
 PyObject *

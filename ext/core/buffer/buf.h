@@ -39,11 +39,15 @@ typedef struct {
 #endif
 
 /* Bytes of somebody else: `size` bytes at `at`, which do not change while the owner keeps them.  What
- * the owner is, and how it is told that nobody needs the bytes any more, its holder knows. */
+ * the owner is, and how it is told that nobody needs the bytes any more, its holder knows.
+ *
+ * Bytes that only this buffer keeps alive are charged to its pool (pb_pool_lend).  Those that were
+ * handed in are not. */
 typedef struct {
     void *owner;
     const uint8_t *at;
     uint64_t size;
+    bool charged;
 } pb_lender;
 
 typedef struct pb_buf {

@@ -144,7 +144,8 @@ pb_buf_may_be_lent(const pb_buf *b)
     return !b->pool->debug && !b->root.frozen && (pb_buf_is_inline(b) || b->pins == NULL);
 }
 
-/* Drop all bytes, and lend it others.  Cannot fail. */
+/* Drop all bytes, and lend it others.  Cannot fail.  Who makes a lender charged has charged its bytes;
+ * here and in pb_buf_unlend nothing is. */
 static inline void
 pb_buf_lend(pb_buf *b, const pb_lender *from)
 {
@@ -163,6 +164,25 @@ pb_buf_unlend(pb_buf *b)
     b->root.shared = 0;
     pb_buf_remember_tail(b);
     return was;
+}
+
+/* After pb_buf_unlend: nobody needs the bytes any more. */
+static inline void
+pb_buf_uncharge(const pb_buf *b, const pb_lender *was)
+{
+    if (was->charged) {
+        pb_pool_unlend(b->pool, was->size);
+    }
+}
+
+/* ... or they are lent again, because a change was refused. */
+static inline void
+pb_buf_lend_again(pb_buf *b, const pb_lender *was)
+{
+    if (was->charged) {
+        pb_pool_lend_again(b->pool, was->size);
+    }
+    pb_buf_lend(b, was);
 }
 
 #endif

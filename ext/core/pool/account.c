@@ -4,12 +4,19 @@
 
 /* ---- reservations (I3) ---- */
 
+/* What counts against the limit of a pool, in frames. */
+static inline uint64_t
+counted(const pb_pool *pool)
+{
+    return pool->held + pool->reserved - pool->moving + pb_pool_lent_frames(pool);
+}
+
 /* The pool that n more frames are too many for, or NULL. */
 static pb_pool *
 over_limit(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
-        if (pool->held + pool->reserved - pool->moving + n > pool->limit) {
+        if (counted(pool) + n > pool->limit) {
             return pool;
         }
     }
@@ -115,29 +122,92 @@ pb_pool_unreserve(pb_pool *pool, uint64_t n)
     pb_lock_drop(&pool->root->lock);
 }
 
+/* ---- bytes of others ---- */
+
+static void
+add_lent(pb_pool *pool, uint64_t n)
+{
+    for (; pool; pool = pool->parent) {
+        pool->lent += n;
+        if (PB_UNLIKELY(pool->mark_count != 0)) {
+            account_moved(pool);
+        }
+    }
+}
+
+/* The pool that n more lent bytes are too many for, if `frames` go; or NULL. */
+static pb_pool *
+over_limit_lent(pb_pool *pool, uint64_t n, uint64_t frames)
+{
+    for (; pool; pool = pool->parent) {
+        uint64_t lent = (pool->lent + n + PB_PAGE_MASK) >> PB_PAGE_SHIFT;
+        uint64_t all = counted(pool) - pb_pool_lent_frames(pool) + lent;
+        if (pool->limit != PB_UNLIMITED && all - pb_min(all, frames) > pool->limit) {
+            break;
+        }
+    }
+    return pool;
+}
+
+pb_status
+pb_pool_lend(pb_pool *pool, uint64_t n, uint64_t frames)
+{
+    pb_lock_take(&pool->root->lock);
+    pb_pool *refused = over_limit_lent(pool, n, frames);
+    if (refused) {
+        pb_refusal *refusal = pb_refusal_of(pool);
+        refusal->asked = (n >> PB_PAGE_SHIFT) + ((n & PB_PAGE_MASK) != 0);
+        refusal->refused = refused;
+    }
+    else {
+        add_lent(pool, n);
+    }
+    pb_lock_drop(&pool->root->lock);
+    return refused ? PB_LIMIT : PB_OK;
+}
+
+void
+pb_pool_lend_again(pb_pool *pool, uint64_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    add_lent(pool, n);
+    pb_lock_drop(&pool->root->lock);
+}
+
+void
+pb_pool_unlend(pb_pool *pool, uint64_t n)
+{
+    pb_lock_take(&pool->root->lock);
+    add_lent(pool, 0 - n);
+    pb_lock_drop(&pool->root->lock);
+}
+
 /* ---- marks ---- */
 
+/* Marks are of what counts against the limit; high_water is of frames that are held. */
 void
 account_moved(pb_pool *pool)
 {
     if (pool->moving) {
         return; /* the end of the move looks */
     }
+    uint64_t lent = pb_pool_lent_frames(pool), counts = pool->held + lent;
     if (pool->held > pool->high_water) {
         pool->high_water = pool->held;
     }
-    while (pool->reached < pool->mark_count && pool->held >= pool->marks[pool->reached]) {
+    while (pool->reached < pool->mark_count && counts >= pool->marks[pool->reached]) {
         pool->crossed |= 1u << pool->reached++;
         pb_set_bits8(&pool->root->pending, PB_PENDING_PRESSURE);
     }
-    while (pool->reached && pool->held < pool->marks[pool->reached - 1]) {
+    while (pool->reached && counts < pool->marks[pool->reached - 1]) {
         pool->reached--;
     }
     pool->watch = pool->high_water + 1;
     if (pool->reached < pool->mark_count) {
-        pool->watch = pb_min(pool->watch, pool->marks[pool->reached]);
+        pool->watch = pb_min(pool->watch, pool->marks[pool->reached] - lent);
     }
-    pool->rearm = pool->reached ? pool->marks[pool->reached - 1] : 0;
+    uint64_t passed = pool->reached ? pool->marks[pool->reached - 1] : 0;
+    pool->rearm = passed - pb_min(passed, lent);
 }
 
 void
@@ -163,7 +233,8 @@ pb_pool_set_marks(pb_pool *pool, const uint64_t *marks, uint32_t n)
     memcpy(pool->marks, marks, n * sizeof *marks);
     pool->mark_count = n;
     pool->reached = pool->crossed = 0;
-    while (pool->reached < n && pool->held >= marks[pool->reached]) {
+    uint64_t counts = pool->held + pb_pool_lent_frames(pool);
+    while (pool->reached < n && counts >= marks[pool->reached]) {
         pool->reached++; /* marks already reached are not reported */
     }
     account_moved(pool);

@@ -165,12 +165,13 @@ typedef struct pb_pool {
     /* ---- its account, with those of its children ---- */
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
-    uint64_t reserved;        /* of listed + untouched: reserved (I3) */
-    uint64_t moving;          /* of held and reserved: frames that a move will free again */
-    uint64_t limit;           /* frames */
-    uint64_t taken;           /* frames handed out since the beginning: see pb_pool_taken */
-    uint64_t watch;           /* holding this many calls account_moved */
-    uint64_t rearm;           /* and so does holding fewer than this */
+    uint64_t reserved; /* of listed + untouched: reserved (I3) */
+    uint64_t moving;   /* of held and reserved: frames that a move will free again */
+    uint64_t limit;    /* frames */
+    uint64_t lent;     /* bytes of others that only its buffers keep (pb_pool_lend) */
+    uint64_t taken;    /* frames handed out since the beginning: see pb_pool_taken */
+    uint64_t watch;    /* holding this many calls account_moved */
+    uint64_t rearm;    /* and so does holding fewer than this */
     uint64_t marks[PB_MARKS]; /* rising; reaching one is reported (pb_pool_set_marks) */
     uint32_t mark_count;
     uint32_t reached; /* marks that are not above `held` */
@@ -542,6 +543,29 @@ pb_pool_end_move(pb_pool *pool, uint64_t left);
 /* Give back reserved frames that were not taken. */
 void
 pb_pool_unreserve(pb_pool *pool, uint64_t n);
+
+/* Bytes outside of all frames, which nobody but a buffer of this pool keeps alive, count against
+ * limits as well: as many frames as they would fill, all together.  The pool that holds them is
+ * charged, and all above it.
+ *
+ * PB_LIMIT: n more are too many, even if `frames` of the pool are freed at once; nothing is charged. */
+pb_status
+pb_pool_lend(pb_pool *pool, uint64_t n, uint64_t frames);
+
+/* The same without asking the limits: for bytes that were charged a moment ago. */
+void
+pb_pool_lend_again(pb_pool *pool, uint64_t n);
+
+/* So many of them are kept no longer. */
+void
+pb_pool_unlend(pb_pool *pool, uint64_t n);
+
+/* How many frames the lent bytes count for. */
+static inline uint64_t
+pb_pool_lent_frames(const pb_pool *pool)
+{
+    return (pool->lent >> PB_PAGE_SHIFT) + ((pool->lent & PB_PAGE_MASK) != 0);
+}
 
 /* Counting before a change may count too much: a frame that one tree names twice counts
  * twice, but needs one copy only.  So note before the change how many frames this thread

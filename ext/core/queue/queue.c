@@ -1,9 +1,5 @@
-/* queue/queue.c: a tree of pages as a queue: reservations, dropping the oldest bytes,
- * searching. */
-#include "queue/queue.h"
-
-#include "range/find.h"
-#include "range/paste.h"
+/* queue/queue.c: a tree of pages as a queue: in, out, reservations, dropping the oldest bytes. */
+#include "queue/internal.h"
 
 void
 pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overflow)
@@ -15,19 +11,99 @@ pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overfl
     q->uncommitted = q->out = q->pushed = q->refused = q->searched = q->looked = 0;
 }
 
+/* How long the tree may become by a put without checks. */
+static uint64_t
+fast_of(const pb_queue *q)
+{
+    if (q->uncommitted || q->closed || q->max_bytes == UINT64_MAX) {
+        return q->uncommitted || q->closed ? 0 : UINT64_MAX;
+    }
+    uint64_t in_pieces = pb_pieces_bytes(&q->pieces, pb_queue_front(q));
+    return q->max_bytes - pb_min(q->max_bytes, in_pieces);
+}
+
+void
+pb_queue_pieces_changed(pb_queue *q)
+{
+    q->fast = fast_of(q);
+    if (q->pieces.count && pb_buf_is_inline(&q->b) && q->b.root.size == 0) {
+        (void)pb_buf_promote(&q->b); /* a pool lists trees; no frame is needed */
+        pb_buf_remember_tail(&q->b);
+    }
+}
+
+/* ---- off the front ---- */
+
+/* Objects that lie before the front are kept no longer. */
+static void
+let_go_before(pb_queue *q, uint64_t front)
+{
+    uint64_t passed = pb_pieces_pass(&q->pieces, front);
+    if (passed) {
+        pb_pool_unlend(q->b.pool, passed);
+    }
+}
+
+/* After some pieces went.  A queue with pieces has a tree, so that its pool lists it; an empty one has
+ * none, unless live views keep it. */
+static void
+pieces_gone(pb_queue *q)
+{
+    pb_queue_pieces_changed(q);
+    if (q->pieces.count == 0 && q->b.root.size == 0) {
+        pb_buf_clear(&q->b);
+    }
+}
+
+/* Drop the first n bytes, which are there.  *counter counts them.  What can fail comes first. */
+static pb_status
+take_front(pb_queue *q, uint64_t n, uint64_t *counter)
+{
+    bool pieces = q->pieces.count != 0;
+    uint64_t front = pb_queue_front(q), in_tree = n;
+    if (PB_UNLIKELY(pieces)) {
+        in_tree = pb_pieces_tree_part(&q->pieces, front, front + n);
+    }
+    pb_status st = in_tree ? pb_buf_drop_front(&q->b, in_tree) : PB_OK;
+    if (st != PB_OK) {
+        return st;
+    }
+    *counter += n;
+    if (PB_UNLIKELY(pieces)) {
+        let_go_before(q, front + n);
+        pieces_gone(q);
+    }
+    return PB_OK;
+}
+
+void
+pb_queue_let_go(pb_queue *q)
+{
+    let_go_before(q, UINT64_MAX);
+}
+
+void *
+pb_queue_give(pb_queue *q)
+{
+    pb_piece was = pb_pieces_pop(&q->pieces);
+    pb_pool_unlend(q->b.pool, was.size);
+    q->out += was.size;
+    pieces_gone(q);
+    return was.owner;
+}
+
 /* ---- frames for a later drop ---- */
 
-/* Reserve n frames.  *secured counts those to give back later. */
-static pb_status
-secure(pb_queue *q, uint64_t n, uint64_t *secured)
+pb_status
+pb_queue_secure(pb_queue *q, uint64_t n, uint64_t *secured)
 {
     pb_status st = n ? pb_pool_reserve(q->b.pool, n) : PB_OK;
     *secured = st == PB_OK ? n : 0;
     return st;
 }
 
-static void
-give_back(pb_queue *q, uint64_t secured)
+void
+pb_queue_give_back(pb_queue *q, uint64_t secured)
 {
     if (secured) {
         pb_pool_unreserve(q->b.pool, secured);
@@ -42,9 +118,8 @@ need_to_drop(const pb_queue *q)
     return q->b.root.shared ? q->b.root.levels : 0;
 }
 
-/* How many of the oldest bytes exceed the bound once n more bytes are in. */
-static uint64_t
-excess(const pb_queue *q, uint64_t n)
+uint64_t
+pb_queue_excess(const pb_queue *q, uint64_t n)
 {
     uint64_t len = pb_queue_len(q) + n;
     return q->overflow == PB_DROP_OLDEST && len > q->max_bytes ? len - q->max_bytes : 0;
@@ -54,21 +129,15 @@ excess(const pb_queue *q, uint64_t n)
 static pb_status
 secure_push(pb_queue *q, uint64_t n, uint64_t *secured)
 {
-    return secure(q, excess(q, n) ? need_to_drop(q) : 0, secured);
+    return pb_queue_secure(q, pb_queue_excess(q, n) ? need_to_drop(q) : 0, secured);
 }
 
-/* After bytes came in, or did not (`st`): give back the reserved frames, and drop the
- * oldest bytes that exceed the bound.  Their frames were reserved, so that cannot fail. */
-static pb_status
-push_out(pb_queue *q, pb_status st, uint64_t secured)
+pb_status
+pb_queue_push_out(pb_queue *q, pb_status st, uint64_t secured)
 {
-    uint64_t push = excess(q, 0);
-    give_back(q, secured);
-    if (st == PB_OK && push) {
-        st = pb_buf_drop_front(&q->b, push);
-        q->pushed += st == PB_OK ? push : 0;
-    }
-    return st;
+    uint64_t push = pb_queue_excess(q, 0);
+    pb_queue_give_back(q, secured);
+    return st == PB_OK && push ? take_front(q, push, &q->pushed) : st;
 }
 
 /* ---- out ---- */
@@ -76,23 +145,19 @@ push_out(pb_queue *q, pb_status st, uint64_t secured)
 pb_status
 pb_queue_drop(pb_queue *q, uint64_t n)
 {
-    pb_status st = n ? pb_buf_drop_front(&q->b, n) : PB_OK;
-    if (st == PB_OK) {
-        q->out += n;
-    }
-    return st;
+    return n ? take_front(q, n, &q->out) : PB_OK;
 }
 
 pb_status
 pb_queue_begin_out(pb_queue *q, uint64_t *secured)
 {
-    return secure(q, need_to_drop(q), secured);
+    return pb_queue_secure(q, need_to_drop(q), secured);
 }
 
 void
 pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured)
 {
-    give_back(q, secured);
+    pb_queue_give_back(q, secured);
     (void)pb_queue_drop(q, n);
 }
 
@@ -104,12 +169,6 @@ open_reservation(pb_queue *q, uint64_t n)
     q->uncommitted = n;
     q->serial++;
     q->fast = 0;
-}
-
-static uint64_t
-fast_of(const pb_queue *q)
-{
-    return q->uncommitted || q->closed ? 0 : q->max_bytes;
 }
 
 static void
@@ -193,7 +252,7 @@ pb_queue_commit(pb_queue *q, uint64_t n)
 {
     uint64_t secured;
     pb_status st = secure_push(q, n, &secured);
-    return st == PB_OK ? push_out(q, keep_reserved(q, n), secured) : st;
+    return st == PB_OK ? pb_queue_push_out(q, keep_reserved(q, n), secured) : st;
 }
 
 void
@@ -209,6 +268,7 @@ pb_queue_clear(pb_queue *q)
 {
     q->out += pb_queue_len(q);
     pb_buf_clear(&q->b);
+    let_go_before(q, pb_queue_front(q));
     close_reservation(q);
 }
 
@@ -224,7 +284,7 @@ append(pb_queue *q, const void *src, uint64_t n)
     if (st == PB_OK) {
         st = secure_push(q, n, &secured);
     }
-    return st == PB_OK ? push_out(q, pb_buf_extend(&q->b, src, n), secured) : st;
+    return st == PB_OK ? pb_queue_push_out(q, pb_buf_extend(&q->b, src, n), secured) : st;
 }
 
 pb_status
@@ -238,10 +298,52 @@ pb_queue_put(pb_queue *q, const void *src, uint64_t n)
     return st;
 }
 
+/* 1. charge the object  2. get a tree */
+static pb_status
+admit_object(pb_queue *q, uint64_t n)
+{
+    pb_status st = pb_pool_lend(q->b.pool, n, 0);
+    if (st == PB_OK) {
+        st = pb_buf_promote(&q->b);
+        if (st != PB_OK) {
+            pb_pool_unlend(q->b.pool, n);
+        }
+    }
+    return st;
+}
+
+/* 1. reserve frames for dropping  2. all else that can fail  3. append  4. drop the oldest */
+pb_status
+pb_queue_keep(pb_queue *q, const pb_lender *of)
+{
+    uint64_t secured;
+    pb_status st = pb_queue_cancel(q);
+    if (st == PB_OK) {
+        st = secure_push(q, of->size, &secured);
+    }
+    if (st != PB_OK) {
+        return st;
+    }
+    st = admit_object(q, of->size);
+    if (st == PB_OK) {
+        pb_pieces_push(&q->pieces, of, pb_queue_front(q), pb_queue_in(q), q->b.root.size);
+        q->fast = fast_of(q);
+        pb_buf_remember_tail(&q->b);
+    }
+    return pb_queue_push_out(q, st, secured);
+}
+
+/* What was taken of an object must not come between the bytes and the rest of it. */
 pb_status
 pb_queue_unget(pb_queue *q, const void *src, uint64_t n)
 {
     pb_status st = n ? pb_buf_prepend(&q->b, src, n) : PB_OK;
+    if (st == PB_OK && n) {
+        uint64_t trimmed = pb_pieces_trim(&q->pieces, pb_queue_front(q));
+        if (trimmed) {
+            pb_pool_unlend(q->b.pool, trimmed);
+        }
+    }
     if (st == PB_OK) {
         q->out -= n;
         q->searched = pb_min(q->searched, pb_queue_front(q));
@@ -258,7 +360,7 @@ pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
     }
     st = pb_queue_reserve(q, n, false);
     if (st != PB_OK) {
-        give_back(q, *secured);
+        pb_queue_give_back(q, *secured);
     }
     return st;
 }
@@ -268,138 +370,83 @@ pb_queue_begin_in(pb_queue *q, uint64_t n, uint64_t *secured)
 void
 pb_queue_end_in(pb_queue *q, uint64_t n, uint64_t secured)
 {
-    (void)push_out(q, keep_reserved(q, n), secured);
+    (void)pb_queue_push_out(q, keep_reserved(q, n), secured);
 }
 
-/* ---- from another queue ---- */
+/* ---- where the bytes lie ---- */
 
-/* Pages that moved whole have one reference again, and the move shared nothing else. */
-static void
-mark_unshared(pb_buf *b)
+static inline pb_segment
+segment_at(const pb_queue *q, uint64_t off, uint64_t n)
 {
-    if (!pb_buf_is_inline(b)) {
-        b->root.shared = 0;
-        pb_buf_remember_tail(b);
-    }
-}
-
-/* Do everything on this side that can be refused, for bytes [surplus, n) of `from`.
- * Shared pages may arrive below shared nodes, and the tree may become taller, so reserve
- * frames for the tallest tree. */
-static pb_status
-begin_splice(pb_queue *q, pb_queue *from, uint64_t surplus, uint64_t n, pb_paste *p,
-             uint64_t *secured)
-{
-    bool shares = q->b.root.shared || from->b.root.shared;
-    pb_status st = pb_queue_cancel(q);
-    if (st == PB_OK) {
-        st = secure(q, shares && excess(q, n) ? PB_MAX_LEVELS : 0, secured);
-    }
-    if (st != PB_OK) {
-        return st;
-    }
-    st = pb_paste_begin(p, &q->b, q->b.root.size, &from->b, surplus, n - surplus);
-    if (st != PB_OK) {
-        give_back(q, *secured);
-    }
-    return st;
-}
-
-/* 1. reserve frames for dropping on both sides  2. share whole pages, copy the other
- * bytes  3. drop the bytes there, and here the oldest that exceed the bound. */
-pb_status
-pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of)
-{
-    uint64_t here, there, surplus = pb_queue_surplus(q, n);
-    bool shares = q->b.root.shared || from->b.root.shared;
-    pb_paste p;
-    *short_of = from;
-    pb_status st = pb_queue_begin_out(from, &there);
-    if (st != PB_OK) {
-        return st;
-    }
-    *short_of = q;
-    st = begin_splice(q, from, surplus, n, &p, &here);
-    if (st != PB_OK) {
-        pb_queue_end_out(from, 0, there);
-        return st;
-    }
-    pb_paste_finish(&p);
-    if (p.shared) {
-        pb_buf_mark_shared(&from->b);
-    }
-    pb_queue_end_out(from, n, there);
-    if (p.shared && !shares) {
-        mark_unshared(&q->b);
-        mark_unshared(&from->b);
-    }
-    pb_queue_pass(q, surplus);
-    return push_out(q, PB_OK, here);
-}
-
-/* ---- looking ---- */
-
-/* Find a short separator in bytes that lie in one piece.  memchr finds its first byte at
- * the speed of memory, and needs no preparation. */
-static const uint8_t *
-find_near(const uint8_t *at, uint64_t len, const uint8_t *sep, uint64_t n)
-{
-    const uint8_t *last = at + len - n; /* the last place where it may begin */
-    while (at <= last) {
-        at = memchr(at, sep[0], (size_t)(last - at) + 1);
-        uint64_t same = 1;
-        while (at && same < n && at[same] == sep[same]) {
-            same++;
-        }
-        if (at == NULL || same == n) {
-            return at;
-        }
-        at++;
-    }
-    return NULL;
+    uint64_t front = pb_queue_front(q);
+    return pb_pieces_from(&q->pieces, front, front + off, n);
 }
 
 pb_status
-pb_queue_search_from(pb_queue *q, const void *sep, uint64_t n, uint64_t *searched,
-                     uint64_t *end)
+pb_queue_copy_at(const pb_queue *q, uint64_t off, void *dst, uint64_t n)
 {
-    uint64_t front = pb_queue_front(q), len = pb_queue_len(q);
-    uint64_t from = *searched > front ? *searched - front : 0;
+    uint8_t *to = dst;
     pb_status st = PB_OK;
-    *end = UINT64_MAX;
-    if (len < n || from > len - n) {
-        return PB_OK;
-    }
-    uint64_t found;
-    const uint8_t *at = n <= 4 ? pb_buf_peek(&q->b, from, len - from) : NULL;
-    if (PB_LIKELY(at != NULL)) {
-        const uint8_t *there = find_near(at, len - from, sep, n);
-        found = there ? from + (uint64_t)(there - at) : UINT64_MAX;
-    }
-    else {
-        st = pb_buf_find(&q->b, from, len, sep, (size_t)n, &found);
-    }
-    if (st == PB_OK) {
-        uint64_t none_before = found == UINT64_MAX ? len - n + 1 : found;
-        *searched = front + none_before;
-        *end = found == UINT64_MAX ? found : found + n;
-        q->looked += none_before + n - 1 - from;
+    while (n && st == PB_OK) {
+        pb_segment s = segment_at(q, off, n);
+        if (s.at) {
+            pb_copy(to, s.at, s.n);
+        }
+        else {
+            st = pb_buf_copy_out(&q->b, s.tree, to, s.n);
+        }
+        to += s.n;
+        off += s.n;
+        n -= s.n;
     }
     return st;
 }
 
 pb_status
-pb_queue_find(const pb_queue *q, uint64_t from, uint64_t to, const void *sub, uint64_t n,
-              uint64_t *at)
+pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
+                unsigned *pieces)
 {
-    return pb_buf_find(&q->b, from, pb_min(to, pb_queue_len(q)), sub, (size_t)n, at);
+    pb_status st = PB_OK;
+    unsigned count = 0;
+    for (uint64_t off = 0; off < n && count < most && st == PB_OK;) {
+        pb_segment s = segment_at(q, off, n - off);
+        unsigned more = 1;
+        uint64_t bytes = s.n;
+        if (s.at) {
+            iov[count] = (struct iovec){(void *)(uintptr_t)s.at, s.n};
+        }
+        else {
+            st = pb_iov_list(&q->b, s.tree, s.n, iov + count, most - count, &more, &bytes);
+        }
+        count += more;
+        off += bytes;
+        if (bytes < s.n) {
+            break;
+        }
+    }
+    *pieces = count;
+    return st;
+}
+
+pb_queue_stretch
+pb_queue_stretch_at(const pb_queue *q, uint64_t off)
+{
+    pb_segment s = segment_at(q, off, pb_queue_len(q) - off);
+    void *owner = s.at ? pb_pieces_at(&q->pieces, s.piece)->owner : NULL;
+    return (pb_queue_stretch){owner, s.at, s.n};
 }
 
 bool
 pb_queue_check(const pb_queue *q, pb_fault *fault)
 {
     const char *why = NULL;
-    if (q->uncommitted > q->b.root.size) {
+    if (q->uncommitted <= q->b.root.size) {
+        why = pb_pieces_check(&q->pieces, pb_queue_front(q), pb_queue_tree_end(q));
+    }
+    if (why) {
+        ; /* the pieces say it */
+    }
+    else if (q->uncommitted > q->b.root.size) {
         why = "more is reserved than the tree holds";
     }
     else if (q->fast != fast_of(q)) {

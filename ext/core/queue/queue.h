@@ -9,12 +9,15 @@
  * length always.  A reservation makes the tree longer than the queue by the bytes that
  * somebody is about to fill: they are no part of the queue until they are committed.
  *
+ * Bytes that are put as an object which never changes may stay where they are: the queue keeps the
+ * object instead (queue/pieces.h).  So offsets of the tree are offsets of the queue only where it
+ * keeps no piece.
+ *
  * The queue owns its bytes.  Whoever uses it counts bytes from the front, and gets at them
  * through these functions alone:
- *    in    put | reserve, then fill or space, then commit | unget
- *    out   ready | copy_out or pieces, then drop
- * Only queue.c knows where in the tree they lie.  So a queue may later keep some of its bytes
- * elsewhere, and nobody has to be changed for it.  tests/house/test_queue_seam.py reads the
+ *    in    put | keep | reserve, then fill or space, then commit | unget
+ *    out   ready | give | copy_out or pieces, then drop
+ * Only this folder knows where they lie.  tests/house/test_queue_seam.py reads the
  * binding's sources and fails where one goes round them.
  *
  * Every function is called with the buffer's lock held.  Those that may need frames
@@ -23,7 +26,7 @@
 #ifndef PB_QUEUE_QUEUE_H
 #define PB_QUEUE_QUEUE_H
 
-#include "buffer/buf.h"
+#include "queue/pieces.h"
 #include "range/iovec.h"
 
 typedef enum {
@@ -36,9 +39,10 @@ typedef enum {
 
 typedef struct {
     pb_buf b; /* the tree; others only lock it, view it and end it */
-    /* A put that makes the tree no longer than this needs no checks: max_bytes, or 0 with a
-     * reservation or when closed. */
+    /* A put that makes the tree no longer than this needs no checks: max_bytes without what pieces
+     * hold, or 0 with a reservation or when closed. */
     uint64_t fast;
+    pb_pieces pieces;
     uint64_t uncommitted; /* reserved bytes at the end of the tree, not in the queue yet */
     uint64_t max_bytes;
     uint64_t out;      /* bytes taken */
@@ -65,18 +69,32 @@ pb_queue_tree_end(const pb_queue *q)
     return q->b.root.size - q->uncommitted;
 }
 
-/* How many bytes are in the queue.  All of them lie in the tree. */
-static inline uint64_t
-pb_queue_len(const pb_queue *q)
-{
-    return pb_queue_tree_end(q);
-}
-
 /* The stream position of the first byte. */
 static inline uint64_t
 pb_queue_front(const pb_queue *q)
 {
     return q->out + q->pushed;
+}
+
+/* How many bytes are in the queue. */
+static inline uint64_t
+pb_queue_len(const pb_queue *q)
+{
+    return pb_queue_tree_end(q) + pb_pieces_bytes(&q->pieces, pb_queue_front(q));
+}
+
+/* How many of them lie in the tree. */
+static inline uint64_t
+pb_queue_copied(const pb_queue *q)
+{
+    return pb_queue_tree_end(q);
+}
+
+/* How many bytes are kept in objects, those of a piece that is taken in part among them. */
+static inline uint64_t
+pb_queue_kept(const pb_queue *q)
+{
+    return q->pieces.kept;
 }
 
 static inline uint64_t
@@ -117,12 +135,113 @@ static inline void
 pb_queue_pass(pb_queue *q, uint64_t n)
 {
     q->pushed += n;
+    if (n) {
+        pb_pieces_shift(&q->pieces, n);
+    }
 }
 
 /* Append n > 0 bytes.  If that is the policy, drop the oldest bytes that then exceed the
  * bound; of more than max_bytes the last ones stay. */
 pb_status
 pb_queue_put(pb_queue *q, const void *src, uint64_t n);
+
+/* ---- kept pieces ----
+ *
+ * A lender is an object whose bytes never change.  Shorter ones are copied: they take no more memory
+ * so, and a page holds many. */
+#define PB_QUEUE_KEEP_FROM 512
+
+/* Would the queue keep an object of n bytes?  Debug pools watch over copies only, so they copy.  What
+ * is longer than a bound keeps its end, in a copy. */
+static inline bool
+pb_queue_keeps(const pb_queue *q, uint64_t n)
+{
+    return n >= PB_QUEUE_KEEP_FROM && !q->b.pool->debug && pb_queue_surplus(q, n) == 0;
+}
+
+/* Memory for records about pieces.  Where there is no room for `more`, the caller allocates as many
+ * as this says, hands them in, and frees what comes back. */
+typedef pb_piece pb_queue_record;
+
+static inline bool
+pb_queue_has_records(const pb_queue *q, uint32_t more)
+{
+    return pb_pieces_have_room(&q->pieces, more);
+}
+
+static inline uint32_t
+pb_queue_records_wanted(const pb_queue *q, uint32_t more)
+{
+    uint64_t least = (uint64_t)q->pieces.count + q->pieces.released + more, room = 8;
+    while (room < least) {
+        room *= 2;
+    }
+    return room > UINT32_MAX / 2 ? 0 : (uint32_t)room;
+}
+
+static inline pb_queue_record *
+pb_queue_set_records(pb_queue *q, pb_queue_record *records, uint32_t room)
+{
+    return pb_pieces_move(&q->pieces, records, room);
+}
+
+/* Append an object for which there is a record, as pb_queue_put does its bytes.  PB_OK: the queue owns
+ * a reference to it. */
+pb_status
+pb_queue_keep(pb_queue *q, const pb_lender *of);
+
+/* The common case of it: nothing forbids it, and no old byte is dropped. */
+static inline bool
+pb_queue_keep_fast(pb_queue *q, void *owner, const void *at, uint64_t n)
+{
+    uint64_t in_tree = q->b.root.size;
+    if (in_tree + n > q->fast || !pb_pieces_have_room(&q->pieces, 1) || q->b.pool->debug ||
+        pb_buf_is_inline(&q->b) || pb_pool_lend(q->b.pool, n, 0) != PB_OK) {
+        return false;
+    }
+    uint64_t front = pb_queue_front(q), end = pb_queue_in(q);
+    pb_pieces_push(&q->pieces, &(pb_lender){owner, at, n, true}, front, end, in_tree);
+    q->fast -= q->fast == UINT64_MAX ? 0 : n;
+    return true;
+}
+
+/* The object that the queue begins with, if the first n bytes are all that it was put for; else NULL. */
+static inline void *
+pb_queue_first_object(const pb_queue *q, uint64_t n)
+{
+    uint64_t front = pb_queue_front(q);
+    const pb_piece *first = pb_pieces_front(&q->pieces, front);
+    return first && first->pos == front && first->size == n ? first->owner : NULL;
+}
+
+/* Take it; the caller gets the reference. */
+void *
+pb_queue_give(pb_queue *q);
+
+/* Where the first n bytes lie, if that is inside the first object. */
+static inline const uint8_t *
+pb_queue_peek_object(const pb_queue *q, uint64_t n)
+{
+    uint64_t front = pb_queue_front(q);
+    const pb_piece *first = pb_pieces_front(&q->pieces, front);
+    uint64_t taken = first ? front - first->pos : 0;
+    return first && n <= first->size - taken ? first->at + taken : NULL;
+}
+
+/* Objects that the queue has let go.  Release them after the unlock.  NULL is none. */
+static inline bool
+pb_queue_has_released(const pb_queue *q)
+{
+    return PB_UNLIKELY(q->pieces.released != 0);
+}
+
+static inline void *
+pb_queue_next_released(pb_queue *q)
+{
+    return pb_pieces_next_released(&q->pieces);
+}
+
+/* ---- bytes in front ---- */
 
 /* Put back n bytes, no more than were taken, before the first one.  The bound is not asked.  The
  * caller takes back what other separators remember (pb_queue_search_from). */
@@ -181,36 +300,45 @@ void
 pb_queue_close(pb_queue *q);
 
 /* Move the first n > 0 bytes of another queue to the end of this one.  Shares whole
- * pages where it can (range/paste.h), and drops the oldest bytes as pb_queue_put does.
- * Both are locked.  *short_of: the queue whose pool refused. */
+ * pages where it can (range/paste.h), moves kept objects, and drops the oldest bytes as pb_queue_put
+ * does.  Both are locked, and there are records for pb_queue_splice_records.  *short_of: the queue
+ * whose pool refused.  *both: an object that has become part of both queues and needs one more
+ * reference, or NULL. */
 pb_status
-pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of);
+pb_queue_splice(pb_queue *q, pb_queue *from, uint64_t n, pb_queue **short_of, void **both);
+
+/* How many records that takes. */
+uint32_t
+pb_queue_splice_records(const pb_queue *from, uint64_t n);
 
 /* ---- out ---- */
 
-/* Copy the first n bytes, which are there, to dst.  PB_OK.  Touches neither pool nor
- * shape. */
+/* Copy n bytes from `off` on, which are there, to dst.  PB_OK.  Touches neither pool nor shape. */
+pb_status
+pb_queue_copy_at(const pb_queue *q, uint64_t off, void *dst, uint64_t n);
+
+/* The same from the front. */
 static inline pb_status
 pb_queue_copy_out(const pb_queue *q, void *dst, uint64_t n)
 {
-    return pb_buf_copy_out(&q->b, 0, dst, n);
-}
-
-/* The same for n bytes from `off` on. */
-static inline pb_status
-pb_queue_copy_at(const pb_queue *q, uint64_t off, void *dst, uint64_t n)
-{
-    return pb_buf_copy_out(&q->b, off, dst, n);
+    return q->pieces.count ? pb_queue_copy_at(q, 0, dst, n)
+                           : pb_buf_copy_out(&q->b, 0, dst, n);
 }
 
 /* List where the first n bytes lie, in up to `most` pieces; *pieces: how many. */
-static inline pb_status
+pb_status
 pb_queue_pieces(const pb_queue *q, uint64_t n, struct iovec *iov, unsigned most,
-                unsigned *pieces)
-{
-    uint64_t bytes;
-    return pb_iov_list(&q->b, 0, n, iov, most, pieces, &bytes);
-}
+                unsigned *pieces);
+
+/* The stretch from `off` on, which is in the queue: bytes of an object (`owner`), or of the tree. */
+typedef struct {
+    void *owner;       /* NULL: in the tree */
+    const uint8_t *at; /* in the object */
+    uint64_t n;
+} pb_queue_stretch;
+
+pb_queue_stretch
+pb_queue_stretch_at(const pb_queue *q, uint64_t off);
 
 /* Take n bytes, which are there, off the front. */
 pb_status
@@ -220,16 +348,24 @@ pb_queue_drop(pb_queue *q, uint64_t n);
 void
 pb_queue_clear(pb_queue *q);
 
+/* Let all objects go, before the tree ends or the queue begins anew. */
+void
+pb_queue_let_go(pb_queue *q);
+
 /* Where the first n bytes lie, if taking them is quick and cannot fail: they lie inline,
  * or in the first page without using it up.  Else NULL. */
 static inline const uint8_t *
 pb_queue_ready(const pb_queue *q, uint64_t n)
 {
+    uint64_t in_tree = pb_queue_tree_end(q);
+    if (PB_UNLIKELY(q->pieces.count != 0)) {
+        in_tree = pb_min(in_tree, pb_pieces_lead(&q->pieces, pb_queue_front(q)));
+    }
     if (pb_buf_is_inline(&q->b)) {
-        return n <= pb_queue_len(q) ? pb_buf_inline(&q->b) : NULL;
+        return n <= in_tree ? pb_buf_inline(&q->b) : NULL;
     }
     const uint8_t *at = pb_buf_ready(&q->b, n);
-    return PB_LIKELY(n < pb_queue_len(q)) ? at : NULL;
+    return PB_LIKELY(n < in_tree) ? at : NULL;
 }
 
 static inline void

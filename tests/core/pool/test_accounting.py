@@ -60,7 +60,7 @@ def test_a_row_says_what_a_buffer_has(any_pool):
     assert row == (
         *("PageBuffer", "one", buf, len(buf)),
         *((pages + nodes) * PAGE, 0, (pages + nodes) * PAGE, (pages + nodes) * PAGE),
-        *(nodes, 8, 0),
+        *(nodes, 8, 0, 0),
     )
     assert row.kind == "PageBuffer"
     assert (row.resident, row.private) == (buf.stats().resident, buf.stats().private)
@@ -293,7 +293,7 @@ def test_detached_frames_have_a_row(any_pool):
 
 def test_queues(any_pool):
     queue = pagebuf.ByteQueue(pool=any_pool, name="in flight")
-    queue.put(pattern(0, 3 * PAGE + 1))
+    queue.put(bytearray(pattern(0, 3 * PAGE + 1)))  # bytes would be kept
     row = row_of(any_pool, queue)
     assert (row.kind, row.name, row.size) == ("ByteQueue", "in flight", 3 * PAGE + 1)
     assert row.private == row.proportional == row.resident == queue.stats().resident

@@ -249,7 +249,7 @@ def test_resident_memory_follows_a_queue():
     queue = pagebuf.ByteQueue(pool=pool)
     before = resident()
     for _ in range(40 * 64):  # without a GIL the interpreter keeps the memory of large objects
-        queue.put(bytes([1]) * (1 << 14))
+        queue.put(bytearray([1]) * (1 << 14))  # of bytes the queue keeps the object
     print(resident() - before)
     for _ in range(39 * 64):
         queue.get(1 << 14)
