@@ -108,7 +108,7 @@ def _disk(pool: PagePool) -> PageBuffer:
 def _inbox(pool: PagePool) -> ByteQueue:
     """A queue of a dozen pages."""
     queue = ByteQueue(pool=pool)
-    queue.put(_bytes(12, b"q"))
+    queue.put(bytearray(_bytes(12, b"q")))  # of bytes, a queue keeps the object
     return queue
 
 

@@ -339,7 +339,7 @@ class PagePool(Pool):
         """
         trees, elsewhere = self._usage()
         rows = [Usage(tree) for tree in trees]
-        rows.sort(key=lambda row: row.resident, reverse=True)
+        rows.sort(key=lambda row: row.resident + row.lent, reverse=True)
         stats = self.stats()
         others = {
             "detached": stats.detached * PAGE_SIZE,

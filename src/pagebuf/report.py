@@ -21,6 +21,7 @@ __all__ = ["top"]
 NUMBERS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
 HEADS = ("NAME", "KIND", *NUMBERS)
 WIDTHS = (15, 12, 10, 10, 10, 10, 10, 6, 8, 5)
+LENT = ("LENT", 10)  # the last column, where there is anything to show
 LONGEST = 40  # characters of a name; longer ones are cut
 
 
@@ -29,7 +30,7 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
 
     SHARED are the bytes that others reach as well, PRIVATE those that would come free, but for
     pages under live views; SHARE is the proportional share, whose sum is what the pool has of
-    the system.
+    the system.  A last column, LENT, is there where queues keep objects instead of their bytes.
 
     Args:
         pools: the pools to show; all that are alive when there are none.
@@ -72,9 +73,13 @@ def _table(pool: PagePool, most: int) -> Iterator[str]:
     yield _head(pool)
     rows = pool.buffers()
     trees = [row for row in rows if row.kind not in _OTHERS]
-    lines = [_cells(row) for row in [*trees[:most], *rows[len(trees) :]]]
+    shown = [*trees[:most], *rows[len(trees) :]]
+    lines = [HEADS, *(_cells(row) for row in shown)]
+    if any(row.lent for row in shown):
+        lent = [LENT[0], *(_lent_text(row) for row in shown)]
+        lines = [(*line, cell) for line, cell in zip(lines, lent, strict=True)]
     if rows:
-        yield from _aligned([HEADS, *lines])
+        yield from _aligned(lines)
     if len(trees) > most:
         yield f"... and {len(trees) - most} more"
 
@@ -83,16 +88,22 @@ def _head(pool: PagePool) -> str:
     stats = pool.stats()
     limit = "no limit" if pool.limit is None else f"limit {size_text(pool.limit)}"
     name = "pool" if pool.name is None else f"pool {pool.name!r}"
+    lent = f"{size_text(stats.lent)} lent, " if stats.lent else ""
     return (
         f"{name}: {size_text(stats.held * PAGE_SIZE)} in {stats.held} of {stats.total} pages, "
-        f"{limit}, most ever {size_text(stats.high_water * PAGE_SIZE)}, "
+        f"{lent}{limit}, most ever {size_text(stats.high_water * PAGE_SIZE)}, "
         f"{size_text(stats.retained * PAGE_SIZE)} free and kept"
     )
 
 
+def _lent_text(row: Usage) -> str:
+    return "-" if row.kind in _OTHERS else size_text(row.lent)
+
+
 def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
     """Pad the columns: to their usual width, or more if a cell and a space need it."""
-    columns = zip(WIDTHS, zip(*lines, strict=True), strict=True)
+    usual = (*WIDTHS, LENT[1])[: len(lines[0])]
+    columns = zip(usual, zip(*lines, strict=True), strict=True)
     widths = [max(width, *(len(cell) + 1 for cell in cells)) for width, cells in columns]
     for line in lines:
         cells = list(zip(line, widths, strict=True))

@@ -135,6 +135,28 @@ def test_a_limit_counts_them() -> None:
 
 
 @KEEPS
+def test_who_keeps_most_comes_first_and_says_so() -> None:
+    pool = PagePool(debug=0, name="net")
+    small = pagebuf.PageBuffer(bytes(3), pool=pool)
+    copied = ByteQueue(pool=pool, name="copied")
+    copied.put(bytearray(5 * pagebuf.PAGE_SIZE))
+    kept = ByteQueue(pool=pool, name="kept")
+    table = io.StringIO()
+    pagebuf.top(pool, file=table)
+    assert "lent" not in table.getvalue().lower()
+    kept.put(bytes(50 * pagebuf.PAGE_SIZE + KEPT))
+    first = pool.buffers()[0]
+    assert (first.name, first.lent, first.resident) == ("kept", len(kept), 0)
+    pagebuf.top(pool, file=table)
+    head, names, line = table.getvalue().splitlines()[-5:][:3]
+    assert " lent, no limit" in head
+    assert names.endswith("LENT")
+    assert line.startswith("kept")
+    assert line.split()[-2] != "0"
+    assert small == bytes(3)
+
+
+@KEEPS
 def test_a_splice_in_one_pool_is_not_charged_twice() -> None:
     pool = PagePool(limit=64 * 1024)
     source, sink = ByteQueue(pool=pool), ByteQueue(pool=pool)

@@ -188,7 +188,7 @@ def test_runs_begin_with_the_page_of_offset_0(pool):
 
 def test_queues_and_files_have_runs(pool):
     queue = pagebuf.ByteQueue(pool=pool)
-    queue.put(bytes(3 * PAGE))
+    queue.put(bytearray(3 * PAGE))  # of bytes, it would keep the object
     queue.consume(PAGE)
     assert runs_of(queue)[-1][1:] == (0, 2, "data")
     file = pagebuf.BytesIO(bytearray(3 * PAGE))

@@ -94,7 +94,7 @@ def test_a_range_that_is_gone():
 def test_views_of_a_queue():
     pool = Cutting()
     queue = pagebuf.ByteQueue(pool=pool)
-    queue.put(pattern(0, SIZE))
+    queue.put(bytearray(pattern(0, SIZE)))
     live = queue.reserve(PAGE)
     rest = use_up(pool)
     pool.act = lambda: queue.consume(SIZE - 5)
