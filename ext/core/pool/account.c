@@ -124,11 +124,19 @@ pb_pool_unreserve(pb_pool *pool, uint64_t n)
 
 /* ---- bytes of others ---- */
 
+/* How many frames so many bytes would fill. */
+static inline uint64_t
+frames_for(uint64_t bytes)
+{
+    return (bytes >> PB_PAGE_SHIFT) + ((bytes & PB_PAGE_MASK) != 0);
+}
+
 static void
 add_lent(pb_pool *pool, uint64_t n)
 {
     for (; pool; pool = pool->parent) {
         pool->lent += n;
+        pool->lent_frames = frames_for(pool->lent);
         if (PB_UNLIKELY(pool->mark_count != 0)) {
             account_moved(pool);
         }
@@ -140,7 +148,7 @@ static pb_pool *
 over_limit_lent(pb_pool *pool, uint64_t n, uint64_t frames)
 {
     for (; pool; pool = pool->parent) {
-        uint64_t lent = (pool->lent + n + PB_PAGE_MASK) >> PB_PAGE_SHIFT;
+        uint64_t lent = frames_for(pool->lent + n);
         uint64_t all = counted(pool) - pb_pool_lent_frames(pool) + lent;
         if (pool->limit != PB_UNLIMITED && all - pb_min(all, frames) > pool->limit) {
             break;
@@ -156,7 +164,7 @@ pb_pool_lend(pb_pool *pool, uint64_t n, uint64_t frames)
     pb_pool *refused = over_limit_lent(pool, n, frames);
     if (refused) {
         pb_refusal *refusal = pb_refusal_of(pool);
-        refusal->asked = (n >> PB_PAGE_SHIFT) + ((n & PB_PAGE_MASK) != 0);
+        refusal->asked = frames_for(n);
         refusal->refused = refused;
     }
     else {

@@ -165,13 +165,14 @@ typedef struct pb_pool {
     /* ---- its account, with those of its children ---- */
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
-    uint64_t reserved; /* of listed + untouched: reserved (I3) */
-    uint64_t moving;   /* of held and reserved: frames that a move will free again */
-    uint64_t limit;    /* frames */
-    uint64_t lent;     /* bytes of others that only its buffers keep (pb_pool_lend) */
-    uint64_t taken;    /* frames handed out since the beginning: see pb_pool_taken */
-    uint64_t watch;    /* holding this many calls account_moved */
-    uint64_t rearm;    /* and so does holding fewer than this */
+    uint64_t reserved;    /* of listed + untouched: reserved (I3) */
+    uint64_t moving;      /* of held and reserved: frames that a move will free again */
+    uint64_t limit;       /* frames */
+    uint64_t lent;        /* bytes of others that only its buffers keep (pb_pool_lend) */
+    uint64_t lent_frames; /* what they count for */
+    uint64_t taken;       /* frames handed out since the beginning: see pb_pool_taken */
+    uint64_t watch;       /* holding this many calls account_moved */
+    uint64_t rearm;       /* and so does holding fewer than this */
     uint64_t marks[PB_MARKS]; /* rising; reaching one is reported (pb_pool_set_marks) */
     uint32_t mark_count;
     uint32_t reached; /* marks that are not above `held` */
@@ -564,7 +565,7 @@ pb_pool_unlend(pb_pool *pool, uint64_t n);
 static inline uint64_t
 pb_pool_lent_frames(const pb_pool *pool)
 {
-    return (pool->lent >> PB_PAGE_SHIFT) + ((pool->lent & PB_PAGE_MASK) != 0);
+    return pool->lent_frames;
 }
 
 /* Counting before a change may count too much: a frame that one tree names twice counts
