@@ -141,14 +141,14 @@ def test_who_keeps_most_comes_first_and_says_so() -> None:
     copied = ByteQueue(pool=pool, name="copied")
     copied.put(bytearray(5 * pagebuf.PAGE_SIZE))
     kept = ByteQueue(pool=pool, name="kept")
-    table = io.StringIO()
-    pagebuf.top(pool, file=table)
-    assert "lent" not in table.getvalue().lower()
+    before, after = io.StringIO(), io.StringIO()
+    pagebuf.top(pool, file=before)
+    assert "lent" not in before.getvalue().lower()
     kept.put(bytes(50 * pagebuf.PAGE_SIZE + KEPT))
     first = pool.buffers()[0]
     assert (first.name, first.lent, first.resident) == ("kept", len(kept), 0)
-    pagebuf.top(pool, file=table)
-    head, names, line = table.getvalue().splitlines()[-5:][:3]
+    pagebuf.top(pool, file=after)
+    head, names, line = after.getvalue().splitlines()[:3]
     assert " lent, no limit" in head
     assert names.endswith("LENT")
     assert line.startswith("kept")
