@@ -536,8 +536,8 @@ PyDoc_STRVAR(truncate_doc,
 PyDoc_STRVAR(stats_doc,
              "stats($self, /)\n--\n\n"
              "How the storage stands: a BufferStats.  O(pages).\n\n"
-             ">>> from pagebuf import BytesIO, PAGE_SIZE\n"
-             ">>> f = BytesIO(bytes(3 * PAGE_SIZE))\n"
+             ">>> from pagebuf import BytesIO, PAGE_SIZE, PagePool\n"
+             ">>> f = BytesIO(bytes(3 * PAGE_SIZE), pool=PagePool(debug=0))\n"
              ">>> f.stats().pages, f.stats().lent == f.stats().size\n"
              "(0, True)\n"
              ">>> f.write(b'x'), f.stats().pages, f.stats().lent\n"
