@@ -14,6 +14,7 @@ typedef struct {
     const pb_buf *b;
     const uint8_t *byte;
     size_t n;
+    size_t zeros; /* that it begins with */
 } sought;
 
 static bool
@@ -30,14 +31,14 @@ is_zero(const uint8_t *p, uint64_t n)
     return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static size_t
-zeros_in_front(const sought *s)
+static sought
+seek_for(const pb_buf *b, const void *needle, size_t n)
 {
-    size_t n = 0;
-    while (n < s->n && s->byte[n] == 0) {
-        n++;
+    sought s = {b, needle, n, 0};
+    while (s.zeros < n && s.byte[s.zeros] == 0) {
+        s.zeros++;
     }
-    return n;
+    return s;
 }
 
 static size_t
@@ -93,7 +94,7 @@ first_ask(const sought *s)
 static bool
 lies_in_hole(const sought *s, const pb_run *run)
 {
-    return is_wide(s, run) && zeros_in_front(s) == s->n;
+    return is_wide(s, run) && s->zeros == s->n;
 }
 
 static pb_run
@@ -157,9 +158,8 @@ step_ahead(const sought *s, uint64_t *off, uint64_t to, uint64_t *ask)
     pb_run run = run_ahead(s, *off, farther(ask, to - *off), to);
     uint64_t from = *off;
     if (run.kind != PB_EXTENT_PRESENT && is_wide(s, &run)) {
-        size_t zeros = zeros_in_front(s);
-        *off += run.n - zeros;
-        return zeros == s->n ? from : NONE;
+        *off += run.n - s->zeros;
+        return s->zeros == s->n ? from : NONE;
     }
     if (run.kind == PB_EXTENT_PRESENT && (is_wide(s, &run) || run.n == to - from)) {
         *off += run.n - s->n + 1;
@@ -188,7 +188,7 @@ pb_status
 pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
             uint64_t *at)
 {
-    sought s = {b, needle, n};
+    sought s = seek_for(b, needle, n);
     to = pb_min(to, b->root.size);
     *at = n ? find(&s, from, to) : from <= to ? from : NONE;
     return PB_OK;
@@ -256,7 +256,7 @@ pb_status
 pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
              uint64_t *at)
 {
-    sought s = {b, needle, n};
+    sought s = seek_for(b, needle, n);
     uint64_t ask = first_ask(&s), found = NONE;
     to = pb_min(to, b->root.size);
     if (n == 0 && from <= to) {
@@ -288,9 +288,9 @@ count_in_run(const sought *s, const pb_run *run, uint64_t *off)
 {
     uint64_t count = 0, at = 0;
     if (run->at == NULL) {
-        size_t zeros = zeros_in_front(s);
-        count = zeros == s->n ? run->n / s->n : 0;
-        at = zeros == s->n ? count * s->n : run->n - zeros;
+        bool alone = s->zeros == s->n;
+        count = alone ? run->n / s->n : 0;
+        at = alone ? count * s->n : run->n - s->zeros;
     }
     else if (s->n == 1) {
         count = count_byte(run->at, run->n, s->byte[0]);
@@ -322,7 +322,7 @@ pb_status
 pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, size_t n,
              uint64_t *found)
 {
-    sought s = {b, needle, n};
+    sought s = seek_for(b, needle, n);
     uint64_t count = 0;
     to = pb_min(to, b->root.size);
     if (n == 0 && from <= to) {
