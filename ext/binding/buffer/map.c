@@ -93,22 +93,6 @@ buffer_show_source(BufferObject *self, PyObject *source)
     return done;
 }
 
-/* pagebuf._map.name(self, *args, **kwargs) */
-static PyObject *
-call_map(PyObject *self, const char *name, PyObject *args, PyObject *kwargs)
-{
-    PyObject *module = PyImport_ImportModule("pagebuf._map");
-    PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
-    PyObject *head = function ? PyTuple_Pack(1, self) : NULL;
-    PyObject *all = head ? PySequence_Concat(head, args) : NULL;
-    PyObject *result = all ? PyObject_Call(function, all, kwargs) : NULL;
-    Py_XDECREF(module);
-    Py_XDECREF(function);
-    Py_XDECREF(head);
-    Py_XDECREF(all);
-    return result;
-}
-
 const char buffer_map_doc[] = PyDoc_STR(
     "map($type, source, offset=0, size=None, *, pool=None)\n--\n\n"
     "A buffer over ``size`` bytes of ``source`` from ``offset`` on, to its end by default.\n\n"
@@ -134,7 +118,7 @@ const char buffer_map_doc[] = PyDoc_STR(
 PyObject *
 buffer_map(PyObject *type, PyObject *args, PyObject *kwargs)
 {
-    return call_map(type, "map_source", args, kwargs);
+    return buffer_call_python(type, "pagebuf._map", "map_source", args, kwargs);
 }
 
 const char buffer_save_doc[] = PyDoc_STR(
@@ -158,5 +142,5 @@ const char buffer_save_doc[] = PyDoc_STR(
 PyObject *
 buffer_save(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
-    return call_map((PyObject *)self, "save", args, kwargs);
+    return buffer_call_python((PyObject *)self, "pagebuf._map", "save", args, kwargs);
 }

@@ -240,6 +240,10 @@ buffer_iter(BufferObject *self);
 
 /* ---- buffer/python_methods.c ---- */
 
+/* module.name(self, *args, **kwargs) */
+PyObject *
+buffer_call_python(PyObject *self, const char *module, const char *name, PyObject *args,
+                   PyObject *kwargs);
 PyObject *
 buffer_as_array(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *

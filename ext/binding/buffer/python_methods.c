@@ -1,20 +1,27 @@
 /* buffer/python_methods.c: methods of PageBuffer that are written in Python. */
 #include "buffer/object.h"
 
-/* pagebuf._extras.name(self, *args) */
-static PyObject *
-call_extra(BufferObject *self, const char *name, PyObject *args, PyObject *kwargs)
+PyObject *
+buffer_call_python(PyObject *self, const char *module, const char *name, PyObject *args,
+                   PyObject *kwargs)
 {
-    PyObject *extras = PyImport_ImportModule("pagebuf._extras");
-    PyObject *function = extras ? PyObject_GetAttrString(extras, name) : NULL;
+    PyObject *found = PyImport_ImportModule(module);
+    PyObject *function = found ? PyObject_GetAttrString(found, name) : NULL;
     PyObject *head = function ? PyTuple_Pack(1, self) : NULL;
     PyObject *all = head ? PySequence_Concat(head, args) : NULL;
     PyObject *result = all ? PyObject_Call(function, all, kwargs) : NULL;
-    Py_XDECREF(extras);
+    Py_XDECREF(found);
     Py_XDECREF(function);
     Py_XDECREF(head);
     Py_XDECREF(all);
     return result;
+}
+
+/* pagebuf._extras.name(self, *args, **kwargs) */
+static PyObject *
+call_extra(BufferObject *self, const char *name, PyObject *args, PyObject *kwargs)
+{
+    return buffer_call_python((PyObject *)self, "pagebuf._extras", name, args, kwargs);
 }
 
 const char buffer_as_array_doc[] = PyDoc_STR(
