@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from pagebuf._checks import index_of
 from pagebuf._core import FANOUT, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def as_array(
         raise TypeError(f"dtype must be a NumPy dtype, not {dtype!r}: {error}") from None
     if kind.itemsize == 0:
         raise ValueError(f"dtype must have items of at least one byte, not {kind}")
-    first = _index(offset, "offset")
-    items = -1 if count is None else _index(count, "count", "an int or None")
+    first = index_of(offset, "offset")
+    items = -1 if count is None else index_of(count, "count", "an int or None")
     if first < 0:
         raise ValueError(f"offset must not be negative, not {first}")
     if items < -1:
@@ -41,12 +41,6 @@ def as_array(
         rest = max(0, len(buf) - first)
         size = rest - rest % kind.itemsize
     return np.frombuffer(buf.view(first, size), kind)
-
-
-def _index(given: object, what: str, kind: str = "an int") -> int:
-    if not hasattr(type(given), "__index__"):
-        raise TypeError(f"{what} must be {kind}, not {type(given).__name__}")
-    return operator.index(given)  # type: ignore[arg-type]
 
 
 def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import mmap
-import operator
 import os
 import pathlib
 import stat
 from typing import TYPE_CHECKING
 
+from pagebuf._checks import size_of
 from pagebuf._core import PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
@@ -50,15 +50,6 @@ def _identity(status: os.stat_result) -> Identity:
 
 
 # ---- what can be mapped ----
-
-
-def _index(given: object, what: str) -> int:
-    if not hasattr(type(given), "__index__"):
-        raise TypeError(f"{what} must be an int, not {type(given).__name__}")
-    number = operator.index(given)  # type: ignore[arg-type]
-    if number < 0:
-        raise ValueError(f"{what} must not be negative, not {number}")
-    return number
 
 
 def _checked(offset: int, size: int | None, there: int) -> int:
@@ -192,8 +183,8 @@ def map_source(
     pool: PagePool | None = None,
 ) -> PageBuffer:
     """Make what `PageBuffer.map` returns."""
-    first = _index(offset, "offset")
-    most = None if size is None else _index(size, "size")
+    first = size_of(offset, "offset")
+    most = None if size is None else size_of(size, "size")
     made = _source_of(source, first, most, pool)
     buf = cls.__new__(cls)
     PageBuffer.__init__(buf, pool=made.pool)
@@ -267,8 +258,7 @@ def _write_all(frozen: PageBuffer, fd: int) -> None:
     """Write to an empty file."""
     os.ftruncate(fd, len(frozen))
     source = frozen.source
-    source_fd = _reopen(source) if isinstance(source, Source) else None
-    if source_fd is None or source is None:
+    if not isinstance(source, Source) or (source_fd := _reopen(source)) is None:
         _write_range(frozen, fd, 0, len(frozen))
         return
     try:
@@ -291,10 +281,9 @@ def _reopen(source: Source) -> int | None:
     return None
 
 
-def _write_mixed(frozen: PageBuffer, source: PageBuffer, fd: int, source_fd: int) -> None:
+def _write_mixed(frozen: PageBuffer, source: Source, fd: int, source_fd: int) -> None:
     """Copy from file to file what is as in the source, and write the rest."""
-    at, end = 0, len(frozen)
-    first = source.offset if isinstance(source, Source) else 0
+    at, end, first = 0, len(frozen), source.offset
     for offset, size in [*frozen.diff(source), (end, 0)]:
         start, past = min(offset, end), min(offset + size, end)
         for piece, length in _data(source_fd, first + at, start - at):

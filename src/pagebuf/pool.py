@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-import operator
 import os
 import sys
 import weakref
 
+from pagebuf._checks import size_of
 from pagebuf._core import PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 
 TYPE_CHECKING = False
@@ -60,14 +60,7 @@ def zeros() -> memoryview:
 
 def _nbytes(given: object, what: str) -> int | None:
     """Check a number of bytes; None stays None."""
-    if given is None:
-        return None
-    if not hasattr(type(given), "__index__"):
-        raise TypeError(f"{what} must be an int or None, not {type(given).__name__}")
-    nbytes = operator.index(given)  # type: ignore[arg-type]
-    if nbytes < 0:
-        raise ValueError(f"{what} must not be negative, not {nbytes}")
-    return nbytes
+    return None if given is None else size_of(given, what, "an int or None")
 
 
 def _checked_limit(given: object) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from pagebuf._checks import size_of
 from pagebuf._core import PAGE_SIZE, Pool
 from pagebuf._text import name_text, size_text
 from pagebuf.pool import live_pools
@@ -56,10 +57,7 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     for pool in pools:
         if not isinstance(pool, Pool):
             raise TypeError(f"top() takes pools, each a PagePool, not {type(pool).__name__}")
-    if not hasattr(type(most), "__index__"):
-        raise TypeError(f"most must be an int, not {type(most).__name__}")
-    if most < 0:
-        raise ValueError(f"most must not be negative, not {most}")
+    most = size_of(most, "most")
     out = sys.stdout if file is None else file
     for pool in pools or live_pools():
         for line in _table(pool, most):
