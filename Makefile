@@ -20,13 +20,15 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
-        lint-c lint-types format arrows compare compare-more bench instructions free-threaded scaling clean distclean
+.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
+        lint-c lint-types format arrows figures compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
+	@echo "make quick     builds, and tries the extension for a few seconds; 20 s, or a minute at first"
 	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
 	@echo "make compare   the comparison with ring buffers and growable buffers"
 	@echo "make compare-more   the rows that it leaves out: more sizes, more rounds, memory"
+	@echo "make figures   the figures and the picture of the documents, from the kept run of compare"
 	@echo "make bench     the same cases under pytest-benchmark"
 	@echo "make instructions   what the checks cost, counted under valgrind"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
@@ -88,9 +90,20 @@ endef
 
 # What neither the size of a page nor a debug level can change runs once, in test-py.
 ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
-        tests/faces/test_clients.py tests/faces/test_command_line.py tests/threads/test_pairs.py
+        tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py tests/threads/test_pairs.py
 
-test: test-c test-py $(TINY:%=test-%)
+# What is about to be done, and how long it takes on two idle cores.
+SAY_quick   := .venv and the extension, where they are not there, then a smoke test; 10 s, or a minute at first
+SAY_test    := C tests under sanitizers, then Python tests on three page sizes; 5 minutes, or 7 at first
+SAY_compare := pagebuf beside what people use, after its peers are installed; 6 minutes
+say-%:
+	@echo "== $*: $(SAY_$*)"
+
+# The first thing to try.  No test tools, one build.
+quick: say-quick build/stamps/normal
+	@$(PY) -W error tools/smoke.py
+
+test: say-test test-c test-py $(TINY:%=test-%)
 
 test-c: .venv/.stamps/venv
 	@echo "== C tests"
@@ -167,8 +180,12 @@ arrows: .venv/.stamps/venv
 
 # ---- benchmarks -----------------------------------------------------------------------------
 
-compare: build/stamps/normal .venv/.stamps/compare
+compare: say-compare build/stamps/normal .venv/.stamps/compare
 	@$(PY) -m benchmarks.compare
+
+# Into README.md and docs, after a run was kept in benchmarks/results.
+figures: .venv/.stamps/venv .venv/.stamps/test
+	@$(PY) -m benchmarks.figures
 
 # What `compare` leaves out: more sizes, more rounds, memory.
 compare-more: build/stamps/normal .venv/.stamps/compare

@@ -41,6 +41,16 @@ COLOURS = {
 }
 OTHER = "#9aa0a6"
 MARKS = "osD^vPX*hd"
+SHOWN = {
+    "io.BytesIO",
+    "bytearray",
+    "mmap, resized",
+    "pyarrow stream",
+    "picoring",
+    "numpy-ringbuffer",
+    "by hand, memoryview",
+}
+"""The peers in the picture of the README: those that a reader knows, and the best ones."""
 STYLE: Any = {
     "axes.edgecolor": "#888888",
     "axes.grid": True,
@@ -91,11 +101,11 @@ def _lines(section: SectionResult) -> dict[str, list[tuple[float, Row]]]:
     return found
 
 
-def ladder(axes: Axes, section: SectionResult, title: str, *, references: bool = False) -> None:
-    """Plot the time of one call over its size, both on a log scale."""
+def ladder(axes: Axes, section: SectionResult, title: str, *, few: bool = False) -> None:
+    """Plot the time of one call over its size, both on a log scale.  `few`: the peers of SHOWN."""
     for number, (name, points) in enumerate(_lines(section).items()):
         family = points[0][1].family
-        if family == REFERENCE and not references:
+        if few and family != OURS and name not in SHOWN:
             continue
         ours = family == OURS
         axes.plot(
@@ -170,7 +180,7 @@ def sections(report: Report, folder: Path, stem: str) -> None:
                 continue
             figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
             if section.cell == "time":
-                ladder(axes, section, section.title, references=True)
+                ladder(axes, section, section.title)
                 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5)
             else:
                 last = section.cases[-1].label
@@ -188,14 +198,9 @@ def _rates(section: SectionResult) -> list[tuple[str, float]]:
 
 
 def _held_after_burst(section: SectionResult) -> list[tuple[str, float]]:
-    """MiB of each participant; of pagebuf also after `trim()`."""
-    found = []
-    for row in section.cases[-1].rows:
-        if row.timed:
-            found.append((row.name, median(row.memory["after"]) / MIB))
-            if "trimmed" in row.memory:
-                found.append((f"{row.name}, trim()", median(row.memory["trimmed"]) / MIB))
-    return found
+    """MiB of each participant, when the burst has been taken and nothing was asked of it since."""
+    rows = [row for row in section.cases[-1].rows if row.timed]
+    return [(row.name, median(row.memory["after"]) / MIB) for row in rows]
 
 
 def overview(report: Report, folder: Path) -> None:
@@ -206,17 +211,20 @@ def overview(report: Report, folder: Path) -> None:
         return
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(2, 2, figsize=(12.5, 8.6), layout="constrained")
-        ladder(axes[0][0], by_name["growth"], "Append a piece (lower is better)")
-        ladder(axes[0][1], by_name["write"], by_name["write"].title.split(":")[0])
-        ladder(axes[1][0], by_name["fifo"], "FIFO: put and take a piece, 1 MiB in flight")
-        for one in (axes[0][0], axes[0][1], axes[1][0]):
+        ladders = (
+            (axes[0][0], "growth", "Append a piece"),
+            (axes[0][1], "write", "Write a piece anywhere in 256 MiB"),
+            (axes[1][0], "fifo", "Put and take a piece, 1 MiB in flight"),
+        )
+        for one, name, title in ladders:
+            ladder(one, by_name[name], f"{title}: time, lower is better", few=True)
             _headroom(one)
-            one.legend(loc="upper left", fontsize=8, ncols=2)
-        burst = by_name["burst"]
-        bars(axes[1][1], _held_after_burst(burst), "Memory held after a burst has passed", "MiB")
+            one.legend(loc="upper left", fontsize=9, ncols=2)
+        title = "Memory held after a burst of 256 MiB: less is better"
+        bars(axes[1][1], _held_after_burst(by_name["burst"]), title, "MiB")
         about = report.about
         figure.supxlabel(
-            f"{about['cpu']}, CPython {about['python']}, commit {about['commit']}",
+            f"{about['cpu']}, CPython {about['python']}, {about['date']}, commit {about['commit']}",
             fontsize=8,
             color="#777777",
         )

@@ -262,13 +262,17 @@ def markdown(report: Report) -> str:
     """The whole report as Markdown."""
     parts = ["\n".join(f"- {line}" for line in head_lines(report))]
     for grid in grids(report):
-        lines = [f"### {grid.title}", ""]
-        lines.append("| " + " | ".join(grid.head) + " |")
-        lines.append("|" + "---|" + "---:|" * (len(grid.head) - 1))
-        for number, row in enumerate(grid.rows):
-            mark = "**" if number in grid.strong else ""
-            cells = (f"{mark}{cell}{mark}" if cell else "" for cell in row)
-            lines.append("| " + " | ".join(cells) + " |")
+        lines = [f"### {grid.title}", "", *grid_lines(grid)]
         lines.extend(f"\n{note}" for note in grid.notes)
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def grid_lines(grid: Grid) -> Iterator[str]:
+    """The rows of a table as Markdown, without its title and notes."""
+    yield "| " + " | ".join(grid.head) + " |"
+    yield "|" + "---|" + "---:|" * (len(grid.head) - 1)
+    for number, row in enumerate(grid.rows):
+        mark = "**" if number in grid.strong else ""
+        cells = (f"{mark}{cell}{mark}" if cell else "" for cell in row)
+        yield "| " + " | ".join(cells) + " |"

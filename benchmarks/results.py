@@ -1,7 +1,7 @@
 """The results of a comparison as plain data.  JSON is made from them and from nothing else."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median, quantiles
 from typing import Any
 
@@ -171,3 +171,24 @@ class Report:
         for table, table_shown in zip(self.tables, plain["tables"], strict=True):
             table_shown["met"] = table.met
         return plain
+
+
+def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """The entries of `data` that are fields.  Older files have less, and all have verdicts, too."""
+    return {one.name: data[one.name] for one in fields(kind) if one.name in data}
+
+
+def from_json(data: dict[str, Any]) -> Report:
+    """Read back what `as_json` wrote."""
+    sections = []
+    for section in data["sections"]:
+        cases = []
+        for case in section["cases"]:
+            rows = [Row(**_known(Row, row)) for row in case["rows"]]
+            cases.append(CaseResult(**{**_known(CaseResult, case), "rows": rows}))
+        sections.append(SectionResult(**{**_known(SectionResult, section), "cases": cases}))
+    tables = []
+    for table in data["tables"]:
+        rows = [(name, cells) for name, cells in table["rows"]]
+        tables.append(Table(**{**_known(Table, table), "rows": rows}))
+    return Report(**{**_known(Report, data), "sections": sections, "tables": tables})
