@@ -1,4 +1,4 @@
-"""``python -m pagebuf``: shows what is installed, and inspects pools and buffers."""
+"""Shows what is installed, and inspects pools and buffers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+import pagebuf
 from pagebuf import example, picture
+from pagebuf._command_line.demo import demo
 from pagebuf._command_line.find import Refused, find_buffer, find_pool, offset_in, scene_of
 from pagebuf._command_line.info import info
 from pagebuf._command_line.walk import walk
@@ -57,11 +59,17 @@ def _draw(scene: Scene, options: argparse.Namespace) -> None:
 
 # ---- the command line ----
 
+EPILOG = "for example: python -m pagebuf top --run service.py"
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m pagebuf", description=__doc__)
+    parser = argparse.ArgumentParser("python -m pagebuf", description=__doc__, epilog=EPILOG)
+    version = f"pagebuf {pagebuf.__version__}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="build, page size, levels, defaults")
+    shown = commands.add_parser("demo", help="what pagebuf is for, in a minute")
+    shown.add_argument("--fast", action="store_true", help="without pauses")
     scene = argparse.ArgumentParser(add_help=False)
     scene.add_argument(
         "--run", metavar="SCRIPT", help="run this script and show its pools, not the example's"
@@ -96,6 +104,9 @@ def _obey(options: argparse.Namespace, out: TextIO) -> int:
         raise Refused(str(error)) from None
     if options.command == "info":
         info(out)
+        return 0
+    if options.command == "demo":
+        demo(out, fast=options.fast)
         return 0
     scene = scene_of(options.run)
     if options.command == "top":
