@@ -13,6 +13,8 @@ PIP      := $(PY) -m pip install -qq --disable-pip-version-check
 TINY     := page64 page16
 LEVELS   := level1 level2
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
+# pytest keeps the test modules that it has rewritten: to do so again is 15 s in each worker of each run.
+unexport PYTHONDONTWRITEBYTECODE
 NATIVE   := $(wildcard ext/*/*/*.c ext/*/*/*.h) setup.py
 PACKAGE  := $(wildcard src/pagebuf/*.py src/pagebuf/*.pyi src/pagebuf/*/*.py) src/pagebuf/py.typed
 C_FILES  := $(wildcard ext/*/*/*.[ch] tests/c/*.[ch] tests/c/*/*.[ch] tests/fuzz/*.[ch])
@@ -91,6 +93,9 @@ endef
 # What neither the size of a page nor a debug level can change runs once, in test-py.
 ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
         tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py tests/threads/test_pairs.py
+# Level 2 does all that level 1 does, and more: level 1 alone runs what looks at pages, not at who calls.
+test-level1: CHOICE := tests/core tests/model
+test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/test_replaced.py
 
 # What is about to be done, and how long it takes on two idle cores.
 SAY_quick   := .venv and the extension, where they are not there, then a smoke test; 10 s, or a minute at first
@@ -119,7 +124,7 @@ $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 
 $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests at debug level $*"
-	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,tests $(ONCE:%=--ignore %))
+	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,$(CHOICE))
 
 slow: build/stamps/normal .venv/.stamps/test
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)

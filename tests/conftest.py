@@ -56,14 +56,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-@pytest.fixture(scope="module", autouse=True)
-def frozen_heap() -> Iterator[None]:
-    """Hide the objects of pytest and its plugins from the garbage collector.  The fixture `pool`
-    and many tests collect, and to visit all these objects takes longer than most tests."""
+def freeze() -> None:
+    """Hide what there is from the garbage collector: pytest's own objects, the modules.  Fixtures and many
+    tests collect, and to visit all these objects takes longer than most tests."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> None:
+    freeze()
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def plain_pool(request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
 
 
 def _watched(pool: pagebuf.PagePool, request: pytest.FixtureRequest) -> Iterator[pagebuf.PagePool]:
+    freeze()  # what the tests before have left with pytest: reports, parameters
     yield pool
     pool.check()
     if request.node.stash.get(FAILED, False):

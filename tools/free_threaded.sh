@@ -20,6 +20,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+unset PYTHONDONTWRITEBYTECODE # see Makefile
 HERE=build/free-threaded
 JOBS=$(nproc 2>/dev/null || echo 2)
 TINY= SCALING= PAIRS=200 SEED=$((RANDOM))

@@ -33,19 +33,26 @@ def interrupts() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+def repeat(work: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        work()
+
+
 def interrupted(work: Callable[[], object], after: float) -> bool:
-    """Call `work` again and again until a signal comes.  False if none comes in ten seconds."""
-    came = False
+    """Call `work` again and again until a signal comes.  False if none comes in ten seconds.
+
+    The loop is a function of its own: a jump back at the end of a `while` is outside of the `try` around
+    it on CPython 3.13, and an exception of a signal that comes there would get past the `except`.
+    """
     try:
         signal.setitimer(signal.ITIMER_REAL, after)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            work()
+        repeat(work, 10)
     except Interrupt:
-        came = True
+        return True
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return came
+    return False
 
 
 def test_interrupted_writes_are_whole_or_not_at_all(pool: PagePool) -> None:
