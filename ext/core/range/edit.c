@@ -110,12 +110,6 @@ overwrite(pb_buf *b, uint64_t off, const void *src, uint64_t n)
     return st;
 }
 
-static void
-fill_with_bytes(pb_buf *b, const pb_shift *s)
-{
-    pb_buf_copy_in(b, s->front ? s->off + s->old - s->n : s->off, s->with, s->n);
-}
-
 pb_status
 pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
@@ -132,7 +126,7 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
         return PB_PINNED;
     }
     bool in_front = front || (off + pb_min(n, old) < tail && !pb_buf_pinned_behind(b, 0));
-    pb_shift s = {off, old, n, in_front, fill_with_bytes, src};
+    pb_shift s = {off, old, n, in_front, src, NULL};
     return n > old ? grow(b, &s) : shrink(b, &s);
 }
 
@@ -228,37 +222,24 @@ upwards(const pb_stride *s)
     return (pb_stride){s->start + (s->n - 1) * (uint64_t)s->step, s->n, -s->step};
 }
 
-/* Close the gaps between the first byte to delete and the last one. */
-static void
-close_gaps(pb_buf *b, const pb_shift *shift)
-{
-    const pb_stride *s = shift->with;
-    uint64_t step = (uint64_t)s->step, dst = s->start, gone = s->start;
-    pb_window to = {.b = b}, from = {.b = b};
-    for (uint64_t i = 1; i < s->n; i++, gone += step, dst += step - 1) {
-        pb_move_down(&to, &from, dst, gone + 1, step - 1);
-    }
-}
-
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *stride)
 {
     pb_stride s = upwards(stride);
-    uint64_t size = b->root.size, span = (s.n - 1) * (uint64_t)s.step + 1;
+    uint64_t left = b->root.size - s.start - s.n;
     if (pb_buf_pinned_behind(b, s.start)) {
         return PB_PINNED;
     }
-    pb_shift shift = {s.start, span, span - s.n, false, close_gaps, &s};
+    pb_shift shift = {.off = s.start, .old = s.n, .gaps = &s};
     if (pb_buf_shifts_hole(b, &shift)) {
         return pb_buf_shift(b, &shift);
     }
-    pb_status st = prepare(b, s.start, size - s.start);
+    pb_status st = prepare(b, s.start, left + s.n);
     if (st != PB_OK) {
         return st;
     }
-    close_gaps(b, &shift);
-    pb_buf_move(b, s.start + span - s.n, s.start + span, size - s.start - span);
-    return pb_buf_truncate(b, size - s.n);
+    pb_buf_close_gaps(b, &s, 0, left);
+    return pb_buf_truncate(b, s.start + left);
 }
 
 /* ---- reverse ---- */

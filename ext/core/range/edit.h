@@ -28,7 +28,7 @@ typedef struct {
 pb_status
 pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src);
 
-/* Delete the bytes at these offsets.  Holes between the first and the last of them become pages. */
+/* Delete the bytes at these offsets. */
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *s);
 
@@ -50,9 +50,10 @@ pb_buf_is_own_memory(const pb_buf *b, const void *p, uint64_t n);
  * pages are made where bytes go.  pb_buf_shift makes none where only zeros of a hole go, and
  * drops what lies there.  So it costs pages of data, whatever the length of a hole. */
 
-/* Move n bytes from src to dst, which is prepared, from the first byte on.  dst <= src. */
+/* Move the bytes that stay when those at the offsets of `s` go, and `done` to `past` of them, counted
+ * from s->start on.  s->step > 0; where they go is prepared. */
 void
-pb_move_down(pb_window *to, pb_window *from, uint64_t dst, uint64_t src, uint64_t n);
+pb_buf_close_gaps(const pb_buf *b, const pb_stride *s, uint64_t done, uint64_t past);
 
 /* Move n bytes from src to dst, which is prepared.  The two ranges may overlap. */
 void
@@ -65,8 +66,8 @@ struct pb_shift {
     uint64_t off, old, n; /* n != old */
     bool
         front; /* move the bytes before the range, and cut the front off.  Else: those behind */
-    void (*fill)(pb_buf *b, const pb_shift *s); /* stores the n bytes; they are prepared */
-    const void *with;                           /* for `fill` */
+    const void *with;      /* the n bytes */
+    const pb_stride *gaps; /* or NULL: the `old` bytes lie at these offsets, and n is 0 */
 };
 
 /* Is a hole among the bytes that pb_buf_shift would move? */

@@ -16,8 +16,9 @@ put(uint8_t *dst, const uint8_t *src, uint64_t n)
     }
 }
 
-void
-pb_move_down(pb_window *to, pb_window *from, uint64_t dst, uint64_t src, uint64_t n)
+/* From the first byte on.  dst <= src. */
+static void
+move_down(pb_window *to, pb_window *from, uint64_t dst, uint64_t src, uint64_t n)
 {
     while (n) {
         uint8_t *d = pb_window_at(to, dst);
@@ -48,10 +49,49 @@ pb_buf_move(const pb_buf *b, uint64_t dst, uint64_t src, uint64_t n)
 {
     pb_window to = {.b = b}, from = {.b = b};
     if (dst < src) {
-        pb_move_down(&to, &from, dst, src, n);
+        move_down(&to, &from, dst, src, n);
     }
     else {
         move_up(&to, &from, dst, src, n);
+    }
+}
+
+/* ---- gaps ----
+ *
+ * What a deletion of every step-th byte leaves over, counted from s->start on:
+ *
+ *    before    | x a b c x d e f x g h i j k      step 4, n 3
+ *    after     | a b c d e f g h i j k            byte 6 is the one that was at offset 9 */
+
+/* The offset of byte i. */
+static inline uint64_t
+kept_place(const pb_stride *s, uint64_t i)
+{
+    uint64_t between = (uint64_t)s->step - 1;
+    uint64_t gone = between ? i / between + 1 : s->n;
+    return s->start + i + pb_min(gone, s->n);
+}
+
+/* How many of the bytes lie before an offset. */
+static inline uint64_t
+kept_before(const pb_stride *s, uint64_t off)
+{
+    uint64_t n = off - s->start, step = (uint64_t)s->step;
+    return n - pb_min((n + step - 1) / step, s->n);
+}
+
+void
+pb_buf_close_gaps(const pb_buf *b, const pb_stride *s, uint64_t done, uint64_t past)
+{
+    pb_window to = {.b = b}, from = {.b = b};
+    uint64_t between = (uint64_t)s->step - 1, src = kept_place(s, done);
+    uint64_t gaps = s->n - (src - s->start - done); /* still ahead */
+    uint64_t next = gaps ? between - done % between : 0;
+    for (uint64_t n; done < past; done += n, src += n + 1) {
+        n = gaps ? pb_min(next, past - done) : past - done;
+        move_down(&to, &from, s->start + done, src, n);
+        gaps -= gaps != 0;
+        next = between;
     }
 }
 
@@ -75,7 +115,7 @@ typedef struct {
     uint64_t done;        /* how much of the plan is done after this piece */
 } piece;
 
-/* A shift worked out: [src, src + n) moves to [dst, dst + n). */
+/* A shift worked out: [src, src + n) moves to [dst, dst + n), where there are no gaps. */
 typedef struct {
     const pb_shift *s;
     uint64_t dst, src, n;
@@ -130,6 +170,12 @@ to_border(const pb_buf *b, const plan *p, uint64_t done)
 static uint64_t
 alike(const pb_buf *b, const plan *p, uint64_t done, uint64_t n, bool hole)
 {
+    const pb_stride *gaps = p->s->gaps;
+    if (gaps && n) {
+        uint64_t from = kept_place(gaps, done), past = kept_place(gaps, done + n - 1) + 1;
+        from += pb_run_alike(b, from, past - from, false, hole);
+        return kept_before(gaps, from) - done;
+    }
     uint64_t off = p->up ? p->src + p->n - done - n : p->src + done;
     return pb_run_alike(b, off, n, p->up, hole);
 }
@@ -249,11 +295,14 @@ own(pb_buf *b, const piece *x)
 static void
 carry_out(pb_buf *b, const plan *p, const piece *x)
 {
-    if (x->kind == BYTES) {
+    if (x->kind == BYTES && p->s->gaps) {
+        pb_buf_close_gaps(b, p->s->gaps, x->done - x->n, x->done);
+    }
+    else if (x->kind == BYTES) {
         pb_buf_move(b, x->off, x->off + p->src - p->dst, x->n);
     }
     else if (x->kind == FILL) {
-        p->s->fill(b, p->s);
+        pb_buf_copy_in(b, x->off, p->s->with, x->n);
     }
     else if (x->kind == DROP && x->first < x->past) {
         pb_tree_drop(b->pool, &b->root, x->first, x->past - 1);
@@ -323,7 +372,7 @@ bool
 pb_buf_shifts_hole(const pb_buf *b, const pb_shift *s)
 {
     plan p = plan_of(b, s);
-    return !pb_buf_is_inline(b) && pb_run_alike(b, p.src, p.n, false, false) < p.n;
+    return !pb_buf_is_inline(b) && alike(b, &p, 0, p.n, false) < p.n;
 }
 
 pb_status

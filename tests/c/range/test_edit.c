@@ -372,6 +372,64 @@ test_holes_stay_behind_a_stride(void)
     CHECK_EMPTY(&mem.pool);
 }
 
+/* Where a byte is when every step-th one has gone; UINT64_MAX: it has gone, too. */
+static uint64_t
+place_after(const pb_stride *s, uint64_t off)
+{
+    uint64_t behind = off - s->start, step = (uint64_t)s->step;
+    if (off < s->start) {
+        return off;
+    }
+    bool gone = behind % step == 0 && behind / step < s->n;
+    return gone ? UINT64_MAX : off - pb_min((behind + step - 1) / step, s->n);
+}
+
+static void
+check_after_stride(const sparse *f, const pb_stride *s)
+{
+    pb_tree_stats use;
+    pb_fault fault = {0};
+    CHECK(pb_buf_check(&f->b, &fault));
+    CHECK_EQ(f->b.root.size, f->size - s->n);
+    for (unsigned i = 0; i < PIECES; i++) {
+        for (uint64_t k = 0; k < f->n[i]; k++) {
+            uint64_t at = place_after(s, f->at[i] + k);
+            uint8_t byte = f->byte[i][k];
+            if (at != UINT64_MAX) {
+                pb_buf_copy_out(&f->b, at, &byte, 1);
+            }
+            CHECK_EQ(byte, f->byte[i][k]);
+        }
+    }
+    pb_buf_stats(&f->b, &use);
+    CHECK(use.pages <= f->pages + PIECES);
+}
+
+/* The offsets that go begin in front of some piece and end in another one, or behind all. */
+static void
+test_holes_stay_between_the_offsets_of_a_stride(void)
+{
+    static sparse f;
+    chance c = chance_of(8);
+    for (unsigned round = 0; round < 200; round++) {
+        pb_status st;
+        begin_sparse(&f, &c, round % 2);
+        pb_stride s = {below(&c, f.size / 2), 0, 2 + (int64_t)below(&c, 2 * PB_PAGE_SIZE)};
+        s.step = one_in(&c, 4) ? 2 : s.step;
+        uint64_t most = (f.size - 1 - s.start) / (uint64_t)s.step + 1;
+        s.n = one_in(&c, 3) ? most : 1 + below(&c, most);
+        pb_stride asked = s;
+        if (one_in(&c, 3)) {
+            asked = (pb_stride){s.start + (s.n - 1) * (uint64_t)s.step, s.n, -s.step};
+        }
+        GROWING(&mem, st, pb_buf_delete_stride(&f.b, &asked));
+        CHECK_OK(st);
+        check_after_stride(&f, &s);
+        end_sparse(&f);
+    }
+    CHECK_EMPTY(&mem.pool);
+}
+
 /* Deleting at the front moves nothing, and frees the page left behind. */
 static void
 test_off_the_front_moves_nothing(void)
@@ -420,6 +478,7 @@ main(void)
     RUN(test_holes_stay_when_bytes_move);
     RUN(test_holes_stay_when_bytes_are_turned_round);
     RUN(test_holes_stay_behind_a_stride);
+    RUN(test_holes_stay_between_the_offsets_of_a_stride);
     RUN(test_off_the_front_moves_nothing);
     RUN(test_past_the_capacity);
     memory_fini(&mem);

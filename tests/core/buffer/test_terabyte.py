@@ -66,6 +66,13 @@ def moved(c, call, by):
     )
 
 
+def thinned(c):
+    """Every second byte of the twin has gone, also of the holes, which have not become pages."""
+    del c.twin[::2]
+    found = [at for at in (at // 2 for at in c.at) if c.twin[at] == ord("x")]
+    return len(found) == c.twin.count(b"x") == 3 and c.twin.stats().pages <= 6
+
+
 def turned(c):
     c.buf.reverse()
     there = c.buf_at() == [c.size - 1 - at for at in reversed(c.at)]
@@ -134,8 +141,9 @@ CALLS = {
         lambda c: [
             moved(c, lambda b, n=n, k=k: remove_at(b, c.size // 4, n, k), -(n // k))
             for n, k in ((2, 1), (PAGE, 1), (9 * PAGE - 1, 1), (10, 2))
-        ],
-        [True] * 4,
+        ]
+        + [thinned(c)],
+        [True] * 5,
     ),
     "__eq__": (
         lambda c: (c.buf == c.twin, c.buf == c.buf.clone(), c.buf == b"x"),
