@@ -6,6 +6,7 @@ import io
 import random
 import socket
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -312,6 +313,23 @@ def test_lines_and_files() -> None:
         queue.put(text[at : at + 700])
     queue.close()
     assert list(queue.lines()) == io.BytesIO(text).readlines()
+
+
+@pytest.mark.parametrize("take", ["get", "consume", "clear"])
+def test_memory_for_records_goes_when_the_pieces_have_gone(take: str) -> None:
+    queue, piece = ByteQueue(pool=PagePool(debug=0)), bytes(1000)
+    tracemalloc.start()
+    try:
+        for _ in range(30_000):
+            queue.put(piece)
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(1 if take == "clear" else 30_000):
+            queue.clear() if take == "clear" else getattr(queue, take)(1000)
+        assert before > 30_000 * 32
+        assert tracemalloc.get_traced_memory()[0] < before / 100
+    finally:
+        tracemalloc.stop()
+    assert len(queue) == 0
 
 
 # ---- memory runs out ----

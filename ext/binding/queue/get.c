@@ -56,7 +56,7 @@ take_object(QueueObject *self, queue_taking *t, uint64_t *len)
     PyObject *out = asked ? queue_first_object_lock_held(self, *len) : NULL;
     t->front = pb_queue_front(&self->q);
     if (out && t->drop) {
-        out = pb_queue_give(&self->q);
+        out = queue_give_lock_held(self);
     }
     else {
         Py_XINCREF(out);

@@ -201,6 +201,10 @@ queue_first_object_lock_held(QueueObject *self, uint64_t n)
     return first && (uint64_t)PyBytes_GET_SIZE(first) == n ? first : NULL;
 }
 
+/* Take that object; the caller gets the reference. */
+PyObject *
+queue_give_lock_held(QueueObject *self);
+
 /* Take n > 0 bytes from the first object: the object itself, or a copy.  NULL without an exception:
  * they do not lie in one. */
 PyObject *

@@ -4,6 +4,27 @@
 /* As many as fit a stack, so that the lock is not taken for each. */
 #define AT_ONCE 64
 
+/* PyMem_Malloc runs no Python code. */
+static bool
+set_records_lock_held(QueueObject *self, uint32_t room)
+{
+    pb_queue_record *records = room ? PyMem_Malloc(room * sizeof *records) : NULL;
+    if (records) {
+        PyMem_Free(pb_queue_set_records(&self->q, records, room));
+    }
+    return records != NULL;
+}
+
+/* Objects have gone: of many records perhaps few are in use. */
+static inline void
+fewer_records_lock_held(QueueObject *self)
+{
+    uint32_t room = pb_queue_fewer_records(&self->q);
+    if (PB_UNLIKELY(room != 0)) {
+        (void)set_records_lock_held(self, room); /* else the old ones serve */
+    }
+}
+
 void
 queue_release(QueueObject *self)
 {
@@ -15,6 +36,7 @@ queue_release(QueueObject *self)
         while (n < AT_ONCE && pb_queue_has_released(&self->q)) {
             objects[n++] = pb_queue_next_released(&self->q);
         }
+        fewer_records_lock_held(self);
         buffer_unlock(&self->q.b);
         for (int i = 0; i < n; i++) {
             Py_XDECREF(objects[i]);
@@ -34,19 +56,11 @@ queue_end_pieces(QueueObject *self)
 
 /* ---- in ---- */
 
-/* PyMem_Malloc runs no Python code. */
 bool
 queue_records_lock_held(QueueObject *self, uint32_t more)
 {
-    if (PB_LIKELY(pb_queue_has_records(&self->q, more))) {
-        return true;
-    }
-    uint32_t room = pb_queue_records_wanted(&self->q, more);
-    pb_queue_record *records = room ? PyMem_Malloc(room * sizeof *records) : NULL;
-    if (records) {
-        PyMem_Free(pb_queue_set_records(&self->q, records, room));
-    }
-    return records != NULL;
+    return PB_LIKELY(pb_queue_has_records(&self->q, more)) ||
+           set_records_lock_held(self, pb_queue_records_wanted(&self->q, more));
 }
 
 bool
@@ -67,6 +81,14 @@ queue_keep_lock_held(QueueObject *self, PyObject *bytes, pb_status *st)
 /* ---- out ---- */
 
 PyObject *
+queue_give_lock_held(QueueObject *self)
+{
+    PyObject *first = pb_queue_give(&self->q);
+    fewer_records_lock_held(self);
+    return first;
+}
+
+PyObject *
 queue_take_piece_lock_held(QueueObject *self, uint64_t n)
 {
     const uint8_t *at = n ? pb_queue_peek_object(&self->q, n) : NULL;
@@ -74,7 +96,7 @@ queue_take_piece_lock_held(QueueObject *self, uint64_t n)
         return NULL;
     }
     if (queue_first_object_lock_held(self, n)) {
-        return pb_queue_give(&self->q);
+        return queue_give_lock_held(self);
     }
     if (n >= COPY_WITHOUT_GIL) {
         return NULL;

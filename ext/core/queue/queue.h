@@ -159,9 +159,12 @@ pb_queue_keeps(const pb_queue *q, uint64_t n)
     return n >= PB_QUEUE_KEEP_FROM && !q->b.pool->debug && pb_queue_surplus(q, n) == 0;
 }
 
-/* Memory for records about pieces.  Where there is no room for `more`, the caller allocates as many
- * as this says, hands them in, and frees what comes back. */
+/* Memory for records about pieces.  Where there is no room for `more`, or where few are in use, the
+ * caller allocates as many as pb_queue_records_wanted says, hands them in, and frees what comes back. */
 typedef pb_piece pb_queue_record;
+
+/* Rings up to this size stay. */
+#define PB_QUEUE_RECORDS_KEPT 64
 
 static inline bool
 pb_queue_has_records(const pb_queue *q, uint32_t more)
@@ -177,6 +180,16 @@ pb_queue_records_wanted(const pb_queue *q, uint32_t more)
         room *= 2;
     }
     return room > UINT32_MAX / 2 ? 0 : (uint32_t)room;
+}
+
+/* How many places there should be instead, where less than an eighth is in use; else 0.  At least half
+ * of those are left over, so a ring is moved O(1) times a record. */
+static inline uint32_t
+pb_queue_fewer_records(const pb_queue *q)
+{
+    uint32_t used = q->pieces.count + q->pieces.released, room = q->pieces.room;
+    bool few = PB_UNLIKELY(room > PB_QUEUE_RECORDS_KEPT) && used < room / 8;
+    return few ? pb_queue_records_wanted(q, used) : 0;
 }
 
 static inline pb_queue_record *

@@ -15,6 +15,7 @@ typedef struct {
     uint64_t out, in;
     pb_queue_record *records;
     unsigned kept, released;
+    unsigned moves; /* of the ring */
 } both;
 
 static void
@@ -62,14 +63,19 @@ check_stream(const both *s)
 }
 
 static void
-make_records(both *s)
+set_records(both *s, uint32_t room)
 {
-    if (pb_queue_has_records(&s->q, 1)) {
-        return;
-    }
-    uint32_t room = pb_queue_records_wanted(&s->q, 1);
     s->records = calloc(room, sizeof *s->records);
     free(pb_queue_set_records(&s->q, s->records, room));
+    s->moves++;
+}
+
+static void
+make_records(both *s)
+{
+    if (!pb_queue_has_records(&s->q, 1)) {
+        set_records(s, pb_queue_records_wanted(&s->q, 1));
+    }
 }
 
 static void
@@ -197,6 +203,32 @@ test_limits_count_objects(void)
     end(&s);
 }
 
+/* The ring becomes smaller when little of it is used, but not at once: half of it is free then. */
+static void
+test_few_objects_need_few_records(void)
+{
+    both s;
+    begin(&s, PB_UNLIMITED);
+    for (unsigned round = 0; round < 3; round++) {
+        while (s.kept - s.released < 3000) {
+            keep(&s, 1);
+        }
+        CHECK_EQ(s.q.pieces.room, 4096);
+        while (s.kept > s.released) {
+            drop(&s, 1);
+            uint32_t fewer = pb_queue_fewer_records(&s.q);
+            if (fewer) {
+                CHECK(fewer <= s.q.pieces.room / 4 && fewer >= 2 * (s.kept - s.released));
+                set_records(&s, fewer);
+                check_stream(&s);
+            }
+        }
+        CHECK_EQ(s.q.pieces.room, PB_QUEUE_RECORDS_KEPT);
+    }
+    CHECK(s.moves < 50);
+    end(&s);
+}
+
 int
 main(void)
 {
@@ -208,5 +240,6 @@ main(void)
     RUN(test_an_object_comes_out_again);
     RUN(test_bytes_put_back_before_the_rest_of_an_object);
     RUN(test_limits_count_objects);
+    RUN(test_few_objects_need_few_records);
     return finish();
 }

@@ -138,11 +138,13 @@ CALLS = {
     "__copy__": (lambda c: copy.copy(c.buf).extents(), Case.data),
     "__deepcopy__": (lambda c: copy.deepcopy(c.buf).extents(), Case.data),
     "__delitem__": (
-        lambda c: [
-            moved(c, lambda b, n=n, k=k: remove_at(b, c.size // 4, n, k), -(n // k))
-            for n, k in ((2, 1), (PAGE, 1), (9 * PAGE - 1, 1), (10, 2))
-        ]
-        + [thinned(c)],
+        lambda c: (
+            [
+                moved(c, lambda b, n=n, k=k: remove_at(b, c.size // 4, n, k), -(n // k))
+                for n, k in ((2, 1), (PAGE, 1), (9 * PAGE - 1, 1), (10, 2))
+            ]
+            + [thinned(c)]
+        ),
         [True] * 5,
     ),
     "__eq__": (
