@@ -5,7 +5,7 @@
 #include "asked.h"
 
 #include "range/edit.h"
-#include "range/iovec.h"
+#include "queue/iovec.h"
 
 /* ---- in ---- */
 

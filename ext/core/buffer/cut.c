@@ -82,18 +82,16 @@ wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
     pb_zero(page_address(b, pb_entry_load(at)) + (from - start), to - from);
 }
 
-/* Drop the whole pages of the range, but clear those under live views in place (I7). */
-static void
-wipe_pages(pb_buf *b, const wiping *w)
+void
+pb_buf_wipe_pages(pb_buf *b, uint64_t page, uint64_t past)
 {
-    uint64_t page = w->first;
-    while (page < w->past) {
-        uint64_t pinned_first = w->past, pinned_past = w->past;
+    while (page < past) {
+        uint64_t pinned_first = past, pinned_past = past;
         if (b->pins) {
             pb_pins_next(b->pins, page, &pinned_first, &pinned_past);
         }
-        pinned_first = pb_min(pinned_first, w->past);
-        pinned_past = pb_min(pinned_past, w->past);
+        pinned_first = pb_min(pinned_first, past);
+        pinned_past = pb_min(pinned_past, past);
         if (page < pinned_first) {
             pb_tree_drop(b->pool, &b->root, page, pinned_first - 1);
         }
@@ -110,7 +108,7 @@ wipe_reserved(pb_buf *b, const wiping *w, uint64_t need)
 {
     forget_from(b, page_of(w->pos));
     uint64_t taken = pb_pool_taken(b->pool);
-    wipe_pages(b, w);
+    pb_buf_wipe_pages(b, w->first, w->past);
     for (unsigned i = 0; i < w->edges; i++) {
         wipe_edge(b, w, w->edge[i]);
     }

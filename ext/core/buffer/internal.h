@@ -159,6 +159,11 @@ pb_buf_fits(const pb_buf *b, uint64_t off, uint64_t n, uint64_t *end);
 void
 pb_buf_grow_to(pb_buf *b, uint64_t size);
 
+/* Make the pages [page, past) zeros: drop them, but clear those under live views in place (I7).
+ * Spends the reserved frames that pb_tree_drop_need counted. */
+void
+pb_buf_wipe_pages(pb_buf *b, uint64_t page, uint64_t past);
+
 /* Zero the last page past the end, where a live view may have written. */
 void
 pb_buf_clean_tail(pb_buf *b);

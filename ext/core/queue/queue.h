@@ -27,7 +27,7 @@
 #define PB_QUEUE_QUEUE_H
 
 #include "queue/pieces.h"
-#include "range/iovec.h"
+#include "queue/iovec.h"
 
 typedef enum {
     PB_GROW,

@@ -32,7 +32,7 @@ pb_buf_set_stride(pb_buf *b, const pb_stride *s, const void *src);
 pb_status
 pb_buf_delete_stride(pb_buf *b, const pb_stride *s);
 
-/* Reverse the order of all bytes.  Under live views holes become pages. */
+/* Reverse the order of all bytes (range/reverse.c). */
 pb_status
 pb_buf_reverse(pb_buf *b);
 

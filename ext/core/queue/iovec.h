@@ -1,7 +1,7 @@
-/* range/iovec.h: the addresses of a range, piece by piece, for vectored input and output.  The
+/* queue/iovec.h: the addresses of a range, piece by piece, for vectored input and output.  The
  * caller holds the buffer's lock.  An address is valid until the tree changes there. */
-#ifndef PB_RANGE_IOVEC_H
-#define PB_RANGE_IOVEC_H
+#ifndef PB_QUEUE_IOVEC_H
+#define PB_QUEUE_IOVEC_H
 
 #include "buffer/buf.h"
 

@@ -1,5 +1,5 @@
-/* range/iovec.c: lists the pieces of a range. */
-#include "range/iovec.h"
+/* queue/iovec.c: lists the pieces of a range. */
+#include "queue/iovec.h"
 
 pb_status
 pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsigned most,
