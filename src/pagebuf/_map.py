@@ -8,10 +8,12 @@ import mmap
 import os
 import pathlib
 import stat
+import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from pagebuf._checks import size_of
-from pagebuf._core import PAGE_SIZE, PageBuffer
+from pagebuf._core import _MAP_NORESERVE, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +41,41 @@ Identity = tuple[int, int, int, int]
 class Source(PageBuffer):
     """What a buffer maps, frozen; and the file that it is of, if any."""
 
-    __slots__ = ("identity", "offset", "path")
+    __slots__ = ("fd", "identity", "lock", "mapping", "offset", "path", "unsure", "whole")
     path: pathlib.Path | None
     offset: int
     identity: Identity | None
+    """None: it is of no file."""
+    whole: bool
+    """It goes to the end of the file."""
+    fd: int | None
+    """Without a path: of the file, where it can be written by that."""
+    mapping: Mapping | None
+    unsure: list[Range]
+    """What the file holds there is not known, as writing it failed."""
+    lock: threading.Lock
+    """Of who changes the file."""
+
+
+class Mapping:
+    """The memory of a source that is a file."""
+
+    def __init__(self, memory: mmap.mmap, before: int, size: int, private: bool) -> None:
+        self.memory = memory
+        self.private = private
+        """A store gives a page memory of its own."""
+        self.before = before
+        """Where the source begins in it."""
+        self.size = size
+        """Of the source when it was mapped."""
+        self.frame = 0
+        """The number of its first page; 0: it was copied."""
+        self.end = before + size
+        """What lies behind does not show the file any more."""
+        self.follows = size // PAGE_SIZE * PAGE_SIZE
+        """So far the source shows pages of it; once they were cut off, it has its own."""
+        self.kept: list[Range] = []
+        """What was copied, and does not show the file any more, in whole pages of the system."""
 
 
 def _identity(status: os.stat_result) -> Identity:
@@ -92,10 +125,21 @@ def _read(fd: int, offset: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _memory_of_file(fd: int, offset: int, size: int) -> memoryview:
+def _map_file(fd: int, offset: int, size: int) -> Mapping:
+    """Map it so that pages can be copied in place, by a store, before the file changes."""
     before = offset % mmap.ALLOCATIONGRANULARITY
-    mapped = mmap.mmap(fd, before + size, access=mmap.ACCESS_READ, offset=offset - before)
-    return memoryview(mapped)[before:]
+    start, length, private = offset - before, before + size, True
+    try:
+        if _MAP_NORESERVE:
+            flags = mmap.MAP_PRIVATE | _MAP_NORESERVE
+            prot = mmap.PROT_READ | mmap.PROT_WRITE
+            memory = mmap.mmap(fd, length, flags=flags, prot=prot, offset=start)
+        else:
+            memory = mmap.mmap(fd, length, access=mmap.ACCESS_COPY, offset=start)
+    except OSError:  # the system reserves memory for all of it, and has not that much
+        private = False
+        memory = mmap.mmap(fd, length, access=mmap.ACCESS_READ, offset=start)
+    return Mapping(memory, before, size, private)
 
 
 def _map_fd(
@@ -103,12 +147,33 @@ def _map_fd(
 ) -> Source:
     there = _length(fd, fd if path is None else str(path))
     nbytes = _checked(offset, size, there)
-    small = nbytes < LEAST
-    memory = _read(fd, offset, nbytes) if small else _memory_of_file(fd, offset, nbytes)
-    made = Source._map_memory(memory, pool)
-    made.path, made.offset = path, offset
-    made.identity = _identity(os.fstat(fd))
+    status = os.fstat(fd)
+    if nbytes < LEAST:
+        made = Source._map_memory(_read(fd, offset, nbytes), pool)
+        made.mapping = None
+    else:
+        mapping = _map_file(fd, offset, nbytes)
+        made = Source._map_memory(memoryview(mapping.memory).toreadonly()[mapping.before :], pool)
+        made.mapping = mapping
+        mapping.frame = made.walk(0).steps[-1].frame
+    made.path, made.offset, made.identity = path, offset, _identity(status)
+    made.whole = stat.S_ISREG(status.st_mode) and offset + nbytes == there
+    made.unsure, made.lock = [], threading.Lock()
+    made.fd = _writable(fd) if path is None else None
+    if made.fd is not None:
+        weakref.finalize(made, os.close, made.fd)
     return made
+
+
+def _writable(fd: int) -> int | None:
+    """Return a duplicate of a descriptor that can write anywhere in its file."""
+    try:
+        import fcntl
+    except ImportError:
+        return os.dup(fd)
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    anywhere = flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
+    return os.dup(fd) if anywhere else None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,16 @@
 /* buffer/map.c: buffers over memory of somebody else.  Files, and saving, are the business of
  * pagebuf._map. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* mremap */
+#endif
 #include "buffer/object.h"
+
+#include "buffer/share.h"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 /* Of less than so many pages the bytes are copied. */
 #define LEAST_PAGES 16
@@ -143,4 +153,174 @@ PyObject *
 buffer_save(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
     return buffer_call_python((PyObject *)self, "pagebuf._map", "save", args, kwargs);
+}
+
+const char buffer_save_changes_doc[] = PyDoc_STR(
+    "save_changes($self, *, force=False)\n--\n\n"
+    "Write to the file that is mapped what differs from it, in place, and have it on disk.\n\n"
+    "After it nothing differs from ``source``, which is the source of snapshots and clones,\n"
+    "too; they keep their bytes: of the pages that are overwritten those are copied first\n"
+    "that any of them shows.  So a snapshot from before can be restored, and saved.\n\n"
+    "It is not atomic: a crash leaves some changes in the file and not the others, and who\n"
+    "else has mapped the file sees them come.  ``save`` is the atomic one.  OSError, with\n"
+    "nothing written, when the file's size or time of change is not what it was, unless\n"
+    "``force``, and when it is another file by now, or cannot be written.  ValueError when the\n"
+    "source is no file, or the length has changed and the map ends before its file does.\n"
+    "An error while it writes leaves a mix, which the next call puts right.  O(changes).\n\n"
+    ">>> import pathlib, tempfile\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> with tempfile.TemporaryDirectory() as folder:\n"
+    "...     path = pathlib.Path(folder, 'file')\n"
+    "...     _ = path.write_bytes(bytes(10**6))\n"
+    "...     buf = PageBuffer.map(path)\n"
+    "...     before = buf.snapshot()\n"
+    "...     _ = buf.write(5000, b'changed')\n"
+    "...     buf.save_changes()\n"
+    "...     path.read_bytes()[5000:5007], before.read(5000, 7), buf.diff(buf.source)\n"
+    "(b'changed', b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00', [])\n");
+
+PyObject *
+buffer_save_changes(BufferObject *self, PyObject *args, PyObject *kwargs)
+{
+    return buffer_call_python((PyObject *)self, "pagebuf._save_changes", "save_changes",
+                              args, kwargs);
+}
+
+/* ---- after the source has changed ---- */
+
+const char buffer_show_again_doc[] = PyDoc_STR(
+    "_show_again($self, other, before, /)\n--\n\n"
+    "Hold what ``other`` holds, a buffer of the same pool and the same bytes.  Where ``before``\n"
+    "is a buffer, only if this one still holds what that does, and nobody has a live view.");
+
+PyObject *
+buffer_show_again(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyTypeObject *type = state_of_buf(&self->b)->buffer_type;
+    if (check_nargs("_show_again", nargs, 2, 2) < 0) {
+        return NULL;
+    }
+    if (!PyObject_TypeCheck(args[0], type) ||
+        !(args[1] == Py_None || PyObject_TypeCheck(args[1], type))) {
+        PyErr_SetString(PyExc_TypeError, "_show_again() takes buffers");
+        return NULL;
+    }
+    pb_buf *from = &((BufferObject *)args[0])->b, *b = &self->b;
+    const pb_buf *before = args[1] == Py_None ? NULL : &((BufferObject *)args[1])->b;
+    pb_status st;
+    do {
+        buffer_lock_two(b, from);
+        bool same = pb_pool_same(from->pool, b->pool) &&
+                    (before == NULL || (pb_buf_same_tree(b, before) && !pb_buf_viewed(b)));
+        st = same ? pb_buf_show(b, from) : PB_OK;
+        buffer_unlock_two(b, from);
+    } while (transfer_again(b, &st, 0, 0));
+    return st == PB_OK ? Py_NewRef(Py_None) : NULL;
+}
+
+typedef struct {
+    uint64_t off, n;
+} piece;
+
+/* Put memory of its own, with a copy of the pieces, in the place of a part of the memory.  For
+ * whoever reads there that happens at once.  -1: errno says why not. */
+static int
+replace(const Py_buffer *mapped, const piece *part, const piece *keep, size_t n)
+{
+#ifdef __linux__
+    size_t size = (size_t)part->n, start = (size_t)part->off;
+    char *there = (char *)mapped->buf + start;
+    char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copy == MAP_FAILED) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        pb_copy((uint8_t *)copy + (keep[i].off - start),
+                (const uint8_t *)mapped->buf + keep[i].off, keep[i].n);
+    }
+    if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, there) == MAP_FAILED) {
+        int error = errno;
+        munmap(copy, size);
+        errno = error;
+        return -1;
+    }
+    return 0;
+#else
+    (void)mapped, (void)part, (void)keep, (void)n;
+    errno = ENOTSUP;
+    return -1;
+#endif
+}
+
+static bool
+lies_in(const piece *p, uint64_t first, uint64_t past)
+{
+    return p->off >= first && p->off <= past && p->n <= past - p->off;
+}
+
+/* How far an mmap of so many bytes reaches: its last page is whole. */
+static uint64_t
+reach_of(const Py_buffer *mapped)
+{
+    uint64_t n = (uint64_t)mapped->len;
+#ifdef __linux__
+    uint64_t unit = (uint64_t)sysconf(_SC_PAGESIZE);
+    n = (n + unit - 1) / unit * unit;
+#endif
+    return n;
+}
+
+/* A list of (offset, size), which lie in a part of the memory.  -1 with an exception. */
+static int
+parse_pieces(PyObject *list, const piece *part, piece *out)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        unsigned long long off, n;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "KK", &off, &n)) {
+            return -1;
+        }
+        out[i] = (piece){off, n};
+        if (!lies_in(&out[i], part->off, part->off + part->n)) {
+            PyErr_SetString(PyExc_ValueError, "the range is not in what is cut off");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+const char buffer_keep_cut_doc[] = PyDoc_STR(
+    "_keep_cut($type, mapped, offset, size, ranges, /)\n--\n\n"
+    "Make a part of the memory of an mmap, of whole pages of the system, independent of the\n"
+    "file, which is about to be cut there.  It keeps the bytes of the ranges (offset, size).");
+
+PyObject *
+buffer_keep_cut(PyObject *Py_UNUSED(type), PyObject *args)
+{
+    Py_buffer mapped;
+    unsigned long long off, size;
+    PyObject *list;
+    int failed = -1;
+    if (!PyArg_ParseTuple(args, "w*KKO!:_keep_cut", &mapped, &off, &size, &PyList_Type,
+                          &list)) {
+        return NULL;
+    }
+    piece part = {off, size};
+    size_t n = (size_t)PyList_GET_SIZE(list);
+    piece *keep = PyMem_Calloc(n + 1, sizeof *keep);
+    if (keep == NULL) {
+        PyErr_NoMemory();
+    }
+    else if (!lies_in(&part, 0, reach_of(&mapped))) {
+        PyErr_SetString(PyExc_ValueError, "the part is not in the memory");
+    }
+    else if (parse_pieces(list, &part, keep) == 0) {
+        failed = replace(&mapped, &part, keep, n);
+        if (failed) {
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+    }
+    PyMem_Free(keep);
+    PyBuffer_Release(&mapped);
+    return failed ? NULL : Py_NewRef(Py_None);
 }

@@ -11,6 +11,10 @@
 #include "queue/object.h"
 #include "view/object.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 /* ---- functions ---- */
 
 PyDoc_STRVAR(default_pool_doc,
@@ -135,6 +139,13 @@ add_types(PyObject *module)
 
 /* ---- constants ---- */
 
+/* A flag of mmap that its module has from Python 3.13 on. */
+#ifdef MAP_NORESERVE
+#define MAPPING_NORESERVE MAP_NORESERVE
+#else
+#define MAPPING_NORESERVE 0
+#endif
+
 static const struct {
     const char *name;
     long value;
@@ -142,7 +153,7 @@ static const struct {
     {"SEEK_DATA", FILE_SEEK_DATA},     {"SEEK_HOLE", FILE_SEEK_HOLE},
     {"PAGE_SIZE", (long)PB_PAGE_SIZE}, {"FANOUT", (long)PB_FANOUT},
     {"MAX_LEVELS", PB_MAX_LEVELS},     {"SAMPLE_FRAMES", PB_SAMPLE_FRAMES},
-    {"INLINE_SIZE", PB_INLINE},
+    {"INLINE_SIZE", PB_INLINE},        {"_MAP_NORESERVE", MAPPING_NORESERVE},
 };
 
 /* The value of _BUILD_FLAGS. */

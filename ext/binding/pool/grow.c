@@ -1,6 +1,9 @@
-/* pool/grow.c: the memory of a pool: regions, which pagebuf.PagePool maps, and zones. */
+/* pool/grow.c: the memory of a pool: regions, which pagebuf.PagePool maps, and zones; and what is done
+ * before somebody changes the memory of a zone (pagebuf._save_changes). */
 #include "pool/object.h"
 
+#include "inspect/named.h"
+#include "pool/report.h"
 #include "pool/segv.h"
 #include "pool/trace.h"
 
@@ -142,6 +145,16 @@ pool_add_sample(PoolObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+const char pool_short_of_run_doc[] = PyDoc_STR(
+    "_short_of_run($self, /)\n--\n\n"
+    "Whether the frames that were missing last have to be one run.");
+
+PyObject *
+pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(pb_refusal_of(&self->pool)->short_of_run);
+}
+
 /* ---- zones ---- */
 
 /* -1 with an exception. */
@@ -172,7 +185,7 @@ pool_zone *
 pool_open_zone(PoolObject *self, Py_buffer *memory)
 {
     pb_pool *root = self->pool.root;
-    pool_zone *z = PyMem_Malloc(sizeof *z);
+    pool_zone *z = PyMem_Calloc(1, sizeof *z);
     if (z == NULL || (!has_zones(root) && offer_zones(root) < 0)) {
         PyMem_Free(z);
         return (pool_zone *)PyErr_NoMemory();
@@ -198,20 +211,199 @@ pool_cancel_zone(PoolObject *self, pool_zone *zone)
 void
 pool_release_zones(PoolObject *self)
 {
-    pb_zone *z = pb_zone_take_ended(self->pool.root), *next;
-    for (; z; z = next) {
-        next = z->next;
-        PyBuffer_Release(&((pool_zone *)z)->memory);
+    pb_zone *ended = pb_zone_take_ended(self->pool.root), *next;
+    for (; ended; ended = next) {
+        pool_zone *z = (pool_zone *)ended;
+        next = ended->next;
+        if (z->payer) {
+            pb_pool_unlend(&z->payer->pool, z->kept);
+            Py_DECREF(z->payer);
+        }
+        PyBuffer_Release(&z->memory);
         PyMem_Free(z);
     }
 }
 
-const char pool_short_of_run_doc[] = PyDoc_STR(
-    "_short_of_run($self, /)\n--\n\n"
-    "Whether the frames that were missing last have to be one run.");
+/* The zone whose first frame has the number; NULL: it has ended. */
+static pool_zone *
+zone_of(PoolObject *self, uint64_t frame)
+{
+    pb_zone *z = frame <= UINT32_MAX ? pb_zone_of(&self->pool, (pb_frame)frame) : NULL;
+    return z && z->first == frame ? (pool_zone *)z : NULL;
+}
+
+/* ---- which pages do trees name? ---- */
+
+typedef struct {
+    pb_asked *at;
+    size_t n;
+    uint64_t pages;
+} asked;
+
+/* A list of (page, count), in rising order.  -1 with an exception. */
+static int
+parse_asked(PyObject *list, asked *a)
+{
+    *a = (asked){0};
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "ranges are a list");
+        return -1;
+    }
+    a->n = (size_t)PyList_GET_SIZE(list);
+    a->at = PyMem_Calloc(a->n + 1, sizeof *a->at);
+    if (a->at == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        unsigned long long page, count;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, (Py_ssize_t)i), "KK", &page, &count)) {
+            return -1;
+        }
+        a->at[i] = (pb_asked){page, page + count, a->pages};
+        a->pages += count;
+    }
+    return 0;
+}
+
+/* Add (page, count) to the list.  -1 with an exception. */
+static int
+add_range(PyObject *list, uint64_t page, uint64_t count)
+{
+    PyObject *pair =
+        Py_BuildValue("KK", (unsigned long long)page, (unsigned long long)count);
+    int result = pair ? PyList_Append(list, pair) : -1;
+    Py_XDECREF(pair);
+    return result;
+}
+
+/* Add those pages of a range that are named. */
+static int
+add_named(PyObject *list, const pb_naming *x, const pb_asked *a)
+{
+    uint64_t page = a->first;
+    int result = 0;
+    while (page < a->past && result == 0) {
+        uint64_t n = 0;
+        while (page + n < a->past && pb_naming_says(x, a->bit + page - a->first + n)) {
+            n++;
+        }
+        result = n ? add_range(list, page, n) : 0;
+        page += n ? n : 1;
+    }
+    return result;
+}
+
+static PyObject *
+list_named(const pb_naming *x)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < x->n; i++) {
+        if (add_named(list, x, &x->asked[i]) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* If the tail is the last page that is asked about, and nobody names it, it no longer shows what the
+ * memory does. */
+static void
+give_up_tail(PoolObject *self, const pb_naming *x, pool_zone *z)
+{
+    const pb_asked *last = x->n ? &x->asked[x->n - 1] : NULL;
+    uint64_t tail = z->zone.count;
+    if (last && last->first <= tail && tail < last->past &&
+        !pb_naming_says(x, last->bit + tail - last->first)) {
+        pb_zone_drop_tail(&self->pool, &z->zone);
+    }
+}
+
+/* Walk with scratch for all numbers that the pool has.  -1 with an exception. */
+static int
+find_named(PoolObject *self, pb_naming *x, const pb_buf *but)
+{
+    size_t room = 0, numbers;
+    do {
+        PyMem_Free(x->seen);
+        x->seen = PyMem_Calloc(room / 8 + 1, 1);
+        if (x->seen == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        rest_begin(self);
+        numbers = pb_pool_numbers(&self->pool);
+        if (numbers <= room) {
+            pb_zone_named(x, &self->pool, but);
+        }
+        rest_end(self);
+    } while (numbers > room && (room = numbers + numbers / 8) > 0);
+    return 0;
+}
+
+const char pool_zone_named_doc[] =
+    "_zone_named($self, frame, ranges, but, /)\n--\n\n"
+    "Those of the pages of a zone that any tree names, apart from the buffer ``but``.  The\n"
+    "zone begins with ``frame``; ranges are (page, count) in rising order.  If the end of\n"
+    "the source is asked about, and nobody names it, no view will show it any more.";
 
 PyObject *
-pool_short_of_run(PoolObject *self, PyObject *Py_UNUSED(ignored))
+pool_zone_named(PoolObject *self, PyObject *args)
 {
-    return PyBool_FromLong(pb_refusal_of(&self->pool)->short_of_run);
+    unsigned long long frame;
+    PyObject *ranges, *but, *list = NULL;
+    asked a = {0};
+    if (!PyArg_ParseTuple(args, "KOO!:_zone_named", &frame, &ranges,
+                          self->state->buffer_type, &but)) {
+        return NULL;
+    }
+    pool_zone *z = zone_of(self, frame);
+    pb_naming x = {.zone = z ? &z->zone : NULL};
+    if (z == NULL) {
+        return PyList_New(0);
+    }
+    if (parse_asked(ranges, &a) == 0) {
+        x.asked = a.at;
+        x.n = a.n;
+        x.named = PyMem_Calloc(a.pages / 8 + 1, 1);
+        if (x.named == NULL) {
+            PyErr_NoMemory();
+        }
+        else if (find_named(self, &x, &((Holder *)but)->b) == 0) {
+            give_up_tail(self, &x, z);
+            list = list_named(&x);
+        }
+    }
+    PyMem_Free(a.at);
+    PyMem_Free(x.named);
+    PyMem_Free(x.seen);
+    return list;
+}
+
+/* ---- what is kept of memory that changes ---- */
+
+const char pool_zone_keeps_doc[] =
+    "_zone_keeps($self, frame, size, buf, /)\n--\n\n"
+    "Charge so many bytes that a zone is about to keep, until it ends, for a buffer.\n"
+    "PoolLimitError: nothing is charged.";
+
+PyObject *
+pool_zone_keeps(PoolObject *self, PyObject *args)
+{
+    unsigned long long frame, size;
+    PyObject *buf;
+    if (!PyArg_ParseTuple(args, "KKO!:_zone_keeps", &frame, &size, self->state->buffer_type,
+                          &buf)) {
+        return NULL;
+    }
+    pool_zone *z = zone_of(self, frame);
+    if (z && pb_pool_lend(&self->pool, size, 0) != PB_OK) {
+        raise_limit(&((Holder *)buf)->b);
+        return NULL;
+    }
+    if (z) {
+        z->payer = z->payer ? z->payer : (PoolObject *)Py_NewRef(self);
+        z->kept += size;
+    }
+    Py_RETURN_NONE;
 }

@@ -180,6 +180,8 @@ extern const char pool_add_region_doc[], pool_add_sample_doc[], pool_next_region
 typedef struct {
     pb_zone zone; /* first */
     Py_buffer memory;
+    struct PoolObject *payer; /* a reference: who is charged for the bytes that ... */
+    uint64_t kept; /* ... the zone keeps of what its source had; NULL and 0: none */
 } pool_zone;
 
 /* Lend the whole pages of an object that has the buffer protocol to the pool, as a zone that no entry
@@ -194,6 +196,12 @@ pool_cancel_zone(PoolObject *self, pool_zone *zone);
 /* Let go of the memory of zones that have ended.  Runs Python code: no lock may be held. */
 void
 pool_release_zones(PoolObject *self);
+
+PyObject *
+pool_zone_named(PoolObject *self, PyObject *args);
+PyObject *
+pool_zone_keeps(PoolObject *self, PyObject *args);
+extern const char pool_zone_named_doc[], pool_zone_keeps_doc[];
 
 /* ---- pool/stats.c ---- */
 

@@ -302,6 +302,8 @@ static PyMethodDef pool_methods[] = {
     {"_set_marks", (PyCFunction)pool_set_marks, METH_O, pool_set_marks_doc},
     {"_frame_states", (PyCFunction)pool_frame_states, METH_NOARGS, pool_frame_states_doc},
     {"_usage", (PyCFunction)pool_usage, METH_NOARGS, pool_usage_doc},
+    {"_zone_named", (PyCFunction)pool_zone_named, METH_VARARGS, pool_zone_named_doc},
+    {"_zone_keeps", (PyCFunction)pool_zone_keeps, METH_VARARGS, pool_zone_keeps_doc},
     {"stats", (PyCFunction)pool_stats, METH_NOARGS, pool_stats_doc},
     {"trim", (PyCFunction)pool_trim, METH_NOARGS, trim_doc},
     {"check", (PyCFunction)pool_check, METH_NOARGS, check_doc},

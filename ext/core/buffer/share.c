@@ -261,3 +261,25 @@ pb_buf_restore(pb_buf *b, pb_buf *from)
     pb_buf_fini(&copy);
     return st;
 }
+
+pb_status
+pb_buf_show(pb_buf *b, pb_buf *from)
+{
+    uint8_t frozen = b->root.frozen;
+    b->root.frozen = 0;
+    pb_status st = pb_buf_restore(b, from);
+    b->root.frozen = frozen & PB_FROZEN_MASK;
+    return st;
+}
+
+bool
+pb_buf_same_tree(const pb_buf *a, const pb_buf *b)
+{
+    bool same = !pb_buf_is_inline(a) && !pb_buf_is_inline(b) &&
+                a->root.size == b->root.size && a->root.bias == b->root.bias &&
+                a->root.levels == b->root.levels;
+    for (unsigned i = 0; same && i < PB_ROOT_SLOTS; i++) {
+        same = pb_entry_load(&a->root.slot[i]) == pb_entry_load(&b->root.slot[i]);
+    }
+    return same;
+}

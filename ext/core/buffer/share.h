@@ -66,6 +66,15 @@ pb_buf_end_snapshot(pb_buf *to, pb_buf *from);
 pb_status
 pb_buf_restore(pb_buf *b, pb_buf *from);
 
+/* The same for a frozen buffer that shows something of others, which has changed. */
+pb_status
+pb_buf_show(pb_buf *b, pb_buf *from);
+
+/* Do two trees name the same, with the same size?  Then neither has changed since one shared the
+ * other.  O(1). */
+bool
+pb_buf_same_tree(const pb_buf *a, const pb_buf *b);
+
 /* Move what `from` holds to `b`, on the same pool; `from` is empty afterwards.  If `b` has a pin
  * list, `from` must be a tree.  Cannot fail. */
 void
