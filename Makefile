@@ -7,6 +7,8 @@ WERROR   ?=
 PYTEST   ?=
 # Operations that make fuzz runs, over the three page sizes together.
 FUZZ_OPS ?= 10000000
+# How often powercut takes the power away.
+CUTS     ?= 1000000
 
 PY       := .venv/bin/python
 PIP      := $(PY) -m pip install -qq --disable-pip-version-check
@@ -22,7 +24,7 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize fuzz lint lint-python \
+.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize powercut fuzz lint lint-python \
         lint-c lint-types format arrows figures compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
@@ -36,6 +38,7 @@ help:
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
+	@echo "make powercut  a store on a disk that loses power: CUTS=$(CUTS) times"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
 	@echo "make scaling    two threads against one on such an interpreter"
@@ -150,6 +153,11 @@ free-threaded:
 # Two threads against one, without a GIL.  FT=... as above; ARGS="--only 'one buffer'".
 scaling:
 	@tools/free_threaded.sh --scaling $(if $(ARGS),-- $(ARGS))
+
+# A store on a disk that loses power, a million times; and every planted fault.
+powercut: .venv/.stamps/venv
+	@$(MAKE) --no-print-directory -f tests/c/Makefile PYTHON=$(PY) build/c/shift6/store/test_powercut
+	@PB_CUTS=$(CUTS) PB_PLANT_CUTS=200000 build/c/shift6/store/test_powercut
 
 # Not part of the tests: it takes clang, and some minutes.
 fuzz:

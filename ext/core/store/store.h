@@ -1,0 +1,108 @@
+/* store/store.h: a tree in a file, changed by commits that a crash cannot halve.
+ *
+ *    live ----- what the caller changes, a buffer like any other
+ *    kept ----- what the last commit wrote: `live` shares its pages, so that whatever differs is
+ *               what has changed (I5)
+ *    file ----- the same tree in the file, named by a superblock
+ *
+ * A commit writes what differs to free frames of the file, and then a superblock.  Until that is on
+ * the disk the old superblock counts, and all that it names is there (S1 to S12,
+ * docs/store-format.md).
+ *
+ * Nothing is public yet: names, snapshots and readers come on top of this.  One thread at a time. */
+#ifndef PB_STORE_STORE_H
+#define PB_STORE_STORE_H
+
+#include "buffer/share.h"
+#include "store/file.h"
+#include "store/space.h"
+
+typedef enum {
+    PB_STORE_OK = 0,
+    PB_STORE_POOL, /* store->pool_status says why: PB_NEED_PAGES, ...; nothing has changed */
+    PB_STORE_BOOKS, /* hand over books for store->wanted frames, and call again */
+    PB_STORE_IO,    /* the file refused, store->fault.error says why; nothing has changed */
+    PB_STORE_CORRUPT, /* store->fault says what is broken */
+    PB_STORE_BROKEN,  /* a barrier failed: no more commits, what is there can be read */
+    PB_STORE_EMPTY,   /* no superblock to believe */
+    PB_STORE_REFUSED, /* another version, other pages, an unknown feature */
+} pb_store_status;
+
+/* What was found, and where. */
+typedef struct {
+    const char *rule; /* the one that is broken; NULL: none */
+    pb_frame frame;
+    int error; /* an errno, after PB_STORE_IO and PB_STORE_BROKEN */
+} pb_store_fault;
+
+typedef struct {
+    pb_file file;
+    pb_pool *pool;
+    pb_buf live, kept;
+    uint64_t shift; /* pages that positions of `kept` are behind those in the file */
+    bool writable, broken;
+    bool fell_back; /* the newest superblock was not believed at open */
+
+    pb_super super;  /* of the last commit, as it was written */
+    pb_super coming; /* of the commit that is being made */
+    /* By slot: the sequence number of what a barrier has put there; 0: nothing.  Until the next
+     * barrier it may still be there, although the slot was written again: it counts for S7. */
+    uint64_t durable[2];
+    bool
+        unlisted; /* pages were written since the last barrier that the list has no room for */
+    pb_space space;
+    void *books;         /* the memory of `space` */
+    uint64_t books_room; /* frames that it is for */
+
+    uint64_t wanted; /* see PB_STORE_BOOKS */
+    pb_status pool_status;
+    pb_store_fault fault;
+
+    /* ---- settings, before the first commit ---- */
+    uint64_t grow_by;   /* frames that the file grows by */
+    uint32_t list_most; /* pages that a superblock lists at most */
+    uint64_t log_most;  /* pages of the log before a checkpoint, at least */
+} pb_store;
+
+/* Begin.  The pool, and the table's argument, outlive the store. */
+void
+pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file);
+
+/* Give everything back.  Writes nothing: what was not committed is gone.  The caller frees the
+ * books. */
+void
+pb_store_fini(pb_store *store);
+
+/* Hand over memory for pb_space_bytes(frames) bytes of books, which has to stay.  Whoever called
+ * before frees the memory of then. */
+void
+pb_store_offer_books(pb_store *store, void *memory, uint64_t frames);
+
+/* Make an empty store in an empty file. */
+pb_store_status
+pb_store_create(pb_store *store, const uint8_t uuid[16], uint64_t time);
+
+/* Open what a file has, and load the tree to `live`.  A writer needs books. */
+pb_store_status
+pb_store_open(pb_store *store, bool writable);
+
+/* Make what `live` shows the next commit.  It is on the disk when this returns PB_STORE_OK, if
+ * `durable`; else all or nothing of it will be, at the latest with the next durable one. */
+pb_store_status
+pb_store_commit(pb_store *store, bool durable, uint64_t time);
+
+/* Go back to what the last commit wrote. */
+pb_store_status
+pb_store_rollback(pb_store *store);
+
+/* Write a seal: whatever is amiss from then on is damage. */
+pb_store_status
+pb_store_seal(pb_store *store, uint64_t time);
+
+/* Read everything that the last commit names, and hold it against the books: a page that does not
+ * fit its checksum, a frame that is lost, or used twice.  `scratch` has room for a number for each
+ * frame.  O(frames). */
+pb_store_status
+pb_store_verify(pb_store *store, uint32_t *scratch);
+
+#endif

@@ -1,0 +1,223 @@
+/* The power goes at any moment: what comes back is a commit, whole, and none that was acknowledged is
+ * lost.  Then each rule is broken in turn, and the same search has to notice it.
+ *
+ *    PB_CUTS=n        cuts without a fault (all seeds together)
+ *    PB_PLANT_CUTS=n  cuts in which every planted fault has to be found, and not only those that a
+ *                     few thousand find; says how many each took
+ *    PB_SEED=n        the first seed */
+#include "store/world.h"
+
+#define CUTS_OF_A_WORLD 400
+
+static world w;
+static uint64_t seeds[MOST_COMMITS]; /* of the changes of a commit, by number */
+static bool again;                   /* the next commit is that of before the crash */
+
+static uint64_t
+setting(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    return value ? strtoull(value, NULL, 10) : otherwise;
+}
+
+/* ---- one life of a process ---- */
+
+static void
+plan_trouble(chance *c)
+{
+    w.disk.off_at = w.disk.steps + 1 + below(c, one_in(c, 3) ? 300 : 30);
+    w.disk.bad_sync_at = one_in(c, 5) ? w.disk.steps + 1 + below(c, 40) : 0;
+    w.disk.full_at = one_in(c, 8) ? w.disk.steps + 1 + below(c, 40) : 0;
+}
+
+/* Make the changes that a seed stands for. */
+static void
+change(uint64_t seed)
+{
+    chance own = w.chance;
+    w.chance = chance_of(seed);
+    for (uint64_t n = below(&w.chance, 3); n; n--) {
+        world_change(&w);
+    }
+    w.chance = own;
+}
+
+/* What a crash has undone is often done again: then the same pages are written to the same frames. */
+static pb_store_status
+one_commit(chance *c, unsigned lazy)
+{
+    uint64_t *seed = &seeds[(w.newest + 1) % MOST_COMMITS];
+    *seed = *seed && again ? *seed : draw(c) | 1;
+    again = false;
+    change(*seed);
+    bool durable = world_room(&w) < 2 || !one_in(c, lazy);
+    return world_commit(&w, durable);
+}
+
+/* Commits until the power is gone, a barrier fails, or it is enough. */
+static void
+live_for_a_while(chance *c)
+{
+    unsigned lazy = one_in(c, 2) ? 1000 : one_in(c, 2) ? 2 : 1;
+    lazy = lazy == 1 && one_in(c, 2) ? 3 : lazy;
+    for (uint64_t n = 1 + below(c, 12); n && !w.disk.off; n--) {
+        pb_store_status st = one_commit(c, lazy);
+        if (st == PB_STORE_BROKEN) {
+            return;
+        }
+    }
+    if (one_in(c, 6) && !w.disk.off && pb_store_seal(&w.store, 0) == PB_STORE_OK) {
+        w.safe = w.newest;
+    }
+}
+
+/* ---- how it ends ---- */
+
+/* A bit of the newest superblock rots, while the older one is on the disk, too. */
+static void
+rot(chance *c)
+{
+    static pb_super super;
+    const uint64_t *durable = w.store.durable;
+    unsigned newest = durable[1] > durable[0], older = !newest;
+    if (durable[older] == 0 || w.store.super.sequence != durable[newest] ||
+        pb_super_decode(&super, w.disk.disk + older * PB_SUPER_BYTES, older) !=
+            PB_SUPER_OK ||
+        super.commit + MOST_COMMITS <= w.newest) {
+        return;
+    }
+    w.disk.disk[newest * PB_SUPER_BYTES + below(c, PB_SUPER_BYTES)] ^= 16;
+    w.safe = super.commit;
+}
+
+static void
+end_badly(chance *c)
+{
+    bool may_rot = !w.disk.off;
+    if (one_in(c, 4)) {
+        disk_kill(&w.disk);
+        return;
+    }
+    disk_cut(&w.disk);
+    if (may_rot && one_in(c, 6)) {
+        rot(c);
+        memcpy(w.disk.cache, w.disk.disk, w.disk.room);
+    }
+}
+
+/* The power may go once more while the file is being opened. */
+static bool
+come_back(chance *c)
+{
+    if (one_in(c, 4)) {
+        w.disk.off_at = w.disk.steps + 1 + below(c, 3);
+        pb_store_fini(&w.store);
+        world_begin_store(&w);
+        pb_store_status st;
+        ASKING(&w, st, pb_store_open(&w.store, true));
+        if (one_in(c, 2)) {
+            disk_kill(&w.disk);
+        }
+        else {
+            disk_cut(&w.disk);
+        }
+    }
+    again = one_in(c, 2);
+    return world_reopen(&w);
+}
+
+/* Returns after how many cuts something was wrong; 0: never. */
+static uint64_t
+search(uint64_t seed, uint64_t cuts)
+{
+    for (uint64_t done = 0; done < cuts;) {
+        world_init(&w, seed++);
+        chance *c = &w.chance;
+        memset(seeds, 0, sizeof seeds);
+        w.list_most = w.store.list_most = (uint32_t)(4 + below(c, 60));
+        w.log_most = w.store.log_most = below(c, 4);
+        bool right = true;
+        for (unsigned i = 0; i < CUTS_OF_A_WORLD && done < cuts && right; i++) {
+            plan_trouble(c);
+            live_for_a_while(c);
+            end_badly(c);
+            right = come_back(c);
+            done++;
+        }
+        NOTE("seed %" PRIu64 ": %s", seed - 1, w.why ? w.why : "");
+        world_fini(&w);
+        if (!right) {
+            return done;
+        }
+    }
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void
+test_no_crash_halves_a_commit(void)
+{
+    uint64_t cuts = setting("PB_CUTS", PB_PAGE_SHIFT < 12 ? 10000 : 1000);
+    pb_planted = PB_PLANT_NONE;
+    CHECK_EQ(search(setting("PB_SEED", 1), cuts), 0);
+}
+
+typedef struct {
+    pb_plant plant;
+    const char *name;
+    uint64_t within; /* cuts, from seed 1; 0: it takes longer than a test may */
+} fault;
+
+static const fault faults[] = {
+    {PB_PLANT_HALF_CRC, "S1 half a checksum", 1000},
+    {PB_PLANT_PARITY, "S2 slot by parity", 1000},
+    {PB_PLANT_NODE_UNLISTED, "S3 nodes are not listed", 1000},
+    {PB_PLANT_PAGE_UNLISTED, "S3 pages are not listed", 1000},
+    {PB_PLANT_FORGET_LAZY, "S4 lazy commits forgotten", 1000},
+    {PB_PLANT_NO_BARRIER, "S4 a full list without a barrier", 1000},
+    {PB_PLANT_BELIEVE, "S5 the list is not looked at", 1000},
+    {PB_PLANT_SIZE, "S6 the size is not set at open", 0},
+    {PB_PLANT_EARLY, "S6 acknowledged before the barrier", 1000},
+    {PB_PLANT_REUSE_AT_ONCE, "S7 reused at once", 1000},
+    {PB_PLANT_REUSE_NEWEST, "S7 reused up to the newest", 5000},
+    {PB_PLANT_NO_FIRST_SYNC, "S8 no barrier at open", 1000},
+    {PB_PLANT_NOT_ZEROED, "S9 the slot stays", 0},
+    {PB_PLANT_ZERO_LATE, "S9 no barrier behind the zeros", 0},
+    {PB_PLANT_LOSE_PENDING, "S10 a checkpoint forgets what waits", 0},
+    {PB_PLANT_IGNORE_SYNC, "S11 a barrier's error is ignored", 0},
+    {PB_PLANT_KEEP_SLOT, "S11 the slot stays", 0},
+    {PB_PLANT_CACHE, "S12 the cache is believed", 0},
+    {PB_PLANT_LOSE_RECORD, "a record is lost", 0},
+    {PB_PLANT_FREE_TWICE, "a page freed twice", 0},
+    {PB_PLANT_WRONG_CRC, "the checksum of the wrong page", 0},
+};
+
+static void
+test_planted_faults_are_found(void)
+{
+    uint64_t most = setting("PB_PLANT_CUTS", 0);
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
+        const fault *f = &faults[i];
+        uint64_t cuts = PB_PAGE_SHIFT < 12 ? pb_max(most, f->within) : 0;
+        pb_planted = f->plant;
+        uint64_t found = cuts ? search(1, cuts) : 0;
+        pb_planted = PB_PLANT_NONE;
+        if (most) {
+            printf("%7" PRIu64 "  %s\n", found, f->name);
+        }
+        DOING("%s", f->name);
+        CHECK(found || !cuts);
+    }
+}
+
+int
+main(void)
+{
+    if (PB_PAGE_SHIFT < PB_STORE_LEAST_SHIFT) {
+        return finish(); /* no store has such pages */
+    }
+    RUN(test_no_crash_halves_a_commit);
+    RUN(test_planted_faults_are_found);
+    return finish();
+}

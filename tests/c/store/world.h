@@ -1,0 +1,255 @@
+/* world.h: a store on a simulated disk, and what it should hold. */
+#ifndef PB_TEST_WORLD_H
+#define PB_TEST_WORLD_H
+
+#include "store/disk.h"
+#include "store/internal.h"
+
+#define MOST_BYTES (90 * PB_PAGE_SIZE)
+#define MOST_COMMITS 64 /* the last ones, of which the contents are kept */
+
+typedef struct {
+    uint8_t *bytes;
+    uint64_t size;
+} contents;
+
+typedef struct {
+    memory memory;
+    disk disk;
+    pb_store store;
+    chance chance;
+    void *books;
+    uint64_t books_frames;
+    contents now;
+    contents commit[MOST_COMMITS]; /* by number */
+    uint64_t newest;               /* that was tried */
+    uint64_t safe;                 /* that no crash may lose */
+    uint32_t list_most;
+    uint64_t log_most, grow_by;
+    const char *why; /* what was wrong */
+} world;
+
+/* ---- contents ---- */
+
+static inline void
+contents_set(contents *to, const contents *from)
+{
+    to->bytes = to->bytes ? to->bytes : malloc(MOST_BYTES);
+    memcpy(to->bytes, from->bytes, from->size);
+    to->size = from->size;
+}
+
+static inline bool
+contents_equal(const contents *c, const pb_buf *b)
+{
+    static uint8_t bytes[MOST_BYTES];
+    if (b->root.size != c->size) {
+        return false;
+    }
+    pb_buf_copy_out(b, 0, bytes, c->size);
+    return memcmp(bytes, c->bytes, c->size) == 0;
+}
+
+/* ---- calls, again until the pool and the books are large enough ---- */
+
+static inline bool
+world_helps(world *w, pb_store_status st)
+{
+    if (st == PB_STORE_POOL && w->store.pool_status == PB_NEED_PAGES) {
+        return memory_grow(&w->memory);
+    }
+    if (st == PB_STORE_BOOKS) {
+        void *old = w->books;
+        w->books_frames = w->store.wanted;
+        w->books = calloc(1, pb_space_bytes(w->books_frames));
+        pb_store_offer_books(&w->store, w->books, w->books_frames);
+        free(old);
+        return true;
+    }
+    return false;
+}
+
+#define ASKING(w, st, call) \
+    do {                    \
+        st = (call);        \
+    } while (world_helps(w, st))
+
+static inline void
+world_begin_store(world *w)
+{
+    pb_file file = disk_file(&w->disk);
+    pb_store_init(&w->store, &w->memory.pool, &file);
+    w->store.grow_by = w->grow_by;
+    w->store.list_most = w->list_most;
+    w->store.log_most = w->log_most;
+    if (w->books) {
+        pb_store_offer_books(&w->store, w->books, w->books_frames);
+    }
+}
+
+static inline void
+world_init(world *w, uint64_t seed)
+{
+    static const uint8_t uuid[16] = {1, 2, 3};
+    memset(w, 0, sizeof *w);
+    w->chance = chance_of(seed);
+    w->disk.chance = &w->chance;
+    w->list_most = 24;
+    w->log_most = 2;
+    w->grow_by = 32;
+    w->now.bytes = calloc(1, MOST_BYTES);
+    memory_init(&w->memory, PB_UNLIMITED, false);
+    world_begin_store(w);
+    CHECK_EQ(pb_store_create(&w->store, uuid, 0), PB_STORE_OK);
+    contents_set(&w->commit[0], &w->now);
+    pb_store_status st;
+    ASKING(w, st, pb_store_open(&w->store, true));
+    CHECK_EQ(st, PB_STORE_OK);
+}
+
+static inline void
+world_fini(world *w)
+{
+    pb_store_fini(&w->store);
+    CHECK_EMPTY(&w->memory.pool);
+    memory_fini(&w->memory);
+    disk_fini(&w->disk);
+    for (unsigned i = 0; i < MOST_COMMITS; i++) {
+        free(w->commit[i].bytes);
+    }
+    free(w->now.bytes);
+    free(w->books);
+}
+
+/* ---- changes ---- */
+
+static inline void
+world_write(world *w, uint64_t at, const uint8_t *bytes, uint64_t n)
+{
+    pb_status st;
+    GROWING(&w->memory, st, pb_buf_write(&w->store.live, at, bytes, n));
+    CHECK_OK(st);
+    if (at > w->now.size) {
+        memset(w->now.bytes + w->now.size, 0, at - w->now.size);
+    }
+    memcpy(w->now.bytes + at, bytes, n);
+    w->now.size = pb_max(w->now.size, at + n);
+}
+
+static inline void
+world_truncate(world *w, uint64_t size)
+{
+    pb_status st;
+    GROWING(&w->memory, st, pb_buf_truncate(&w->store.live, size));
+    CHECK_OK(st);
+    if (size > w->now.size) {
+        memset(w->now.bytes + w->now.size, 0, size - w->now.size);
+    }
+    w->now.size = size;
+}
+
+static inline void
+world_punch(world *w, uint64_t at, uint64_t n)
+{
+    pb_status st;
+    GROWING(&w->memory, st, pb_buf_punch(&w->store.live, at, n));
+    CHECK_OK(st);
+    memset(w->now.bytes + at, 0, n);
+}
+
+static inline void
+world_change(world *w)
+{
+    static uint8_t bytes[MOST_BYTES];
+    chance *c = &w->chance;
+    uint64_t at = below(c, MOST_BYTES), n;
+    switch (below(c, 12)) {
+    case 0:
+        world_truncate(w, below(c, 3) ? below(c, MOST_BYTES) : 0);
+        break;
+    case 1:
+        at = below(c, w->now.size + 1);
+        world_punch(w, at, below(c, w->now.size - at + 1));
+        break;
+    case 2:
+        n = below(c, MOST_BYTES - at) + 1;
+        fill(c, bytes, n);
+        world_write(w, at, bytes, n);
+        break;
+    default:
+        at = below(c, pb_min(w->now.size + 2, MOST_BYTES));
+        n = pb_min(below(c, 3 * PB_PAGE_SIZE) + 1, MOST_BYTES - at);
+        fill(c, bytes, n);
+        world_write(w, at, bytes, n);
+    }
+}
+
+/* ---- commits ---- */
+
+static inline contents *
+world_commit_of(world *w, uint64_t number)
+{
+    return &w->commit[number % MOST_COMMITS];
+}
+
+/* So many more commits may be lost. */
+static inline uint64_t
+world_room(const world *w)
+{
+    return MOST_COMMITS / 2 - (w->newest - w->safe);
+}
+
+static inline pb_store_status
+world_commit(world *w, bool durable)
+{
+    pb_store_status st;
+    contents_set(world_commit_of(w, ++w->newest), &w->now);
+    ASKING(w, st, pb_store_commit(&w->store, durable, 0));
+    if (st == PB_STORE_OK && durable) {
+        w->safe = w->newest;
+    }
+    if (st == PB_STORE_IO) {
+        w->newest--; /* nothing has changed */
+    }
+    return st;
+}
+
+/* ---- checks ---- */
+
+static inline bool
+world_verify(world *w)
+{
+    uint32_t *scratch = malloc(w->store.space.frames * sizeof *scratch);
+    pb_store_status st = pb_store_verify(&w->store, scratch);
+    free(scratch);
+    w->why = st == PB_STORE_OK ? w->why : w->store.fault.rule ? w->store.fault.rule : "I/O";
+    return st == PB_STORE_OK;
+}
+
+/* Open what a crash has left.  It is a commit that could be there, and whole. */
+static inline bool
+world_reopen(world *w)
+{
+    pb_store_status st;
+    pb_store_fini(&w->store);
+    world_begin_store(w);
+    ASKING(w, st, pb_store_open(&w->store, true));
+    if (st != PB_STORE_OK) {
+        w->why = w->store.fault.rule ? w->store.fault.rule : "does not open";
+        return false;
+    }
+    uint64_t number = w->store.super.commit;
+    if (number < w->safe || number > w->newest) {
+        w->why = number < w->safe ? "a commit is lost" : "a commit that was never made";
+        return false;
+    }
+    if (!contents_equal(world_commit_of(w, number), &w->store.live)) {
+        w->why = "the bytes of no commit";
+        return false;
+    }
+    contents_set(&w->now, world_commit_of(w, number));
+    w->newest = w->safe = number;
+    return world_verify(w);
+}
+
+#endif
