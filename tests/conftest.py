@@ -57,8 +57,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def freeze() -> None:
-    """Hide what there is from the garbage collector: pytest's own objects, the modules.  Fixtures and many
-    tests collect, and to visit all these objects takes longer than most tests."""
+    """Hide what there is from the garbage collector: pytest's own objects, the modules.  Fixtures
+    and many tests collect, and to visit all these objects takes longer than most tests."""
     gc.collect()
     gc.freeze()
 

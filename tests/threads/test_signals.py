@@ -42,8 +42,9 @@ def repeat(work: Callable[[], object], seconds: float) -> None:
 def interrupted(work: Callable[[], object], after: float) -> bool:
     """Call `work` again and again until a signal comes.  False if none comes in ten seconds.
 
-    The loop is a function of its own: a jump back at the end of a `while` is outside of the `try` around
-    it on CPython 3.13, and an exception of a signal that comes there would get past the `except`.
+    The loop is a function of its own: a jump back at the end of a `while` is outside of the `try`
+    around it on CPython 3.13, and an exception of a signal that comes there would get past the
+    `except`.
     """
     try:
         signal.setitimer(signal.ITIMER_REAL, after)
