@@ -238,6 +238,14 @@ def with_snapshot(make: Any) -> Any:
     return made
 
 
+def of_a_map(pool: pagebuf.PagePool) -> tuple[Any, Any]:
+    """Pages of a bytes object, one that was written, and a hole."""
+    buf = pagebuf.PageBuffer.map(pattern(0, 17 * PAGE + 9), pool=pool).clone()
+    buf.write(PAGE + 5, b"w" * 20)
+    buf.punch(5 * PAGE, 2 * PAGE)
+    return buf, None
+
+
 def alone(make: Any) -> Any:
     return lambda pool: (make(pool), None)
 
@@ -246,6 +254,7 @@ SHAPES = [
     Shape("paged", alone(paged), often=6),
     Shape("shared", with_snapshot(shared), often=5),
     Shape("short", alone(short), often=4),
+    Shape("of a map", of_a_map, often=3, burst=6),
     Shape("large", alone(large), burst=3),
 ]
 

@@ -20,6 +20,11 @@ def queue_of(pool: pagebuf.PagePool, size: int, **options: Any) -> Any:
     return queue
 
 
+KEPT = 600
+"""A bytes object of this size is kept instead of its bytes (PB_QUEUE_KEEP_FROM in
+ext/core/queue/queue.h)."""
+
+
 def source(queue: Any, letter: bytes = b"s") -> Any:
     """Another queue on the same pool."""
     made = pagebuf.ByteQueue(pool=queue.pool)
@@ -29,6 +34,13 @@ def source(queue: Any, letter: bytes = b"s") -> Any:
 
 def splice(queue: Any, given: Any, who: bytes) -> int:
     return queue.splice_from(source(queue, who))
+
+
+def source_of_objects(queue: Any) -> Any:
+    made = source(queue)
+    for letter in (b"t", b"u", b"v"):
+        made.put(letter * KEPT)
+    return made
 
 
 def reserve(queue: Any, given: Any, who: bytes) -> None:
@@ -109,6 +121,8 @@ CALLS = [
     Call("unget", lambda q, g, w: q.unget(q.get(30)), (ValueError,)),
     Call("flush", lambda q, g, w: q.flush(), looks=True),
     Call("put many", lambda q, g, w: q.put(w * (PAGE + RECORD)), FULL),
+    Call("put object", lambda q, g, w: q.put(w * KEPT), FULL),
+    Call("unget object", lambda q, g, w: q.unget(q.get(KEPT)), (ValueError,)),
     Call("reserve", reserve, FULL),
     Call("reserve and commit", reserve_and_commit, (*FULL, *GIVEN_UP), steps=True),
     Call("commit", lambda q, g, w: q.commit(RECORD), GIVEN_UP, before=reserved),
@@ -119,9 +133,16 @@ CALLS = [
     Call("splice_from", splice, FULL, adds=True),
     Call("splice_from to", lambda q, to, w: (to.splice_from(q, 30), to), beside=source),
     Call("splice_from to all", lambda q, to, w: (to.splice_from(q), to), beside=source),
+    Call(
+        "splice_from objects",
+        lambda q, given, w: (q.splice_from(given, 2 * KEPT), given),
+        FULL,
+        beside=source_of_objects,
+    ),
     # ---- taking ----
     Call("get", lambda q, g, w: q.get(30), takes=True),
     Call("get all", lambda q, g, w: q.get(), takes=True),
+    Call("get object", lambda q, g, w: q.get(KEPT), takes=True),
     Call("readexactly", lambda q, g, w: q.readexactly(30) or b"", (EOFError,), takes=True),
     Call("get later", lambda q, g, w: q.get(30, timeout=0.001), (TimeoutError,), takes=True),
     Call("lines", lambda q, g, w: b"".join(q.lines()), steps=True),
@@ -134,6 +155,7 @@ CALLS = [
         takes=True,
     ),
     Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
+    Call("consume more", lambda q, g, w: q.consume(KEPT + 50), (ValueError,)),
     Call("send_to", send, takes=True),
     # ---- closing and __init__ ----
     Call("close", lambda q, g, w: q.close()),
@@ -149,6 +171,21 @@ def plain_queue(size: int) -> Any:
     return lambda pool: (queue_of(pool, size), None)
 
 
+def copied(pool: pagebuf.PagePool) -> Any:
+    queue = pagebuf.ByteQueue(pool=pool)
+    queue.put(bytearray(pattern(0, 2 * PAGE + 100)))
+    return queue, None
+
+
+def mixed(pool: pagebuf.PagePool) -> Any:
+    """Objects that are kept, with copied bytes before, between and behind them."""
+    queue, at = pagebuf.ByteQueue(pool=pool), 0
+    for size in (40, KEPT, KEPT + 1, 100, LARGE // 64, KEPT, 30):
+        queue.put(pattern(at, size))
+        at += size
+    return queue, None
+
+
 def viewed(pool: pagebuf.PagePool) -> Any:
     queue = queue_of(pool, 3 * PAGE)
     queue.consume(PAGE // 2 + 1)
@@ -160,11 +197,20 @@ def bounded(pool: pagebuf.PagePool) -> Any:
     return queue_of(pool, size, max_bytes=size + 150, overflow="drop_oldest"), None
 
 
+def bounded_objects(pool: pagebuf.PagePool) -> Any:
+    queue = queue_of(pool, KEPT, max_bytes=3 * KEPT + 150, overflow="drop_oldest")
+    queue.put(pattern(1, KEPT))
+    return queue, None
+
+
 SHAPES = [
     Shape("paged", plain_queue(2 * PAGE + 100), often=5),
+    Shape("copied", copied, often=3),
+    Shape("mixed", mixed, often=5),
     Shape("viewed", viewed, often=4),
     Shape("short", plain_queue(40), often=3),
     Shape("bounded", bounded, often=3, grows=False),
+    Shape("bounded objects", bounded_objects, often=2, grows=False),
     Shape("large", plain_queue(LARGE), burst=3),
 ]
 

@@ -285,7 +285,9 @@ class Race:
             raise AssertionError(f"{self}, round {self.rounds}") from self.errors[0]
         self.now = None
         self.pool.check()
-        assert self.pool.stats().held == 0, f"{self}: frames left: {self.pool.buffers()}"
+        stats = self.pool.stats()
+        assert stats.held == 0, f"{self}: frames left: {self.pool.buffers()}"
+        assert stats.lent == 0, f"{self}: {stats.lent} bytes are still lent"
         return self.rounds
 
     def __str__(self) -> str:
