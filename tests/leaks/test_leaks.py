@@ -67,3 +67,37 @@ TWICE = """
 def test_imported_again_while_buffers_live():
     """The module uses multi-phase init, so a second copy has its own state and types."""
     assert run_script(TWICE) == "done\n"
+
+
+GONE = """
+    import gc, sys, threading, weakref
+    import pagebuf
+    from pagebuf import BytesIO, PageBuffer, PagePool
+
+    def make():
+        pool = PagePool()
+        for n in range(0, 200, 3):
+            files = [BytesIO(bytes(n)), BytesIO(bytes(n), pool=pool)]
+            buffers = [PageBuffer(bytes(n)), PageBuffer(bytes(n), pool=pool)]
+            assert [len(buf) for buf in buffers] == [n, n]
+            assert [file.tell() or file.getvalue() for file in files] == [bytes(n)] * 2
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = sys.modules["pagebuf._core"], PageBuffer, BytesIO, PagePool, pagebuf.default_pool()
+    gone = [weakref.ref(each) for each in kept]
+    del pagebuf, BytesIO, PageBuffer, PagePool, make, thread, threads, kept
+    for name in [name for name in sys.modules if name.split(".")[0] == "pagebuf"]:
+        del sys.modules[name]
+    for _ in range(3):
+        gc.collect()
+    print([ref() is None for ref in gone])
+"""
+
+
+def test_the_module_goes_with_what_it_kept_for_new_objects():
+    """Memory of objects that are gone keeps references to their type and to the default pool."""
+    assert run_script(GONE) == f"{[True] * 5}\n"

@@ -1,5 +1,5 @@
 /* base/state.c: the references of the module's state, as the collector sees them. */
-#include "base/state.h"
+#include "base/spares.h"
 
 module_state *
 state_of(PyObject *self)
@@ -36,7 +36,11 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->pool_factory);
     Py_VISIT(state->default_pool);
     Py_VISIT(state->socket_type);
+#ifdef Py_GIL_DISABLED
+    return spares_traverse(state, visit, arg);
+#else
     return 0;
+#endif
 }
 
 PyObject *
@@ -63,6 +67,9 @@ state_once(PyObject **at, PyObject *made)
 void
 state_clear(module_state *state)
 {
+#ifdef Py_GIL_DISABLED
+    spares_end(state);
+#endif
     Py_CLEAR(state->pool_type);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->buffer_iter_type);

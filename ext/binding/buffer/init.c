@@ -136,19 +136,33 @@ call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs, PyObject *nam
     return result;
 }
 
-/* PageBuffer(data) needs neither a tuple nor a second call. */
+static bool
+names_pool_only(PyObject *names)
+{
+    return PyTuple_GET_SIZE(names) == 1 &&
+           PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "pool") == 0;
+}
+
+/* PageBuffer(data) and PageBuffer(data, pool=pool) need neither a tuple nor a second call. */
 static PyObject *
 buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    if (names != NULL || nargs > 1) {
+    if (nargs > 1 || (names && !names_pool_only(names))) {
         return call_type(type, args, nargs, names);
     }
-    PyObject *self = buffer_tp_new((PyTypeObject *)type, NULL, NULL);
-    if (self && nargs && buffer_extend_from(&((BufferObject *)self)->b, args[0]) < 0) {
+    module_state *state = state_of_module(((PyHeapTypeObject *)type)->ht_module);
+    PoolObject *pool = NULL;
+    if (names && arg_pool(state, args[nargs], &pool) < 0) {
+        return NULL;
+    }
+    pool = pool ? pool : pool_default_seen(state);
+    BufferObject *self =
+        pool ? buffer_new((PyTypeObject *)type, pool, PB_MAX_LEVELS) : NULL;
+    if (self && nargs && buffer_extend_from(&self->b, args[0]) < 0) {
         Py_CLEAR(self);
     }
-    return self;
+    return (PyObject *)self;
 }
 
 void

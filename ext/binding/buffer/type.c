@@ -3,15 +3,78 @@
  * States of a buffer: empty (no page), or a tree of pages.  It always has a pool. */
 #include "buffer/object.h"
 
+#include "base/spares.h"
 #include "view/object.h"
 
 /* ---- life ---- */
 
+#ifdef Py_GIL_DISABLED
+
+/* Memory of an exact PageBuffer that is gone; NULL: there is none.  The caller owns a reference to the
+ * pool from now on. */
+static BufferObject *
+take_spare(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
+{
+    module_state *state = pool->state;
+    bool exact = type == state->buffer_type,
+         found = (PyObject *)pool == state_seen(&state->default_pool);
+    BufferObject *self =
+        exact ? (BufferObject *)spare_take(state, SPARE_BUFFER, &found) : NULL;
+    if (!exact || !found) {
+        Py_INCREF(pool);
+    }
+    if (self) {
+        self->weakrefs = NULL;
+        pb_buf_init(&self->b, &pool->pool, max_levels);
+        PyObject_GC_Track(self);
+    }
+    return self;
+}
+
+static void
+keep_or_free(BufferObject *self, PoolObject *pool)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    module_state *state = pool->state;
+    bool exact = type == state->buffer_type,
+         kept = (PyObject *)pool == state_seen(&state->default_pool);
+    bool keeps = exact && spare_keep(state, SPARE_BUFFER, (PyObject *)self, &kept);
+    if (!keeps) {
+        object_free(self);
+    }
+    if (!exact || !kept) {
+        Py_DECREF(pool);
+    }
+}
+
+#else
+
+static BufferObject *
+take_spare(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
+{
+    (void)type;
+    (void)max_levels;
+    Py_INCREF(pool); /* the collector may run, and free the object that lends it */
+    return NULL;
+}
+
+static void
+keep_or_free(BufferObject *self, PoolObject *pool)
+{
+    object_free(self);
+    Py_DECREF(pool);
+}
+
+#endif
+
 BufferObject *
 buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
 {
-    Py_INCREF(pool); /* the collector may run, and free the object that lends it */
-    BufferObject *self = (BufferObject *)type->tp_alloc(type, 0);
+    BufferObject *self = take_spare(type, pool, max_levels);
+    if (self) {
+        return self;
+    }
+    self = (BufferObject *)type->tp_alloc(type, 0);
     if (self) {
         pb_buf_init(&self->b, &pool->pool, max_levels);
     }
@@ -24,13 +87,9 @@ buffer_new(PyTypeObject *type, PoolObject *pool, unsigned max_levels)
 PyObject *
 buffer_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PoolObject *pool = pool_default_for(type);
-    if (pool == NULL) {
-        return NULL;
-    }
-    BufferObject *self = buffer_new(type, pool, PB_MAX_LEVELS);
-    Py_DECREF(pool);
-    return (PyObject *)self;
+    PyObject *module = PyType_GetModuleByDef(type, &pagebuf_module);
+    PoolObject *pool = module ? pool_default_seen(state_of_module(module)) : NULL;
+    return pool ? (PyObject *)buffer_new(type, pool, PB_MAX_LEVELS) : NULL;
 }
 
 static void
@@ -40,13 +99,15 @@ buffer_dealloc(BufferObject *self)
     if (self->weakrefs) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    PyObject *module = self->b.pool ? Py_NewRef(pool_object(&self->b)->module) : NULL;
-    holder_release(&self->b); /* reports of it still need the name */
-    if (module) {
-        buffer_drop_name(self, state_of_module(module));
-        Py_DECREF(module);
+    if (self->b.pool == NULL) { /* tp_alloc ran, and no more */
+        object_free(self);
+        return;
     }
-    object_free(self);
+    PoolObject *pool = pool_object(&self->b);
+    holder_end(&self->b);
+    pool_report_unraisable(pool); /* needs the name */
+    buffer_drop_name(self, pool->state);
+    keep_or_free(self, pool);
 }
 
 /* ---- the type ---- */

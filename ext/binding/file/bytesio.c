@@ -4,23 +4,101 @@
  * tree and a stream that remembers nothing. */
 #include "file/bytesio.h"
 
+#include "base/spares.h"
 #include "buffer/share.h"
 #include "lock/retired.h"
 #include "pool/trace.h"
 
-/* ---- spares: memory of files of the exact type that are gone, kept by their pool with
- * an empty inline buffer in it ---- */
+/* ---- memory for files of the exact type ---- */
 
-static PyObject *
-take_spare(PoolObject *pool, PyTypeObject *type)
+/* Memory as it comes becomes a file with a tree on this pool. */
+static void
+begin_object(PyObject *self, PoolObject *pool)
 {
-    return PyObject_Init(pool->spare[--pool->spares], type);
+    base_begin(self);
+    pb_buf_init_behind(&part_of(self)->b, &pool->pool, PB_MAX_LEVELS, bytesio_lead());
+}
+
+/* The object keeps the reference to the pool. */
+static PyObject *
+new_object(PyTypeObject *type, PoolObject *pool)
+{
+    PyObject *self = PyObject_GC_New(PyObject, type);
+    if (self) {
+        begin_object(self, pool);
+        return self;
+    }
+    Py_DECREF(pool);
+    return NULL;
+}
+
+#ifdef Py_GIL_DISABLED
+
+/* holder_end has left a tiny buffer as it was made, but for what other threads may have set. */
+static void
+begin_spare(PyObject *self, PoolObject *pool)
+{
+    pb_buf *b = &part_of(self)->b;
+    if (PB_LIKELY(pb_buf_is_inline(b) && b->pool == &pool->pool)) {
+        b->word = (pb_shared_word){0};
+    }
+    else {
+        begin_object(self, pool);
+    }
+}
+
+/* A file on this pool, which is borrowed. */
+static PyObject *
+object_on(module_state *state, PoolObject *pool)
+{
+    bool found = (PyObject *)pool == state_seen(&state->default_pool);
+    PyObject *self = spare_take(state, SPARE_FILE, &found);
+    if (!found) {
+        Py_INCREF(pool);
+    }
+    if (self) {
+        begin_spare(self, pool);
+        return self;
+    }
+    return new_object(state->bytesio_type, pool);
+}
+
+/* The file ends, and its reference to the pool. */
+static void
+end_object(PyObject *self, PoolObject *pool, bool exact)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    module_state *state = pool->state;
+    bool kept = exact && (PyObject *)pool == state_seen(&state->default_pool);
+    holder_end(&part_of(self)->b);
+    pool_report_unraisable(pool);
+    if (!exact || !spare_keep(state, SPARE_FILE, self, &kept)) {
+        type->tp_free(self);
+        Py_DECREF(type);
+    }
+    if (!kept) {
+        Py_DECREF(pool);
+    }
+}
+
+#else
+
+/* Spares: memory of files of the exact type that are gone, kept by their pool with an empty inline
+ * buffer in it. */
+static PyObject *
+object_on(module_state *state, PoolObject *pool)
+{
+    Py_INCREF(pool);
+    if (PB_LIKELY(pool->spares)) {
+        return PyObject_Init(pool->spare[--pool->spares], state->bytesio_type);
+    }
+    return new_object(state->bytesio_type, pool);
 }
 
 static bool
 keep_spare(PoolObject *pool, PyObject *self)
 {
-#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
+#ifdef Py_TRACE_REFS
     return false;
 #else
     pb_buf *b = &part_of(self)->b;
@@ -33,6 +111,22 @@ keep_spare(PoolObject *pool, PyObject *self)
 #endif
 }
 
+/* The file ends, and its reference to the pool. */
+static void
+end_object(PyObject *self, PoolObject *pool, bool exact)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (!exact || !keep_spare(pool, self)) {
+        holder_end(&part_of(self)->b);
+        type->tp_free(self);
+    }
+    pool_report_unraisable(pool);
+    Py_DECREF(pool);
+    Py_DECREF(type);
+}
+
+#endif
+
 /* ---- life ---- */
 
 static inline void
@@ -41,36 +135,15 @@ part_begin(bytesio_part *f)
     f->s = (stream){.readable = 1, .alone = 1};
 }
 
-/* Memory for an object of the exact type, with a tree on this pool.  Keeps the reference to
- * that. */
+/* An object of the exact type, empty.  The pool is borrowed; NULL: an exception is set. */
 static PyObject *
-new_object(PyTypeObject *type, PoolObject *pool)
+bytesio_make(module_state *state, PoolObject *pool)
 {
-    PyObject *self = PyObject_GC_New(PyObject, type);
+    PyObject *self = pool ? object_on(state, pool) : NULL;
     if (self) {
-        base_begin(self);
-        pb_buf_init_behind(&part_of(self)->b, &pool->pool, PB_MAX_LEVELS, bytesio_lead());
+        part_begin(part_of(self));
+        PyObject_GC_Track(self);
     }
-    return self;
-}
-
-/* An object of the exact type, empty.  Takes the reference to the pool, which may be NULL. */
-static PyObject *
-bytesio_make(PyTypeObject *type, PoolObject *pool)
-{
-    PyObject *self;
-    if (PB_LIKELY(pool && pool->spares)) {
-        self = take_spare(pool, type);
-    }
-    else {
-        self = pool ? new_object(type, pool) : NULL;
-        if (self == NULL) {
-            Py_XDECREF(pool);
-            return NULL;
-        }
-    }
-    part_begin(part_of(self));
-    PyObject_GC_Track(self);
     return self;
 }
 
@@ -98,7 +171,7 @@ bytesio_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     module_state *state = state_of_module(module);
-    return type == state->bytesio_type ? bytesio_make(type, pool_default(state))
+    return type == state->bytesio_type ? bytesio_make(state, pool_default_seen(state))
                                        : make_derived(type, state);
 }
 
@@ -120,7 +193,6 @@ bytesio_clear(PyObject *self)
 static void
 bytesio_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (*bytesio_weakrefs(self)) {
         PyObject_ClearWeakRefs(self);
@@ -130,15 +202,8 @@ bytesio_dealloc(PyObject *self)
     if (PB_UNLIKELY(pb_buf_is_lent(b))) {
         Py_DECREF(stream_unlend_lock_held(b, &part_of(self)->s));
     }
-    PoolObject *pool = pool_object(b);
-    bool exact = type->tp_dealloc == (destructor)bytesio_dealloc;
-    if (!exact || !keep_spare(pool, self)) {
-        holder_end(b);
-        type->tp_free(self);
-    }
-    pool_report_unraisable(pool);
-    Py_DECREF(pool);
-    Py_DECREF(type);
+    bool exact = Py_TYPE(self)->tp_dealloc == (destructor)bytesio_dealloc;
+    end_object(self, pool_object(b), exact);
 }
 
 /* ---- the contents as a whole ---- */
@@ -281,8 +346,7 @@ static int
 begin_in(PyObject *self, PoolObject *pool, PyObject *initial)
 {
     uint32_t since = trace_count(pool);
-    PoolObject *kept = (PoolObject *)Py_NewRef(pool);
-    PyObject *fresh = bytesio_make(pool->state->bytesio_type, kept);
+    PyObject *fresh = bytesio_make(pool->state, pool);
     int result = fresh ? set_initial(fresh, initial) : -1;
     if (result == 0) {
         result = take_over(part_of(self), part_of(fresh), since);
@@ -372,8 +436,8 @@ bytesio_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObjec
     if (PB_UNLIKELY(nargs || names) && parse_call(state, args, nargs, names, &made) < 0) {
         return NULL;
     }
-    PoolObject *pool = made.pool ? (PoolObject *)Py_NewRef(made.pool) : pool_default(state);
-    PyObject *self = bytesio_make((PyTypeObject *)type, pool);
+    PoolObject *pool = made.pool ? made.pool : pool_default_seen(state);
+    PyObject *self = bytesio_make(state, pool);
     if (self && made.initial && !begin_with_bytes(part_of(self), made.initial) &&
         set_initial(self, made.initial) < 0) {
         Py_CLEAR(self);

@@ -1,6 +1,7 @@
 /* lock/readers.c: the slots of those who read apart. */
 #include "lock/lock.h"
 
+#include "base/spares.h"
 #include "buffer/share.h"
 
 #ifdef Py_GIL_DISABLED
@@ -11,15 +12,6 @@ static reader_slots *
 slots_of(const pb_buf *b)
 {
     return &locks_of(state_of_buf(b))->readers;
-}
-
-/* Where a thread looks for a free slot first: the address of something that it has for itself,
- * mixed. */
-static unsigned
-first_slot(void)
-{
-    uint64_t own = (uint64_t)(uintptr_t)PyThreadState_GetUnchecked();
-    return (unsigned)((own * UINT64_C(0x9E3779B97F4A7C15)) >> 58);
 }
 
 static bool
@@ -39,7 +31,7 @@ readers_enter(const pb_buf *b)
         return NULL;
     }
     reader_slots *slots = slots_of(b);
-    unsigned first = first_slot();
+    unsigned first = thread_number();
     for (unsigned i = 0; i < READER_SLOTS; i++) {
         reader_slot *slot = &slots->slot[(first + i) % READER_SLOTS];
         if (claim(slot, b)) {

@@ -2,6 +2,7 @@
 #include "module/module.h"
 
 #include "base/errors.h"
+#include "base/spares.h"
 #include "base/structs.h"
 #include "buffer/object.h"
 #include "file/object.h"
@@ -201,6 +202,11 @@ module_exec(PyObject *module)
     pb_lock_init(&state->lists);
     state->name_of = name_of_holder;
     state->beside = bytes_beside_tree;
+#ifdef Py_GIL_DISABLED
+    if (spares_begin(state) < 0) {
+        return -1;
+    }
+#endif
     if (locks_begin(state) < 0 || intern_strings(state) < 0 || errors_add(module) < 0 ||
         structs_add(module) < 0 || add_types(module) < 0 || add_constants(module) < 0) {
         return -1;

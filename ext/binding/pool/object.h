@@ -106,7 +106,11 @@ extern PyType_Spec pool_spec;
 PoolObject *
 pool_default(module_state *state);
 
-/* The same for a type of ours or a subclass, in tp_new. */
+/* The same, borrowed from the state. */
+PoolObject *
+pool_default_seen(module_state *state);
+
+/* pool_default for a type of ours or a subclass, in tp_new. */
 PoolObject *
 pool_default_for(PyTypeObject *type);
 

@@ -353,7 +353,7 @@ make_default(module_state *state)
 }
 
 PoolObject *
-pool_default(module_state *state)
+pool_default_seen(module_state *state)
 {
     PyObject *pool = state_seen(&state->default_pool);
     if (PB_UNLIKELY(pool == NULL)) {
@@ -363,7 +363,13 @@ pool_default(module_state *state)
         }
         pool = state_once(&state->default_pool, made);
     }
-    return (PoolObject *)Py_NewRef(pool);
+    return (PoolObject *)pool;
+}
+
+PoolObject *
+pool_default(module_state *state)
+{
+    return (PoolObject *)Py_XNewRef(pool_default_seen(state));
 }
 
 PoolObject *

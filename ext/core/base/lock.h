@@ -24,10 +24,40 @@ pb_lock_init(pb_lock *lock)
     pthread_mutex_init(lock, NULL);
 }
 
+/* Whoever has it gives it back within some hundred nanoseconds.  To sleep and be woken takes a
+ * hundred times as long, so look again first. */
+#define PB_LOCK_LOOKS 100
+
+static inline void
+pb_lock_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static inline void
+pb_lock_wait(pb_lock *lock)
+{
+    for (int i = 1; i <= PB_LOCK_LOOKS; i++) {
+        for (int pauses = i < 8 ? i : 8; pauses; pauses--) {
+            pb_lock_pause();
+        }
+        if (pthread_mutex_trylock(lock) == 0) {
+            return;
+        }
+    }
+    pthread_mutex_lock(lock);
+}
+
 static inline void
 pb_lock_take(pb_lock *lock)
 {
-    pthread_mutex_lock(lock);
+    if (PB_UNLIKELY(pthread_mutex_trylock(lock) != 0)) {
+        pb_lock_wait(lock);
+    }
 }
 
 static inline void

@@ -28,6 +28,7 @@ pb_pool_found(pb_pool *pool, const pb_fault *fault, bool stays)
 {
     pb_pool *root = pool->root;
     pb_lock_take(&root->fault_lock);
+    pb_store8(&root->blamed, 1);
     if (stays && root->fault.why == NULL) {
         root->fault = *fault;
     }
@@ -72,12 +73,17 @@ pb_pool_found_bad(pb_pool *pool, const pb_member *owner, pb_frame frame, uint64_
     pb_pool_found(pool, &fault, true);
 }
 
+/* Whoever names a tree has its lock, or the pool's while the tree is listed.  So a tree that ends sees
+ * `blamed` if it was named: most end without the lock. */
 void
 pb_pool_forget(pb_pool *pool, const pb_member *tree)
 {
     pb_pool *root = pool->root;
     if (pb_acting_of(root)->tree == tree) {
         pb_acting_of(root)->tree = NULL;
+    }
+    if (PB_LIKELY(!pb_load8(&root->blamed))) {
+        return;
     }
     pb_lock_take(&root->fault_lock);
     if (root->found.owner == tree) {

@@ -160,6 +160,7 @@ typedef struct pb_pool {
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
     uint8_t pending;      /* of a root: what waits to be reported (PB_PENDING_*) */
     uint8_t paused;       /* of a root: no lock of a tree may be taken, somebody looks */
+    uint8_t blamed;       /* of a root: damage was found that may name a tree */
     uint16_t account;     /* its number; 0 is the root */
 
     /* ---- its account, with those of its children ---- */
