@@ -52,7 +52,7 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     NAME           KIND              SIZE  RESIDENT    SHARED   PRIVATE     SHARE NODES   HOLES PINS
     inbox          snapshot        12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
     inbox          PageBuffer      12 KiB    12 KiB     8 KiB     4 KiB     8 KiB     0       0    0
-    -              tables               - 104 bytes         - 104 bytes 104 bytes     -       -    -
+    -              tables               - 136 bytes         - 136 bytes 136 bytes     -       -    -
     """
     for pool in pools:
         if not isinstance(pool, Pool):

@@ -78,7 +78,20 @@ pb_store32(uint32_t *at, uint32_t v)
     __atomic_store_n(at, v, __ATOMIC_RELEASE);
 }
 
-/* A byte that is looked at without the lock under which it changes. */
+/* A word that is looked at without the lock under which it changes. */
+static inline uint64_t
+pb_load64(const uint64_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+pb_store64(uint64_t *at, uint64_t v)
+{
+    __atomic_store_n(at, v, __ATOMIC_RELEASE);
+}
+
+/* The same for a byte. */
 static inline uint8_t
 pb_load8(const uint8_t *at)
 {
@@ -133,6 +146,18 @@ pb_load32(const uint32_t *at)
 
 static inline void
 pb_store32(uint32_t *at, uint32_t v)
+{
+    *at = v;
+}
+
+static inline uint64_t
+pb_load64(const uint64_t *at)
+{
+    return *at;
+}
+
+static inline void
+pb_store64(uint64_t *at, uint64_t v)
 {
     *at = v;
 }

@@ -75,7 +75,7 @@ wipe_edge(pb_buf *b, const wiping *w, uint64_t page)
 {
     uint64_t start = page << PB_PAGE_SHIFT;
     pb_leaf leaf;
-    pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
+    (void)pb_tree_own_leaf_or_run(b->pool, &b->root, page, &leaf);
     pb_entry *at = pb_leaf_at(&leaf, page);
     pb_tree_own_page(b->pool, &b->root, at, false);
     uint64_t from = pb_max(w->pos, start), to = pb_min(w->end, start + PB_PAGE_SIZE);

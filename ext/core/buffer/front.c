@@ -49,15 +49,17 @@ is_shrunk(unsigned levels, uint64_t bias, uint64_t size)
 }
 
 /* The fast path of a FIFO: free the first page, when it and the next one lie in the hinted leaf
- * and no other node changes.  false: the fast path does not apply, and nothing has changed. */
+ * and no other node changes.  That leaf begins with a hole, so the entry above it says nothing (I17).
+ * false: the fast path does not apply, and nothing has changed. */
 static bool
 drop_one_page(pb_buf *b, uint64_t n, uint64_t page)
 {
-    if (b->leaf_r == NULL || page - b->leaf_r_first >= PB_FANOUT - 1 || b->root.shared ||
+    uint64_t i = page - b->leaf_r_first;
+    if (b->leaf_r == NULL || i == 0 || i >= PB_FANOUT - 1 || b->root.shared ||
         is_watched(b)) {
         return false;
     }
-    pb_entry *at = b->leaf_r + (page - b->leaf_r_first);
+    pb_entry *at = b->leaf_r + i;
     uint64_t bias = b->root.bias + n, size = b->root.size - n;
     if (at[0] == PB_HOLE || at[1] == PB_HOLE || !is_shrunk(b->root.levels, bias, size)) {
         return false;

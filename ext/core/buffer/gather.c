@@ -157,6 +157,9 @@ move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, const price *p)
         pb_frame to = run + (pb_frame)i;
         pb_frame old = copy_page(b, pb_leaf_at(&leaf, first + i), to);
         left -= old && pb_pool_move_frame(b->pool, old, to);
+        if (first + i + 1 == leaf.end) {
+            pb_tree_note_run(b->pool, &b->root, &leaf);
+        }
     }
     pb_pool_give_rest(b->pool, p->nodes, taken);
     pb_pool_end_move(b->pool, left);

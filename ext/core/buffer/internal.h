@@ -90,7 +90,13 @@ recall(pb_entry *leaf, uint64_t first, uint64_t page)
 pb_entry *
 pb_buf_find_entry(pb_buf *b, uint64_t page);
 
-/* The same in a tree that may share pages: also NULL where this page or its path is shared. */
+/* The same for pages [page, page + pages) of one leaf.  If all of them are in memory, and the entry above
+ * says that they are one run, that is enough to know (I17): *run becomes what the first entry is.  Else
+ * it becomes a hole. */
+pb_entry *
+pb_buf_find_run(pb_buf *b, uint64_t page, uint64_t pages, pb_entry *run);
+
+/* As pb_buf_find_entry in a tree that may share pages: also NULL where this page or its path is shared. */
 pb_entry *
 pb_buf_alone_entry(pb_buf *b, uint64_t page);
 

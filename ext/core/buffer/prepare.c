@@ -97,8 +97,13 @@ own_pages(pb_buf *b, span *s)
 {
     pb_leaf leaf;
     for (uint64_t page = s->first; page <= s->last; page = leaf.end) {
-        pb_tree_own_leaf(b->pool, &b->root, page, &leaf);
+        if (pb_tree_own_leaf_or_run(b->pool, &b->root, page, &leaf)) {
+            continue;
+        }
         own_leaf_pages(b, s, &leaf, page, pb_min(s->last, leaf.end - 1));
+        if (s->last >= leaf.end - 1) {
+            pb_tree_note_run(b->pool, &b->root, &leaf);
+        }
     }
     if (b->root.levels > 1) {
         b->leaf_w = leaf.entry;

@@ -32,15 +32,22 @@ leaf_of(const pb_buf *b, uint64_t page)
     return leaf;
 }
 
-/* pb_buf_stretch for positions [pos, end) of a tree. */
+/* pb_buf_stretch for positions [pos, end) of a tree.  Of a leaf that is remembered nobody knows whether it
+ * is dense, so it pays to find the leaf of several pages (I17). */
 static pb_stretch
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end)
 {
-    uint64_t page = page_of(pos);
-    pb_leaf leaf = leaf_of(b, page);
-    pb_extent x = pb_leaf_extent(b->pool, &leaf, page, page_of(end - 1) + 1);
-    uint64_t past = pb_min(end, (page + x.pages) << PB_PAGE_SHIFT);
-    return (pb_stretch){x.kind, extent_address(b, &x, pos), past - pos};
+    uint64_t page = page_of(pos), past = page_of(end - 1) + 1;
+    pb_extent x;
+    if (past - page > 1) {
+        x = pb_tree_extent(b->pool, &b->root, page, past);
+    }
+    else {
+        pb_leaf leaf = leaf_of(b, page);
+        x = pb_leaf_extent(b->pool, &leaf, page, past);
+    }
+    uint64_t stop = pb_min(end, (page + x.pages) << PB_PAGE_SHIFT);
+    return (pb_stretch){x.kind, extent_address(b, &x, pos), stop - pos};
 }
 
 pb_stretch
@@ -165,7 +172,13 @@ peek_far(pb_buf *b, uint64_t off, uint64_t n)
     if (pb_buf_is_inline(b)) {
         return pb_buf_inline(b) + off;
     }
-    const pb_entry *at = pb_buf_find_entry(b, page_of(b->root.bias + off));
+    uint64_t pos = b->root.bias + off, page = page_of(pos);
+    uint64_t pages = page_of((pos & PB_PAGE_MASK) + n - 1) + 1;
+    pb_entry run;
+    const pb_entry *at = pb_buf_find_run(b, page, pages, &run);
+    if (PB_LIKELY(run != PB_HOLE)) {
+        return page_address(b, run) + (pos & PB_PAGE_MASK);
+    }
     return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_flat(b, off, n);
 }
 

@@ -26,6 +26,19 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
                                                           : NULL;
 }
 
+/* pb_buf_unshared_entry for the pages of a range; see pb_buf_find_run. */
+static inline pb_entry *
+unshared_entry_or_run(pb_buf *b, uint64_t page, uint64_t pages, pb_entry *run)
+{
+    *run = PB_HOLE;
+    if (PB_UNLIKELY(b->root.shared)) {
+        return pb_buf_alone_entry(b, page);
+    }
+    pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
+    at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
+    return at ? at : pb_buf_find_run(b, page, pages, run);
+}
+
 /* The address of [off, off + n) if it lies inside the size, in one run, and may be written without
  * preparation; else NULL. */
 static uint8_t *
@@ -40,8 +53,11 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    pb_entry *at = pb_buf_unshared_entry(b, page_of(pos));
     uint64_t pages = page_of(in_page + n - 1) + 1;
+    pb_entry run, *at = unshared_entry_or_run(b, page_of(pos), pages, &run);
+    if (run) {
+        return page_address(b, run) + in_page;
+    }
     if (at == NULL || *at == PB_HOLE ||
         (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n)))) {
         return NULL;
@@ -100,7 +116,8 @@ next_entry(pb_buf *b, uint64_t n)
                  !is_watched(b) && !b->pool->debug &&
                  b->root.size + n <= pb_buf_capacity(b);
     pb_entry *at = plain ? recall(b->leaf_w, b->leaf_w_first, page_of(end + left)) : NULL;
-    return at && *at == PB_HOLE ? at : NULL;
+    bool last = at && at == b->leaf_w + PB_FANOUT - 1; /* then pb_tree_note_run is due */
+    return at && *at == PB_HOLE && !last ? at : NULL;
 }
 
 /* Append to the tail page and to one new page.  false: the fast path does not apply, or the pool

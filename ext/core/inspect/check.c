@@ -11,7 +11,8 @@ typedef struct {
     const pb_buf *b;
     pb_fault *fault;
     uint64_t first, last; /* pages that may be present */
-    uint32_t *seen; /* of each frame, the references counted so far (recounting only) */
+    pb_place no_run; /* the first leaf that is not what the entry above it says (I17) */
+    uint32_t *seen;  /* of each frame, the references counted so far (recounting only) */
 } checker;
 
 static bool
@@ -59,7 +60,7 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     if (pb_zone_of(pool, frame)) {
         return check_zone(c, e, h, page);
     }
-    if ((e & PB_ENTRY_ADDRESS) + PB_ENTRY_PRESENT != e) {
+    if (pb_entry_of(frame) != (h == 1 ? pb_entry_with_run(e, 0) : e)) {
         return broken(c, "I1: an entry has stray bits", frame, page);
     }
     if (!pb_frame_valid(pool, frame)) {
@@ -85,13 +86,24 @@ check_frame(const checker *c, pb_entry e, unsigned h, uint64_t page)
     return true;
 }
 
+/* I17: is the leaf that an entry names the run that the entry says, if it says one? */
+static bool
+says_true(const checker *c, pb_entry e)
+{
+    pb_frame run = pb_entry_run(e);
+    return run == 0 || run == pb_node_run(pb_node_of(c->b->pool, e));
+}
+
 static pb_visit
 check_entry(void *arg, const pb_place *at)
 {
-    const checker *c = arg;
+    checker *c = arg;
     bool good = check_frame(c, at->entry, at->h, at->page);
     if (good && at->h == 0 && (at->page < c->first || at->page > c->last)) {
         good = broken(c, "a page before the bias or past the end", at->frame, at->page);
+    }
+    if (good && at->h == 1 && !at->zone && !c->no_run.frame && !says_true(c, at->entry)) {
+        c->no_run = *at;
     }
     if (good && at->h && !at->zone &&
         pb_node_is_empty(pb_node_of(c->b->pool, at->entry), 0)) {
@@ -282,6 +294,10 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
     if (!pb_tree_visit(b->pool, r, check_entry, &c)) {
         return false;
     }
+    if (c.no_run.frame) { /* said last: damage to a page tells more */
+        return broken(&c, "I17: a leaf is not the run that the entry above it says",
+                      c.no_run.frame, c.no_run.page);
+    }
     return check_tail(&c) && check_memory(&c) && check_pins(&c);
 }
 
@@ -431,6 +447,9 @@ check_region(const checker *c, pb_pool *root, const pb_region *r, sums *s)
         }
         if (left ? !check_left(c, root, f) : !check_held(c, root, f, row, s)) {
             return false;
+        }
+        if (bit_get(r->resident_map, bit_index(r, f)) != (!left && row->held.count > 0)) {
+            return broken_frame(c, root, "I17: the resident map is wrong about a frame", f);
         }
     }
     return true;

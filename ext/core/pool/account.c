@@ -286,6 +286,7 @@ pb_pool_join(pb_pool *child, pb_pool *parent, unsigned from)
         child->debug = root->debug;
         memcpy(child->addr, root->addr, sizeof child->addr);
         memcpy(child->rows, root->rows, sizeof child->rows);
+        memcpy(child->resident, root->resident, sizeof child->resident);
         memcpy(child->past, root->past, sizeof child->past);
         root->accounts[account] = child;
     }

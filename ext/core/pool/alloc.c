@@ -23,17 +23,19 @@ note_taken(pb_pool *pool, uint32_t n)
 #endif
 }
 
-/* The rows of n frames that a pool takes. */
+/* A pool takes the n frames of a region from frame `i` of it on. */
 static inline void
-rows_start(pb_row *row, uint32_t n, pb_kind kind, const pb_pool *pool)
+start(pb_region *r, uint32_t i, uint32_t n, pb_kind kind, const pb_pool *pool)
 {
+    pb_row *row = r->table + i;
     pb_row taken = {0};
     taken.held.count = 1;
     taken.held.kind = (uint16_t)kind;
     taken.held.account = pool->account & (PB_MOST_POOLS - 1);
-    for (uint32_t i = 0; i < n; i++) {
-        row[i] = taken;
+    for (uint32_t k = 0; k < n; k++) {
+        row[k] = taken;
     }
+    set_resident(r, i, n, true);
 }
 
 /* The pool holds the frames [first, first + n) from now on. */
@@ -91,7 +93,7 @@ take_listed_run(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
         pb_debug_taken(root, first, n);
     }
     list_remove_run(root, first, n);
-    rows_start(r->table + bit, n, kind, pool);
+    start(r, bit, n, kind, pool);
     bool zero = take_bits(r, bit, n);
     if (root->cold != cold) {
         keep_more(root, cold - root->cold);
@@ -117,7 +119,7 @@ take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
     if (PB_UNLIKELY(root->debug)) {
         pb_debug_taken(root, first, n);
     }
-    rows_start(r->table + bit_index(r, first), n, PB_KIND_DATA, pool);
+    start(r, bit_index(r, first), n, PB_KIND_DATA, pool);
     r->lo += n;
     root->untouched -= n;
     count_taken(pool, first, n);
@@ -134,7 +136,7 @@ take_untouched_high(pb_pool *pool, pb_region *r, bool *zero)
         pb_debug_taken(root, frame, 1);
     }
     r->hi = frame;
-    rows_start(r->table + bit_index(r, frame), 1, PB_KIND_NODE, pool);
+    start(r, bit_index(r, frame), 1, PB_KIND_NODE, pool);
     root->untouched--;
     count_taken(pool, frame, 1);
     *zero = r->fresh_zero;
@@ -208,7 +210,8 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
     pb_pool *root = pool->root;
     pb_frame frame = root->sample_every ? pb_guard_sample(root) : 0;
     if (frame) {
-        rows_start(pb_frame_row(root, frame), 1, PB_KIND_DATA, pool);
+        pb_region *r = region_of(root, frame);
+        start(r, bit_index(r, frame), 1, PB_KIND_DATA, pool);
         count_taken(pool, frame, 1);
         *got = 1;
         *zero = false;

@@ -12,6 +12,7 @@ typedef uint64_t pb_entry; /* frame << 12 | flags; all zero is a hole */
 
 /* The flags of an entry:
  *    PRESENT              it names a page or a node
+ *    a run                a hint: first frame of a dense leaf, in bits 1-11 and 44-63 (I17)
  *    HUGE, height << 2    it names 512^height frames of a zone that follow one another, where a
  *                         node of that height could stand */
 #define PB_ENTRY_SHIFT 12
@@ -48,6 +49,36 @@ static inline pb_entry
 pb_entry_of(pb_frame frame)
 {
     return ((pb_entry)frame << PB_ENTRY_SHIFT) | PB_ENTRY_PRESENT;
+}
+
+/* ---- dense leaves (I17) ----
+ *
+ * A leaf is dense if its entries name frames that follow one another in one region.  The entry above
+ * it may say so: then it has the number of the first frame in its spare bits.  So whoever looks for a
+ * page need not look at the leaf.
+ *
+ *    63      44 43     12 11       1   0
+ *    | run >> 11 | frame  | run      | PRESENT | */
+#define PB_RUN_HIGH_SHIFT (PB_ENTRY_SHIFT + 32)
+#define PB_RUN_LOW_BITS (PB_ENTRY_SHIFT - 1)
+#define PB_RUN_LOW_MASK (((pb_frame)1 << PB_RUN_LOW_BITS) - 1)
+
+/* The first frame of the leaf that a present entry of height 1 names, if it says that the leaf is
+ * dense; else 0. */
+static inline pb_frame
+pb_entry_run(pb_entry e)
+{
+    return (pb_frame)(e >> PB_RUN_HIGH_SHIFT << PB_RUN_LOW_BITS) |
+           ((pb_frame)(e >> 1) & PB_RUN_LOW_MASK);
+}
+
+/* The same entry, saying that its leaf begins with the frame `run`; 0: saying nothing. */
+static inline pb_entry
+pb_entry_with_run(pb_entry e, pb_frame run)
+{
+    return (e & (PB_ENTRY_ADDRESS | PB_ENTRY_PRESENT)) |
+           ((pb_entry)(run >> PB_RUN_LOW_BITS) << PB_RUN_HIGH_SHIFT) |
+           ((pb_entry)(run & PB_RUN_LOW_MASK) << 1);
 }
 
 /* Are these eight entries holes? */

@@ -22,10 +22,18 @@ free_special(pb_pool *root, pb_frame first, uint32_t n)
     }
 }
 
+static inline void
+end_resident(pb_pool *root, pb_frame first, uint32_t n)
+{
+    pb_region *r = region_of(root, first);
+    set_resident(r, bit_index(r, first), n, false);
+}
+
 /* The last references to a run are gone.  All of its rows are like the first one. */
 static inline void
 release_run(pb_pool *root, pb_frame first, uint32_t n, const pb_row *row)
 {
+    end_resident(root, first, n);
     discharge(pool_charged(root, row), n, row->held.kind == PB_KIND_NODE);
     if (PB_UNLIKELY(root->trace_hook != NULL)) {
         pb_debug_tell(root, first, n, false);
@@ -105,6 +113,7 @@ end_frame(pb_pool *root, pb_frame frame, pb_row *row)
         release_run(root, frame, 1, row);
     }
     else { /* I7: it lives on with its view */
+        end_resident(root, frame, 1);
         row->held.kind = PB_KIND_DETACHED;
         count_detached(pool_charged(root, row), 1);
     }

@@ -67,6 +67,20 @@ bits_set(uint64_t *map, uint32_t i, uint32_t n)
     }
 }
 
+/* The frames of n > 0 bits of a region are named by entries from now on, or no longer.  Others look at
+ * the map without the lock. */
+static inline void
+set_resident(pb_region *r, uint32_t i, uint32_t n, bool resident)
+{
+    uint32_t some;
+    do {
+        uint64_t *at = &r->resident_map[i >> 6], bits = bits_in_word(i, n, &some);
+        pb_store64(at, resident ? *at | bits : *at & ~bits);
+        i += some;
+        n -= some;
+    } while (n);
+}
+
 /* Length of the stretch of 1 bits (or 0 bits, with flip = ~0) that starts at i; at
  * most `most`. */
 static inline uint32_t

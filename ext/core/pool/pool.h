@@ -7,8 +7,10 @@
  *
  *    frame table: 8 bytes a frame           free map: 1 bit a frame   zero map: 1 bit
  *    held: count, kind, account, pins       1 = on a free list        1 = known zero
- *    free: next, prev, cold                 in debug pools also: who took it and who freed
- *                                           it (8 bytes), how it is protected (1 byte)
+ *    free: next, prev, cold                 resident map: 1 bit
+ *                                           1 = an entry names it, and its bytes are in memory
+ *
+ * In debug pools also: who took a frame and who freed it (8 bytes), how it is protected (1 byte).
  *
  * Frames of a region that were never handed out ("untouched") lie between `lo` and `hi`:
  * data comes from the bottom, nodes from the top, so that nodes do not cut the runs
@@ -78,6 +80,7 @@ typedef struct {
     pb_row *table; /* row of frame `first` */
     uint64_t *free_map;
     uint64_t *zero_map;
+    uint64_t *resident_map;
     pb_trace *trace; /* NULL unless frames are traced */
     uint8_t *guard;  /* how each frame is protected (pool/guard.h); NULL: not at all */
     pb_frame first;
@@ -155,7 +158,8 @@ typedef struct pb_pool {
      * PB_PAGE_SHIFT).  A child has a copy. */
     uintptr_t addr[PB_FRAME_BITS + 1];
     uintptr_t rows[PB_FRAME_BITS + 1];
-    uint32_t past[PB_FRAME_BITS + 1]; /* one past the last frame of the region */
+    uintptr_t resident[PB_FRAME_BITS + 1]; /* of the word with the bit of frame 0 */
+    uint32_t past[PB_FRAME_BITS + 1];      /* one past the last frame of the region */
     struct pb_pool *root; /* whose frames these are: itself, unless it is a child */
     uint8_t debug;        /* 0, 1 or 2, the same in all pools of a root */
     uint8_t pending;      /* of a root: what waits to be reported (PB_PENDING_*) */
@@ -355,6 +359,29 @@ static inline bool
 pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
 {
     return pb_run_held(pool, frame, n, true);
+}
+
+/* Are n > 0 frames from this one on frames of one region, named by entries, and in memory?  Any number
+ * may be asked about.  This looks at one word for 64 frames, where pb_run_readable looks at 64 rows. */
+static inline bool
+pb_run_resident(const pb_pool *pool, uint64_t frame, uint64_t n)
+{
+    unsigned bits = pb_frame_bits(frame);
+    uint64_t past = frame + n;
+    if (!PB_CHECKS || PB_UNLIKELY(past > pool->past[bits])) {
+        return !PB_CHECKS;
+    }
+    const uint64_t *map = (const uint64_t *)pool->resident[bits];
+    uint64_t here = pb_load64(&map[frame >> 6]) >> (frame & 63);
+    while (PB_UNLIKELY((frame | 63) < past - 1)) {
+        if (here != ~(uint64_t)0 >> (frame & 63)) {
+            return false;
+        }
+        frame = (frame | 63) + 1;
+        here = pb_load64(&map[frame >> 6]);
+    }
+    uint64_t wanted = ~(uint64_t)0 >> (64 - (past - frame));
+    return (here & wanted) == wanted;
 }
 
 /* A fault at a frame: `offset` counts in the owner, or in the frame if there is no

@@ -47,7 +47,7 @@ map_words(uint32_t frames)
 size_t
 pb_pool_table_bytes(uint32_t frames)
 {
-    return (size_t)frames * sizeof(pb_row) + 2 * map_words(frames) * sizeof(uint64_t);
+    return (size_t)frames * sizeof(pb_row) + 3 * map_words(frames) * sizeof(uint64_t);
 }
 
 /* Bytes that lay_tables puts behind the maps. */
@@ -104,8 +104,9 @@ lay_tables(pb_region *r, void *table, bool traced, bool zero)
     r->table = table;
     r->free_map = (uint64_t *)(r->table + r->count);
     r->zero_map = r->free_map + words;
+    r->resident_map = r->zero_map + words;
     if (traced) {
-        r->trace = (pb_trace *)(r->zero_map + words);
+        r->trace = (pb_trace *)(r->resident_map + words);
         r->guard = (uint8_t *)(r->trace + r->count);
     }
     if (!zero) { /* fresh memory from the system stays untouched until its frames are used */
@@ -121,6 +122,8 @@ publish(pb_pool *pool, unsigned k)
     for (unsigned bits = r->first ? k + 1 : 0; bits <= k + 1; bits++) {
         pool->addr[bits] = (uintptr_t)r->base - ((uintptr_t)r->first << PB_PAGE_SHIFT);
         pool->rows[bits] = (uintptr_t)r->table - (uintptr_t)r->first * sizeof(pb_row);
+        pool->resident[bits] =
+            (uintptr_t)r->resident_map - r->first / 64 * sizeof(uint64_t);
         pool->past[bits] = r->first + r->count;
     }
 }

@@ -36,7 +36,7 @@ pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first, ui
     pb_leaf leaf;
     pb_tree_leaf(pool, root, past - 1, &leaf);
     first = pb_max(first, leaf.first);
-    if (leaf.entry == NULL) {
+    if (leaf.entry == NULL || leaf.flat) {
         return pb_leaf_extent(pool, &leaf, first, past);
     }
     const pb_entry *at = leaf.entry + (past - 1 - leaf.first);

@@ -56,7 +56,7 @@ static inline pb_extent
 pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
     uint64_t most = pb_min(past, leaf->end) - page;
-    if (leaf->entry == NULL) {
+    if (leaf->entry == NULL || leaf->flat) {
         pb_frame frame = pb_entry_frame(pb_leaf_flat(leaf, page));
         return (pb_extent){frame ? PB_EXTENT_PRESENT : PB_EXTENT_HOLE, frame, most};
     }
@@ -73,7 +73,7 @@ static inline pb_extent
 pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
     pb_extent x = pb_leaf_shape(leaf, page, past);
-    if (x.kind == PB_EXTENT_PRESENT && !pb_pages_readable(pool, x.frame, x.pages)) {
+    if (x.kind == PB_EXTENT_PRESENT && !pb_leaf_readable(pool, leaf, x.frame, x.pages)) {
         x.kind = PB_EXTENT_BAD;
     }
     return x;

@@ -42,7 +42,9 @@ pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *l
     for (; e & PB_ENTRY_PRESENT; h--) {
         pb_entry *node = pb_node_of(pool, e);
         if (h == 1) {
+            pb_frame run = pb_entry_run(e);
             leaf->entry = node;
+            leaf->flat = run ? pb_entry_of(run) : PB_HOLE;
             break;
         }
         e = pb_entry_load(&node[pb_child_index(page, h - 1)]);

@@ -34,6 +34,14 @@ need_entries(const pb_pool *pool, const pb_entry *entry, uint32_t from, uint32_t
     return n;
 }
 
+/* Does an entry of height 1 say that its leaf is dense, and are those pages in memory? */
+static inline bool
+is_resident_run(const pb_pool *pool, pb_entry e, uint64_t lo, uint64_t hi)
+{
+    pb_frame run = pb_entry_run(e);
+    return run && pb_run_resident(pool, run + lo, hi - lo + 1);
+}
+
 static uint64_t
 need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi,
            bool may_share, bool shared)
@@ -54,7 +62,8 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
     const pb_entry *node = pb_node_of(pool, e);
     children c = children_of(h, lo, hi);
     if (h == 1 && !may_share) {
-        return need_entries(pool, node, c.from, c.to);
+        return is_resident_run(pool, e, lo, hi) ? 0
+                                                : need_entries(pool, node, c.from, c.to);
     }
     uint64_t n = shared;
     for (uint32_t i = c.from; i <= c.to; i++) {
@@ -134,26 +143,49 @@ pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at)
     if (root->shared && pb_frame_count(pool, pb_entry_frame(e)) > 1) {
         return copy_node(pool, at);
     }
+    if (PB_UNLIKELY(e != pb_entry_with_run(e, 0))) { /* its entries may change (I17) */
+        pb_tree_set(at, pb_entry_with_run(e, 0));
+    }
     return pb_node_of(pool, e);
+}
+
+/* The entry above the leaf of a page, on a path that belongs to this tree alone.  The tree has such
+ * entries. */
+static pb_entry *
+own_above(pb_pool *pool, pb_root *root, uint64_t page)
+{
+    pb_entry *at = &root->slot[pb_root_index(page, root->levels)];
+    for (unsigned h = root->levels - 1u; h > 1; h--) {
+        at = pb_tree_own_node(pool, root, at) + pb_child_index(page, h - 1);
+    }
+    return at;
+}
+
+bool
+pb_tree_own_leaf_or_run(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
+{
+    if (root->levels == 1) {
+        *leaf = (pb_leaf){root->slot, 0, PB_ROOT_SLOTS, PB_HOLE};
+        return false;
+    }
+    pb_entry *at = own_above(pool, root, page);
+    pb_entry e = pb_entry_load(at);
+    bool dense = (e & PB_ENTRY_PRESENT) && pb_entry_run(e) && !root->shared;
+    pb_entry *node = dense ? pb_node_of(pool, e) : pb_tree_own_node(pool, root, at);
+    uint64_t first = page & ~(uint64_t)(PB_FANOUT - 1);
+    *leaf = (pb_leaf){node, first, first + PB_FANOUT, PB_HOLE};
+    return dense;
 }
 
 void
 pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf)
 {
-    unsigned h = root->levels - 1u;
-    pb_entry *at = &root->slot[pb_root_index(page, root->levels)];
-    if (h == 0) {
-        *leaf = (pb_leaf){root->slot, 0, PB_ROOT_SLOTS, PB_HOLE};
-        return;
+    if (pb_tree_own_leaf_or_run(pool, root, page, leaf)) {
+        (void)pb_tree_own_node(pool, root, own_above(pool, root, page));
     }
-    for (; h > 1; h--) {
-        at = pb_tree_own_node(pool, root, at) + pb_child_index(page, h - 1);
-    }
-    leaf->entry = pb_tree_own_node(pool, root, at);
-    leaf->first = page & ~(uint64_t)(PB_FANOUT - 1);
-    leaf->end = leaf->first + PB_FANOUT;
-    leaf->flat = PB_HOLE;
 }
+
+/* ---- pages ---- */
 
 void
 pb_tree_own_page(pb_pool *pool, const pb_root *root, pb_entry *at, bool whole)

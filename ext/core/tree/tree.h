@@ -8,8 +8,9 @@
 #include "tree/root.h"
 #include "zone/zone.h"
 
-/* The entries of height 0 for the pages [first, end).  entry == NULL: there is no node.  Then all of
- * them are holes, or `flat` is the first one, and the others name the frames that follow (I12). */
+/* The entries of height 0 for the pages [first, end).  entry == NULL: there is no node.  If `flat` is
+ * no hole, it is the first of them, and the others name the frames that follow: those of a zone (I12),
+ * or of a dense leaf, at which nobody need look then (I17). */
 typedef struct {
     pb_entry *entry;
     uint64_t first, end;
@@ -37,7 +38,7 @@ pb_leaf_at(const pb_leaf *leaf, uint64_t page)
     return leaf->entry + (page - leaf->first);
 }
 
-/* The same where the leaf has no node. */
+/* The same where the leaf has no node, or need not be looked at. */
 static inline pb_entry
 pb_leaf_flat(const pb_leaf *leaf, uint64_t page)
 {
@@ -48,7 +49,8 @@ pb_leaf_flat(const pb_leaf *leaf, uint64_t page)
 static inline pb_entry
 pb_leaf_get(const pb_leaf *leaf, uint64_t page)
 {
-    return leaf->entry ? pb_entry_load(pb_leaf_at(leaf, page)) : pb_leaf_flat(leaf, page);
+    bool look = leaf->entry && !leaf->flat;
+    return look ? pb_entry_load(pb_leaf_at(leaf, page)) : pb_leaf_flat(leaf, page);
 }
 
 /* Does a node contain holes only?  If not, the present entry nearly always lies next to `near`, or is
@@ -103,9 +105,18 @@ pb_page_mine(const pb_pool *pool, pb_entry e)
 pb_entry
 pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned h);
 
-/* Find the leaf with `page`, which the tree reaches.  Changes nothing.  O(levels). */
+/* Find the leaf with `page`, which the tree reaches.  Changes nothing.  Who then changes entries of
+ * it asks pb_tree_own_leaf first.  O(levels). */
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
+
+/* May n > 0 frames of a leaf, from this one on, be read?  They are neighbours. */
+static inline bool
+pb_leaf_readable(const pb_pool *pool, const pb_leaf *leaf, pb_frame frame, uint64_t n)
+{
+    return leaf->entry && leaf->flat ? pb_run_resident(pool, frame, n)
+                                     : pb_pages_readable(pool, frame, n);
+}
 
 /* As pb_tree_leaf, but false unless the leaf exists and no other tree shares the path to
  * it (I2). */
@@ -117,14 +128,29 @@ pb_tree_leaf_owned(const pb_pool *pool, const pb_root *root, uint64_t page, pb_l
 uint64_t
 pb_tree_need(const pb_pool *pool, const pb_root *root, uint64_t first, uint64_t last);
 
-/* Make the path to `page` exist and belong to this tree alone (I2); returns the leaf.
- * Spends reserved frames as pb_tree_need counts them. */
+/* Make the path to `page` exist and belong to this tree alone (I2); returns the leaf, which is no longer
+ * said to be dense.  Spends reserved frames as pb_tree_need counts them. */
 void
 pb_tree_own_leaf(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
 
-/* The same for one entry of height > 0, in a place that this tree owns. */
+/* The same for a caller that changes only entries which are holes or shared.  true: the leaf is dense and
+ * this tree shares nothing, so there is no such entry. */
+bool
+pb_tree_own_leaf_or_run(pb_pool *pool, pb_root *root, uint64_t page, pb_leaf *leaf);
+
+/* Own the node that an entry of height > 0 names, as pb_tree_own_leaf does.  This tree owns the place
+ * of the entry. */
 pb_entry *
 pb_tree_own_node(pb_pool *pool, const pb_root *root, pb_entry *at);
+
+/* The first frame of the run that the entries of a leaf's node name; 0: they name none. */
+pb_frame
+pb_node_run(const pb_entry *node);
+
+/* All entries of a leaf that pb_tree_own_leaf returned have been set: if it is dense, the entry above it
+ * says so from now on (I17).  Not in debug pools, where each copy asks about each frame.  O(pages). */
+void
+pb_tree_note_run(const pb_pool *pool, pb_root *root, const pb_leaf *leaf);
 
 /* Make the page of an owned entry belong to this tree alone.  Keeps its bytes, unless
  * `whole`: then the caller overwrites all of them. */

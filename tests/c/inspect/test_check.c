@@ -106,7 +106,7 @@ test_entries(void)
     plant_entry(at, pb_entry_of(fresh), "I1: an entry names a free frame", fresh, off);
     pb_frame warm = pool->free_head;
     plant_entry(at, pb_entry_of(warm), "I1: an entry names a free frame", warm, off);
-    pb_entry leaf = pb_entry_load(entry_of_leaf(6));
+    pb_entry leaf = pb_entry_with_run(pb_entry_load(entry_of_leaf(6)), 0);
     plant_entry(at, leaf, "I1: a frame is of the wrong kind", pb_entry_frame(leaf), off);
     plant_entry(entry_of_leaf(6), good, "I1: a frame is of the wrong kind", frame,
                 6 / PB_FANOUT * PB_FANOUT ? offset_of_page(6 / PB_FANOUT * PB_FANOUT) : 0);

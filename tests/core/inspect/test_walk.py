@@ -40,7 +40,12 @@ def assert_steps(buf, walk):
         assert step.level == level
         assert step.index == index_at(position, level, buf.levels)
         assert step.frame == (step.entry >> 12) & 0xFFFF_FFFF
-        assert step.entry >> 44 == 0
+        run = step.entry >> 44 << 11 | step.entry >> 1 & 0x7FF
+        if run:  # a dense leaf: the next entry is one of a run that begins with this frame
+            assert level == buf.levels - 1
+            assert step.entry & 1
+            page = walk.steps[level]
+            assert page.frame - page.index == run
         if level > 1:
             above = walk.steps[level - 2]
             assert word_at(above.address + POINTER * step.index) == step.entry
