@@ -2,6 +2,12 @@
 #define _GNU_SOURCE /* memmem, memrchr */
 #include "base/memmem.h"
 
+#include "base/bits.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* ---- the two-way algorithm ---- */
 
 /* A needle, read from its end when `back` is set.  It is cut into a left and a right
@@ -154,6 +160,150 @@ match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, b
 #define CANDIDATE 16
 #define worth_while(work, scanned) ((work) <= 4 * (scanned) + 4096)
 
+/* ---- two bytes of the needle ---- */
+
+#ifdef __SSE2__
+
+/* The second byte that is looked for is the last one that differs from the first, so that neither a
+ * text of one byte only nor a needle of one has many places that look right. */
+typedef struct {
+    const uint8_t *byte;
+    size_t n, second;
+    __m128i one, other; /* 16 times each of the two */
+    __m128i head;       /* up to 16 bytes of the needle */
+    unsigned few;       /* the lowest n bits; 0: there are more than 16 bytes */
+} pair_scan;
+
+static pair_scan
+pair_begin(const uint8_t *needle, size_t n)
+{
+    uint8_t head[16] = {0};
+    size_t k = n - 1;
+    while (k && needle[k] == needle[0]) {
+        k--;
+    }
+    k = k ? k : n - 1;
+    memcpy(head, needle, n < 16 ? n : 16);
+    return (pair_scan){
+        .byte = needle,
+        .n = n,
+        .second = k,
+        .one = _mm_set1_epi8((char)needle[0]),
+        .other = _mm_set1_epi8((char)needle[k]),
+        .head = _mm_loadu_si128((const __m128i *)head),
+        .few = n <= 16 ? (unsigned)((1u << n) - 1) : 0,
+    };
+}
+
+static inline __m128i
+block_at(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+
+/* In which of the 16 places from p on both bytes are right. */
+static inline unsigned
+pair_places(const pair_scan *x, const uint8_t *p)
+{
+    __m128i one = _mm_cmpeq_epi8(block_at(p), x->one);
+    __m128i other = _mm_cmpeq_epi8(block_at(p + x->second), x->other);
+    return (unsigned)_mm_movemask_epi8(_mm_and_si128(one, other));
+}
+
+/* There are 16 bytes at p. */
+static inline bool
+pair_right(const pair_scan *x, const uint8_t *p)
+{
+    if (x->few == 0) {
+        return memcmp(p, x->byte, x->n) == 0;
+    }
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block_at(p), x->head));
+    return (same & x->few) == x->few;
+}
+
+/* Count in the 16 places from p on.  Returns where the next one may begin; adds to *work what
+ * comparisons in vain have cost. */
+static inline const uint8_t *
+pair_count_block(const pair_scan *x, const uint8_t *p, uint64_t *count, size_t *work)
+{
+    unsigned places = pair_places(x, p);
+    while (places) {
+        unsigned i = pb_lowest_bit(places);
+        if (!pair_right(x, p + i)) {
+            *work += CANDIDATE + x->n;
+            places &= places - 1;
+            continue;
+        }
+        ++*count;
+        if (i + x->n >= 16) {
+            return p + i + x->n;
+        }
+        places &= ~0u << (i + x->n);
+    }
+    return p + 16;
+}
+
+/* Count from *at on, as long as that pays and 32 places are left.  Moves *at to where the next one may
+ * begin. */
+static uint64_t
+pair_count(const pair_scan *x, const uint8_t **at, const uint8_t *past)
+{
+    const uint8_t *p = *at;
+    uint64_t count = 0;
+    size_t work = 0;
+    while (past - p >= 32 && worth_while(work, (size_t)(p - *at))) {
+        p = pair_count_block(x, p, &count, &work);
+    }
+    *at = p;
+    return count;
+}
+
+/* The first one from *at on.  NULL: there is none before *at, which has moved. */
+static const uint8_t *
+pair_first(const pair_scan *x, const uint8_t **at, const uint8_t *past)
+{
+    const uint8_t *p = *at;
+    size_t work = 0;
+    for (; past - p >= 32 && worth_while(work, (size_t)(p - *at)); p += 16) {
+        for (unsigned places = pair_places(x, p); places; places &= places - 1) {
+            const uint8_t *here = p + pb_lowest_bit(places);
+            if (pair_right(x, here)) {
+                return here;
+            }
+            work += CANDIDATE + x->n;
+        }
+    }
+    *at = p;
+    return NULL;
+}
+#endif
+
+/* ---- first, and all ---- */
+
+/* What is left when neither of the two scans pays, or there is little text. */
+static const uint8_t *
+first_linear(const uint8_t *p, size_t len, const uint8_t *needle, size_t n)
+{
+#ifdef __GLIBC__ /* linear there */
+    return memmem(p, len, needle, n);
+#else
+    return match_memory(p, len, needle, n, false);
+#endif
+}
+
+static const uint8_t *
+first_of_many(const uint8_t *p, const uint8_t *past, const uint8_t *needle, size_t n)
+{
+#ifdef __SSE2__
+    pair_scan x = pair_begin(needle, n);
+    const uint8_t *found = pair_first(&x, &p, past);
+    if (found) {
+        return found;
+    }
+#endif
+    return first_linear(p, (size_t)(past - p) + n - 1, needle, n);
+}
+
 const uint8_t *
 pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n)
 {
@@ -173,15 +323,52 @@ pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n
         work += CANDIDATE;
         p++;
     }
-    if (p >= past) {
-        return NULL;
-    }
-#ifdef __GLIBC__ /* linear there */
-    return memmem(p, (size_t)(past - p) + n - 1, needle, n);
+    return p < past ? first_of_many(p, past, needle, n) : NULL;
+}
+
+/* Where so many needles were found before `at`, they are found faster in blocks than one by one. */
+static bool
+found_often(uint64_t count, size_t at)
+{
+    return count * 64 > (uint64_t)at + 1024;
+}
+
+/* Count from *at on, and move it to where the next one may begin. */
+static uint64_t
+count_often(const uint8_t **at, const uint8_t *past, const uint8_t *needle, size_t n)
+{
+#ifdef __SSE2__
+    pair_scan x = pair_begin(needle, n);
+    return pair_count(&x, at, past);
 #else
-    return match_memory(p, (size_t)(past - p) + n - 1, needle, n, false);
+    (void)at, (void)past, (void)needle, (void)n;
+    return 0;
 #endif
 }
+
+uint64_t
+pb_memmem_count(const uint8_t *text, size_t len, const uint8_t *needle, size_t n,
+                size_t *end)
+{
+    uint64_t count = 0;
+    const uint8_t *at = text, *past = text + (len - n + 1);
+    while (at < past) {
+        if (found_often(count, (size_t)(at - text))) {
+            count += count_often(&at, past, needle, n);
+        }
+        const uint8_t *p =
+            at < past ? pb_memmem_first(at, (size_t)(past - at) + n - 1, needle, n) : NULL;
+        if (p == NULL) {
+            break;
+        }
+        count++;
+        at = p + n;
+    }
+    *end = (size_t)(at - text);
+    return count;
+}
+
+/* ---- last ---- */
 
 static const uint8_t *
 last_byte(const uint8_t *text, uint8_t byte, size_t len)

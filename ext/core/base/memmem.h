@@ -1,8 +1,9 @@
 /* base/memmem.h: the first and the last place where a needle lies in a text, in linear time
  * and constant space.
  *
- * Two ways: a scan for one byte of the needle, as fast as memchr, for as long as that
- * pays; else the two-way algorithm (Crochemore and Perrin, 1991), which compares each
+ * Three ways, each for as long as it pays: a scan for the first byte of the needle, as fast
+ * as memchr; where that byte is frequent, a scan for two of its bytes, in sixteen places at
+ * a time; else the two-way algorithm (Crochemore and Perrin, 1991), which compares each
  * byte of the text twice at most.  It runs backwards as well: needle and text are then
  * read from their ends. */
 #ifndef PB_BASE_MEMMEM_H
@@ -15,6 +16,11 @@ const uint8_t *
 pb_memmem_first(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
 const uint8_t *
 pb_memmem_last(const uint8_t *text, size_t len, const uint8_t *needle, size_t n);
+
+/* How often the needle lies in a text, one behind the other; *end: where the next one may begin. */
+uint64_t
+pb_memmem_count(const uint8_t *text, size_t len, const uint8_t *needle, size_t n,
+                size_t *end);
 
 /* A text in pieces.  The current piece is [start, end), at `at` (NULL: zeros).  `fetch`
  * makes the piece that contains byte `off` the current one. */

@@ -297,13 +297,9 @@ count_in_run(const sought *s, const pb_run *run, uint64_t *off)
         at = run->n;
     }
     else {
-        const uint8_t *p;
-        while (run->n - at >= s->n &&
-               (p = pb_memmem_first(run->at + at, run->n - at, s->byte, s->n)) != NULL) {
-            count++;
-            at = (uint64_t)(p - run->at) + s->n;
-        }
-        at = pb_max(at, run->n - s->n + 1);
+        size_t end;
+        count = pb_memmem_count(run->at, run->n, s->byte, s->n, &end);
+        at = pb_max(end, run->n - s->n + 1);
     }
     *off = run->start + at;
     return count;

@@ -8,7 +8,10 @@
 static inline void
 put(uint8_t *dst, const uint8_t *src, uint64_t n)
 {
-    if (src) {
+    if (src && n == 1) { /* of del buf[::2] each one */
+        *dst = *src;
+    }
+    else if (src) {
         pb_move(dst, src, n);
     }
     else {
