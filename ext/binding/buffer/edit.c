@@ -238,9 +238,8 @@ pop_lock_held(pb_buf *b, const edit *e, edited *out)
     if (!resolve_index(b, e->start, &off)) {
         return PB_RANGE;
     }
-    const uint8_t *at = pb_buf_peek(b, off, 1);
-    out->byte = at ? *at : 0;
-    return replace_lock_held(b, e, out, off, 1);
+    out->off = off;
+    return pb_buf_take_byte(b, off, &out->byte);
 }
 
 PyObject *

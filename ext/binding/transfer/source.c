@@ -68,39 +68,84 @@ source_bytes_like(const pb_buf *b, PyObject *obj, Py_buffer *view)
 
 /* ---- iterables of ints ---- */
 
-/* Append one byte to a bytearray of which `used` are in use. */
+/* Room for bytes that come one by one. */
+typedef struct {
+    PyObject *bytes; /* a bytearray, of which `used` are in use */
+    Py_ssize_t used, room;
+    uint8_t *at;
+} collected;
+
 static int
-collect_byte(PyObject *into, Py_ssize_t used, PyObject *item)
+make_room(collected *c, Py_ssize_t room)
 {
-    uint8_t byte;
-    if (source_byte(item, &byte) < 0) {
+    if (PyByteArray_Resize(c->bytes, room) < 0) {
         return -1;
     }
-    Py_ssize_t room = PyByteArray_GET_SIZE(into);
-    if (used == room && PyByteArray_Resize(into, room + room / 2 + 64) < 0) {
-        return -1;
-    }
-    PyByteArray_AS_STRING(into)[used] = (char)byte;
+    c->room = room;
+    c->at = (uint8_t *)PyByteArray_AS_STRING(c->bytes);
     return 0;
 }
 
-/* The ints of an iterator as a bytearray; NULL with an exception. */
-static PyObject *
-collect(PyObject *iterator)
+/* Most items are ints, which need no conversion. */
+static inline int
+item_byte(PyObject *item, uint8_t *out)
 {
-    PyObject *into = PyByteArray_FromStringAndSize(NULL, 0), *item;
-    Py_ssize_t used = 0;
-    while (into && (item = PyIter_Next(iterator)) != NULL) {
-        if (collect_byte(into, used, item) < 0) {
-            Py_CLEAR(into);
-        }
-        used++;
+    int overflow;
+    long value = PyLong_CheckExact(item) ? PyLong_AsLongAndOverflow(item, &overflow) : -1;
+    if (PB_UNLIKELY((unsigned long)value > 255)) {
+        return source_byte(item, out);
+    }
+    *out = (uint8_t)value;
+    return 0;
+}
+
+static inline int
+collect_byte(collected *c, PyObject *item)
+{
+    uint8_t byte;
+    if (item_byte(item, &byte) < 0 ||
+        (c->used == c->room && make_room(c, c->room + c->room / 2 + 64) < 0)) {
+        return -1;
+    }
+    c->at[c->used++] = byte;
+    return 0;
+}
+
+static int
+collect_all(collected *c, PyObject *iterator)
+{
+    iternextfunc next = Py_TYPE(iterator)->tp_iternext;
+    PyObject *item;
+    while ((item = next(iterator)) != NULL) {
+        int result = collect_byte(c, item);
         Py_DECREF(item);
+        if (result < 0) {
+            return -1;
+        }
     }
-    if (into && (PyErr_Occurred() || PyByteArray_Resize(into, used) < 0)) {
-        Py_CLEAR(into);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return -1;
     }
-    return into;
+    PyErr_Clear();
+    return PyByteArray_Resize(c->bytes, c->used);
+}
+
+/* The ints of an iterator as a bytearray; NULL with an exception.  `many`: how many there may be. */
+static PyObject *
+collect(PyObject *iterator, Py_ssize_t many)
+{
+    collected c = {.bytes = PyByteArray_FromStringAndSize(NULL, 0)};
+    if (c.bytes && (make_room(&c, many) < 0 || collect_all(&c, iterator) < 0)) {
+        Py_CLEAR(c.bytes);
+    }
+    return c.bytes;
+}
+
+/* A list may change meanwhile. */
+static Py_ssize_t
+how_many(PyObject *obj)
+{
+    return PyList_CheckExact(obj) || PyTuple_CheckExact(obj) ? Py_SIZE(obj) : 0;
 }
 
 int
@@ -118,7 +163,7 @@ source_bytes(const pb_buf *b, PyObject *obj, Py_buffer *view)
         }
         return -1;
     }
-    int result = view_of(collect(iterator), view);
+    int result = view_of(collect(iterator, how_many(obj)), view);
     Py_DECREF(iterator);
     return result;
 }

@@ -265,6 +265,25 @@ pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
     return PB_OK;
 }
 
+/* Take the last byte off where pb_buf_extend would put the next one: it lies in the page of that, with a
+ * byte before it.  A buffer that had live views has to look for them.  false: nothing has changed. */
+static inline bool
+pb_buf_pop(pb_buf *b, uint8_t *byte)
+{
+    bool tiny = pb_buf_is_inline(b);
+    uint64_t size = b->root.size;
+    uint64_t in_page = tiny ? size : (b->root.bias + size) & PB_PAGE_MASK;
+    if (PB_UNLIKELY(b->root.tail_room == 0 || in_page < 2 || size < 2 ||
+                    (!tiny && b->pins))) {
+        return false;
+    }
+    *byte = *--b->tail;
+    *b->tail = 0; /* I4 */
+    b->root.tail_room++;
+    b->root.size--;
+    return true;
+}
+
 /* Put n bytes before the first one.  No byte moves: the pages in front of them are new, and the
  * bias falls.  O(n). */
 pb_status

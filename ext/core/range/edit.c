@@ -130,6 +130,23 @@ pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t 
     return n > old ? grow(b, &s) : shrink(b, &s);
 }
 
+/* Bytes taken off the end one by one: the cut at each page makes the next page the last one, which
+ * pb_buf_pop then knows. */
+pb_status
+pb_buf_take_byte(pb_buf *b, uint64_t off, uint8_t *byte)
+{
+    if (PB_LIKELY(off + 1 == b->root.size) && pb_buf_pop(b, byte)) {
+        return PB_OK;
+    }
+    const uint8_t *at = pb_buf_peek(b, off, 1);
+    *byte = at ? *at : 0;
+    pb_status st = pb_buf_replace(b, off, 1, NULL, 0);
+    if (st == PB_OK && !b->pool->debug) {
+        pb_buf_remember_tail(b);
+    }
+    return st;
+}
+
 /* ---- strides ---- */
 
 #define EACH_ITEM(s, off, i)   \

@@ -17,6 +17,10 @@
 pb_status
 pb_buf_replace(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n);
 
+/* Take the byte at `off`, which lies inside the buffer, out of it. */
+pb_status
+pb_buf_take_byte(pb_buf *b, uint64_t off, uint8_t *byte);
+
 /* The offsets start, start + step, ..., n > 0 of them, all inside the buffer. */
 typedef struct {
     uint64_t start, n;
