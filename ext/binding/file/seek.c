@@ -228,20 +228,31 @@ position(pb_buf *b, const stream *s)
     return pos;
 }
 
+/* The argument, if there is one.  Converting it may run anything, so the file is asked before whether it
+ * may be cut.  -1 with an exception. */
+static int
+parse_truncate(pb_buf *b, const stream *s, PyObject *arg, Py_ssize_t *size)
+{
+    int given = stream_arg_optional(arg, size);
+    if (given < 0 || stream_check(b, s, stream_may_change) < 0) {
+        return -1;
+    }
+    if (*size < 0) {
+        PyErr_Format(PyExc_ValueError, "negative size value %zd", *size);
+        return -1;
+    }
+    return given;
+}
+
 /* None and no argument mean the position. */
 PyObject *
 file_truncate(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
 {
     Py_ssize_t asked = 0;
     int given = 0;
-    if ((!stream_is_alone(b, s) && stream_check(b, s, stream_may_use) < 0) ||
-        check_nargs("truncate", nargs, 0, 1) < 0 ||
-        (nargs && (given = stream_arg_optional(args[0], &asked)) < 0) ||
-        stream_check(b, s, stream_may_change) < 0) {
-        return NULL;
-    }
-    if (asked < 0) {
-        PyErr_Format(PyExc_ValueError, "negative size value %zd", asked);
+    if (nargs && ((!stream_is_alone(b, s) && stream_check(b, s, stream_may_use) < 0) ||
+                  check_nargs("truncate", nargs, 0, 1) < 0 ||
+                  (given = parse_truncate(b, s, args[0], &asked)) < 0)) {
         return NULL;
     }
     for (;;) {

@@ -344,6 +344,10 @@ file_read_at(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 file_write_slow(pb_buf *b, stream *s, PyObject *data);
 
+/* The same for a bytes object.  Takes the reference to the result. */
+PyObject *
+file_write_far(pb_buf *b, stream *s, PyObject *bytes, PyObject *result);
+
 static inline PyObject *
 file_write(pb_buf *b, stream *s, PyObject *data)
 {
@@ -358,11 +362,7 @@ file_write(pb_buf *b, stream *s, PyObject *data)
     buffer_lock(b);
     bool done = stream_put_lock_held(b, s, PyBytes_AS_STRING(data), (uint64_t)n);
     buffer_unlock(b);
-    if (PB_LIKELY(done)) {
-        return result;
-    }
-    Py_DECREF(result);
-    return file_write_slow(b, s, data);
+    return PB_LIKELY(done) ? result : file_write_far(b, s, data, result);
 }
 
 PyObject *

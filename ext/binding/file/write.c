@@ -58,6 +58,16 @@ write_bytes(pb_buf *b, stream *s, const void *src, uint64_t n)
 }
 
 PyObject *
+file_write_far(pb_buf *b, stream *s, PyObject *bytes, PyObject *result)
+{
+    if (write_bytes(b, s, PyBytes_AS_STRING(bytes), (uint64_t)PyBytes_GET_SIZE(bytes)) <
+        0) {
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
+PyObject *
 file_write_slow(pb_buf *b, stream *s, PyObject *data)
 {
     Py_buffer view;

@@ -152,6 +152,11 @@ pb_buf_own_kept(pb_buf *b, uint64_t pos, uint64_t n);
 pb_status
 pb_buf_prepare_looked(pb_buf *b, uint64_t off, uint64_t n);
 
+/* Move tiny contents to a page together with n more bytes, which no longer fit the object.  false: one
+ * page is too small, the pool has no frame ready, or the slow way must look at it; nothing has changed. */
+bool
+pb_buf_outgrow(pb_buf *b, const void *src, uint64_t n);
+
 /* Add the levels that positions up to `end` need. */
 pb_status
 pb_buf_raise_to(pb_buf *b, uint64_t end);

@@ -102,47 +102,91 @@ pb_buf_fini(pb_buf *b)
 
 /* ---- tiny contents move from the object to a page, and back ---- */
 
-/* Copy the bytes, which fit, to a new page. */
-static void
-put_on_page(pb_buf *b, const uint8_t *bytes, uint64_t size)
-{
-    uint32_t got;
-    bool zero;
-    pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
-    uint8_t *at = pb_frame_address(b->pool, frame);
-    pb_copy(at, bytes, size);
-    pb_zero(at + size, zero ? 0 : PB_PAGE_SIZE - size);
-    pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
-}
+/* What a tiny buffer holds. */
+typedef struct {
+    uint8_t byte[PB_INLINE + 1];
+    uint64_t size;
+} tiny_bytes;
 
-/* Links the tree before it reserves the frame, so that whoever inspects the pool finds an owner for
- * each frame. */
-pb_status
-pb_buf_promote(pb_buf *b)
+/* Make a tree without pages of it.  Links the tree before it takes a frame, so that whoever inspects
+ * the pool finds an owner for each frame. */
+static void
+leave_object(pb_buf *b, tiny_bytes *was)
 {
-    uint8_t bytes[PB_INLINE + 1];
-    uint64_t size = b->root.size;
-    if (!pb_buf_is_inline(b)) {
-        return PB_OK;
-    }
     pb_set_actor(b->pool, &b->member);
-    memcpy(bytes, pb_buf_inline(b), PB_INLINE);
+    was->size = b->root.size;
+    memcpy(was->byte, pb_buf_inline(b), PB_INLINE);
     memset(pb_buf_inline(b), 0, PB_INLINE);
     b->root.levels = 1;
     pb_pool_link(b->pool, &b->member);
-    pb_status st = pb_pool_reserve(b->pool, size != 0);
+}
+
+static void
+return_to_object(pb_buf *b, const tiny_bytes *was)
+{
+    pb_pool_unlink(b->pool, &b->member);
+    b->root.levels = 0;
+    memcpy(pb_buf_inline(b), was->byte, PB_INLINE);
+}
+
+/* Copy the bytes, and the n bytes behind them, to their first page.  Returns where they end. */
+static uint8_t *
+fill_first_page(pb_buf *b, pb_frame frame, bool zero, const tiny_bytes *was,
+                const void *src, uint64_t n)
+{
+    uint8_t *at = pb_frame_address(b->pool, frame), *end = at + was->size + n;
+    if (PB_INLINE && was->size) {
+        pb_copy(at, was->byte, was->size);
+    }
+    pb_copy(at + was->size, src, n);
+    pb_zero(end, zero ? 0 : PB_PAGE_SIZE - was->size - n); /* I4 */
+    pb_tree_set(&b->root.slot[0], pb_entry_of(frame));
+    return end;
+}
+
+pb_status
+pb_buf_promote(pb_buf *b)
+{
+    tiny_bytes was;
+    uint32_t got;
+    bool zero;
+    if (!pb_buf_is_inline(b)) {
+        return PB_OK;
+    }
+    leave_object(b, &was);
+    pb_status st = pb_pool_reserve(b->pool, was.size != 0);
     if (st != PB_OK) {
-        pb_pool_unlink(b->pool, &b->member);
-        b->root.levels = 0;
-        memcpy(pb_buf_inline(b), bytes, PB_INLINE);
+        return_to_object(b, &was);
         return st;
     }
     b->root.tail_room = 0;
     b->tail = NULL;
-    if (size) {
-        put_on_page(b, bytes, size);
+    if (was.size) {
+        pb_frame frame = pb_pool_take_run(b->pool, 0, 1, &got, &zero);
+        (void)fill_first_page(b, frame, zero, &was, was.byte, 0);
     }
     return PB_OK;
+}
+
+bool
+pb_buf_outgrow(pb_buf *b, const void *src, uint64_t n)
+{
+    tiny_bytes was;
+    bool zero;
+    uint64_t size = b->root.size;
+    if (n > PB_PAGE_SIZE - size || b->root.shared || b->root.frozen || b->pool->debug) {
+        return false;
+    }
+    leave_object(b, &was);
+    pb_frame frame = pb_pool_take_one(b->pool, 0, &zero);
+    if (frame == 0) {
+        return_to_object(b, &was);
+        return false;
+    }
+    b->tail = fill_first_page(b, frame, zero, &was, src, n);
+    b->root.size = size + n;
+    b->root.tail_room = (uint16_t)(PB_PAGE_SIZE - b->root.size);
+    return true;
 }
 
 void

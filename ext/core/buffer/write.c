@@ -158,7 +158,9 @@ pb_status
 pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n)
 {
     uint64_t off = b->root.size;
-    if (append_page(b, src, n)) {
+    bool done = pb_buf_is_inline(b) ? n > PB_INLINE - off && pb_buf_outgrow(b, src, n)
+                                    : append_page(b, src, n);
+    if (done) {
         return PB_OK;
     }
     pb_status st = pb_buf_write_begin(b, off, src, n);
