@@ -12,7 +12,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from pagebuf._checks import size_of
+from pagebuf._checks import offset_of, size_or_all
 from pagebuf._core import _MAP_NORESERVE, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _source_of(source: object, offset: int, size: int | None, pool: PagePool | N
             return _map_fd(fd, None, offset, size, pool)
     if not _is_buffer(source):
         kind = type(source).__name__
-        raise TypeError(f"a path, a file, a descriptor or a buffer can be mapped, not {kind}")
+        raise TypeError(f"source must be a path, a file, a descriptor or a buffer, not {kind}")
     return _map_buffer(source, offset, size, pool)  # type: ignore[arg-type]
 
 
@@ -248,9 +248,7 @@ def map_source(
     pool: PagePool | None = None,
 ) -> PageBuffer:
     """Make what `PageBuffer.map` returns."""
-    first = size_of(offset, "offset")
-    most = None if size is None else size_of(size, "size")
-    made = _source_of(source, first, most, pool)
+    made = _source_of(source, offset_of(offset, "offset"), size_or_all(size, "size"), pool)
     buf = cls.__new__(cls)
     PageBuffer.__init__(buf, pool=made.pool)
     buf._show_source(made)
@@ -262,6 +260,8 @@ def map_source(
 
 def save(buf: PageBuffer, path: StrPath, *, atomic: bool = True) -> None:
     """Write the bytes to a file."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"path must be a str, bytes or os.PathLike, not {type(path).__name__}")
     frozen = buf.snapshot()
     where = pathlib.Path(os.fsdecode(path)).resolve()
     if atomic:

@@ -77,6 +77,7 @@ ALL: dict[str, tuple[Callable[[], Any], Call]] = {
     "views": (buffer, lambda b, n: b"".join(b.views(0, n))),
     "data_views": (buffer, lambda b, n: b"".join(view for _, view in b.data_views(0, n))),
     "copy_range": (buffer, copied),
+    "map": (buffer, lambda b, n: b.map(DATA, 0, n)),
     "as_array": (buffer, arrayed),
     "get": (queue, lambda q, n: q.get(n)),
     "peek": (queue, lambda q, n: q.peek(n)),

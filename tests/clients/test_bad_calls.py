@@ -69,6 +69,8 @@ NUMBERS: dict[Callable[[], Any], dict[str, tuple[Callable[[Any, Any], Any], str]
         "views size": (lambda b, x: b.views(0, x), f"size {SIZE}"),
         "views most": (lambda b, x: b.views(most=x), f"most {INT}"),
         "walk": (lambda b, x: b.walk(x), f"offset {INT}"),
+        "map offset": (lambda b, x: b.map(b"hello", x), f"offset {INT}"),
+        "map size": (lambda b, x: b.map(b"hello", 0, x), f"size {SIZE}"),
         "max_levels": (lambda b, x: pagebuf.PageBuffer(max_levels=x), f"max_levels {SIZE}"),
     },
     queue: {
@@ -131,6 +133,18 @@ LEAKS = {
     "is_valid": (lambda: pagebuf.is_valid(b"5"), "address must be an int, not bytes"),  # type: ignore[arg-type]
     "open": (lambda: buffer().open(5), "mode must be a str or None, not int"),
     "pool": (lambda: pagebuf.PageBuffer(pool=5), "pool must be a PagePool or None, not int"),  # type: ignore[arg-type]
+    "map pool": (
+        lambda: pagebuf.PageBuffer.map(b"hello", pool=5),  # type: ignore[arg-type]
+        "pool must be a PagePool or None, not int",
+    ),
+    "map": (
+        lambda: pagebuf.PageBuffer.map(None),  # type: ignore[arg-type]
+        "source must be a path, a file, a descriptor or a buffer, not NoneType",
+    ),
+    "save": (
+        lambda: buffer().save(5),
+        "path must be a str, bytes or os.PathLike, not int",
+    ),
     "write_queue": (
         lambda: aio.QueueWriter.write_queue(None, b"x"),  # type: ignore[arg-type]
         "queue must be a ByteQueue, not bytes",

@@ -88,6 +88,51 @@ raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n)
     }
 }
 
+/* "'log': the system has no memory for ...", or NULL with an exception. */
+static PyObject *
+with_holder(const pb_buf *b, PyObject *error)
+{
+    PyObject *who = tree_called(b);
+    PyObject *text = who ? PyObject_Str(error) : NULL;
+    PyObject *whole = NULL;
+    if (text) {
+        whole = PyUnicode_GET_LENGTH(text) ? PyUnicode_FromFormat("%U: %U", who, text)
+                                           : PyUnicode_FromFormat("%U: no memory", who);
+    }
+    Py_XDECREF(who);
+    Py_XDECREF(text);
+    return whole;
+}
+
+/* Have the MemoryError that is raised say who needs the memory.  Where there is none for that, either,
+ * it stays as it is. */
+static void
+name_holder(const pb_buf *b)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *text = type == PyExc_MemoryError ? with_holder(b, error) : NULL;
+    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
+    if (args && PyObject_SetAttrString(error, "args", args) < 0) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(text);
+    Py_XDECREF(args);
+    PyErr_Restore(type, error, traceback);
+}
+
+/* 1, or -1 with an exception. */
+static int
+grow_for(pb_buf *b)
+{
+    if (pool_grow(pool_object(b)) == 0) {
+        return 1;
+    }
+    name_holder(b);
+    return -1;
+}
+
 /* If another thread has reported the damage meanwhile, raise without the details. */
 static void
 raise_corrupt(const pb_buf *b)
@@ -104,7 +149,7 @@ transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
     case PB_OK:
         return pool_report_pending(pool_object(b), !acquires);
     case PB_NEED_PAGES:
-        return pool_grow(pool_object(b)) == 0 ? 1 : -1;
+        return grow_for(b);
     case PB_CORRUPT:
         raise_corrupt(b);
         return -1;

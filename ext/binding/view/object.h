@@ -131,7 +131,7 @@ view_back_inline_lock_held(pb_buf *b, pb_pin_list **pins);
 
 /* BufferError for a range that was PB_PINNED. */
 void
-view_raise_no_run(const pinning *p);
+view_raise_no_run(const pb_buf *b, const view_range *range);
 
 /* Can the buffer be pinned without a new pin list? */
 static inline bool

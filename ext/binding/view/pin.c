@@ -2,6 +2,7 @@
 #include "view/object.h"
 
 #include "lock/pins.h"
+#include "pool/report.h"
 
 /* ---- ranges ---- */
 
@@ -84,13 +85,24 @@ find_and_pin_lock_held(pb_buf *b, pinning *p, pb_pin_list **pins)
 /* The usual message for PB_PINNED says that a change is forbidden; but a view changes
  * nothing. */
 void
-view_raise_no_run(const pinning *p)
+view_raise_no_run(const pb_buf *b, const view_range *range)
 {
+    char place[48] = "";
+    PyObject *who = tree_called(b);
+    if (who == NULL) {
+        return;
+    }
+    if (range->off) {
+        PyOS_snprintf(place, sizeof place, " at offset %llu",
+                      (unsigned long long)range->off);
+    }
     PyErr_Format(
         PyExc_BufferError,
-        "%llu bytes at offset %llu asked in one run, but other live views keep pages of "
-        "theirs where they are; views() shows runs as they lie",
-        (unsigned long long)p->range.n, (unsigned long long)p->range.off);
+        "%llu bytes%s of %U asked in one run, but other live views keep pages of "
+        "theirs where they are: release them, or take views(), which shows runs as "
+        "they lie",
+        (unsigned long long)range->n, place, who);
+    Py_DECREF(who);
 }
 
 int
@@ -160,7 +172,7 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p)
         view_raise_range(&p->range);
     }
     if (st == PB_PINNED) {
-        view_raise_no_run(p);
+        view_raise_no_run(b, &p->range);
     }
     return st == PB_OK ? 0 : -1;
 }

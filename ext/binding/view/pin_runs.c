@@ -103,7 +103,7 @@ view_pin_runs(pb_buf *b, run_pins *w)
         view_raise_range(&w->range);
     }
     if (st == PB_PINNED) {
-        view_raise_no_run(&(pinning){.range = w->range});
+        view_raise_no_run(b, &w->range);
     }
     return st == PB_OK ? 0 : -1;
 }

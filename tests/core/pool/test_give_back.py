@@ -411,14 +411,28 @@ def test_a_run_that_cannot_be_had_says_so(how):
 def test_the_text_of_a_refusal():
     pool = Miserly(debug=0)
     pool.refusing = True
+    for name, called in {None: "this PageBuffer", "log": "'log'"}.items():
+        with pytest.raises(MemoryError) as info:
+            pagebuf.PageBuffer(pool=pool, name=name).extend(bytes(3 * PAGE))
+        assert str(info.value) == (
+            f"{called}: the system has no memory for {3 * PAGE} more bytes (3 pages); the pool "
+            "holds 0 pages and has 0 free (0 in 0 regions)"
+        )
+        assert isinstance(info.value.__cause__, MemoryError)
+        assert not isinstance(info.value, pagebuf.PoolLimitError)
+
+
+def test_a_pool_that_raises_without_a_text():
+    class Silent(pagebuf.PagePool):
+        def _new_region(self, nbytes):
+            raise MemoryError
+
+        def _refusal(self, needed):
+            return ""
+
     with pytest.raises(MemoryError) as info:
-        filled(pool, 3 * PAGE)
-    assert str(info.value) == (
-        f"the system has no memory for {3 * PAGE} more bytes (3 pages); the pool holds 0 pages "
-        "and has 0 free (0 in 0 regions)"
-    )
-    assert isinstance(info.value.__cause__, MemoryError)
-    assert not isinstance(info.value, pagebuf.PoolLimitError)
+        pagebuf.ByteQueue(pool=Silent(), name="inbox").put(bytearray(3 * PAGE))
+    assert str(info.value) == "'inbox': no memory"
 
 
 def test_a_pool_takes_less_where_the_system_refuses_much():

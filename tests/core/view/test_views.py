@@ -517,10 +517,18 @@ def test_holes_under_a_live_view_become_pages(pool):
 def test_gathering_raises_where_another_live_view_is_in_the_way(pool):
     buf = scattered(pool, 4)
     first, second = buf.view(0, PAGE), buf.view(PAGE, PAGE)
-    for call in (buf.view, lambda: memoryview(buf)):
+    ways_out = "release them, or take views(), which shows runs as they lie"
+    for call, asked in {
+        buf.view: f"{4 * PAGE} bytes of this PageBuffer",
+        lambda: memoryview(buf): f"{4 * PAGE} bytes of this PageBuffer",
+        lambda: buf.view(1, 3 * PAGE): f"{3 * PAGE} bytes at offset 1 of this PageBuffer",
+    }.items():
         with refused(BufferError, buf) as info:
             call()
-        assert f"{4 * PAGE} bytes at offset 0 asked in one run" in str(info.value)
+        assert str(info.value) == (
+            f"{asked} asked in one run, but other live views keep pages of theirs where they "
+            f"are: {ways_out}"
+        )
     assert first == pattern(0, PAGE)
     assert second == pattern(PAGE, PAGE)
     assert buf.view(writable=False) == pattern(0, 4 * PAGE)
