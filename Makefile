@@ -24,8 +24,8 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) slow sanitize powercut fuzz lint lint-python \
-        lint-c lint-types format arrows figures compare compare-more bench instructions free-threaded scaling clean distclean
+.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) test-portable slow sanitize powercut fuzz lint lint-python \
+        lint-c lint-types format arrows figures docs docs-check wheels compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
 	@echo "make quick     builds, and tries the extension for a few seconds; 20 s, or a minute at first"
@@ -35,6 +35,7 @@ help:
 	@echo "make figures   the figures and the picture of the documents, from the kept run of compare"
 	@echo "make bench     the same cases under pytest-benchmark"
 	@echo "make instructions   what the checks cost, counted under valgrind"
+	@echo "make test-portable   the build without what only Linux has"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
@@ -42,6 +43,8 @@ help:
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
 	@echo "make scaling    two threads against one on such an interpreter"
+	@echo "make docs      the site;  make docs-check  its links, and its pages in a browser"
+	@echo "make wheels    an sdist, and a wheel for each CPython that is here, checked and tried"
 	@echo "make build     the extension, in place;  make clean / distclean  away with it / and with .venv"
 
 # ---- environment ----------------------------------------------------------------------------
@@ -54,7 +57,7 @@ help:
 	@mkdir -p $(@D) && touch $@
 
 # pip learnt --group in 25.1; the one in .venv is newer than that by now.
-.venv/.stamps/test .venv/.stamps/lint: .venv/.stamps/%: .venv/.stamps/venv pyproject.toml
+.venv/.stamps/test .venv/.stamps/lint .venv/.stamps/wheels .venv/.stamps/docs: .venv/.stamps/%: .venv/.stamps/venv pyproject.toml
 	@echo "== tools for $*"
 	@$(PIP) --group $*
 	@touch $@
@@ -84,6 +87,14 @@ $(TINY:%=build/stamps/%): build/stamps/%: .venv/.stamps/venv $(NATIVE) $(PACKAGE
 	    --build-base build/$* --build-lib build/$*/lib
 	@mkdir -p $(@D) && touch $@
 
+# Without what only Linux has (docs/platforms.md).
+build/stamps/portable: .venv/.stamps/venv $(NATIVE) $(PACKAGE)
+	@echo "== extension, portable"
+	@rm -rf build/portable/lib
+	@PAGEBUF_PORTABLE=1 PAGEBUF_CFLAGS="$(WERROR)" $(PY) setup.py -q build \
+	    --build-base build/portable --build-lib build/portable/lib
+	@mkdir -p $(@D) && touch $@
+
 # ---- tests ----------------------------------------------------------------------------------
 
 # In a worker a processor, then those that must be alone in their process.  That a choice of tests
@@ -95,7 +106,8 @@ endef
 
 # What neither the size of a page nor a debug level can change runs once, in test-py.
 ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
-        tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py tests/threads/test_pairs.py
+        tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py \
+        tests/faces/test_who_copies.py tests/threads/test_pairs.py
 # Level 2 does all that level 1 does, and more: level 1 alone runs what looks at pages, not at who calls.
 test-level1: CHOICE := tests/core tests/model
 test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/test_replaced.py
@@ -103,6 +115,7 @@ test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/tes
 # What is about to be done, and how long it takes on two idle cores.
 SAY_quick   := .venv and the extension, where they are not there, then a smoke test; 10 s, or a minute at first
 SAY_test    := C tests under sanitizers, then Python tests on three page sizes; 5 minutes, or 7 at first
+SAY_wheels  := an sdist and a wheel for each CPython here, checked, installed without a compiler and tried; 5 minutes
 SAY_compare := pagebuf beside what people use, after its peers are installed; 6 minutes
 say-%:
 	@echo "== $*: $(SAY_$*)"
@@ -124,6 +137,17 @@ test-py: build/stamps/normal .venv/.stamps/test
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 	@echo "== Python tests, $*"
 	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib,tests $(ONCE:%=--ignore %))
+
+# The plain ways of other systems: the smoke test, and what uses them.
+PORTABLE := tests/core/buffer/test_extend_append.py tests/core/buffer/test_map.py tests/core/buffer/test_read_write.py \
+            tests/core/buffer/test_snapshot.py tests/core/range/test_search.py tests/faces/test_bytesio.py \
+            tests/faces/test_queue_io.py
+
+test-portable: build/stamps/portable .venv/.stamps/test
+	@echo "== Python tests on the portable build"
+	@PYTHONPATH=build/portable/lib $(PY) -W error tools/smoke.py
+	@PYTHONPATH=build/portable/lib PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick $(PY) -m pytest $(PORTABLE) -n $(JOBS) \
+	    -m "not alone and not slow" $(PYTEST)
 
 $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests at debug level $*"
@@ -216,6 +240,23 @@ bench: build/stamps/normal .venv/.stamps/test .venv/.stamps/compare
 instructions: .venv/.stamps/venv
 	@$(PY) tools/count_instructions.py $(if $(AGAINST),--against $(AGAINST)) \
 	    $(if $(RECORD),--record $(RECORD))
+
+# ---- documentation --------------------------------------------------------------------------
+
+# The site, into build/site.  A warning is an error.  The API pages are made from the built package.
+docs: build/stamps/normal .venv/.stamps/docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "docs: build/site/index.html"
+
+# Links, and each page in a headless Chromium, where there is one.  SHOTS=DIR keeps pictures.
+docs-check: docs
+	@$(PY) -m tools.site.check $(if $(SHOTS),--shots $(SHOTS))
+
+# ---- release --------------------------------------------------------------------------------
+
+# For the interpreters that are here, into dist.  Nothing is uploaded: docs/releasing.md.
+wheels: say-wheels .venv/.stamps/wheels
+	@tools/build_wheels.sh $(PY)
 
 # ---- away -----------------------------------------------------------------------------------
 

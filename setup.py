@@ -1,6 +1,7 @@
 """Builds the extension; everything else is in pyproject.toml.
 
 PAGEBUF_PAGE_SHIFT  log2 of the page size: 12 (default), or 6 and 4 for the tests' tiny pages
+PAGEBUF_PORTABLE    1: without what only Linux has, for the test of the plain ways
 PAGEBUF_CFLAGS      further compiler flags; a -fsanitize= flag also reaches the linker
 """
 
@@ -30,6 +31,8 @@ def extension() -> Extension:
     macros = []
     if shift := os.environ.get("PAGEBUF_PAGE_SHIFT"):
         macros.append(("PB_PAGE_SHIFT", shift))
+    if os.environ.get("PAGEBUF_PORTABLE", "0") != "0":
+        macros.append(("PB_PORTABLE", "1"))
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         macros.append(("PB_LOCKS", "1"))  # the core does not include Python.h, which would tell
     extra = shlex.split(os.environ.get("PAGEBUF_CFLAGS", ""))

@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from pagebuf._checks import offset_of, size_or_all
-from pagebuf._core import _MAP_NORESERVE, PAGE_SIZE, PageBuffer
+from pagebuf._core import _BUILD_FLAGS, _MAP_NORESERVE, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LEAST = 16 * PAGE_SIZE
 """Of less than this the bytes are copied (LEAST_PAGES in ext/binding/buffer/map.c)."""
+
+COPIES_FILES = hasattr(os, "copy_file_range") and not _BUILD_FLAGS["portable"]
+"""Whether the system can copy from file to file."""
 
 PIECE = 1 << 30
 """The most bytes of one system call."""
@@ -333,8 +336,8 @@ def _write_all(frozen: PageBuffer, fd: int) -> None:
 
 
 def _reopen(source: Source) -> int | None:
-    """Open the file of a source, if it is there as it was, and can be copied from."""
-    if source.path is None or not hasattr(os, "copy_file_range"):
+    """Open the file of a source, if it is there as it was."""
+    if source.path is None:
         return None
     try:
         fd = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -361,6 +364,9 @@ def _write_mixed(frozen: PageBuffer, source: Source, fd: int, source_fd: int) ->
 def _data(fd: int, offset: int, size: int) -> Iterator[Range]:
     """Yield the ranges of a file that are no holes."""
     end = offset + size
+    if not hasattr(os, "SEEK_DATA"):
+        yield offset, size
+        return
     while offset < end:
         try:
             start = os.lseek(fd, offset, os.SEEK_DATA)
@@ -376,7 +382,7 @@ def _data(fd: int, offset: int, size: int) -> Iterator[Range]:
 
 def _copy(source_fd: int, fd: int, offset: int, to: int, size: int) -> int:
     """Copy from file to file.  Return how many bytes are left where the system cannot do that."""
-    while size:
+    while size and COPIES_FILES:
         try:
             done = os.copy_file_range(source_fd, fd, min(size, PIECE), offset, to)
         except OSError as error:

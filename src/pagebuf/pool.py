@@ -8,7 +8,7 @@ import sys
 import weakref
 
 from pagebuf._checks import size_of
-from pagebuf._core import PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
+from pagebuf._core import _BUILD_FLAGS, PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class PagePool(Pool):
     # before they are touched.  _discard_zeroes: its bytes are zeros again after the pool has given
     # them back to the system.  Anonymous memory does so on Linux only.
     _fresh_zero = True
-    _discard_zeroes = sys.platform.startswith("linux")
+    _discard_zeroes = sys.platform.startswith("linux") and not _BUILD_FLAGS["portable"]
 
     # Defaults for a derived class that does not call __init__.
     _limit: int | None = None

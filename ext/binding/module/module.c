@@ -165,8 +165,9 @@ build_flags(void)
 #ifdef NDEBUG
     assertions = 0;
 #endif
-    return Py_BuildValue("{sNsN}", "assertions", PyBool_FromLong(assertions), "locks",
-                         PyBool_FromLong(PB_LOCKS));
+    return Py_BuildValue("{sNsNsN}", "assertions", PyBool_FromLong(assertions), "locks",
+                         PyBool_FromLong(PB_LOCKS), "portable",
+                         PyBool_FromLong(PB_PORTABLE));
 }
 
 static int

@@ -8,7 +8,7 @@
 #include "pool/poison.h"
 #include "pool/guard.h"
 
-#if defined(__unix__) || defined(__APPLE__)
+#if PB_ON_UNIX
 #include <signal.h>
 #include <ucontext.h>
 #include <unistd.h>

@@ -35,7 +35,7 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
         return sending ? sendmsg(target->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
     }
-#ifdef RWF_NOWAIT
+#if TARGET_NOWAIT
     if (target->nowait) { /* sends what the pipe takes at once */
         return pwritev2(target->fd, iov, (int)count, -1, RWF_NOWAIT);
     }

@@ -86,7 +86,7 @@ describe_fd(io_target *target, bool sending)
     if (target->wait_first) {
         target_forgo_nowait(target);
     }
-#ifdef RWF_NOWAIT
+#if TARGET_NOWAIT
     if (target->wait_first && target->pipe && sending) {
         target->nowait = true;
         target->wait_first = false;

@@ -5,6 +5,15 @@
 
 #include "queue/object.h"
 
+#include <sys/uio.h>
+
+/* Is there a write to a pipe that takes what fits and does not wait? */
+#if defined(RWF_NOWAIT) && !PB_PORTABLE
+#define TARGET_NOWAIT 1
+#else
+#define TARGET_NOWAIT 0
+#endif
+
 typedef struct {
     int fd;
     bool socket;     /* MSG_DONTWAIT works */

@@ -37,6 +37,25 @@
 #endif
 #endif
 
+/* What is beyond ISO C and POSIX is asked for where PB_ON_UNIX or PB_ON_LINUX says so, and has a
+ * plain way beside it.  PB_PORTABLE=1 takes the plain ways on Linux too, so that they are tested
+ * (docs/platforms.md). */
+#ifndef PB_PORTABLE
+#define PB_PORTABLE 0
+#endif
+
+#if (defined(__unix__) || defined(__APPLE__)) && !PB_PORTABLE
+#define PB_ON_UNIX 1
+#else
+#define PB_ON_UNIX 0
+#endif
+
+#if defined(__linux__) && !PB_PORTABLE
+#define PB_ON_LINUX 1
+#else
+#define PB_ON_LINUX 0
+#endif
+
 _Static_assert(PB_PAGE_SHIFT >= 4 && PB_PAGE_SHIFT <= 15, "page shift");
 _Static_assert((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) % PB_NODE_BITS == 0,
                "the highest level reaches 2^59 exactly");

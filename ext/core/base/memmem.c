@@ -4,7 +4,20 @@
 
 #include "base/bits.h"
 
-#ifdef __SSE2__
+/* glibc's memmem is linear, and has memrchr. */
+#if defined(__GLIBC__) && !PB_PORTABLE
+#define GLIBC_SEARCHES 1
+#else
+#define GLIBC_SEARCHES 0
+#endif
+
+#if defined(__SSE2__) && !PB_PORTABLE
+#define SSE2_SEARCHES 1
+#else
+#define SSE2_SEARCHES 0
+#endif
+
+#if SSE2_SEARCHES
 #include <emmintrin.h>
 #endif
 
@@ -162,7 +175,7 @@ match_memory(const uint8_t *text, size_t len, const uint8_t *needle, size_t n, b
 
 /* ---- two bytes of the needle ---- */
 
-#ifdef __SSE2__
+#if SSE2_SEARCHES
 
 /* The second byte that is looked for is the last one that differs from the first, so that neither a
  * text of one byte only nor a needle of one has many places that look right. */
@@ -284,7 +297,7 @@ pair_first(const pair_scan *x, const uint8_t **at, const uint8_t *past)
 static const uint8_t *
 first_linear(const uint8_t *p, size_t len, const uint8_t *needle, size_t n)
 {
-#ifdef __GLIBC__ /* linear there */
+#if GLIBC_SEARCHES
     return memmem(p, len, needle, n);
 #else
     return match_memory(p, len, needle, n, false);
@@ -294,7 +307,7 @@ first_linear(const uint8_t *p, size_t len, const uint8_t *needle, size_t n)
 static const uint8_t *
 first_of_many(const uint8_t *p, const uint8_t *past, const uint8_t *needle, size_t n)
 {
-#ifdef __SSE2__
+#if SSE2_SEARCHES
     pair_scan x = pair_begin(needle, n);
     const uint8_t *found = pair_first(&x, &p, past);
     if (found) {
@@ -337,7 +350,7 @@ found_often(uint64_t count, size_t at)
 static uint64_t
 count_often(const uint8_t **at, const uint8_t *past, const uint8_t *needle, size_t n)
 {
-#ifdef __SSE2__
+#if SSE2_SEARCHES
     pair_scan x = pair_begin(needle, n);
     return pair_count(&x, at, past);
 #else
@@ -373,7 +386,7 @@ pb_memmem_count(const uint8_t *text, size_t len, const uint8_t *needle, size_t n
 static const uint8_t *
 last_byte(const uint8_t *text, uint8_t byte, size_t len)
 {
-#ifdef __GLIBC__
+#if GLIBC_SEARCHES
     return memrchr(text, byte, len);
 #else
     while (len && text[len - 1] != byte) {

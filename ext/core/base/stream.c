@@ -2,7 +2,7 @@
 #include "base/stream.h"
 #include "base/copy.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__)
+#if PB_ON_LINUX && defined(__x86_64__) && defined(__GNUC__)
 #include <emmintrin.h> /* SSE2: every x86-64 has it */
 #include <stdatomic.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #endif
 #include "pool/advise.h"
 
-#if defined(__unix__) || defined(__APPLE__)
+#if PB_ON_UNIX
 #include <sys/mman.h>
 #include <unistd.h>
 #endif

@@ -6,7 +6,7 @@
 #include "pool/poison.h"
 #include "pool/internal.h"
 
-#if defined(__unix__) || defined(__APPLE__)
+#if PB_ON_UNIX
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -216,7 +216,7 @@ def test_mapped_pages_have_runs_and_no_frames(pool):
 def test_names_of_states():
     assert len(set(_FRAME_STATES)) == len(_FRAME_STATES) == 12
     assert {"quarantined", "guard"} < set(_FRAME_STATES)
-    assert set(_BUILD_FLAGS) == {"assertions", "locks"}
+    assert set(_BUILD_FLAGS) == {"assertions", "locks", "portable"}
     assert _BUILD_FLAGS["assertions"] or PAGE == 4096  # the tiny builds have assertions
 
 
