@@ -8,9 +8,11 @@ PAGEBUF_CFLAGS      further compiler flags; a -fsanitize= flag also reaches the 
 import os
 import shlex
 import sysconfig
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 CFLAGS = [
     "-std=c11",
@@ -47,4 +49,19 @@ def extension() -> Extension:
     )
 
 
-setup(ext_modules=[extension()])
+class BuildInParallel(build_ext):
+    """Compiles as many files at a time as there are processors."""
+
+    def build_extensions(self) -> None:
+        compile_files = self.compiler.compile
+
+        def compile_in_parallel(sources, **options):
+            with ThreadPool() as threads:
+                objects = threads.map(lambda one: compile_files([one], **options), sources, 1)
+            return [path for paths in objects for path in paths]
+
+        self.compiler.compile = compile_in_parallel
+        super().build_extensions()
+
+
+setup(ext_modules=[extension()], cmdclass={"build_ext": BuildInParallel})
