@@ -24,7 +24,7 @@ def run(program: Path) -> tuple[Path, bool, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=SANITIZERS | os.environ,
+            env=SANITIZERS | {"PYTHON": sys.executable} | os.environ,
             text=True,
             errors="replace",
             timeout=SECONDS,

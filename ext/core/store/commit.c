@@ -23,12 +23,26 @@ pb_store_refused(pb_store *store, int error)
 
 /* ---- pages ---- */
 
+static bool
+has_checksums(const pb_store *store)
+{
+    return (store->super.flags & PB_SUPER_CHECKSUMS) != 0;
+}
+
+/* Can it be an entry of this file? */
+static bool
+is_an_entry(const pb_store *store, pb_entry e)
+{
+    pb_frame frame = pb_entry_frame(e);
+    return (e & PB_ENTRY_PRESENT) && frame >= PB_FIRST_FRAME &&
+           frame < pb_max(store->super.frames, store->coming.frames);
+}
+
 pb_store_status
 pb_store_read(pb_store *store, pb_entry e, void *bytes)
 {
     pb_frame frame = pb_entry_frame(e);
-    if (!(e & PB_ENTRY_PRESENT) || frame < PB_FIRST_FRAME ||
-        frame >= pb_max(store->super.frames, store->coming.frames)) {
+    if (!is_an_entry(store, e)) {
         return pb_store_damaged(store, "an entry names no page of the file", frame);
     }
     int error =
@@ -36,7 +50,8 @@ pb_store_read(pb_store *store, pb_entry e, void *bytes)
     if (error) {
         return pb_store_refused(store, error);
     }
-    if ((pb_crc32(0, bytes, PB_PAGE_SIZE) & PB_CRC31) != pb_entry_crc(e)) {
+    if (has_checksums(store) &&
+        (pb_crc32(0, bytes, PB_PAGE_SIZE) & PB_CRC31) != pb_entry_crc(e)) {
         return pb_store_damaged(store, "a page does not fit its checksum", frame);
     }
     return PB_STORE_OK;
@@ -124,18 +139,44 @@ pb_store_write(pb_store *store, pb_space_kind kind, const void *bytes, pb_entry 
     if (is_listed_kind(kind)) {
         list(store, frame, crc);
     }
-    pb_tree_set(e, pb_entry_with_crc(frame, crc));
+    pb_tree_set(e, pb_entry_with_crc(frame, has_checksums(store) ? crc : 0));
     return PB_STORE_OK;
 }
 
-uint32_t
-pb_store_unref(pb_store *store, pb_frame frame)
+/* Do the books know of what an entry names? */
+static pb_store_status
+look_up(pb_store *store, pb_entry e)
 {
-    uint32_t left = pb_space_unref(&store->space, frame);
-    if (left == 0 && (store->space.state[frame] & PB_SPACE_LISTED)) {
+    pb_frame frame = pb_entry_frame(e);
+    return is_an_entry(store, e) && pb_space_count(&store->space, frame) > 0
+               ? PB_STORE_OK
+               : pb_store_damaged(store, "an entry names a frame that is not counted",
+                                  frame);
+}
+
+pb_store_status
+pb_store_ref(pb_store *store, pb_entry e)
+{
+    pb_store_status st = look_up(store, e);
+    if (st == PB_STORE_OK) {
+        pb_space_ref(&store->space, pb_entry_frame(e));
+    }
+    return st;
+}
+
+pb_store_status
+pb_store_unref(pb_store *store, pb_entry e, uint32_t *left)
+{
+    pb_store_status st = look_up(store, e);
+    if (st != PB_STORE_OK) {
+        return st;
+    }
+    pb_frame frame = pb_entry_frame(e);
+    *left = pb_space_unref(&store->space, frame);
+    if (*left == 0 && (store->space.state[frame] & PB_SPACE_LISTED)) {
         unlist(store, frame);
     }
-    return left;
+    return PB_STORE_OK;
 }
 
 /* ---- slots and barriers ---- */
@@ -354,7 +395,7 @@ prepare(pb_store *store, uint64_t time)
     store->coming.sequence++;
     store->coming.commit++;
     store->coming.time = time;
-    store->coming.flags = PB_SUPER_LISTED | PB_SUPER_CHECKSUMS;
+    store->coming.flags = PB_SUPER_LISTED | (store->super.flags & PB_SUPER_CHECKSUMS);
     if (PB_PLANTED(FORGET_LAZY)) {
         store->coming.listed = 0;
     }
@@ -412,6 +453,6 @@ pb_store_seal(pb_store *store, uint64_t time)
     store->unlisted = store->coming.listed != 0;
     store->coming.sequence++;
     store->coming.time = time;
-    store->coming.flags = PB_SUPER_SEALED | PB_SUPER_CHECKSUMS;
+    store->coming.flags = PB_SUPER_SEALED | (store->super.flags & PB_SUPER_CHECKSUMS);
     return publish(store, true);
 }

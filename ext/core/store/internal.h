@@ -28,8 +28,8 @@ typedef enum {
     PB_PLANT_KEEP_SLOT,     /* S11: the superblock that the barrier was for stays */
     PB_PLANT_CACHE,         /* S12: a writer believes what the cache says */
     PB_PLANT_LOSE_RECORD,   /* a record of the log is lost when it goes to pages */
-    PB_PLANT_FREE_TWICE,    /* a shared node that is copied gives up its children, too */
-    PB_PLANT_WRONG_CRC,     /* an entry has the checksum of what was there before */
+    PB_PLANT_FREE_TWICE, /* the children of a shared node that is copied are not counted twice */
+    PB_PLANT_WRONG_CRC, /* an entry has the checksum of what was there before */
     PB_PLANTS
 } pb_plant;
 
@@ -62,9 +62,12 @@ pb_store_read(pb_store *store, pb_entry e, void *bytes);
 pb_store_status
 pb_store_write(pb_store *store, pb_space_kind kind, const void *bytes, pb_entry *e);
 
-/* One entry less names a frame.  Returns how many are left. */
-uint32_t
-pb_store_unref(pb_store *store, pb_frame frame);
+/* One entry of the file more names what e names, or one less; *left are left.  PB_STORE_CORRUPT if
+ * the books do not know of it. */
+pb_store_status
+pb_store_ref(pb_store *store, pb_entry e);
+pb_store_status
+pb_store_unref(pb_store *store, pb_entry e, uint32_t *left);
 
 /* A barrier.  Afterwards the list is empty. */
 pb_store_status

@@ -206,7 +206,7 @@ spill(pb_store *store, bool pending)
     pen p = {.store = store};
     pb_super *coming = &store->coming;
     p.status = begin_pages(&p);
-    for (uint32_t i = PB_PLANTED(LOSE_RECORD); i < coming->logged; i++) {
+    for (uint32_t i = 0; i + PB_PLANTED(LOSE_RECORD) < coming->logged; i++) {
         put_record(&p, coming->tail[i]);
     }
     coming->logged = 0;

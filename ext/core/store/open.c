@@ -48,7 +48,7 @@ pb_store_create(pb_store *store, const uint8_t uuid[16], uint64_t time)
     }
     *super =
         (pb_super){.sequence = 1, .frames = frames, .held = PB_FIRST_FRAME, .time = time};
-    super->flags = PB_SUPER_SEALED | PB_SUPER_CHECKSUMS;
+    super->flags = PB_SUPER_SEALED | (store->unchecked ? 0 : PB_SUPER_CHECKSUMS);
     memcpy(super->uuid, uuid, sizeof super->uuid);
     pb_super_encode(super, bytes);
     int error = store->file.resize(store->file.arg, frames << PB_PAGE_SHIFT);
@@ -236,6 +236,9 @@ open_file(pb_store *store)
     pb_store_status st = error ? pb_store_refused(store, error) : read_slots(store, &c);
     if (st == PB_STORE_OK) {
         st = choose(store, &c);
+    }
+    if (st == PB_STORE_OK && store->writable && store->super.read_only) {
+        return PB_STORE_REFUSED;
     }
     if (st == PB_STORE_OK && store->writable && store->super.frames > store->books_room) {
         store->wanted = store->super.frames + 64;

@@ -61,6 +61,7 @@ typedef struct {
     /* ---- settings, before the first commit ---- */
     uint64_t grow_by;   /* frames that the file grows by */
     uint32_t list_most; /* pages that a superblock lists at most */
+    bool unchecked;     /* pb_store_create: entries carry no checksums */
     uint64_t log_most;  /* pages of the log before a checkpoint, at least */
 } pb_store;
 

@@ -4,7 +4,7 @@
 static const uint8_t magic[8] = {0x89, 'P', 'B', 'S', '\r', '\n', 0x1a, '\n'};
 
 #define BYTE_ORDER_MARK 0x01020304
-#define ROOT_BYTES 56
+#define SEQUENCE_MOST ((uint64_t)1 << 63)
 
 /* Where the fields lie. */
 enum {
@@ -155,6 +155,8 @@ pb_super_encode(const pb_super *s, uint8_t *b)
     put64(b + AT_FRAMES, s->frames);
     put64(b + AT_HELD, s->held);
     put64(b + AT_TIME, s->time);
+    put32(b + AT_READ_ONLY, s->read_only);
+    put32(b + AT_COMPATIBLE, s->compatible);
     put32(b + AT_FLAGS, s->flags);
     put32(b + AT_LISTED, s->listed);
     put32(b + AT_LOGGED, s->logged);
@@ -217,11 +219,11 @@ get_lists(pb_super *s, const uint8_t *b)
 static bool
 is_right(const pb_super *s)
 {
-    return s->sequence > 0 && s->frames >= PB_FIRST_FRAME && s->frames <= PB_MOST_FRAMES &&
-           s->held <= s->frames && s->checkpoint <= s->sequence &&
-           root_is_right(&s->directory) && root_is_right(&s->snapshots) &&
-           root_is_right(&s->rows) && root_is_right(&s->log) &&
-           s->log.size % PB_LOG_BYTES == 0;
+    return s->sequence > 0 && s->sequence < SEQUENCE_MOST && s->frames >= PB_FIRST_FRAME &&
+           s->frames <= PB_MOST_FRAMES && s->held <= s->frames &&
+           s->checkpoint <= s->sequence && root_is_right(&s->directory) &&
+           root_is_right(&s->snapshots) && root_is_right(&s->rows) &&
+           root_is_right(&s->log) && s->log.size % PB_LOG_BYTES == 0;
 }
 
 pb_super_state
@@ -238,6 +240,8 @@ pb_super_decode(pb_super *s, const uint8_t *b, unsigned slot)
     s->frames = get64(b + AT_FRAMES);
     s->held = get64(b + AT_HELD);
     s->time = get64(b + AT_TIME);
+    s->read_only = get32(b + AT_READ_ONLY);
+    s->compatible = get32(b + AT_COMPATIBLE);
     s->flags = get32(b + AT_FLAGS);
     s->listed = get32(b + AT_LISTED);
     s->logged = get32(b + AT_LOGGED);

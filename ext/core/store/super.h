@@ -70,6 +70,7 @@ typedef struct {
     uint64_t held;     /* of them are in use */
     uint64_t time;     /* microseconds since 1970 */
     uint32_t flags, listed, logged;
+    uint32_t read_only, compatible; /* features of later minor versions */
     pb_file_root directory, snapshots, rows, log;
     uint64_t checkpoint; /* the sequence number that the log begins with */
     pb_listed list[PB_LIST_MOST];

@@ -52,15 +52,15 @@ place(pb_writer *w, uint64_t page, unsigned h)
 }
 
 /* A node that others name, too, stays as it is: what is below it is named once more. */
-static void
+static pb_store_status
 share_children(pb_store *store, const pb_entry *node)
 {
-    for (uint32_t i = 0; i < PB_FANOUT; i++) {
-        pb_frame frame = pb_entry_frame(pb_entry_load(&node[i]));
-        if (frame) {
-            pb_space_ref(&store->space, frame);
-        }
+    pb_store_status st = PB_STORE_OK;
+    for (uint32_t i = 0; i < PB_FANOUT && st == PB_STORE_OK; i++) {
+        pb_entry e = pb_entry_load(&node[i]);
+        st = e == PB_HOLE ? st : pb_store_ref(store, e);
     }
+    return st;
 }
 
 /* Have the node of height h in memory.  Its frame is given up. */
@@ -74,10 +74,13 @@ open_node(pb_writer *w, uint64_t page, unsigned h)
         memset(w->path[h].node, 0, PB_PAGE_SIZE);
         return PB_STORE_OK;
     }
+    uint32_t left = 0;
     pb_store_status st = pb_store_read(w->store, e, w->path[h].node);
-    if (st == PB_STORE_OK && pb_store_unref(w->store, pb_entry_frame(e)) > 0 &&
-        !PB_PLANTED(FREE_TWICE)) {
-        share_children(w->store, w->path[h].node);
+    if (st == PB_STORE_OK) {
+        st = pb_store_unref(w->store, e, &left);
+    }
+    if (st == PB_STORE_OK && left > 0 && !PB_PLANTED(FREE_TWICE)) {
+        st = share_children(w->store, w->path[h].node);
     }
     pb_tree_set(at, PB_HOLE);
     return st;
@@ -148,10 +151,8 @@ pb_writer_put(pb_writer *w, uint64_t page, const void *bytes)
         e = pb_entry_with_crc(pb_entry_frame(e), pb_entry_crc(old));
     }
     pb_tree_set(at, e);
-    if (old != PB_HOLE) {
-        pb_store_unref(w->store, pb_entry_frame(old));
-    }
-    return PB_STORE_OK;
+    uint32_t left;
+    return old == PB_HOLE ? PB_STORE_OK : pb_store_unref(w->store, old, &left);
 }
 
 /* One entry of height h less names what e names; with the last one goes what is below. */
@@ -159,9 +160,10 @@ static pb_store_status
 release(pb_store *store, pb_entry e, unsigned h)
 {
     pb_entry node[PB_FANOUT];
-    pb_store_status st = PB_STORE_OK;
-    if (pb_store_unref(store, pb_entry_frame(e)) > 0 || h == 0) {
-        return PB_STORE_OK;
+    uint32_t left = 0;
+    pb_store_status st = pb_store_unref(store, e, &left);
+    if (st != PB_STORE_OK || left > 0 || h == 0) {
+        return st;
     }
     st = pb_store_read(store, e, node);
     for (uint32_t i = 0; i < PB_FANOUT && st == PB_STORE_OK; i++) {

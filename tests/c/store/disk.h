@@ -196,7 +196,7 @@ disk_sync(void *arg)
         return error;
     }
     if (d->bad_sync_at && d->steps >= d->bad_sync_at) {
-        d->bad_sync_at = 0;
+        d->bad_sync_at = d->full_at = 0; /* one thing after the other */
         disk_lose(d);
         return EIO;
     }

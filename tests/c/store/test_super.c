@@ -77,12 +77,13 @@ draw_super(chance *c)
     memset(&was, 0, sizeof was);
     was.slot = (uint8_t)below(c, 2);
     fill(c, was.uuid, sizeof was.uuid);
-    was.sequence = 1 + draw(c);
+    was.sequence = 1 + draw(c) / 2;
     was.commit = draw(c);
     was.frames = PB_FIRST_FRAME + below(c, PB_MOST_FRAMES - PB_FIRST_FRAME);
     was.held = below(c, was.frames);
     was.time = draw(c);
     was.flags = (uint32_t)below(c, 8);
+    was.compatible = (uint32_t)draw(c);
     was.checkpoint = below(c, was.sequence);
     pb_file_root *roots[] = {&was.directory, &was.snapshots, &was.rows, &was.log};
     for (unsigned i = 0; i < 4; i++) {
@@ -128,6 +129,7 @@ test_there_and_back(void)
         CHECK_EQ(is.held, was.held);
         CHECK_EQ(is.time, was.time);
         CHECK_EQ(is.flags, was.flags);
+        CHECK_EQ(is.compatible, was.compatible);
         CHECK_EQ(is.checkpoint, was.checkpoint);
         CHECK_BYTES(is.uuid, was.uuid, sizeof was.uuid);
         check_root(&is.directory, &was.directory);

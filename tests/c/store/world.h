@@ -219,7 +219,7 @@ world_commit(world *w, bool durable)
 static inline bool
 world_verify(world *w)
 {
-    uint32_t *scratch = malloc(w->store.space.frames * sizeof *scratch);
+    uint32_t *scratch = malloc(w->store.super.frames * sizeof *scratch);
     pb_store_status st = pb_store_verify(&w->store, scratch);
     free(scratch);
     w->why = st == PB_STORE_OK ? w->why : w->store.fault.rule ? w->store.fault.rule : "I/O";
