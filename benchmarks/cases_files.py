@@ -1,6 +1,8 @@
-"""`pagebuf.BytesIO` beside `io.BytesIO`, call by call."""
+"""`pagebuf.BytesIO` beside `io.BytesIO`, call by call, and under libraries that read files."""
 
 import io
+import pickle
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -142,4 +144,133 @@ class Files(RaceSection):
         return [Race(self, label, calls, _both(setup)) for label, calls, setup in setups]
 
 
-SECTIONS = (Files,)
+# ---- a bytes object in a file --------------------------------------------------------------------
+
+
+def _make_and_read(size: int) -> Callable[[Make], Work]:
+    def setup(make: Make) -> Work:
+        data = bytes(size)
+
+        def work() -> bytes:
+            for _ in range(CALLS):
+                seen = make(data).read(16)
+            return seen
+
+        return work
+
+    return setup
+
+
+def _start_over(make: Make) -> Work:
+    """A file that is used again for each message."""
+    data = bytes(range(250)) * 12
+
+    def work() -> bytes:
+        file = make()
+        seek, truncate, write = file.seek, file.truncate, file.write
+        for _ in range(CALLS):
+            seek(0)
+            truncate()
+            write(data)
+        return file.getvalue()
+
+    return work
+
+
+def _pieces(make: Make) -> Work:
+    data = bytes(range(256)) * (LARGE // 256)
+
+    def work() -> int:
+        for _ in range(100):
+            read = make(data).read
+            while piece := read(64 << 10):
+                last = piece
+        return len(last)
+
+    return work
+
+
+def _small_pickles(make: Make) -> Work:
+    text = b"".join(pickle.dumps({"id": i, "name": f"row {i}"}) for i in range(20_000))
+
+    def work() -> int:
+        file = make(text)
+        for _ in range(20_000):
+            seen = pickle.load(file)
+        return int(seen["id"])
+
+    return work
+
+
+def _large_pickle(make: Make) -> Work:
+    text = pickle.dumps([b"x" * 50_000 + bytes([i]) for i in range(20)], protocol=5)
+
+    def work() -> int:
+        for _ in range(100):
+            seen = pickle.load(make(text))
+        return len(seen)
+
+    return work
+
+
+class LentFiles(RaceSection):
+    """Files over a bytes object that exists, read by what reads files."""
+
+    name = "bytesio-lent"
+    title = "BytesIO(b): time to make one and read 16 B, or of one use"
+    near_one = True
+    more = True
+    note = "start over: seek(0), truncate(), write 3000 B; lines are those of Python sources"
+
+    def races(self) -> list[Case]:
+        text = self.data[:LARGE]
+        rows: list[tuple[str, int, Callable[[Make], Work]]] = [
+            *((f"make {n} B", CALLS, _make_and_read(n)) for n in (105, 4096, 65536, LARGE)),
+            ("1 MiB by 64 KiB", 100, _pieces),
+            ("1 MiB of lines", 20, self._lines(text)),
+            ("zipfile", 100, self._zip(text)),
+            ("Pillow", 20, self._picture),
+            ("pickle of 1 MB", 100, _large_pickle),
+            ("20 000 pickles", 20_000, _small_pickles),
+            ("start over", CALLS, _start_over),
+        ]
+        return [Race(self, label, calls, _both(setup)) for label, calls, setup in rows]
+
+    def _lines(self, text: bytes) -> Callable[[Make], Work]:
+        return lambda make: lambda: [sum(1 for _ in make(text)) for _ in range(20)]
+
+    def _zip(self, text: bytes) -> Callable[[Make], Work]:
+        def setup(make: Make) -> Work:
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w") as made:
+                made.writestr("sources", text)
+            packed = archive.getvalue()
+
+            def work() -> int:
+                for _ in range(100):
+                    with zipfile.ZipFile(make(packed)) as opened:
+                        size = len(opened.read("sources"))
+                return size
+
+            return work
+
+        return setup
+
+    def _picture(self, make: Make) -> Work:
+        from PIL import Image
+
+        packed = io.BytesIO()
+        Image.new("RGB", (600, 600), (1, 2, 3)).save(packed, "BMP")
+        data = packed.getvalue()
+
+        def work() -> Any:
+            for _ in range(20):
+                with Image.open(make(data)) as picture:
+                    picture.load()
+                    seen = picture.getpixel((7, 7))
+            return seen
+
+        return work
+
+
+SECTIONS = (Files, LentFiles)
