@@ -569,7 +569,7 @@ class ByteQueue:
     def recv_from(
         self,
         source: FileDescriptorLike,
-        n: SupportsIndex | None = 262144,
+        n: SupportsIndex | None = 1048576,
         /,
         *,
         timeout: float | None = None,

@@ -447,6 +447,18 @@ def test_a_burst_is_asked_for_in_pieces_that_double(pool, pipe):
             assert receive(queue, *pipe, 1) == [1], "and then little comes again"
 
 
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the size of a pipe is fixed here")
+def test_a_stream_is_asked_for_a_mebibyte_at_most(pool, pipe):
+    size = 1 << 20
+    try:
+        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, size)
+    except PermissionError:
+        pytest.skip("pipes of this user have to be smaller")
+    queue = queue_of(pool)
+    most = max(max(receive(queue, *pipe, size)) for _ in range(3))
+    assert most == min(size, 1024 * PAGE)
+
+
 def test_as_much_is_asked_for_as_is_said(pool, pipe):
     reading, writing = pipe
     queue, size = queue_of(pool), min(4 * LEAST, 1024 * PAGE)
@@ -497,6 +509,30 @@ class Wrapped(socket.socket):
 
     def hook(self):
         pass
+
+
+def test_what_a_type_overrides_may_change(pool, pair):
+    """What was found of a type holds as long as the type stays as it is."""
+
+    class Plain(socket.socket):
+        pass
+
+    ours, theirs = pair
+    queue, said = queue_of(pool), []
+    with Plain(fileno=ours.detach()) as sock:
+        for own in (False, True, False, True):
+            if own:
+                Plain.send = lambda self, data: said.append(bytes(data)) or len(data)
+            for _ in range(3):
+                queue.put(b"hello")
+                assert queue.send_to(sock) == 5
+            if own:
+                del Plain.send
+            assert said == [b"hello"] * len(said)
+            assert len(said) in (0, 3, 6)
+        theirs.setblocking(False)
+        assert theirs.recv(100) == b"hello" * 6
+        assert len(said) == 6
 
 
 @pytest.fixture

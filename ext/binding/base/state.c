@@ -95,6 +95,8 @@ state_clear(module_state *state)
     Py_CLEAR(state->str_grow);
     Py_CLEAR(state->str_pressed);
     Py_CLEAR(state->str_name);
+    Py_CLEAR(state->str_gettimeout);
+    Py_CLEAR(state->str_type);
     Py_CLEAR(state->socket_type);
 }
 

@@ -35,7 +35,9 @@ typedef struct module_state {
     PyObject *str_grow;     /* "_grow" */
     PyObject *str_pressed;  /* "_pressed" */
     PyObject *str_name;     /* "name" */
-    PyObject *socket_type;  /* _socket.socket, once somebody has imported it */
+    PyObject *str_gettimeout, *str_type;
+    PyObject *socket_type; /* _socket.socket, once somebody has imported it */
+    uint64_t sockets[2];   /* what queue/target.c has found of a type of sockets */
 
     pb_map map;         /* regions of all pools; views, once there is a debug pool */
     bool debugging;     /* there is, or was, a debug pool */

@@ -192,7 +192,12 @@ intern_strings(module_state *state)
     state->str_grow = PyUnicode_InternFromString("_grow");
     state->str_pressed = PyUnicode_InternFromString("_pressed");
     state->str_name = PyUnicode_InternFromString("name");
-    return state->str_grow && state->str_pressed && state->str_name ? 0 : -1;
+    state->str_gettimeout = PyUnicode_InternFromString("gettimeout");
+    state->str_type = PyUnicode_InternFromString("type");
+    return state->str_grow && state->str_pressed && state->str_name &&
+                   state->str_gettimeout && state->str_type
+               ? 0
+               : -1;
 }
 
 static int

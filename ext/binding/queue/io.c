@@ -17,6 +17,9 @@
 /* The most bytes that a method of a Python object gets or returns at once. */
 #define OBJECT_MOST ((uint64_t)1 << 16)
 #define RECV_MOST ((uint64_t)PB_IOV_MOST << PB_PAGE_SHIFT)
+/* What a stream is asked for at most, where the caller gives no size: pages that stay empty cost little,
+ * since they go back as one run. */
+#define RECV_OFFER_MOST ((uint64_t)1 << 20)
 
 /* How one attempt ended: the pool refused, the system failed, the queue was full or
  * closed, or bytes moved. */
@@ -36,8 +39,9 @@ call_system(const io_target *target, bool sending, struct iovec *iov, unsigned c
                        : recvmsg(target->fd, &message, MSG_DONTWAIT);
     }
 #if TARGET_NOWAIT
-    if (target->nowait) { /* sends what the pipe takes at once */
-        return pwritev2(target->fd, iov, (int)count, -1, RWF_NOWAIT);
+    if (target->nowait) { /* moves what the pipe takes or has at once */
+        return sending ? pwritev2(target->fd, iov, (int)count, -1, RWF_NOWAIT)
+                       : preadv2(target->fd, iov, (int)count, -1, RWF_NOWAIT);
     }
 #endif
     return sending ? writev(target->fd, iov, (int)count)
@@ -132,7 +136,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
 {
     io_result got = {.st = PB_OK};
     queue_lock(self);
-    n = pb_min(n, target->sized ? queue_offer(self) : UINT64_MAX);
+    n = pb_min(n, target->sized ? queue_offer(self, RECV_OFFER_MOST) : UINT64_MAX);
     n = pb_min(n, pb_queue_room(&self->q));
     got.full = n == 0;
     got.closed = self->q.closed;
@@ -140,7 +144,7 @@ recv_once(QueueObject *self, const io_target *target, uint64_t n)
         got = recv_what_fits(self, target, n);
     }
     if (target->sized && got.done) {
-        queue_note_offer(self, n, got.done);
+        queue_note_offer(self, n, got.done, RECV_OFFER_MOST);
     }
     queue_unlock(self);
     return got;
@@ -197,8 +201,11 @@ transfer_fd(QueueObject *self, io_target *target, bool sending, uint64_t n, pati
         error = got.error;
         wait = got.st == PB_OK;
         if (target->nowait && does_not_know(error)) {
-            target_forgo_nowait(target);
+            if (target_forgo_nowait(target) < 0) {
+                return -1;
+            }
             error = 0;
+            wait = target->wait_first;
         }
     }
 }
@@ -208,8 +215,9 @@ static int
 recv_fd(QueueObject *self, PyObject *obj, io_target *target, bool said, uint64_t n,
         patience *p, uint64_t *done)
 {
-    int stream = said ? 0 : target_is_stream(target, obj);
+    int stream = said ? 0 : target_is_stream(state_of((PyObject *)self), target, obj);
     target->sized = stream > 0;
+    n = said || stream ? n : pb_min(n, OFFER_MOST);
     return stream < 0 ? -1 : transfer_fd(self, target, false, n, p, done);
 }
 
@@ -391,11 +399,12 @@ queue_send_to(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 const char queue_recv_doc[] =
-    "recv_from($self, source, n=262144, /, *, timeout=None)\n--\n\n"
+    "recv_from($self, source, n=1048576, /, *, timeout=None)\n--\n\n"
     "Receive at most ``n`` bytes with one vectored system call straight into the pages;\n"
     "returns how many came, 0 at the end of the stream.\n\n"
     "Without ``n`` a stream socket or a pipe is asked for 16 KiB first.  The next call asks\n"
-    "for twice as much if all of it came, and for less if little came.\n\n"
+    "for twice as much if all of it came, and for less if little came.  Other sources are\n"
+    "asked for 256 KiB.\n\n"
     "``source`` is a socket, a file descriptor or an object with fileno(), and is waited for\n"
     "as by send_to().  No more is received than ``max_bytes`` leaves room for, unless\n"
     "overflow='drop_oldest'.  When that is nothing, overflow='block' waits for room, for\n"
@@ -419,7 +428,7 @@ queue_recv_from(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
     uint64_t n, done = 0;
     io_target target;
     patience p = FOR_EVER;
-    if (io_args("recv_from", args, nargs, OFFER_MOST, &n) < 0 ||
+    if (io_args("recv_from", args, nargs, RECV_OFFER_MOST, &n) < 0 ||
         queue_arg_timeout("recv_from", args + nargs, kwnames, &p) < 0 ||
         target_of(state_of((PyObject *)self), args[0], false, &target) < 0) {
         return NULL;

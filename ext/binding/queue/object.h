@@ -341,13 +341,13 @@ extern const char queue_readexactly_doc[], queue_readuntil_doc[], queue_readline
 #define OFFER_MOST ((uint64_t)1 << 18)
 
 static inline uint64_t
-queue_offer(const QueueObject *self)
+queue_offer(const QueueObject *self, uint64_t most)
 {
-    return pb_max(OFFER_LEAST, self->offer);
+    return pb_min(pb_max(OFFER_LEAST, self->offer), most);
 }
 
 void
-queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came);
+queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came, uint64_t most);
 
 PyObject *
 queue_reserve(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,

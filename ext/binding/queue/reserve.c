@@ -235,12 +235,12 @@ queue_commit(QueueObject *self, PyObject *arg)
 /* ---- asyncio.BufferedProtocol ---- */
 
 void
-queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came)
+queue_note_offer(QueueObject *self, uint64_t offered, uint64_t came, uint64_t most)
 {
     uint64_t offer = came == offered      ? 2 * offered
                      : came < offered / 4 ? offered / 2
                                           : offered;
-    self->offer = (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), OFFER_MOST);
+    self->offer = (uint32_t)pb_min(pb_max(offer, OFFER_LEAST), most);
 }
 
 const char queue_get_buffer_doc[] =
@@ -268,7 +268,7 @@ queue_get_buffer(QueueObject *self, PyObject *const *args, Py_ssize_t nargs)
     }
     n = n == UINT64_MAX ? 0 : pb_min(n, HINT_MOST);
     queue_lock(self);
-    n = pb_max(n, queue_offer(self));
+    n = pb_max(n, queue_offer(self, OFFER_MOST));
     queue_unlock(self);
     n = clip_to_room(self, n);
     return n ? reserve_view(self, n) : NULL;
@@ -292,7 +292,7 @@ queue_buffer_updated(QueueObject *self, PyObject *arg)
         return NULL;
     }
     queue_lock(self);
-    queue_note_offer(self, uncommitted, n);
+    queue_note_offer(self, uncommitted, n, OFFER_MOST);
     queue_unlock(self);
     Py_RETURN_NONE;
 }

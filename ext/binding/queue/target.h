@@ -7,7 +7,7 @@
 
 #include <sys/uio.h>
 
-/* Is there a write to a pipe that takes what fits and does not wait? */
+/* Are there calls on a pipe that move what they can and do not wait? */
 #if defined(RWF_NOWAIT) && !PB_PORTABLE
 #define TARGET_NOWAIT 1
 #else
@@ -21,8 +21,9 @@ typedef struct {
     bool object;     /* has methods of its own; the other fields mean nothing */
     PyObject *base;  /* _socket.socket, borrowed, if it is a socket object; else NULL */
     bool pipe;       /* a file descriptor of a pipe */
-    bool nowait;     /* a blocking pipe: try RWF_NOWAIT */
-    bool sized;      /* how much to reserve depends on how much came before */
+    bool nowait;     /* a pipe: try RWF_NOWAIT */
+    bool asked; /* `timeout` is known; else the descriptor is asked before it is needed */
+    bool sized; /* how much to reserve depends on how much came before */
     double timeout;  /* seconds to wait; 0: not at all; < 0: for ever */
     uint64_t most;   /* bytes that may be written at once without waiting */
     double deadline; /* 0: not yet known */
@@ -36,11 +37,11 @@ target_of(module_state *state, PyObject *obj, bool sending, io_target *target);
  * OFFER_LEAST?  Datagrams are cut instead, and devices may do anything.  A pipe may keep
  * packets, but these are shorter.  1, 0, or -1 with an exception. */
 int
-target_is_stream(const io_target *target, PyObject *obj);
+target_is_stream(module_state *state, const io_target *target, PyObject *obj);
 
-/* The system does not support RWF_NOWAIT here.  From now on poll() first, and send no more
- * than poll() promises room for. */
-void
+/* The system does not support RWF_NOWAIT here.  From now on poll() first where the call could wait, and
+ * send no more than poll() promises room for.  -1 with an exception. */
+int
 target_forgo_nowait(io_target *target);
 
 /* After a call that failed with `error`, or before the first one (0): wait as the target
