@@ -11,11 +11,12 @@ counted(const pb_pool *pool)
     return pool->held + pool->reserved - pool->moving + pb_pool_lent_frames(pool);
 }
 
-/* The pool that n more frames are too many for, or NULL. */
+/* The pool that n more frames are too many for, or NULL.  Where none are asked for, no limit refuses: it
+ * may have been set below what is held, and what is given back needs no frame. */
 static pb_pool *
 over_limit(pb_pool *pool, uint64_t n)
 {
-    for (; pool; pool = pool->parent) {
+    for (; pool && n; pool = pool->parent) {
         if (counted(pool) + n > pool->limit) {
             return pool;
         }

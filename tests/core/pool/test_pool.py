@@ -388,6 +388,23 @@ def test_a_limit_can_be_set_and_lifted():
     pool.check()
 
 
+def test_a_limit_below_what_is_held_refuses_nothing_that_takes_no_page():
+    pool = pagebuf.PagePool()
+    buf, queue = pagebuf.PageBuffer(pool=pool), pagebuf.ByteQueue(pool=pool)
+    buf.extend(bytes(100 * PAGE))
+    queue.put(bytes(3000))
+    queue.put(b"x" * 400)
+    pool.limit = PAGE
+    buf.write(PAGE - 1, b"abc")
+    buf.punch(PAGE, 9 * PAGE)
+    buf.truncate(50 * PAGE)
+    assert buf.take_bytes(3 * PAGE)[-2 * PAGE - 1] == ord("a")
+    assert queue.get(3001) == bytes(3000) + b"x"
+    buf.clear()
+    queue.clear()
+    assert pool.stats().held == 0
+
+
 @pytest.mark.parametrize("child", [False, True])
 def test_a_limit_below_what_is_held_refuses_what_is_taken_from_then_on(child):
     root = pagebuf.PagePool()
