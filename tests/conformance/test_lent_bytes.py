@@ -325,3 +325,30 @@ def test_files_with_views_stay_in_pages() -> None:
     f.__init__(bytes(3 * PAGE))
     assert f.getvalue() == bytes(3 * PAGE)
     f.check()
+
+
+@LENDS
+def test_the_pool_lists_and_recounts_what_it_is_charged_for() -> None:
+    pool = pagebuf.PagePool()
+    child = pool.child(limit=1 << 20)
+    files = [BytesIO(pool=each) for each in (pool, child, child)]
+    queue = pagebuf.ByteQueue(pool=child)
+    for f in files:
+        f.write(bytes(5000))
+        f.getvalue()
+    queue.put(bytes(700))
+    assert (pool.stats().lent, child.stats().lent) == (15_700, 10_700)
+    for each in (pool, child):
+        each.check()
+    rows = {id(row.buffer): (row.size, row.lent, row.resident) for row in child.buffers()}
+    assert rows == {id(f): (5000, 5000, 0) for f in files[1:]} | {id(queue): (700, 700, 0)}
+    files[1].write(b"x")  # its own bytes again
+    f = files.pop()
+    f.__init__(b"another", pool=pool)  # type: ignore[misc]
+    queue.clear()
+    pool.check()
+    assert (pool.stats().lent, child.stats().lent) == (5000, 0)
+    del f, files
+    pool.check()
+    assert pool.stats().lent == 0
+    assert {row.kind for row in pool.buffers()} <= {"tables"}

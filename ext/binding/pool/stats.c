@@ -2,6 +2,7 @@
 #include "pool/object.h"
 
 #include "base/structs.h"
+#include "buffer/share.h"
 #include "inspect/usage.h"
 
 /* ---- stats ---- */
@@ -101,6 +102,9 @@ fill_rows(PoolObject *self, row *rows, uint32_t *scratch)
         rows->listed = is_listed(self, b);
         rows->size = b->root.size;
         rows->size += obj ? state->beside(state, obj, &rows->lent) : 0;
+        if (pb_buf_is_lent(b)) {
+            rows->size = rows->lent = pb_buf_lender(b)->size;
+        }
         pb_buf_stats(b, &rows->use);
         pb_usage_of(&usage, b, &rows->share);
         rows++;

@@ -18,7 +18,7 @@ begin(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned frozen, unsigned l
 {
     memset(b, 0, sizeof *b);
     b->pool = pool;
-    b->root.max_levels = (uint8_t)max_levels;
+    b->root.max_levels = max_levels & PB_LEVELS_MASK;
     b->root.frozen = frozen & PB_FROZEN_MASK;
     b->root.lead = lead & PB_LEAD_MOST; /* before the pool looks for the object */
     if (PB_INLINE) {
@@ -59,7 +59,7 @@ pb_buf_begin_anew(pb_buf *b, pb_pool *pool, unsigned max_levels)
     b->tail = NULL;
     b->root.size = 0;
     b->root.levels = PB_INLINE ? 0 : 1;
-    b->root.max_levels = (uint8_t)max_levels;
+    b->root.max_levels = max_levels & PB_LEVELS_MASK;
     b->root.shared = 0;
     memset((uint8_t *)b + PB_INLINE_AT, 0, sizeof *b - PB_INLINE_AT);
     pb_buf_remember_tail(b);

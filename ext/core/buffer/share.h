@@ -153,8 +153,13 @@ pb_buf_may_be_lent(const pb_buf *b)
     return !b->pool->debug && !b->root.frozen && (pb_buf_is_inline(b) || b->pins == NULL);
 }
 
+#if PB_INLINE
+_Static_assert(offsetof(pb_buf, member) >= PB_INLINE_AT + sizeof(pb_lender),
+               "the record leaves the links of the pool's list alone");
+#endif
+
 /* Drop all bytes, and lend it others.  Cannot fail.  Who makes a lender charged has charged its bytes;
- * here and in pb_buf_unlend nothing is. */
+ * here and in pb_buf_unlend nothing is.  The pool lists a buffer with charged bytes, as it does trees. */
 static inline void
 pb_buf_lend(pb_buf *b, const pb_lender *from)
 {
@@ -162,6 +167,9 @@ pb_buf_lend(pb_buf *b, const pb_lender *from)
     *pb_buf_lender(b) = *from;
     pb_buf_forget_tail(b);
     b->root.shared = PB_SHARED_LENT;
+    if (from->charged && pb_buf_is_inline(b)) {
+        pb_pool_link(b->pool, &b->member);
+    }
 }
 
 /* Take the bytes back: it is empty, and no longer lent any. */
@@ -169,6 +177,10 @@ static inline pb_lender
 pb_buf_unlend(pb_buf *b)
 {
     pb_lender was = *pb_buf_lender(b);
+    if (was.charged && pb_buf_is_inline(b)) {
+        pb_pool_unlink(b->pool, &b->member);
+        b->member = (pb_member){NULL, NULL};
+    }
     memset(pb_buf_lender(b), 0, sizeof was); /* I4 */
     b->root.shared = 0;
     pb_buf_remember_tail(b);

@@ -3,6 +3,7 @@
 #include "buffer/internal.h"
 #include "buffer/share.h"
 #include "inspect/usage.h"
+#include "queue/queue.h"
 #include "tree/visit.h"
 #include "pool/poison.h"
 #include "pool/internal.h"
@@ -306,7 +307,7 @@ pb_buf_check(const pb_buf *b, pb_fault *fault)
 size_t
 pb_pool_check_words(const pb_pool *pool)
 {
-    return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1);
+    return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1) * 3;
 }
 
 /* Count a reference.  The subtree of a node is counted once, at its first reference. */
@@ -351,7 +352,33 @@ check_zones(const checker *c, const pb_pool *root)
 typedef struct {
     uint64_t held, nodes, detached, quarantined, guards;
     uint32_t *charged; /* by account */
+    uint32_t *lent;    /* by account, in bytes: two words each */
 } sums;
+
+static inline uint64_t
+lent_to_account(const sums *s, unsigned account)
+{
+    return s->lent[2 * account] | (uint64_t)s->lent[2 * account + 1] << 32;
+}
+
+/* Bytes of others that a tree keeps, and its pool is charged for. */
+static uint64_t
+kept_by(const pb_buf *b)
+{
+    if (pb_buf_is_lent(b)) {
+        return pb_buf_lender(b)->charged ? pb_buf_lender(b)->size : 0;
+    }
+    return b->root.queue ? pb_queue_kept((const pb_queue *)(const void *)b) : 0;
+}
+
+static void
+recount_lent(const pb_buf *b, sums *s)
+{
+    unsigned account = b->pool->account;
+    uint64_t n = lent_to_account(s, account) + kept_by(b);
+    s->lent[2 * account] = (uint32_t)n;
+    s->lent[2 * account + 1] = (uint32_t)(n >> 32);
+}
 
 /* Name as the owner a tree that reaches the frame. */
 static bool
@@ -479,7 +506,7 @@ check_list(const checker *c, const pb_pool *root, pb_frame head, bool cold, uint
 }
 
 static bool
-check_trees(const checker *c, const pb_pool *root)
+check_trees(const checker *c, const pb_pool *root, sums *s)
 {
     recount_tails(c, root);
     EACH_TREE(root, b)
@@ -487,28 +514,40 @@ check_trees(const checker *c, const pb_pool *root)
         if (!pb_buf_check(b, c->fault)) {
             return false;
         }
+        recount_lent(b, s);
+        if (pb_buf_is_inline(b)) {
+            continue;
+        }
         checker here = {.b = b, .fault = c->fault, .seen = c->seen};
         (void)pb_tree_visit(root, &b->root, recount, &here);
     }
     return check_zones(c, root);
 }
 
-/* A frame charged to a child pool counts in every pool above it, too. */
+#define WHY_LENT "I1: a pool miscounts the bytes that it is lent"
+
+/* A frame charged to a child pool counts in every pool above it, too, and so do bytes that it is lent. */
 static bool
 check_accounts(const checker *c, const pb_pool *root, const sums *s)
 {
+    uint64_t all = lent_to_account(s, 0);
     for (unsigned i = 1; root->accounts && i < PB_MOST_POOLS; i++) {
         const pb_pool *child = root->accounts[i];
-        uint64_t held = 0;
+        uint64_t held = 0, lent = 0;
         for (unsigned j = 1; child && j < PB_MOST_POOLS; j++) {
             bool below = root->accounts[j] && pb_pool_within(root->accounts[j], child);
             held += below ? s->charged[j] : 0;
+            lent += below ? lent_to_account(s, j) : 0;
         }
         if (child && held != child->held) { /* its limit may have been set below that */
             return broken(c, "I1: a child pool miscounts what it holds", 0, 0);
         }
+        if (child && lent != child->lent) {
+            return broken(c, WHY_LENT, 0, 0);
+        }
+        all += lent_to_account(s, i);
     }
-    return true;
+    return all == root->lent || broken(c, WHY_LENT, 0, 0);
 }
 
 static bool
@@ -534,11 +573,12 @@ pb_pool_check(const pb_pool *pool, uint32_t *scratch, pb_fault *fault)
     pb_pool *root = pool->root;
     checker c = {.fault = fault, .seen = scratch};
     sums s = {.charged = scratch + pb_pool_numbers(root)};
+    s.lent = s.charged + (root->accounts ? PB_MOST_POOLS : 1);
     if (root->fault.why) {
         *fault = root->fault;
         return false;
     }
-    if (!check_trees(&c, root)) {
+    if (!check_trees(&c, root, &s)) {
         return false;
     }
     EACH_REGION(root, r)

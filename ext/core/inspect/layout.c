@@ -143,7 +143,7 @@ pb_layout_pool(pb_pool *pool, uint8_t *state, size_t n)
     }
     EACH_TREE(pool, b)
     {
-        if (b->pins) {
+        if (!pb_buf_is_inline(b) && b->pins) {
             mark_pins(b->pins, state, n);
         }
     }

@@ -163,7 +163,9 @@ pb_pool_pinned(const pb_pool *pool)
     uint64_t n = pool->detached;
     EACH_TREE(pool->root, b)
     {
-        n += b->pins && pb_pool_within(b->pool, pool) ? pb_pins_pages(b->pins) : 0;
+        n += !pb_buf_is_inline(b) && b->pins && pb_pool_within(b->pool, pool)
+                 ? pb_pins_pages(b->pins)
+                 : 0;
     }
     return n;
 }
@@ -191,7 +193,8 @@ static bool
 find_in(pb_owner *o, const pb_buf *b, pb_frame frame)
 {
     sought s = {{.tree = b}, frame};
-    bool found = !pb_tree_visit(b->pool, &b->root, compare_frame, &s);
+    bool found =
+        !pb_buf_is_inline(b) && !pb_tree_visit(b->pool, &b->root, compare_frame, &s);
     *o = s.owner;
     return found;
 }

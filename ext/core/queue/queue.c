@@ -5,6 +5,7 @@ void
 pb_queue_init(pb_queue *q, pb_pool *pool, uint64_t max_bytes, pb_overflow overflow)
 {
     pb_buf_begin_anew(&q->b, pool, PB_MAX_LEVELS);
+    q->b.root.queue = 1;
     q->fast = q->max_bytes = max_bytes;
     q->overflow = overflow;
     q->closed = false;
@@ -175,7 +176,7 @@ static void
 close_reservation(pb_queue *q)
 {
     q->uncommitted = 0;
-    q->fast = fast_of(q);
+    pb_queue_pieces_changed(q); /* without a byte of its own the tree has ended */
     pb_buf_remember_tail(&q->b);
 }
 

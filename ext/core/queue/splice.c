@@ -97,6 +97,28 @@ pb_queue_splice_records(const pb_queue *from, uint64_t n)
 
 /* ---- the splice ---- */
 
+/* 1. get a tree, since pools list trees  2. charge the objects  3. make room for the bytes */
+static pb_status
+begin_bytes(const moving *m, pb_paste *p)
+{
+    pb_buf *b = &m->q->b;
+    bool was_inline = pb_buf_is_inline(b);
+    pb_status st = m->kept ? pb_buf_promote(b) : PB_OK;
+    if (st == PB_OK) {
+        st = charge(m);
+        if (st == PB_OK && m->length) {
+            st = pb_paste_begin(p, b, b->root.size, &m->from->b, m->tree, m->length);
+            if (st != PB_OK && m->kept) {
+                pb_pool_unlend(b->pool, m->kept);
+            }
+        }
+    }
+    if (st != PB_OK && was_inline && !pb_buf_is_inline(b)) {
+        pb_buf_demote(b);
+    }
+    return st;
+}
+
 /* Do everything on this side that can be refused.  Shared pages may arrive below shared nodes, and the
  * tree may become taller, so reserve frames for the tallest tree. */
 static pb_status
@@ -110,13 +132,9 @@ begin_here(const moving *m, pb_paste *p, uint64_t *secured)
     if (st != PB_OK) {
         return st;
     }
-    st = charge(m);
-    if (st == PB_OK && m->length) {
-        st = pb_paste_begin(p, &q->b, q->b.root.size, &m->from->b, m->tree, m->length);
-        if (st != PB_OK && m->kept) {
-            pb_pool_unlend(q->b.pool, m->kept);
-        }
-    }
+    pb_account_begin_trial(q->b.pool);
+    st = begin_bytes(m, p);
+    pb_account_end_trial(q->b.pool);
     if (st != PB_OK) {
         pb_queue_give_back(q, *secured);
     }

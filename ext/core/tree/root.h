@@ -24,6 +24,8 @@
 
 #include "pool/frame.h"
 
+#define PB_LEVELS_MASK 127u /* of root.max_levels */
+
 /* Values of root.frozen. */
 #define PB_FROZEN_MASK 3
 #define PB_FROZEN_SNAPSHOT 1
@@ -35,9 +37,10 @@
  * holder's fields it could be written to a file. */
 typedef struct {
     uint64_t size;
-    uint8_t levels;     /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
-    uint8_t max_levels; /* limits the capacity: what this number of levels reaches */
-    uint8_t shared;     /* may hold frames with more than one reference (I2) */
+    uint8_t levels;         /* 1 .. PB_MAX_LEVELS; 0: no tree, the bytes are inline */
+    uint8_t max_levels : 7; /* limits the capacity: what this number of levels reaches */
+    uint8_t queue : 1;      /* the holder is a queue (queue/queue.h) */
+    uint8_t shared;         /* may hold frames with more than one reference (I2) */
     /* The holder uses bytes that would be padding, so that a tiny buffer fits into its
      * object.  They are not part of the tree; buffer/buf.h has accessors for them. */
     uint8_t lock; /* unused without a GIL (pb_shared_word) */

@@ -203,6 +203,41 @@ test_limits_count_objects(void)
     end(&s);
 }
 
+static void
+test_the_pool_recounts_what_is_kept(void)
+{
+    both s;
+    pb_fault fault = {0};
+    begin(&s, PB_UNLIMITED);
+    keep(&s, 30);
+    put(&s, 3);
+    keep(&s, 600);
+    drop(&s, 10);
+    CHECK_POOL(&s.mem.pool);
+    s.mem.pool.lent++;
+    CHECK(!pool_is_whole(&s.mem.pool, &fault));
+    CHECK(strstr(fault.why, "lent") != NULL);
+    s.mem.pool.lent--;
+    CHECK_POOL(&s.mem.pool);
+    end(&s);
+}
+
+/* What a pool does not list, it cannot count. */
+static void
+test_a_queue_of_objects_alone_stays_listed_when_a_reservation_ends(void)
+{
+    both s;
+    pb_status st;
+    begin(&s, PB_UNLIMITED);
+    keep(&s, 600);
+    GROWING(&s.mem, st, pb_queue_reserve(&s.q, 100, false));
+    CHECK_OK(st);
+    CHECK_OK(pb_queue_cancel(&s.q));
+    CHECK_POOL(&s.mem.pool);
+    check_stream(&s);
+    end(&s);
+}
+
 /* The ring becomes smaller when little of it is used, but not at once: half of it is free then. */
 static void
 test_few_objects_need_few_records(void)
@@ -240,6 +275,8 @@ main(void)
     RUN(test_an_object_comes_out_again);
     RUN(test_bytes_put_back_before_the_rest_of_an_object);
     RUN(test_limits_count_objects);
+    RUN(test_the_pool_recounts_what_is_kept);
+    RUN(test_a_queue_of_objects_alone_stays_listed_when_a_reservation_ends);
     RUN(test_few_objects_need_few_records);
     return finish();
 }
