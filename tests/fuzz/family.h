@@ -13,6 +13,13 @@
 
 enum { PLAIN_BUFFERS = 3, MEMBERS = 5, VIEWS = 3, SNAPSHOTS = 2, LONGEST = 7, REGIONS = 6 };
 
+/* What a queue keeps instead of a copy. */
+typedef struct {
+    unsigned references;
+    uint64_t n;
+    uint8_t byte[];
+} kept;
+
 typedef struct {
     union { /* a queue begins with its tree */
         pb_buf b;
@@ -63,6 +70,21 @@ static inline bool
 is_queue(const member *p)
 {
     return p >= &f.member[PLAIN_BUFFERS];
+}
+
+/* Does it keep objects?  Then offsets of its tree are not those of its bytes: nothing but the queue's own
+ * calls gets at them, and nobody views it. */
+static inline bool
+keeps(const member *p)
+{
+    return is_queue(p) && p->q.pieces.count;
+}
+
+/* Bytes in it and reserved. */
+static inline uint64_t
+member_size(const member *p)
+{
+    return is_queue(p) ? pb_queue_len(&p->q) + p->q.uncommitted : p->b.root.size;
 }
 
 /* ---- the pool ---- */
@@ -131,7 +153,7 @@ done(const member *p, pb_status st, uint64_t end)
     uint64_t capacity = pb_buf_capacity(&p->b);
     switch (st) {
     case PB_OK:
-        CHECK(end <= capacity);
+        CHECK(end <= capacity || is_queue(p)); /* of the tree alone */
         CHECK(p->b.root.frozen != PB_FROZEN_SNAPSHOT);
         return true;
     case PB_CAPACITY: /* where a bias is in the way of the highest trees, before it */
@@ -160,11 +182,27 @@ agree_on_side(const pb_buf *b, uint64_t off, const uint8_t *want, uint64_t n)
     CHECK_BYTES(got, want, n);
 }
 
+/* Objects and the tree in turn, and what is reserved behind them. */
+static inline void
+agree_on_kept(const member *p, uint64_t i, uint64_t n)
+{
+    static uint8_t got[MOST];
+    uint64_t len = pb_queue_len(&p->q), inside = i < len ? pb_min(n, len - i) : 0;
+    CHECK_OK(pb_queue_copy_at(&p->q, i, got, inside));
+    CHECK_BYTES(got, p->m.byte + i, inside);
+    agree_on_side(&p->b, pb_queue_copied(&p->q) + (i + inside - len),
+                  p->m.byte + i + inside, n - inside);
+}
+
 static inline void
 agree_on(const member *p, uint64_t i, uint64_t n)
 {
     const plain *m = &p->m;
     n = i < m->size ? pb_min(n, m->size - i) : 0;
+    if (keeps(p)) {
+        agree_on_kept(p, i, n);
+        return;
+    }
     uint64_t before = plain_one_side(m, i, n) ? n : m->gap_at - i;
     agree_on_side(&p->b, plain_place(m, i), m->byte + i, before);
     agree_on_side(&p->b, plain_place(m, i + before), m->byte + i + before, n - before);
@@ -175,7 +213,7 @@ static inline void
 agree_around(const member *p, uint64_t i, uint64_t n)
 {
     uint64_t before = pb_min(i, 9);
-    CHECK_EQ(p->b.root.size, plain_whole_size(&p->m));
+    CHECK_EQ(member_size(p), plain_whole_size(&p->m));
     agree_on(p, i - before, n + before + 9);
 }
 
@@ -203,7 +241,7 @@ agree_on_queue(const member *p)
 static inline void
 agree_on_member(const member *p)
 {
-    CHECK_EQ(p->b.root.size, plain_whole_size(&p->m));
+    CHECK_EQ(member_size(p), plain_whole_size(&p->m));
     agree_on(p, 0, p->m.size);
     agree_on_gap(p);
     if (is_queue(p)) {
@@ -347,6 +385,49 @@ end_range_snapshot(taken *h, bool shared)
     h->of = NULL;
 }
 
+/* ---- what queues keep ---- */
+
+static inline void
+let_go(kept *object)
+{
+    CHECK(object->references > 0);
+    if (--object->references == 0) {
+        free(object);
+    }
+}
+
+/* Hand a queue memory for `room` records. */
+static inline void
+set_records(member *p, uint32_t room)
+{
+    pb_queue_record *records = calloc(room, sizeof *records);
+    free(pb_queue_set_records(&p->q, records, room));
+}
+
+/* After a call: release what the queue has let go, as the binding does. */
+static inline void
+settle_queue(member *p)
+{
+    while (pb_queue_has_released(&p->q)) {
+        kept *object = pb_queue_next_released(&p->q);
+        if (object) {
+            let_go(object);
+        }
+    }
+    uint32_t fewer = pb_queue_fewer_records(&p->q);
+    if (fewer) {
+        set_records(p, fewer);
+    }
+}
+
+static inline void
+queue_end(member *p)
+{
+    pb_queue_let_go(&p->q);
+    settle_queue(p);
+    free(pb_queue_set_records(&p->q, NULL, 0));
+}
+
 /* ---- members ---- */
 
 static inline void
@@ -374,6 +455,9 @@ member_end(member *p)
         }
     }
     plain_empty(&p->m);
+    if (is_queue(p)) {
+        queue_end(p);
+    }
     pb_buf_fini(&p->b);
     for (unsigned k = 0; k < VIEWS; k++) {
         if (f.view[k].of == p) {

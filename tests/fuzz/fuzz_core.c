@@ -75,7 +75,7 @@ static const call on_buffers[] = {
 
 static const call on_queues[] = {
     {"put", call_put},
-    {"put", call_put},
+    {"keep", call_keep},
     {"take", call_take},
     {"unget", call_unget},
     {"reserve", call_reserve},
@@ -122,6 +122,7 @@ next_call(void)
     unsigned kind = next_byte(&in), who = next_byte(&in);
     to = &f.member[who % MEMBERS];
     from = &f.member[who / MEMBERS % MEMBERS];
+    from = keeps(from) ? to : from;
     flags = who / (MEMBERS * MEMBERS); /* 0 .. 10 */
     unsigned n = is_queue(to) ? COUNT(on_queues) : COUNT(on_buffers);
     const call *c = (is_queue(to) ? on_queues : on_buffers) + kind % n;
@@ -136,6 +137,9 @@ next_call(void)
     }
     c->make();
     f.mem.pool.limit = PB_UNLIMITED;
+    for (unsigned k = PLAIN_BUFFERS; k < MEMBERS; k++) {
+        settle_queue(&f.member[k]);
+    }
 }
 
 /* ---- a whole input ---- */
@@ -180,6 +184,7 @@ family_end(void)
     }
     check_whole_pool();
     CHECK_EQ(f.mem.pool.held, 0);
+    CHECK_EQ(f.mem.pool.lent, 0);
     CHECK_EQ(f.mem.pool.nodes, 0);
     CHECK_EQ(f.mem.pool.detached, 0);
     memory_fini(&f.mem);

@@ -73,6 +73,13 @@ note_long_put(const uint8_t *src, uint64_t len, uint64_t n)
     note_put(src + surplus, n - surplus, too_many(len, n - surplus));
 }
 
+/* The limit of a pool that has so many frames left. */
+static inline uint64_t
+full_but_for(uint64_t frames)
+{
+    return f.mem.pool.held + pb_pool_lent_frames(&f.mem.pool) + frames;
+}
+
 /* A put in two steps, as transfers make it: more may be reserved than arrives, and the
  * end cannot fail, whatever the pool has left. */
 static inline pb_status
@@ -84,7 +91,7 @@ put_by_hand(const uint8_t *src, uint64_t n)
     uint64_t asked = pb_min(n + (flags >> 2) * (PB_PAGE_SIZE / 2), most);
     pb_status st = pb_queue_begin_in(&to->q, asked, &secured);
     if (st == PB_OK) {
-        f.mem.pool.limit = f.mem.pool.held + secured;
+        f.mem.pool.limit = full_but_for(secured);
         pb_queue_fill(&to->q, src, n);
         pb_queue_end_in(&to->q, n, secured);
         f.mem.pool.limit = limit;
@@ -121,6 +128,44 @@ call_put(void)
     }
 }
 
+/* Keep an object instead of its bytes. */
+static inline pb_status
+some_keep(kept *object)
+{
+    if (!pb_queue_has_records(&to->q, 1)) {
+        set_records(to, pb_queue_records_wanted(&to->q, 1));
+    }
+    if (flags & 1 && pb_queue_keep_fast(&to->q, object, object->byte, object->n)) {
+        return PB_OK;
+    }
+    return pb_queue_keep(&to->q, &(pb_lender){object, object->byte, object->n, true});
+}
+
+static inline void
+call_keep(void)
+{
+    pb_status st;
+    uint64_t len = queue_len(to), n = some_length(to, len, MOST - len);
+    if (f.mem.pool.debug || is_viewed(to) || pb_queue_surplus(&to->q, n)) {
+        call_put();
+        return;
+    }
+    if (n == 0 || !pb_queue_admits(&to->q, n)) {
+        return;
+    }
+    kept *object = malloc(sizeof *object + n);
+    *object = (kept){1, n};
+    memcpy(object->byte, some_content(n), n);
+    CALL_LOOSE(st, some_keep(object));
+    if (done(to, st, len + n)) {
+        note_put(f.bytes, n, too_many(len, n));
+    }
+    else {
+        free(object);
+        after_refusal(to);
+    }
+}
+
 /* Pieces are the first n bytes, up to the first hole: a reservation without pages that was
  * committed as it was. */
 static inline void
@@ -135,7 +180,7 @@ agree_on_pieces(uint64_t n)
         CHECK_BYTES(iov[i].iov_base, to->m.byte + at, iov[i].iov_len);
         at += iov[i].iov_len;
     }
-    if (at < n && count < 4) {
+    if (at < n && count < 4 && !keeps(to)) {
         CHECK(pb_buf_stretch(&to->b, at, 1).at == NULL);
     }
 }
@@ -151,9 +196,23 @@ take_by_hand(uint64_t n)
     } while (st == PB_NEED_PAGES && family_grow());
     if (granted(st)) {
         agree_on_pieces(n);
-        f.mem.pool.limit = f.mem.pool.held + secured;
+        f.mem.pool.limit = full_but_for(secured);
         pb_queue_end_out(&to->q, n, secured);
         take_front(to, n);
+    }
+}
+
+/* The object that the queue begins with, if nobody has taken or put back a part of it. */
+static inline void
+take_object(void)
+{
+    const pb_piece *first = pb_pieces_at(&to->q.pieces, 0);
+    kept *object = pb_queue_first_object(&to->q, first->size);
+    if (object && object->n == first->size) {
+        CHECK_BYTES(object->byte, to->m.byte, object->n);
+        CHECK(pb_queue_give(&to->q) == object);
+        take_front(to, object->n);
+        let_go(object);
     }
 }
 
@@ -161,6 +220,9 @@ static inline void
 call_take(void)
 {
     pb_status st;
+    if (keeps(to) && flags & 4) {
+        take_object();
+    }
     uint64_t n = some_length(to, 0, queue_len(to));
     const uint8_t *at = n ? pb_queue_ready(&to->q, n) : NULL;
     if (at && flags & 1) {
@@ -206,7 +268,7 @@ call_reserve(void)
 {
     pb_status st;
     bool hole = flags & 1, zero = flags & 2;
-    uint64_t len = queue_len(to), at = len;
+    uint64_t len = queue_len(to), end = pb_queue_copied(&to->q), at = end;
     uint64_t n = some_length(to, len, pb_min(MOST - len, MOST / 4));
     if (n == 0) {
         return;
@@ -217,7 +279,7 @@ call_reserve(void)
         after_refusal(to);
         return;
     }
-    CHECK_EQ(at, len);
+    CHECK_EQ(at, end);
     give_up(to, 0);
     to->uncommitted = n;
     to->by_hand = !hole;
@@ -281,14 +343,21 @@ call_queue_splice(void)
     uint64_t len = queue_len(to);
     from = to == &f.member[PLAIN_BUFFERS] ? to + 1 : to - 1;
     uint64_t n = some_length(from, 0, pb_min(queue_len(from), MOST - len));
-    if (n == 0 || !pb_queue_admits(&to->q, n)) {
+    if (n == 0 || !pb_queue_admits(&to->q, n) || (keeps(from) && is_viewed(to))) {
         return;
+    }
+    uint32_t records = pb_queue_splice_records(&from->q, n);
+    if (!pb_queue_has_records(&to->q, records)) {
+        set_records(to, pb_queue_records_wanted(&to->q, records));
     }
     CALL_LOOSE(st, pb_queue_splice(&to->q, &from->q, n, &short_of, &both));
     if (!done(to, st, len + n - pb_queue_surplus(&to->q, n))) {
         after_refusal(to);
         agree_on_member(from);
         return;
+    }
+    if (both) {
+        ((kept *)both)->references++;
     }
     memcpy(f.bytes, from->m.byte, n);
     take_front(from, n);

@@ -56,6 +56,9 @@ call_range_snapshot(void)
 {
     taken *h = &f.taken[flags % SNAPSHOTS];
     uint64_t off = offset_inside(from), n = some_length(from, off, from->m.size - off);
+    if (keeps(from)) {
+        return;
+    }
     if (h->of) {
         end_range_snapshot(h, flags & 4);
     }

@@ -35,6 +35,9 @@ call_view(void)
 {
     pb_status st;
     view *v = some_view();
+    if (keeps(to)) {
+        return;
+    }
     uint64_t off = is_queue(to) ? to->m.size - to->uncommitted : offset_inside(to);
     uint64_t most = pb_min(to->m.size - off, (LONGEST - 1) * PB_PAGE_SIZE);
     uint64_t n = some_length(to, off, most);
@@ -160,7 +163,7 @@ call_read_into_view(void)
 {
     view *v = some_view();
     uint64_t i, n, off = offset_inside(from);
-    if (!next_bytes(v, &i, &n)) {
+    if (!next_bytes(v, &i, &n) || keeps(from)) {
         return;
     }
     n = pb_min(n, from->m.size - off);
