@@ -32,7 +32,8 @@ def hollow(pool: pagebuf.PagePool, size: int) -> pagebuf.PageBuffer:
 @contextmanager
 def costs_at_most(nbytes: int) -> Iterator[None]:
     """At no moment there are more bytes of new objects and pages, apart from modules."""
-    for module in ("numpy", "pagebuf._extras", "pagebuf._map", "pagebuf.delta", "tempfile"):
+    ours = ("_extras", "_map", "_save_changes", "delta")
+    for module in ("numpy", "tempfile", *(f"pagebuf.{name}" for name in ours)):
         importlib.import_module(module)
     tracemalloc.start()
     try:

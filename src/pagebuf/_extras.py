@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
-Run = tuple[int, pickle.PickleBuffer | bytes]
-"""The offset of a run of pages, and its bytes."""
+Run = tuple[int, int, pickle.PickleBuffer | bytes]
+"""The offset of a run of pages, its size, and its bytes."""
+
+LEAST = 16 * PAGE_SIZE
+"""A run of less is copied when it is unpickled."""
 
 
 def as_array(
@@ -55,9 +58,9 @@ def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
     snap = buf.snapshot()
     runs: list[Run]
     if protocol >= 5:
-        runs = [(offset, pickle.PickleBuffer(view)) for offset, view in _runs(snap)]
+        runs = [(offset, len(view), pickle.PickleBuffer(view)) for offset, view in _runs(snap)]
     else:
-        runs = [(offset, bytes(view)) for offset, view in _runs(snap)]
+        runs = [(offset, len(view), bytes(view)) for offset, view in _runs(snap)]
     levels = next(n for n in range(1, 64) if snap.capacity <= reach(n))
     return (rebuild, (type(buf), len(snap), levels, buf.frozen, runs), _state_of(buf))
 
@@ -75,13 +78,48 @@ def _state_of(buf: PageBuffer) -> dict[str, object] | None:
 def rebuild(
     cls: type[PageBuffer], size: int, levels: int, frozen: bool, runs: list[Run]
 ) -> PageBuffer:
-    """Make a buffer on the default pool from what `reduce_ex` returned."""
+    """Make a buffer on the default pool from what `reduce_ex` returned.
+
+    It keeps what it was given, and copies a page when that is written to.
+    """
     buf = cls.__new__(cls)
     PageBuffer.__init__(buf, max_levels=levels)
-    for offset, data in runs:
-        buf.write(offset, data)
-    buf.truncate(size)
+    # Pages begin where they did in the other buffer, which may have a bias.
+    skip = next((-offset % PAGE_SIZE for offset, *_ in runs if offset), 0)
+    if size > buf.capacity - skip:
+        skip = 0
+    for offset, *there, data in runs:
+        _put(buf, skip + offset, _checked(offset, there, data, size))
+    buf.truncate(skip + size)
+    buf.take_bytes(skip)
     return buf.snapshot() if frozen else buf
+
+
+def _checked(offset: int, there: list[int], data: Any, size: int) -> memoryview:
+    """Return a run as bytes, if it is what was pickled."""
+    view = memoryview(data)
+    if there and view.nbytes != there[0]:
+        raise ValueError(f"a buffer of {view.nbytes} bytes came in the place of one of {there[0]}")
+    if offset < 0 or view.nbytes > size - offset:
+        raise ValueError(f"{view.nbytes} bytes at offset {offset} of a buffer of {size}")
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
+def _put(buf: PageBuffer, at: int, data: memoryview) -> None:
+    """Show a run as memory of others, from the first whole page on; small ones are copied."""
+    head = -at % PAGE_SIZE
+    body = data[head:]
+    if len(body) < LEAST:
+        buf.write(at, data)
+        return
+    buf.write(at, data[:head])
+    try:
+        part = PageBuffer._map_memory(body, buf.pool)
+    except MemoryError:  # the pool has no numbers left
+        buf.write(at + head, body)
+        return
+    part.pool._zone_keeps(part.walk(0).steps[-1].frame, len(body), part)
+    buf.copy_range(at + head, part)
 
 
 def repr_svg(buf: PageBuffer) -> str | None:

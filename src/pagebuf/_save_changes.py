@@ -139,7 +139,7 @@ def _write_at(fd: int, offset: int, data: memoryview) -> None:
 
 def _write_zeros(fd: int, offset: int, size: int) -> None:
     """Holes of the file stay holes."""
-    zeros = memoryview(bytes(min(size, 1 << 20)))
+    zeros = memoryview(bytes(min(size, 1 << 16)))
     for start, length in _data(fd, offset, size):
         for at in range(start, start + length, len(zeros)):
             _write_at(fd, at, zeros[: start + length - at])

@@ -161,6 +161,12 @@ class Maps(RuleBasedStateMachine):
             data.reverse()
 
     @rule(key=buffers)
+    def detach(self, key):
+        if key in self.pairs:
+            self.pairs[key][0].detach()
+            assert self.pairs[key][0].stats().mapped == 0
+
+    @rule(key=buffers)
     def store_through_a_view(self, key):
         if key in self.pairs and self.pairs[key][1]:
             buf, data = self.pairs[key]

@@ -98,6 +98,17 @@ def saved(buf: Any, given: Any, who: bytes) -> bytes:
         return path.read_bytes()
 
 
+def saved_changes(buf: Any, given: Any, who: bytes) -> bytes:
+    """To a file of a map that shows the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "saved")
+        path.write_bytes(pattern(0, 20 * PAGE))
+        there = pagebuf.PageBuffer.map(path, pool=buf.pool)
+        there.restore(buf)
+        there.save_changes()
+        return path.read_bytes()
+
+
 def mapped(buf: Any) -> Any:
     return pagebuf.PageBuffer.map(pattern(0, 33 * PAGE), pool=buf.pool)
 
@@ -143,6 +154,7 @@ CALLS = [
     Call("diff pages", lambda b, o, w: bool(o.diff(b)), looks=True, beside=other),
     Call("endswith", lambda b, g, w: b.endswith(w), looks=True),
     Call("extents", lambda b, g, w: b.extents(), steps=True),  # depends on pages: twins may differ
+    Call("detach", lambda b, g, w: b.detach()),
     Call("gather", lambda b, g, w: b.gather(), VIEWED),
     Call("find", lambda b, g, w: b.find(pattern(PAGE + 9, 9)), looks=True),
     Call("frozen", lambda b, g, w: b.frozen, looks=True),
@@ -159,6 +171,7 @@ CALLS = [
     Call("rfind", lambda b, g, w: b.rfind(pattern(3, 2)), looks=True),
     Call("rindex", lambda b, g, w: b.rindex(pattern(3, 2)), (ValueError,), looks=True),
     Call("save", saved, looks=True),
+    Call("save_changes", saved_changes, (ValueError,), looks=True),
     Call("source", lambda b, g, w: b.source, looks=True),
     Call("snapshot", lambda b, g, w: b.snapshot(), looks=True),
     Call("startswith", lambda b, g, w: b.startswith(pattern(0, 30)), looks=True),

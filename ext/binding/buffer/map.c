@@ -131,6 +131,39 @@ buffer_map(PyObject *type, PyObject *args, PyObject *kwargs)
     return buffer_call_python(type, "pagebuf._map", "map_source", args, kwargs);
 }
 
+const char buffer_detach_doc[] = PyDoc_STR(
+    "detach($self, /)\n--\n\n"
+    "Copy all pages that are still memory of somebody else: of the source, or of the objects\n"
+    "that the buffer was unpickled from.\n\n"
+    "One page that is not copied yet keeps all of such an object.  After this the buffer has no\n"
+    "``source``, and shows none of it; its snapshots and clones may.  PoolLimitError: nothing is\n"
+    "copied.  O(pages).\n\n"
+    ">>> from pagebuf import PageBuffer\n"
+    ">>> source = bytearray(10**6)\n"
+    ">>> buf = PageBuffer.map(source)\n"
+    ">>> buf.detach()\n"
+    ">>> source.clear()  # nobody has a view of it\n"
+    ">>> buf.stats().mapped, buf.source, len(buf)\n"
+    "(0, None, 1000000)\n");
+
+PyObject *
+buffer_detach(BufferObject *self, PyObject *Py_UNUSED(ignored))
+{
+    pb_buf *b = &self->b;
+    uint64_t size;
+    pb_status st;
+    do {
+        buffer_lock(b);
+        size = b->root.size;
+        st = pb_buf_detach(b);
+        buffer_unlock(b);
+    } while (transfer_again(b, &st, 0, size));
+    if (st != PB_OK || buffer_set_source(self, NULL) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 const char buffer_save_doc[] = PyDoc_STR(
     "save($self, path, *, atomic=True)\n--\n\n"
     "Write the bytes to a file.  Holes become holes of the file, and what the buffer shows\n"

@@ -187,14 +187,16 @@ buffer_save(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
 buffer_save_changes(BufferObject *self, PyObject *args, PyObject *kwargs);
 PyObject *
+buffer_detach(BufferObject *self, PyObject *ignored);
+PyObject *
 buffer_show_source(BufferObject *self, PyObject *source);
 PyObject *
 buffer_show_again(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 buffer_keep_cut(PyObject *type, PyObject *args);
 extern const char buffer_map_memory_doc[], buffer_map_doc[], buffer_save_doc[],
-    buffer_save_changes_doc[], buffer_show_source_doc[], buffer_show_again_doc[],
-    buffer_keep_cut_doc[];
+    buffer_save_changes_doc[], buffer_detach_doc[], buffer_show_source_doc[],
+    buffer_show_again_doc[], buffer_keep_cut_doc[];
 
 /* ---- buffer/range.c ---- */
 

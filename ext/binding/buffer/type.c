@@ -166,6 +166,7 @@ static PyMethodDef buffer_methods[] = {
     METHOD("save", buffer_save, METH_VARARGS | METH_KEYWORDS, buffer_save_doc),
     METHOD("save_changes", buffer_save_changes, METH_VARARGS | METH_KEYWORDS,
            buffer_save_changes_doc),
+    METHOD("detach", buffer_detach, METH_NOARGS, buffer_detach_doc),
     METHOD("_map_memory", buffer_map_memory, METH_FASTCALL | METH_CLASS,
            buffer_map_memory_doc),
     METHOD("_show_source", buffer_show_source, METH_O, buffer_show_source_doc),

@@ -211,6 +211,11 @@ pb_buf_capacity(const pb_buf *b)
 pb_status
 pb_buf_map(pb_buf *b, pb_zone *zone, uint64_t size);
 
+/* Copy every page that is a zone's to a frame of the buffer's own.  O(pages).  PB_NEED_PAGES, PB_LIMIT:
+ * nothing is copied. */
+pb_status
+pb_buf_detach(pb_buf *b);
+
 /* ---- in ---- */
 
 /* Set the tail hint again, after a change that cleared it. */

@@ -294,3 +294,55 @@ pb_buf_prepare_kept(pb_buf *b, uint64_t off, uint64_t n)
 {
     return prepare(b, off, n, KEPT);
 }
+
+/* ---- pages of zones ---- */
+
+/* Move *page on to the first page before `past` that is a zone's; *n: how many follow one another. */
+static bool
+find_mapped(const pb_buf *b, uint64_t *page, uint64_t past, uint64_t *n)
+{
+    while (*page < past) {
+        pb_extent x = pb_tree_extent(b->pool, &b->root, *page, past);
+        *n = x.pages;
+        if (x.kind == PB_EXTENT_PRESENT && pb_frame_in_zone(x.frame)) {
+            return true;
+        }
+        *page += x.pages;
+    }
+    return false;
+}
+
+static uint64_t
+need_of_mapped(const pb_buf *b, uint64_t page, uint64_t past)
+{
+    uint64_t need = 0, n;
+    for (; find_mapped(b, &page, past, &n); page += n) {
+        need += pb_tree_need(b->pool, &b->root, page, page + n - 1);
+    }
+    return need;
+}
+
+pb_status
+pb_buf_detach(pb_buf *b)
+{
+    if (b->root.frozen) {
+        return PB_FROZEN;
+    }
+    if (pb_buf_is_inline(b) || !b->root.shared || b->root.size == 0) {
+        return PB_OK;
+    }
+    uint64_t first = page_of(b->root.bias), n;
+    uint64_t past = page_of(b->root.bias + b->root.size - 1) + 1;
+    uint64_t need = need_of_mapped(b, first, past), taken = pb_pool_taken(b->pool);
+    pb_set_actor(b->pool, &b->member);
+    pb_status st = pb_tail_close(b) ? pb_pool_reserve(b->pool, need) : PB_CORRUPT;
+    if (st == PB_OK) {
+        forget(b);
+        for (; find_mapped(b, &first, past, &n); first += n) {
+            pb_buf_own_kept(b, first << PB_PAGE_SHIFT, n << PB_PAGE_SHIFT);
+        }
+        pb_pool_give_rest(b->pool, need, taken);
+    }
+    pb_buf_remember_tail(b);
+    return st;
+}

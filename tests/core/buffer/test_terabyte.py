@@ -126,6 +126,21 @@ def saved(c):
         return path.stat().st_size == c.size and path.stat().st_blocks << 9 < 1 << 20
 
 
+def saved_changes(c):
+    """The same into a file that was mapped when it was small."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "saved")
+        path.write_bytes(b"small")
+        buf = pagebuf.PageBuffer.map(path, pool=c.pool)
+        buf.restore(c.buf)
+        try:
+            buf.save_changes()
+        except OSError as error:
+            return error.errno in {errno.EFBIG, errno.EINVAL} and buf == c.twin
+        there = path.stat()
+        return there.st_size == c.size and there.st_blocks << 9 < 1 << 20 and buf == c.twin
+
+
 MIDDLE = b"\0\0x\0\0"
 
 # Each method with a call and its result, which may be a function of the case.
@@ -198,6 +213,7 @@ CALLS = {
     ),
     "data_views": (lambda c: [(at, len(view)) for at, view in c.buf.data_views()], Case.data),
     "delta": (lambda c: c.buf.delta(c.twin).ranges, []),
+    "detach": (lambda c: c.buf.detach(), None),
     "diff": (
         lambda c: (c.buf.diff(c.twin), c.buf.diff(c.twin, exact=True)),
         lambda c: (c.data(), []),
@@ -241,6 +257,7 @@ CALLS = {
     ),
     "rindex": (lambda c: c.buf.rindex(b"x", 0, c.at[1]), NEAR),
     "save": (saved, True),
+    "save_changes": (saved_changes, True),
     "snapshot": (lambda c: c.buf.snapshot().extents(), Case.data),
     "source": (lambda c: c.buf.source, None),
     "startswith": (lambda c: c.buf.startswith(bytes(NEAR) + b"x"), True),
