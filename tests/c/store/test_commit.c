@@ -157,6 +157,58 @@ test_a_full_disk(void)
     world_fini(&w);
 }
 
+/* Twenty commits, during which step n goes wrong.  false: it was not reached. */
+static bool
+commits_with_an_error(uint64_t n, bool barrier)
+{
+    world_init(&w, 14);
+    uint64_t *when = barrier ? &w.disk.bad_sync_at : &w.disk.full_at;
+    *when = w.disk.steps + n;
+    for (unsigned i = 0; i < 20; i++) {
+        NOTE("step %" PRIu64 ", commit %u", n, i);
+        world_change(&w);
+        bool durable = i % 3 == 0;
+        pb_store_status st = world_commit(&w, durable);
+        if (st == PB_STORE_IO) {
+            CHECK_WORLD(&w);
+            st = world_commit(&w, durable);
+        }
+        if (st == PB_STORE_BROKEN) {
+            CHECK_EQ(w.store.fault.error, barrier ? EIO : ENOSPC);
+            CHECK(contents_equal(&w.now, &w.store.live));
+            CHECK_REOPEN(&w);
+            st = PB_STORE_OK;
+        }
+        CHECK_EQ(st, PB_STORE_OK);
+    }
+    bool reached = barrier ? w.disk.bad_sync_at == 0 : w.disk.steps > w.disk.full_at;
+    *when = 0;
+    CHECK_WORLD(&w);
+    CHECK_REOPEN(&w);
+    world_fini(&w);
+    return reached;
+}
+
+static void
+test_every_step_finds_the_disk_full(void)
+{
+    uint64_t n = 1, most = PB_PAGE_SHIFT < 12 ? UINT64_MAX : 40;
+    while (n <= most && commits_with_an_error(n, false)) {
+        n++;
+    }
+    CHECK(n > 40);
+}
+
+static void
+test_every_barrier_fails(void)
+{
+    uint64_t n = 1, most = PB_PAGE_SHIFT < 12 ? UINT64_MAX : 40;
+    while (n <= most && commits_with_an_error(n, true)) {
+        n += 3;
+    }
+    CHECK(n > 40);
+}
+
 /* After a barrier that failed nothing is written any more, and what was there can be read. */
 static void
 test_a_barrier_fails(void)
@@ -330,6 +382,8 @@ main(void)
     RUN(test_space_is_used_again);
     RUN(test_a_small_commit_is_small);
     RUN(test_a_full_disk);
+    RUN(test_every_step_finds_the_disk_full);
+    RUN(test_every_barrier_fails);
     RUN(test_a_barrier_fails);
     RUN(test_a_seal);
     RUN(test_rot_is_found);
