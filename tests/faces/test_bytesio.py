@@ -239,8 +239,11 @@ def test_peek_and_read_at() -> None:
     assert (f.peek(-1), f.peek(None)) == (b"hello world",) * 2
     large = BytesIO(pattern(0, 20000))
     large.seek(7)
-    for size in (8192, 8193, 131072, -1, None):
+    for size in (8192, 8193, 65536, -1, None):
         assert large.peek(size) == pattern(7, 8192)  # as much as io.BufferedReader buffers
+    assert large.peek(131072) == pattern(7, 2048)  # what pickle asks for, however little it reads
+    large.seek(19000)
+    assert large.peek(131072) == pattern(19000, 1000)
     assert (f.read_at(6, 5), f.read_at(8, 99), f.read_at(99, 5)) == (b"world", b"rld", b"")
     assert f.read_at(6, -1) == f.read_at(6, None) == b"world"
     assert f.tell() == 0

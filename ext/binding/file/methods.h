@@ -93,7 +93,8 @@ FACE_O(readinto1)
 
 PyDoc_STRVAR(peek_doc,
              "peek($self, size=1, /)\n--\n\n"
-             "What read(size) would return, but 8192 bytes at most; the position stays.\n\n"
+             "What read(size) would return, but 8192 bytes at most, and 2048 where ``size`` is more\n"
+             "than 65536, as pickle asks for; the position stays.\n\n"
              "O(bytes returned).\n\n" EXAMPLE
              ">>> f = " FACE_OPEN("b'hello'") "\n"
              ">>> f.peek(2), f.read()\n"

@@ -385,9 +385,17 @@ file_read_buffer(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
     }
 }
 
-/* As many as the buffer of io.BufferedReader holds.  pickle asks for 128 KiB at each frame, however
- * little it reads then. */
+/* As many as the buffer of io.BufferedReader holds.  Who asks for many times that wants what is at
+ * hand: pickle asks for 128 KiB at each frame, however little it reads then. */
 #define PEEK_MOST ((uint64_t)8192)
+#define PEEK_AT_HAND ((uint64_t)2048)
+
+static inline uint64_t
+peek_size(uint64_t asked)
+{
+    return asked > 8 * PEEK_MOST && asked != UINT64_MAX ? PEEK_AT_HAND
+                                                        : pb_min(asked, PEEK_MOST);
+}
 
 PyObject *
 file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
@@ -396,8 +404,13 @@ file_peek(pb_buf *b, stream *s, PyObject *const *args, Py_ssize_t nargs)
     if (stream_arg_size("peek", args, nargs, &next.n) < 0) {
         return NULL;
     }
-    next.n = nargs ? pb_min(next.n, PEEK_MOST) : 1;
-    return read_next(b, s, next);
+    next.n = nargs ? peek_size(next.n) : 1;
+    buffer_lock(b);
+    const uint8_t *at = stream_window(s, next.n);
+    PyObject *out =
+        at ? PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)next.n) : NULL;
+    buffer_unlock(b);
+    return at ? out : read_next(b, s, next);
 }
 
 /* [r->off, r->off + r->n), clipped to the end, of a file that may be read. */
