@@ -4,35 +4,19 @@
 
 /* ---- leaves ---- */
 
-/* Find the leaf of a page, and remember it for reads if it has a node. */
-static inline void
-look_up_leaf(pb_buf *b, uint64_t page, pb_leaf *leaf)
-{
-    pb_tree_leaf(b->pool, &b->root, page, leaf);
-    if (leaf->entry && b->root.levels > 1) {
-        b->leaf_r = leaf->entry;
-        b->leaf_r_first = leaf->first;
-    }
-}
-
 pb_entry *
 pb_buf_find_entry(pb_buf *b, uint64_t page)
 {
     pb_leaf leaf;
-    look_up_leaf(b, page, &leaf);
-    return leaf.entry ? pb_leaf_at(&leaf, page) : NULL;
-}
-
-pb_entry *
-pb_buf_find_run(pb_buf *b, uint64_t page, uint64_t pages, pb_entry *run)
-{
-    pb_leaf leaf;
-    look_up_leaf(b, page, &leaf);
-    pb_entry e = pb_leaf_flat(&leaf, page);
-    bool good = e && leaf.entry && pages <= leaf.end - page &&
-                pb_run_resident(b->pool, pb_entry_number(e), pages);
-    *run = good ? e : PB_HOLE;
-    return leaf.entry ? pb_leaf_at(&leaf, page) : NULL;
+    pb_tree_leaf(b->pool, &b->root, page, &leaf);
+    if (leaf.entry == NULL) {
+        return NULL;
+    }
+    if (b->root.levels > 1) {
+        b->leaf_r = leaf.entry;
+        b->leaf_r_first = leaf.first;
+    }
+    return pb_leaf_at(&leaf, page);
 }
 
 /* The entry of a page in a tree that may share nodes; NULL unless only this tree owns the path.

@@ -90,11 +90,26 @@ recall(pb_entry *leaf, uint64_t first, uint64_t page)
 pb_entry *
 pb_buf_find_entry(pb_buf *b, uint64_t page);
 
-/* The same for pages [page, page + pages) of one leaf.  If all of them are in memory, and the entry above
- * says that they are one run, that is enough to know (I17): *run becomes what the first entry is.  Else
- * it becomes a hole. */
-pb_entry *
-pb_buf_find_run(pb_buf *b, uint64_t page, uint64_t pages, pb_entry *run);
+/* The same where the entry above the leaf is known.  Does not look at the leaf. */
+static inline pb_entry *
+remember_leaf(pb_buf *b, pb_entry above, uint64_t page)
+{
+    uint64_t i = page & (PB_FANOUT - 1);
+    b->leaf_r = pb_node_of(b->pool, above);
+    b->leaf_r_first = page - i;
+    return b->leaf_r + i;
+}
+
+/* The frame of a page, if the entry above its leaf says that the leaf is dense, and if `pages` pages from
+ * this one on lie in it and in memory (I17); else 0. */
+static inline pb_frame
+frame_of_run(const pb_buf *b, pb_entry above, uint64_t page, uint64_t pages)
+{
+    uint64_t i = page & (PB_FANOUT - 1);
+    pb_frame run = pb_entry_run(above), frame = run + (pb_frame)i;
+    bool there = run && pages <= PB_FANOUT - i && pb_run_resident(b->pool, frame, pages);
+    return there ? frame : 0;
+}
 
 /* As pb_buf_find_entry in a tree that may share pages: also NULL where this page or its path is shared. */
 pb_entry *

@@ -166,20 +166,44 @@ peek_flat(const pb_buf *b, uint64_t off, uint64_t n)
     return x.pages == past - page ? extent_address(b, &x, pos) : NULL;
 }
 
+/* pb_buf_peek where no entry is above the page. */
+PB_NOINLINE static const uint8_t *
+peek_short(pb_buf *b, uint64_t off, uint64_t n)
+{
+    const pb_entry *at = pb_buf_find_entry(b, page_of(b->root.bias + off));
+    return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_flat(b, off, n);
+}
+
+/* The same below an entry, for a range in more than one page. */
+PB_NOINLINE static const uint8_t *
+peek_across(const pb_buf *b, pb_entry above, uint64_t off, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, page = page_of(pos), in_page = pos & PB_PAGE_MASK;
+    pb_frame frame = frame_of_run(b, above, page, page_of(in_page + n - 1) + 1);
+    return frame ? pb_frame_address(b->pool, frame) + in_page
+                 : peek_at(b, b->leaf_r + (page - b->leaf_r_first), off, n);
+}
+
+/* Calls nothing that comes back, as most reads of a large buffer come here. */
 PB_NOINLINE static const uint8_t *
 peek_far(pb_buf *b, uint64_t off, uint64_t n)
 {
     if (pb_buf_is_inline(b)) {
         return pb_buf_inline(b) + off;
     }
-    uint64_t pos = b->root.bias + off, page = page_of(pos);
-    uint64_t pages = page_of((pos & PB_PAGE_MASK) + n - 1) + 1;
-    pb_entry run;
-    const pb_entry *at = pb_buf_find_run(b, page, pages, &run);
-    if (PB_LIKELY(run != PB_HOLE)) {
-        return page_address(b, run) + (pos & PB_PAGE_MASK);
+    uint64_t pos = b->root.bias + off, page = page_of(pos), in_page = pos & PB_PAGE_MASK;
+    pb_entry above = pb_tree_above(b->pool, &b->root, page);
+    if (PB_UNLIKELY(above == PB_HOLE)) {
+        return peek_short(b, off, n);
     }
-    return PB_LIKELY(at != NULL) ? peek_at(b, at, off, n) : peek_flat(b, off, n);
+    const pb_entry *at = remember_leaf(b, above, page);
+    if (PB_UNLIKELY(in_page + n > PB_PAGE_SIZE)) {
+        return peek_across(b, above, off, n);
+    }
+    uint64_t run = pb_entry_run(above), frame = run + (page & (PB_FANOUT - 1));
+    bool there = PB_LIKELY(run != 0) && pb_frame_resident(b->pool, frame);
+    return PB_LIKELY(there) ? pb_frame_address(b->pool, (pb_frame)frame) + in_page
+                            : peek_at(b, at, off, n);
 }
 
 /* If the hinted leaf has the page, this walks no tree. */

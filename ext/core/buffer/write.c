@@ -26,17 +26,23 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
                                                           : NULL;
 }
 
-/* pb_buf_unshared_entry for the pages of a range; see pb_buf_find_run. */
+/* pb_buf_unshared_entry for a page and those behind it.  *run is not 0 where that is all there is to
+ * know: see frame_of_run. */
 static inline pb_entry *
-unshared_entry_or_run(pb_buf *b, uint64_t page, uint64_t pages, pb_entry *run)
+unshared_entry_or_run(pb_buf *b, uint64_t page, uint64_t pages, pb_frame *run)
 {
-    *run = PB_HOLE;
+    *run = 0;
     if (PB_UNLIKELY(b->root.shared)) {
         return pb_buf_alone_entry(b, page);
     }
     pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
     at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
-    return at ? at : pb_buf_find_run(b, page, pages, run);
+    pb_entry above = at ? PB_HOLE : pb_tree_above(b->pool, &b->root, page);
+    if (PB_LIKELY(above != PB_HOLE)) {
+        *run = frame_of_run(b, above, page, pages);
+        return remember_leaf(b, above, page);
+    }
+    return at ? at : pb_buf_find_entry(b, page);
 }
 
 /* The address of [off, off + n) if it lies inside the size, in one run, and may be written without
@@ -54,9 +60,10 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
     uint64_t pages = page_of(in_page + n - 1) + 1;
-    pb_entry run, *at = unshared_entry_or_run(b, page_of(pos), pages, &run);
-    if (run) {
-        return page_address(b, run) + in_page;
+    pb_frame run;
+    pb_entry *at = unshared_entry_or_run(b, page_of(pos), pages, &run);
+    if (PB_LIKELY(run != 0)) {
+        return pb_frame_address(b->pool, run) + in_page;
     }
     if (at == NULL || *at == PB_HOLE ||
         (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n)))) {

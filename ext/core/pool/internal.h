@@ -73,6 +73,11 @@ static inline void
 set_resident(pb_region *r, uint32_t i, uint32_t n, bool resident)
 {
     uint32_t some;
+    if (n == 1) { /* mostly */
+        uint64_t *at = &r->resident_map[i >> 6], bit = (uint64_t)1 << (i & 63);
+        pb_store64(at, resident ? *at | bit : *at & ~bit);
+        return;
+    }
     do {
         uint64_t *at = &r->resident_map[i >> 6], bits = bits_in_word(i, n, &some);
         pb_store64(at, resident ? *at | bits : *at & ~bits);

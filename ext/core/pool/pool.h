@@ -361,8 +361,18 @@ pb_run_writable(const pb_pool *pool, uint64_t frame, uint64_t n)
     return pb_run_held(pool, frame, n, true);
 }
 
-/* Are n > 0 frames from this one on frames of one region, named by entries, and in memory?  Any number
- * may be asked about.  This looks at one word for 64 frames, where pb_run_readable looks at 64 rows. */
+/* Is it a frame of a region that an entry names, and in memory?  Any number may be asked about.  The map has
+ * one word for 64 frames, so it is in the caches where rows are not. */
+static inline bool
+pb_frame_resident(const pb_pool *pool, uint64_t frame)
+{
+    unsigned bits = pb_frame_bits(frame);
+    const uint64_t *map = (const uint64_t *)pool->resident[bits];
+    return !PB_CHECKS || (PB_LIKELY(frame < pool->past[bits]) &&
+                          (pb_load64(&map[frame >> 6]) >> (frame & 63) & 1));
+}
+
+/* The same for n > 0 consecutive frames of one region. */
 static inline bool
 pb_run_resident(const pb_pool *pool, uint64_t frame, uint64_t n)
 {

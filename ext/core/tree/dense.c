@@ -4,17 +4,29 @@
  * It is noted when the last entry of a leaf gets its frame, as that is how buffers grow.  Whoever owns a
  * leaf to change it takes the note back (pb_tree_own_node).  Nobody needs it: a dense leaf that no entry
  * says to be one is only read by its entries. */
-#include "tree/extent.h"
+#include "tree/tree.h"
+
+/* Does each entry of a node name the frame after that of the one before?  Without a branch, so that
+ * compilers take several at a time. */
+static bool
+follow(const pb_entry *node, pb_entry first)
+{
+    uint64_t other = 0;
+    for (uint32_t i = 0; i < PB_FANOUT; i++) {
+        other |= pb_entry_load(&node[i]) ^ (first + ((pb_entry)i << PB_ENTRY_SHIFT));
+    }
+    return other == 0;
+}
 
 pb_frame
 pb_node_run(const pb_entry *node)
 {
-    const pb_entry span = (pb_entry)(PB_FANOUT - 1) << PB_ENTRY_SHIFT;
     pb_entry first = pb_entry_load(node);
-    pb_frame frame = pb_entry_frame(first);
-    bool may_be = frame && !pb_frame_in_zone(frame) &&
-                  pb_entry_load(&node[PB_FANOUT - 1]) == first + span;
-    return may_be && pb_run_ahead(node, first, PB_FANOUT) == PB_FANOUT ? frame : 0;
+    pb_frame frame = pb_entry_frame(first), last = frame + PB_FANOUT - 1;
+    bool may_be = frame && !pb_frame_in_zone(last) &&
+                  pb_region_of(frame) == pb_region_of(last) &&
+                  pb_entry_frame(pb_entry_load(&node[PB_FANOUT - 1])) == last;
+    return may_be && follow(node, first) ? frame : 0;
 }
 
 /* The entry above a leaf, on a path that belongs to this tree. */

@@ -110,6 +110,18 @@ pb_tree_entry(const pb_pool *pool, const pb_root *root, uint64_t page, unsigned 
 void
 pb_tree_leaf(const pb_pool *pool, const pb_root *root, uint64_t page, pb_leaf *leaf);
 
+/* The entry above the leaf of a page, which names a node; a hole where there is none.  O(levels). */
+static inline pb_entry
+pb_tree_above(const pb_pool *pool, const pb_root *root, uint64_t page)
+{
+    unsigned h = root->levels - 1u;
+    pb_entry e = pb_entry_load(&root->slot[pb_root_index(page, root->levels)]);
+    for (; h > 1 && (e & PB_ENTRY_PRESENT); h--) {
+        e = pb_entry_load(&pb_node_of(pool, e)[pb_child_index(page, h - 1)]);
+    }
+    return h == 1 && (e & PB_ENTRY_PRESENT) ? e : PB_HOLE;
+}
+
 /* May n > 0 frames of a leaf, from this one on, be read?  They are neighbours. */
 static inline bool
 pb_leaf_readable(const pb_pool *pool, const pb_leaf *leaf, pb_frame frame, uint64_t n)
