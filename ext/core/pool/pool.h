@@ -167,6 +167,11 @@ typedef struct pb_pool {
     uint8_t blamed;       /* of a root: damage was found that may name a tree */
     uint16_t account;     /* its number; 0 is the root */
 
+#if PB_LOCKS
+    char apart
+        [64]; /* every call reads what is above, every page taken changes what is below */
+#endif
+
     /* ---- its account, with those of its children ---- */
     struct pb_pool *parent;
     uint64_t held, nodes, detached, high_water;
