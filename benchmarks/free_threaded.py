@@ -33,6 +33,8 @@ Prepare = Callable[[], list[Work]]
 """Makes the work of two threads; the first alone is what one thread does."""
 
 MIB = 1 << 20
+BLOCK = 3
+"""Rounds at a stretch on one interpreter, where two are compared."""
 
 
 # ---- what two threads do ----
@@ -54,6 +56,28 @@ def appends(make: Callable[[], object], count: int = 60_000) -> list[Work]:
 def appends_one_pool() -> list[Work]:
     pool = PagePool()
     return appends(lambda: PageBuffer(pool=pool))
+
+
+def appends_to_used_pages(pools: list[PagePool], count: int = 4_000) -> list[Work]:
+    """Each thread fills a buffer and drops it, again and again: no page is new to the system."""
+
+    def worker(pool: PagePool) -> Work:
+        def work() -> None:
+            make, mine, piece = PageBuffer, pool, bytes(1024)
+            for _ in range(4):
+                append = make(pool=mine).extend
+                for _ in range(count):
+                    append(piece)
+
+        return work
+
+    works = [worker(pool) for pool in pools]
+    seconds(works)
+    return works
+
+
+def used_pools(count: int) -> list[PagePool]:
+    return [PagePool(keep=64 * MIB) for _ in range(count)]
 
 
 def reads(buffers: list[PageBuffer], count: int = 60_000) -> list[Work]:
@@ -130,6 +154,11 @@ SCALING: dict[str, tuple[str, Prepare]] = {
     "append 64 B, a buffer each, one pool": ("1.6", appends_one_pool),
     "— a pool each": ("", lambda: appends(lambda: PageBuffer(pool=PagePool()))),
     "— `bytearray`": ("", lambda: appends(bytearray)),
+    "append 1 KiB, a buffer each, pages used before, one pool": (
+        "",
+        lambda: appends_to_used_pages(used_pools(1) * 2),
+    ),
+    "— such pages, a pool each": ("", lambda: appends_to_used_pages(used_pools(2))),
     "read 64 B at random, a snapshot each": ("1.6", reads_of_snapshots),
     "read 64 B at random, one buffer": ("1.5", reads_of_one),
     "slice 64 B, one buffer": ("", slices_of_one),
@@ -146,21 +175,25 @@ SCALING: dict[str, tuple[str, Prepare]] = {
 
 
 def seconds(works: list[Work]) -> float:
-    """From the moment at which all threads start to the end of the last one."""
-    gate = threading.Barrier(len(works) + 1)
+    """From the moment at which the first thread starts to the end of the last one.
+
+    The threads look at the clock themselves.  The thread that waits for them may be late to do so.
+    """
+    gate = threading.Barrier(len(works))
+    begins, ends = [], []
 
     def run(work: Work) -> None:
         gate.wait()
+        begins.append(time.perf_counter())
         work()
+        ends.append(time.perf_counter())
 
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
-    gate.wait()
-    start = time.perf_counter()
     for thread in threads:
         thread.join()
-    return time.perf_counter() - start
+    return max(ends) - min(begins)
 
 
 def gain(prepare: Prepare) -> float:
@@ -294,16 +327,25 @@ def one_thread_times(rounds: int) -> dict[str, float]:
     return {name: of[1] for name, of in medians(measures, rounds).items()}
 
 
-def print_one_thread(rounds: int, gil: str, gil_path: str) -> None:
-    command = [gil, "-m", "benchmarks.free_threaded", "--times", "--rounds", str(rounds)]
+def times_with_gil(gil: str, gil_path: str) -> dict[str, float]:
+    command = [gil, "-m", "benchmarks.free_threaded", "--times", "--rounds", str(BLOCK)]
     env = os.environ | {"PYTHONPATH": gil_path}
     env.pop("PYTHON_GIL", None)  # an interpreter with a GIL refuses 0
-    before = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
-    after = one_thread_times(rounds)
+    told = subprocess.run(command, env=env, check=True, capture_output=True).stdout
+    return dict(json.loads(told))
+
+
+def print_one_thread(rounds: int, gil: str, gil_path: str) -> None:
+    """Blocks of rounds with and without a GIL by turns, since the machine's speed changes."""
+    blocks = [
+        (times_with_gil(gil, gil_path), one_thread_times(BLOCK))
+        for _ in range(max(1, rounds // BLOCK))
+    ]
     print("| one thread | GIL, ns | none, ns | times |\n|---|---|---|---|")
-    for name in after:
-        print(f"| {name} | {before[name]:.0f} | {after[name]:.0f} |"
-              f" {after[name] / before[name]:.2f} |")  # fmt: skip
+    for name in blocks[0][0]:
+        before, after = (statistics.median(block[i][name] for block in blocks) for i in (0, 1))
+        times = statistics.median(block[1][name] / block[0][name] for block in blocks)
+        print(f"| {name} | {before:.0f} | {after:.0f} | {times:.2f} |")
 
 
 def main() -> None:
