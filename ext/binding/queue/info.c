@@ -138,7 +138,8 @@ queue_check(QueueObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_fault fault;
     queue_lock(self);
-    bool good = pb_queue_check(&self->q, &fault) && pb_buf_check(&self->q.b, &fault);
+    bool good =
+        pb_queue_check(&self->q, &fault) && tree_check_lock_held(&self->q.b, &fault);
     PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(self);
     queue_unlock(self);
     if (!good) {

@@ -274,12 +274,23 @@ holder_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
 
 /* ---- check ---- */
 
+/* Other trees take and free frames whose bits lie in the words that this looks at. */
+bool
+tree_check_lock_held(const pb_buf *b, pb_fault *fault)
+{
+    pb_lock *frames = &b->pool->root->lock;
+    pb_lock_take(frames);
+    bool good = pb_buf_check(b, fault);
+    pb_lock_drop(frames);
+    return good;
+}
+
 PyObject *
 tree_check(pb_buf *b)
 {
     pb_fault fault;
     buffer_lock(b);
-    bool good = pb_buf_check(b, &fault);
+    bool good = tree_check_lock_held(b, &fault);
     PyObject *owner = good || fault.owner == NULL ? NULL : Py_NewRef(holder_of(b));
     buffer_unlock(b);
     if (!good) {

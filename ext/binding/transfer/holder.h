@@ -38,6 +38,11 @@ PyObject *
 tree_stats_with(pb_buf *b, bytes_beside *beside);
 PyObject *
 tree_check(pb_buf *b);
+
+/* pb_buf_check beside other trees of the pool. */
+bool
+tree_check_lock_held(const pb_buf *b, pb_fault *fault);
+
 PyObject *
 tree_runs(pb_buf *b);
 
