@@ -264,74 +264,27 @@ test_rot_is_found(void)
 
 /* ---- trees that share nodes ---- */
 
-/* A second root names the tree of the last commit. */
-static void
-keep_tree(void)
-{
-    pb_super *super = &w.store.super;
-    super->snapshots = super->directory;
-    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
-        pb_entry e = pb_entry_load(&super->snapshots.slot[i]);
-        if (e != PB_HOLE) {
-            CHECK_EQ(pb_store_ref(&w.store, e), PB_STORE_OK);
-        }
-    }
-}
-
-static void
-drop_kept_tree(void)
-{
-    static pb_writer writer;
-    pb_super *super = &w.store.super, *coming = &w.store.coming;
-    *coming = *super;
-    pb_file_root *root = &coming->snapshots;
-    CHECK_EQ(pb_writer_begin(&writer, &w.store, root, root->size), PB_STORE_OK);
-    CHECK_EQ(pb_writer_drop(&writer, 0, root->size >> PB_PAGE_SHIFT), PB_STORE_OK);
-    CHECK_EQ(pb_writer_end(&writer), PB_STORE_OK);
-    *root = (pb_file_root){0};
-    *super = *coming;
-}
-
-static void
-check_kept_tree(const contents *kept)
-{
-    static uint8_t bytes[MOST_BYTES + PB_PAGE_SIZE];
-    const pb_file_root *root = &w.store.super.snapshots;
-    CHECK_EQ(root->size, kept->size);
-    for (uint64_t at = 0; at < root->size; at += PB_PAGE_SIZE) {
-        CHECK_EQ(pb_file_page(&w.store, root, at >> PB_PAGE_SHIFT, bytes + at),
-                 PB_STORE_OK);
-    }
-    CHECK_BYTES(bytes, kept->bytes, kept->size);
-}
-
 static void
 test_a_tree_that_two_roots_name(void)
 {
-    contents kept = {0};
     world_init(&w, 12);
     for (unsigned i = 0; i < 300; i++) {
         NOTE("commit %u", i);
         world_change(&w);
         CHECK_EQ(world_commit(&w, one_in(&w.chance, 2) || world_room(&w) < 2), PB_STORE_OK);
         CHECK_WORLD(&w);
-        if (kept.size) {
-            check_kept_tree(&kept);
-        }
+        CHECK(world_kept_is_there(&w));
         if (one_in(&w.chance, 8)) {
             CHECK_REOPEN(&w);
         }
-        if (kept.size && one_in(&w.chance, 15)) {
-            drop_kept_tree();
-            kept.size = 0;
+        if (w.kept.size && one_in(&w.chance, 15)) {
+            CHECK(world_drop(&w));
         }
-        else if (!kept.size && one_in(&w.chance, 3)) {
-            keep_tree();
-            contents_set(&kept, &w.now);
+        else if (!w.kept.size && one_in(&w.chance, 3)) {
+            world_keep(&w);
         }
     }
     world_fini(&w);
-    free(kept.bytes);
 }
 
 /* The checks of the test before find it if the children of a node that is copied are not counted. */
@@ -345,7 +298,7 @@ test_a_page_freed_twice_is_found(void)
         world_write(&w, at, (const uint8_t *)"page", 4);
     }
     CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
-    keep_tree();
+    world_keep(&w);
     pb_planted = PB_PLANT_FREE_TWICE;
     for (unsigned i = 0; i < 10 && whole; i++) {
         world_write(&w, below(&w.chance, MOST_BYTES - 8), (const uint8_t *)"changed", 7);

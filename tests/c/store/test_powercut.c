@@ -4,6 +4,7 @@
  *    PB_CUTS=n        cuts without a fault (all seeds together)
  *    PB_PLANT_CUTS=n  cuts in which every planted fault has to be found, and not only those that a
  *                     few thousand find; says how many each took
+ *    PB_PLANT=n       only the n-th fault of the list
  *    PB_SEED=n        the first seed */
 #define _DEFAULT_SOURCE 1 /* mkdtemp, popen */
 #include "store/world.h"
@@ -14,6 +15,7 @@
 
 static world w;
 static uint64_t seeds[MOST_COMMITS]; /* of the changes of a commit, by number */
+static bool keeps_trees;             /* a second root names trees in this world */
 static bool again;                   /* the next commit is that of before the crash */
 
 static uint64_t
@@ -45,6 +47,18 @@ change(uint64_t seed)
     w.chance = own;
 }
 
+/* Now and then a second root names what the last commit wrote, or nothing again. */
+static void
+change_second_root(chance *c)
+{
+    if (w.kept.size == 0 && keeps_trees && one_in(c, 20)) {
+        world_keep(&w);
+    }
+    else if (w.kept.size && one_in(c, 40)) {
+        CHECK(world_drop(&w));
+    }
+}
+
 /* What a crash has undone is often done again: then the same pages are written to the same frames. */
 static pb_store_status
 one_commit(chance *c, unsigned lazy)
@@ -53,6 +67,7 @@ one_commit(chance *c, unsigned lazy)
     *seed = *seed && again ? *seed : draw(c) | 1;
     again = false;
     change(*seed);
+    change_second_root(c);
     bool durable = world_room(&w) < 2 || !one_in(c, lazy);
     return world_commit(&w, durable);
 }
@@ -83,6 +98,9 @@ live_for_a_while(chance *c)
         pb_store_status st = one_commit(c, lazy);
         if (st == PB_STORE_BROKEN) {
             return w.disk.off || !reader_sees_the_newest();
+        }
+        if (st == PB_STORE_CORRUPT) {
+            return false;
         }
     }
     if (one_in(c, 6) && !w.disk.off && pb_store_seal(&w.store, 0) == PB_STORE_OK) {
@@ -144,7 +162,7 @@ come_back(chance *c, bool once)
             disk_cut(&w.disk);
         }
     }
-    again = one_in(c, 2);
+    again = !one_in(c, 4);
     return world_reopen(&w);
 }
 
@@ -209,6 +227,8 @@ check_kept_files(void)
     for (unsigned i = 0; i < kept_files; i++) {
         check_kept_file(answers, i);
     }
+    while (fgetc(answers) != EOF) { /* what it says of the last file */
+    }
     CHECK_EQ(pclose(answers), 0);
     printf("%u files\n", kept_files);
 }
@@ -231,13 +251,15 @@ search(uint64_t seed, uint64_t cuts)
         chance *c = &w.chance;
         memset(seeds, 0, sizeof seeds);
         w.list_most = w.store.list_most = (uint32_t)(4 + below(c, 60));
-        w.log_most = w.store.log_most = below(c, 4);
+        w.log_most = w.store.log_most = one_in(c, 2) ? 0 : below(c, 4);
+        keeps_trees = one_in(c, 3);
         w.grow_by = w.store.grow_by = 4 + below(c, 28);
         bool right = true;
         for (unsigned i = 0; i < CUTS_OF_A_WORLD && done < cuts && right; i++) {
             plan_trouble(c);
             if (!live_for_a_while(c)) {
-                w.why = "a reader sees a commit whose barrier failed";
+                w.why = w.store.broken ? "a reader sees a commit whose barrier failed"
+                                       : w.store.fault.rule;
                 right = false;
                 done++;
                 break;
@@ -299,6 +321,7 @@ static const fault faults[] = {
     {PB_PLANT_KEEP_SLOT, "S11 the slot stays", 1000},
     {PB_PLANT_CACHE, "S12 the cache is believed", 6000},
     {PB_PLANT_LOSE_RECORD, "a record is lost", 2000},
+    {PB_PLANT_FREE_TWICE, "a share is forgotten", 2000},
     {PB_PLANT_WRONG_CRC, "the checksum of the wrong page", 1000},
 };
 
@@ -308,6 +331,9 @@ test_planted_faults_are_found(void)
     uint64_t most = setting("PB_PLANT_CUTS", 0), missed = 0;
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
         const fault *f = &faults[i];
+        if (setting("PB_PLANT", i) != i) {
+            continue;
+        }
         uint64_t cuts = PB_PAGE_SHIFT < 12 ? pb_max(most, f->within) : 0;
         pb_planted = f->plant;
         uint64_t found = cuts ? search(1, cuts) : 0;

@@ -26,6 +26,10 @@ typedef struct {
     uint64_t safe;                 /* that no crash may lose */
     uint32_t list_most;
     uint64_t log_most, grow_by;
+    contents kept; /* what a second root of the file names; no bytes: there is none */
+    contents kept_by[MOST_COMMITS]; /* by number of the commit */
+    pb_super before;                /* the second root changed, and was not committed yet */
+    bool changed;
     const char *why; /* what was wrong */
 } world;
 
@@ -35,7 +39,9 @@ static inline void
 contents_set(contents *to, const contents *from)
 {
     to->bytes = to->bytes ? to->bytes : malloc(MOST_BYTES);
-    memcpy(to->bytes, from->bytes, from->size);
+    if (from->size) {
+        memcpy(to->bytes, from->bytes, from->size);
+    }
     to->size = from->size;
 }
 
@@ -116,7 +122,9 @@ world_fini(world *w)
     disk_fini(&w->disk);
     for (unsigned i = 0; i < MOST_COMMITS; i++) {
         free(w->commit[i].bytes);
+        free(w->kept_by[i].bytes);
     }
+    free(w->kept.bytes);
     free(w->now.bytes);
     free(w->books);
 }
@@ -199,18 +207,88 @@ world_room(const world *w)
     return MOST_COMMITS / 2 - (w->newest - w->safe);
 }
 
+/* A second root names the tree of the last commit, as a snapshot does. */
+static inline void
+world_keep(world *w)
+{
+    pb_super *super = &w->store.super;
+    w->before = *super;
+    w->changed = true;
+    super->snapshots = super->directory;
+    for (unsigned i = 0; i < PB_ROOT_SLOTS; i++) {
+        pb_entry e = pb_entry_load(&super->snapshots.slot[i]);
+        if (e != PB_HOLE) {
+            CHECK_EQ(pb_store_ref(&w->store, e), PB_STORE_OK);
+        }
+    }
+    contents_set(&w->kept, world_commit_of(w, w->newest));
+}
+
+/* It names nothing any more.  false: the file could not be read. */
+static inline bool
+world_drop(world *w)
+{
+    static pb_writer writer;
+    pb_super *super = &w->store.super, *coming = &w->store.coming;
+    w->before = *super;
+    w->changed = true;
+    *coming = *super;
+    pb_file_root *root = &coming->snapshots;
+    if (pb_writer_begin(&writer, &w->store, root, root->size) != PB_STORE_OK ||
+        pb_writer_drop(&writer, 0, root->size >> PB_PAGE_SHIFT) != PB_STORE_OK ||
+        pb_writer_end(&writer) != PB_STORE_OK) {
+        return false;
+    }
+    *root = (pb_file_root){0};
+    *super = *coming;
+    w->kept.size = 0;
+    return true;
+}
+
+/* The commit that was to make it last has changed nothing. */
+static inline void
+world_undo_second_root(world *w)
+{
+    if (w->changed && !w->disk.off) {
+        w->store.super = w->store.coming = w->before;
+        CHECK_EQ(pb_log_load(&w->store), PB_STORE_OK);
+        contents_set(&w->kept, &w->kept_by[w->newest % MOST_COMMITS]);
+    }
+    w->changed = false;
+}
+
+/* Does the second root name what it should? */
+static inline bool
+world_kept_is_there(world *w)
+{
+    static uint8_t bytes[MOST_BYTES + PB_PAGE_SIZE];
+    const pb_file_root *root = &w->store.super.snapshots;
+    if (root->size != w->kept.size) {
+        return false;
+    }
+    for (uint64_t at = 0; at < root->size; at += PB_PAGE_SIZE) {
+        if (pb_file_page(&w->store, root, at >> PB_PAGE_SHIFT, bytes + at) != PB_STORE_OK) {
+            return false;
+        }
+    }
+    return root->size == 0 || memcmp(bytes, w->kept.bytes, root->size) == 0;
+}
+
 static inline pb_store_status
 world_commit(world *w, bool durable)
 {
     pb_store_status st;
     contents_set(world_commit_of(w, ++w->newest), &w->now);
+    contents_set(&w->kept_by[w->newest % MOST_COMMITS], &w->kept);
     ASKING(w, st, pb_store_commit(&w->store, durable, 0));
     if (st == PB_STORE_OK && durable) {
         w->safe = w->newest;
     }
     if (st == PB_STORE_IO) {
         w->newest--; /* nothing has changed */
+        world_undo_second_root(w);
     }
+    w->changed = false;
     return st;
 }
 
@@ -248,7 +326,13 @@ world_reopen(world *w)
         return false;
     }
     contents_set(&w->now, world_commit_of(w, number));
+    contents_set(&w->kept, &w->kept_by[number % MOST_COMMITS]);
     w->newest = w->safe = number;
+    w->changed = false;
+    if (!world_kept_is_there(w)) {
+        w->why = "a second root names other bytes";
+        return false;
+    }
     return world_verify(w);
 }
 
