@@ -32,14 +32,17 @@ leaf_of(const pb_buf *b, uint64_t page)
     return leaf;
 }
 
-/* pb_buf_stretch for positions [pos, end) of a tree.  Of a leaf that is remembered nobody knows whether it
- * is dense, so it pays to find the leaf of several pages (I17). */
+/* From so many pages on it pays to find a leaf that is remembered: it may be dense, and then nobody looks
+ * at its entries and rows (I17). */
+#define MANY_PAGES 64
+
+/* pb_buf_stretch for positions [pos, end) of a tree. */
 static pb_stretch
 stretch_at(const pb_buf *b, uint64_t pos, uint64_t end)
 {
     uint64_t page = page_of(pos), past = page_of(end - 1) + 1;
     pb_extent x;
-    if (past - page > 1) {
+    if (past - page > MANY_PAGES) {
         x = pb_tree_extent(b->pool, &b->root, page, past);
     }
     else {
