@@ -42,12 +42,14 @@ typedef struct module_state {
     pb_map map;         /* regions of all pools; views, once there is a debug pool */
     bool debugging;     /* there is, or was, a debug pool */
     pb_intervals names; /* of buffers, by address (buffer/names.c) */
-    uint8_t named;      /* there are any */
-    pb_lock lists;      /* of the names and of both below; nothing is locked under it */
-    void *waits;        /* what pool/pause.c makes of it: who waits for a mutex, or looks */
-    void *retired;      /* what lock/retired.c makes of it */
-    void *locks;        /* what lock/lock.h makes of it */
-    void *spares;       /* what base/spares.c makes of it */
+    pb_intervals
+        zones;     /* the memory of others that pools map, under `lists` (pool/grow.c) */
+    uint8_t named; /* there are any */
+    pb_lock lists; /* of the names and of both below; nothing is locked under it */
+    void *waits;   /* what pool/pause.c makes of it: who waits for a mutex, or looks */
+    void *retired; /* what lock/retired.c makes of it */
+    void *locks;   /* what lock/lock.h makes of it */
+    void *spares;  /* what base/spares.c makes of it */
 
     /* Returns the name of an object with a tree, borrowed, or NULL.  Reports need names,
      * and only the types know them; so the module sets this function once

@@ -198,6 +198,11 @@ pool_open_zone(PoolObject *self, Py_buffer *memory)
         return NULL;
     }
     z->memory = *memory;
+    z->root = root;
+    pb_lock_take(&self->state->lists);
+    pb_intervals_add(&self->state->zones, &z->place, memory->buf,
+                     (size_t)(pages << PB_PAGE_SHIFT));
+    pb_lock_drop(&self->state->lists);
     return z;
 }
 
@@ -215,6 +220,9 @@ pool_release_zones(PoolObject *self)
     for (; ended; ended = next) {
         pool_zone *z = (pool_zone *)ended;
         next = ended->next;
+        pb_lock_take(&self->state->lists);
+        pb_intervals_remove(&self->state->zones, &z->place);
+        pb_lock_drop(&self->state->lists);
         if (z->payer) {
             pb_pool_unlend(&z->payer->pool, z->kept);
             Py_DECREF(z->payer);

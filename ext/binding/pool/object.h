@@ -184,6 +184,8 @@ extern const char pool_add_region_doc[], pool_add_sample_doc[], pool_next_region
 typedef struct {
     pb_zone zone; /* first */
     Py_buffer memory;
+    pb_interval place; /* of its pages, among the zones of the state */
+    pb_pool *root;
     struct PoolObject *payer; /* a reference: who is charged for the bytes that ... */
     uint64_t kept; /* ... the zone keeps of what its source had; NULL and 0: none */
 } pool_zone;

@@ -10,7 +10,7 @@
 /* What is known of one address.  Gather it before making any Python object: that may run
  * the collector, which changes it. */
 typedef struct {
-    const pb_region *region; /* NULL: of no pool */
+    const pb_region *region; /* NULL: of no pool, or of a zone */
     PoolObject *pool;        /* a reference, as is that to the object */
     PyObject *object;        /* around the owner, or NULL */
     pb_frame frame;
@@ -32,14 +32,20 @@ static const char *const states[PB_KINDS] = {
 
 /* A new reference to a pool, unless it is in its dealloc.  The map is locked, so it is still there. */
 static PoolObject *
-living_pool(const pb_region *r)
+living_root(pb_pool *root)
 {
-    PoolObject *pool = pool_around(r->pool);
+    PoolObject *pool = pool_around(root);
 #ifdef Py_GIL_DISABLED
     return PyUnstable_TryIncRef((PyObject *)pool) ? pool : NULL;
 #else
     return Py_REFCNT(pool) > 0 ? (PoolObject *)Py_NewRef(pool) : NULL;
 #endif
+}
+
+static PoolObject *
+living_pool(const pb_region *r)
+{
+    return living_root(r->pool);
 }
 
 /* The region that an address lies in, and a new reference to its pool; NULL: none. */
@@ -100,11 +106,49 @@ look(finding *f, uintptr_t address)
     }
 }
 
+/* ---- zones ---- */
+
+/* Do n bytes lie in pages of one zone?  Then its pool, a new reference, and the frame and the byte in it
+ * that they begin with. */
+static bool
+zone_at(module_state *state, uintptr_t address, uint64_t n, finding *f, uint64_t *in_page)
+{
+    pb_lock_take(&state->lists);
+    const pb_interval *x =
+        n ? pb_intervals_containing(&state->zones, (const void *)address, n) : NULL;
+    const pool_zone *z =
+        x ? (const pool_zone *)((const char *)x - offsetof(pool_zone, place)) : NULL;
+    f->pool = z ? living_root(z->root) : NULL;
+    if (f->pool) {
+        uint64_t at = address - (uintptr_t)z->zone.base;
+        f->frame = z->zone.first + (pb_frame)(at >> PB_PAGE_SHIFT);
+        *in_page = at & PB_PAGE_MASK;
+    }
+    pb_lock_drop(&state->lists);
+    return f->pool != NULL;
+}
+
+static void
+look_in_zone(finding *f, uint64_t in_page)
+{
+    f->readable = pb_zone_of(&f->pool->pool, f->frame) != NULL;
+    if (f->readable) { /* else it has ended meanwhile */
+        f->owner = pb_owner_of(&f->pool->pool, f->frame, in_page);
+        f->object = object_around(f->owner.tree);
+    }
+}
+
 static finding
 find(module_state *state, uintptr_t address)
 {
     finding f = {0};
+    uint64_t in_page;
     f.region = region_at(state, address, &f.pool);
+    if (f.region == NULL && zone_at(state, address, 1, &f, &in_page)) {
+        rest_begin(f.pool);
+        look_in_zone(&f, in_page);
+        rest_end(f.pool);
+    }
     if (f.region) {
         f.in_view = f.region->pool->debug && is_in_view(state, address);
         rest_begin(f.pool);
@@ -139,7 +183,7 @@ finding_object(module_state *state, PyObject *address, const finding *f)
         Py_NewRef(address),
         Py_NewRef(pool),
         PyLong_FromUnsignedLong(f->frame),
-        PyUnicode_FromString(states[f->kind]),
+        PyUnicode_FromString(f->region ? states[f->kind] : "mapped"),
         Py_NewRef(f->object ? f->object : Py_None),
         f->owner.tree ? PyLong_FromUnsignedLongLong(f->owner.offset) : Py_NewRef(Py_None),
         PyBool_FromLong(f->readable),
@@ -154,8 +198,8 @@ finding_object(module_state *state, PyObject *address, const finding *f)
 const char region_of_doc[] =
     "region_of($module, address, /)\n--\n\n"
     "Whose is an address?  A Region, or None when it is of no pool.\n\n"
-    "The page walk from the other side: the pool, the frame and its state ('page', 'node',\n"
-    "'free', 'unused', 'detached', 'quarantined', 'guard'), the buffer it belongs to and the\n"
+    "The page walk from the other side: the pool, the frame and its state ('page', 'mapped',\n"
+    "'node', 'free', 'unused', 'detached', 'quarantined', 'guard'), the buffer it belongs to and the\n"
     "offset in it, and whether it is safe to read and to write.  A shared page and that of a\n"
     "snapshot are not safe to write.  In debug pools also whether it lies in a view that was\n"
     "handed out, and who took and freed the frame last.  O(log pools + pages of the pool).\n\n"
@@ -177,7 +221,7 @@ module_region_of(PyObject *module, PyObject *address)
         return NULL;
     }
     finding f = find(state, at);
-    if (f.region == NULL) {
+    if (f.pool == NULL) {
         Py_RETURN_NONE; /* of no pool, or of one in its dealloc */
     }
     PyObject *result = finding_object(state, address, &f);
@@ -222,6 +266,16 @@ is_valid_page(module_state *state, uintptr_t address)
     return valid;
 }
 
+static bool
+in_zone(module_state *state, uintptr_t address, uint64_t n)
+{
+    finding f = {0};
+    uint64_t in_page;
+    bool found = zone_at(state, address, n, &f, &in_page);
+    Py_XDECREF(f.pool);
+    return found;
+}
+
 PyObject *
 module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -230,6 +284,9 @@ module_is_valid(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (check_nargs("is_valid", nargs, 1, 2) < 0 || arg_address(args[0], &at) < 0 ||
         (nargs > 1 && arg_offset(args[1], "size", &n) < 0)) {
         return NULL;
+    }
+    if (in_zone(state_of_module(module), at, n)) {
+        Py_RETURN_TRUE;
     }
     bool valid = n > 0 && n - 1 <= UINTPTR_MAX - at;
     uintptr_t last = valid ? at + (uintptr_t)(n - 1) : at;

@@ -181,10 +181,12 @@ static pb_visit
 compare_frame(void *arg, const pb_place *at)
 {
     sought *s = arg;
-    if (at->frame != s->frame) {
+    uint64_t n = at->zone ? (uint64_t)1 << pb_span_bits(at->h) : 1,
+             i = s->frame - at->frame;
+    if (s->frame < at->frame || i >= n) {
         return PB_VISIT_BELOW;
     }
-    s->owner.offset = at->page << PB_PAGE_SHIFT;
+    s->owner.offset = (at->page + i) << PB_PAGE_SHIFT;
     s->owner.shared = at->shared;
     return PB_VISIT_END;
 }
@@ -215,7 +217,8 @@ pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
         }
     }
     if (owner.tree) {
-        bool node = pb_frame_row(pool, frame)->held.kind == PB_KIND_NODE;
+        bool node = !pb_frame_in_zone(frame) &&
+                    pb_frame_row(pool, frame)->held.kind == PB_KIND_NODE;
         uint64_t pos = owner.offset + (node ? 0 : in_page), bias = owner.tree->root.bias;
         owner.offset = pos > bias ? pos - bias : 0;
     }

@@ -175,6 +175,33 @@ def test_pieces_and_ranges(pool):
     assert other.walk(0).stop == "hole"
 
 
+def test_whose_is_an_address(pool):
+    size = LEAST + 4 * FANOUT * PAGE
+    source = mmap.mmap(-1, size + 3)
+    source[:] = pattern(0, size + 3)
+    buf = PageBuffer.map(source, 3, pool=pool)
+    buf.name = "mapped"
+    buf.write(2 * PAGE, b"mine")
+    for offset in (0, PAGE, 9 * PAGE + 7, size - 1):
+        address = buf.walk(offset).steps[-1].address + offset % PAGE
+        there = pagebuf.region_of(address)
+        assert (there.state, there.pool, there.offset) == ("mapped", pool, offset)
+        assert there.owner in (buf, buf.source)
+        assert (there.readable, there.writable) == (True, False)
+        assert pagebuf.is_valid(address)
+    first = buf.walk(0).steps[-1].address
+    assert pagebuf.is_valid(first, size)
+    assert not pagebuf.is_valid(first, size + 1)
+    assert not pagebuf.is_valid(first - 1)
+    assert not pagebuf.is_valid(first, 0)
+    assert pagebuf.region_of(buf.walk(2 * PAGE).steps[-1].address).state == "page"
+    address = buf.walk(PAGE).steps[-1].address
+    del buf, there
+    gc.collect()
+    assert pagebuf.region_of(address) is None
+    assert not pagebuf.is_valid(address)
+
+
 def test_find_and_count_across_borders(pool):
     data = bytearray(LEAST + 9)
     for at in (0, PAGE - 1, 7 * PAGE - 2, LEAST - 1, LEAST + 5):
