@@ -252,7 +252,9 @@ class Region(
     @property
     def state(
         self,
-    ) -> Literal["page", "mapped", "node", "free", "unused", "detached", "quarantined", "guard"]: ...
+    ) -> Literal[
+        "page", "mapped", "node", "free", "unused", "detached", "quarantined", "guard"
+    ]: ...
     @property
     def owner(self) -> PageBuffer | ByteQueue | BytesIO | None: ...
     @property

@@ -223,9 +223,9 @@ pool_release_zones(PoolObject *self)
         pb_lock_take(&self->state->lists);
         pb_intervals_remove(&self->state->zones, &z->place);
         pb_lock_drop(&self->state->lists);
-        if (z->payer) {
-            pb_pool_unlend(&z->payer->pool, z->kept);
-            Py_DECREF(z->payer);
+        if (ended->payer) {
+            pb_pool_unlend(ended->payer, ended->kept);
+            Py_DECREF(pool_around(ended->payer)); /* pool_zone_keeps has taken it */
         }
         PyBuffer_Release(&z->memory);
         PyMem_Free(z);
@@ -410,8 +410,11 @@ pool_zone_keeps(PoolObject *self, PyObject *args)
         return NULL;
     }
     if (z) {
-        z->payer = z->payer ? z->payer : (PoolObject *)Py_NewRef(self);
-        z->kept += size;
+        if (z->zone.payer == NULL) {
+            Py_INCREF(self);
+            z->zone.payer = &self->pool;
+        }
+        z->zone.kept += size;
     }
     Py_RETURN_NONE;
 }

@@ -186,8 +186,6 @@ typedef struct {
     Py_buffer memory;
     pb_interval place; /* of its pages, among the zones of the state */
     pb_pool *root;
-    struct PoolObject *payer; /* a reference: who is charged for the bytes that ... */
-    uint64_t kept; /* ... the zone keeps of what its source had; NULL and 0: none */
 } pool_zone;
 
 /* Lend the whole pages of an object that has the buffer protocol to the pool, as a zone that no entry

@@ -372,12 +372,29 @@ kept_by(const pb_buf *b)
 }
 
 static void
+add_lent(sums *s, unsigned account, uint64_t more)
+{
+    uint64_t n = lent_to_account(s, account) + more;
+    s->lent[2 * account] = (uint32_t)n;
+    s->lent[2 * account + 1] = (uint32_t)(n >> 32);
+}
+
+/* What zones keep of their sources counts like lent bytes. */
+static void
+recount_kept(const pb_zone *z, sums *s)
+{
+    for (; z; z = z->next) {
+        if (z->payer) {
+            add_lent(s, z->payer->account, z->kept);
+        }
+    }
+}
+
+static void
 recount_lent(const pb_buf *b, sums *s)
 {
     unsigned account = b->pool->account;
-    uint64_t n = lent_to_account(s, account) + kept_by(b);
-    s->lent[2 * account] = (uint32_t)n;
-    s->lent[2 * account + 1] = (uint32_t)(n >> 32);
+    add_lent(s, account, kept_by(b));
 }
 
 /* Name as the owner a tree that reaches the frame. */
@@ -521,6 +538,8 @@ check_trees(const checker *c, const pb_pool *root, sums *s)
         checker here = {.b = b, .fault = c->fault, .seen = c->seen};
         (void)pb_tree_visit(root, &b->root, recount, &here);
     }
+    recount_kept(root->open_zones, s);
+    recount_kept(root->ended_zones, s);
     return check_zones(c, root);
 }
 

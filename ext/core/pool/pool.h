@@ -125,7 +125,9 @@ typedef struct pb_zone {
         entries; /* that name frames of it, over all trees; a huge one counts once (I12) */
     pb_frame
         tail; /* a copy of the bytes behind the last frame, less than a page; 0: none */
-    uint32_t tail_bytes; /* how many those are */
+    uint32_t tail_bytes;   /* how many those are */
+    struct pb_pool *payer; /* who is lent the bytes that ... */
+    uint64_t kept;         /* ... the zone keeps of what its source had */
     struct pb_zone *prev, *next;
     uint64_t seen; /* pb_pool_check's */
 } pb_zone;
