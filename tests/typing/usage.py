@@ -104,7 +104,7 @@ def looks_inside(buf: PageBuffer) -> None:
     walk = buf.walk(0)
     assert_type(walk, Walk)
     assert_type(walk.found, bool)
-    assert_type(walk.stop, Literal["page", "hole", "past the end", "inline"])
+    assert_type(walk.stop, Literal["page", "mapped", "hole", "past the end", "inline"])
     assert_type(walk.steps, tuple[WalkStep, ...])
     assert_type(walk.steps[0].address, int)
     buf.check()
