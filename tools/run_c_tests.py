@@ -24,7 +24,7 @@ def run(program: Path) -> tuple[Path, bool, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=SANITIZERS | {"PYTHON": sys.executable} | os.environ,
+            env=SANITIZERS | os.environ | {"PYTHON": sys.executable},
             text=True,
             errors="replace",
             timeout=SECONDS,
