@@ -103,8 +103,8 @@ async def streams() -> None:
     await aio.start_server(lambda reader, writer: writer.close(), limit=None, pool=PagePool())
     await aio.start_unix_server(client, "path", max_bytes=1 << 16)
     assert_type(aio.QueueProtocol(ByteQueue()).reader, aio.QueueReader)
-    reader: asyncio.StreamReader = aio.StreamReader()
-    assert_type(reader, asyncio.StreamReader)
+    readers: list[asyncio.StreamReader] = [aio.StreamReader()]
+    assert_type(readers[0], asyncio.StreamReader)
 
 
 def rejected(queue: ByteQueue) -> None:
