@@ -137,7 +137,7 @@ async def look(tab: Tab, root: str, shots: Path | None) -> list[str]:
     """Open every page in every way; return what is wrong."""
     for domain in ("Page", "Runtime", "Log"):
         await tab.call(f"{domain}.enable")
-    forget = "localStorage.clear()"  # the theme keeps the first shade that it saw
+    forget = "Storage.prototype.setItem = () => {}"  # the theme keeps the first shade it saw
     await tab.call("Page.addScriptToEvaluateOnNewDocument", source=forget)
     wrong = []
     paths = [str(path.parent.relative_to(SITE)) for path in sorted(SITE.rglob("index.html"))]
@@ -146,6 +146,8 @@ async def look(tab: Tab, root: str, shots: Path | None) -> list[str]:
         for width, shade in ALL if name in SHOWN else TWO:
             await tab.open(root + name, width, shade)
             where = f"{name or 'first page'} at {width}, {shade}"
+            if not await has_shade(tab, shade):
+                wrong.append(f"{where}: not in this shade")
             wide = await tab.value("document.documentElement.scrollWidth - window.innerWidth")
             if wide > 0:
                 wrong.append(f"{where}: {wide} pixels too wide")
@@ -155,10 +157,17 @@ async def look(tab: Tab, root: str, shots: Path | None) -> list[str]:
                 await tab.shoot(shots / f"{name.replace('/', '-') or 'first-'}{width}-{shade}.png")
             wrong += [f"{where}: {text}" for text in tab.said]
             tab.said.clear()
-            if await tab.value("document.body.dataset.mdColorScheme") != SCHEMES[shade]:
-                wrong.append(f"{where}: not in this shade")
     print(f"{len(names)} pages at 390 and 1440 pixels, light and dark")
     return wrong
+
+
+async def has_shade(tab: Tab, shade: str) -> bool:
+    """Wait for the theme, which chooses its colours some time after the page has loaded."""
+    for _ in range(50):
+        if await tab.value("document.body.dataset.mdColorScheme") == SCHEMES[shade]:
+            return True
+        await asyncio.sleep(0.1)
+    return False
 
 
 async def click_through(tab: Tab, shots: Path | None, where: str) -> list[str]:
