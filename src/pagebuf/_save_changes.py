@@ -56,6 +56,7 @@ def _rounded(ranges: Iterable[Range], unit: int) -> list[Range]:
     return _joined(
         (offset // unit * unit, -(-(offset + size) // unit) * unit - offset // unit * unit)
         for offset, size in ranges
+        if size
     )
 
 
@@ -231,7 +232,9 @@ def _make_room(source: Source, old: PageBuffer, frozen: PageBuffer, plan: Plan) 
     mapping, size = source.mapping, len(frozen)
     own = changed = plan.changed
     if mapping is not None:
-        touched = _within(_rounded(changed, PAGE_SIZE), 0, mapping.size)
+        cut = _cut_at(mapping, size)  # all from there on is gone, also what an earlier save left
+        going = [*changed, (cut - mapping.before, mapping.end - cut)]
+        touched = _within(_rounded(going, PAGE_SIZE), 0, mapping.size)
         pages = [(offset // PAGE_SIZE, -(-length // PAGE_SIZE)) for offset, length in touched]
         found = source.pool._zone_named(mapping.frame, pages, old) if pages else []
         named = [(page * PAGE_SIZE, count * PAGE_SIZE) for page, count in found]

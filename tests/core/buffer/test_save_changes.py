@@ -199,6 +199,18 @@ def test_what_was_cut_off_does_not_come_back(path):
         saved(buf, path)
 
 
+def test_cut_twice_within_pages_of_the_system(path, pool):
+    """The second cut takes a page of the system whose end the first one took from the source."""
+    buf = PageBuffer.map(path, pool=pool)
+    shown = buf.view(UNIT + UNIT // 2, UNIT // 4, writable=False)
+    want = bytes(shown)
+    for size in (UNIT + UNIT // 4, UNIT - 1):
+        buf.truncate(size)
+        buf.save_changes()
+        saved(buf, path)
+        assert shown == want
+
+
 def test_taken_off_the_front_and_put_there(path, pool):
     buf = PageBuffer.map(path, pool=pool)
     old = buf.snapshot()
