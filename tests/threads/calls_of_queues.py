@@ -24,6 +24,9 @@ KEPT = 600
 """A bytes object of this size is kept instead of its bytes (PB_QUEUE_KEEP_FROM in
 ext/core/queue/queue.h)."""
 
+MORE = min(KEPT, 2 * PAGE) + 50
+"""A whole object and some bytes; on tiny pages no more than the first shape has."""
+
 
 def source(queue: Any, letter: bytes = b"s") -> Any:
     """Another queue on the same pool."""
@@ -155,7 +158,7 @@ CALLS = [
         takes=True,
     ),
     Call("consume", lambda q, g, w: q.consume(30), (ValueError,)),
-    Call("consume more", lambda q, g, w: q.consume(KEPT + 50), (ValueError,)),
+    Call("consume more", lambda q, g, w: q.consume(MORE), (ValueError,)),
     Call("send_to", send, takes=True),
     # ---- closing and __init__ ----
     Call("close", lambda q, g, w: q.close()),

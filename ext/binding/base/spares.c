@@ -7,8 +7,9 @@
 #define MOST 7     /* of each kind on a shelf */
 
 typedef struct {
-    uint8_t open;  /* somebody looks at the rest */
-    uint8_t pools; /* references to the default pool */
+    uint64_t thread; /* whose memory it is, by a number that no other thread gets */
+    uint8_t open;    /* somebody looks at the rest */
+    uint8_t pools;   /* references to the default pool */
     uint8_t count[SPARE_KINDS];
     PyObject *spare[SPARE_KINDS][MOST];
 } shelf_items;
@@ -35,12 +36,34 @@ shelf_of(const module_state *state, unsigned number)
     return &((shelf *)state->spares)[number].items;
 }
 
+/* Free the memory on a shelf. */
+static void
+clear_spares(shelf_items *s)
+{
+    for (int kind = 0; kind < SPARE_KINDS; kind++) {
+        while (s->count[kind]) {
+            PyObject *self = s->spare[kind][--s->count[kind]];
+            PyTypeObject *type = Py_TYPE(self);
+            PyObject_GC_Del(self);
+            Py_DECREF(type); /* not the last one: the state has one */
+        }
+    }
+}
+
 /* The shelf of this thread; NULL: another one is there. */
 static shelf_items *
 open_shelf(const module_state *state)
 {
     shelf_items *s = state->spares ? shelf_of(state, thread_number()) : NULL;
-    return s && !__atomic_exchange_n(&s->open, 1, __ATOMIC_ACQUIRE) ? s : NULL;
+    if (s == NULL || __atomic_exchange_n(&s->open, 1, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    uint64_t thread = PyThreadState_GetID(PyThreadState_GetUnchecked());
+    if (PB_UNLIKELY(s->thread != thread)) {
+        clear_spares(s);
+        s->thread = thread;
+    }
+    return s;
 }
 
 static void
@@ -71,6 +94,13 @@ spare_take(module_state *state, spare_kind kind, bool *pool)
     return self;
 }
 
+/* Is it this thread's own memory?  Where another one had references, nobody owns the object any more. */
+static bool
+is_own(PyObject *self)
+{
+    return _Py_IsOwnedByCurrentThread(self);
+}
+
 bool
 spare_keep(module_state *state, spare_kind kind, PyObject *self, bool *pool)
 {
@@ -78,7 +108,7 @@ spare_keep(module_state *state, spare_kind kind, PyObject *self, bool *pool)
     if (s == NULL) {
         return *pool = false;
     }
-    bool keeps = self && s->count[kind] < MOST;
+    bool keeps = s->count[kind] < MOST && is_own(self);
     if (keeps) {
         s->spare[kind][s->count[kind]++] = self;
     }
@@ -116,14 +146,7 @@ spares_traverse(const module_state *state, visitproc visit, void *arg)
 static void
 clear_shelf(module_state *state, shelf_items *s)
 {
-    for (int kind = 0; kind < SPARE_KINDS; kind++) {
-        while (s->count[kind]) {
-            PyObject *self = s->spare[kind][--s->count[kind]];
-            PyTypeObject *type = Py_TYPE(self);
-            PyObject_GC_Del(self);
-            Py_DECREF(type);
-        }
-    }
+    clear_spares(s);
     for (; s->pools; s->pools--) {
         Py_DECREF(state->default_pool);
     }

@@ -4,7 +4,10 @@
  * and drop objects would count all of them in the same two words, and wait for each other there.  So
  * an object that goes leaves its memory, with the reference to the type, on a shelf; and the one to
  * the default pool beside it.  A new object takes them from there.  A shelf is bounded.  Nobody waits
- * for one: a thread has its own, unless two have the same number, and then one goes without.
+ * for one: a thread has its own, unless two have the same number, and then they take it in turns.
+ *
+ * Memory stays with the thread that allocated it.  The collector takes that one for the owner of an
+ * object, so counts of references would wait for it to run, if another thread had the object.
  *
  * The collector stops all threads where none of them has a shelf open, and so does os.fork(). */
 #ifndef PAGEBUF_BASE_SPARES_H
