@@ -230,7 +230,7 @@ CALLS = [
     Call("remove", lambda b, g, w: b.remove(pattern(9, 1)[0]), (ValueError, *VIEWED)),
     Call("resize", lambda b, g, w: b.resize(PAGE + 3)),
     Call("restore", lambda b, o, w: b.restore(o), (*VIEWED, ValueError), beside=other),
-    Call("restore mapped", lambda b, m, w: b.restore(m), VIEWED, before=mapped),
+    Call("restore mapped", lambda b, m, w: b.restore(m), (*VIEWED, ValueError), before=mapped),
     Call("copy_range mapped", lambda b, m, w: b.copy_range(0, m), before=mapped),
     Call("restore from", lambda b, o, w: o.restore(b) or o, (ValueError,), beside=other),
     Call("reverse", lambda b, g, w: b.reverse()),
