@@ -54,10 +54,15 @@ def _joined(ranges: Iterable[Range]) -> list[Range]:
 def _rounded(ranges: Iterable[Range], unit: int) -> list[Range]:
     """Return the units that they touch."""
     return _joined(
-        (offset // unit * unit, -(-(offset + size) // unit) * unit - offset // unit * unit)
+        (first, _up(offset + size, unit) - first)
         for offset, size in ranges
         if size
+        for first in [offset // unit * unit]
     )
+
+
+def _up(offset: int, unit: int = mmap.PAGESIZE) -> int:
+    return -(-offset // unit) * unit
 
 
 def _within(ranges: Iterable[Range], start: int, end: int) -> list[Range]:
@@ -178,12 +183,8 @@ def _cut_at(mapping: Mapping, size: int) -> int:
     return min(_up(mapping.before + size), mapping.end)
 
 
-def _up(offset: int) -> int:
-    return -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
-
-
-def _keep(source: Source, mapping: Mapping, named: list[Range], size: int) -> list[Range]:
-    """Copy pages that trees name, in place, before the file changes and gets `size` bytes.
+def _keep(source: Source, mapping: Mapping, named: list[Range], cut: int) -> list[Range]:
+    """Copy pages that trees name, in place, before the file changes and ends at `cut`.
 
     Return what is to be kept when it is cut.
     """
@@ -191,7 +192,7 @@ def _keep(source: Source, mapping: Mapping, named: list[Range], size: int) -> li
         why = "the system has no memory to keep what snapshots and views show of the file"
         raise OSError(errno.ENOMEM, f"{why}: save() it")
     shifted = ((mapping.before + offset, length) for offset, length in named)
-    wanted, cut = _rounded(shifted, mmap.PAGESIZE), _cut_at(mapping, size)
+    wanted = _rounded(shifted, mmap.PAGESIZE)
     stay = _without(_within(wanted, 0, cut), mapping.kept)
     gone = _within(wanted, cut, mapping.end)
     if gone and not sys.platform.startswith("linux"):
@@ -239,7 +240,7 @@ def _make_room(source: Source, old: PageBuffer, frozen: PageBuffer, plan: Plan) 
         found = source.pool._zone_named(mapping.frame, pages, old) if pages else []
         named = [(page * PAGE_SIZE, count * PAGE_SIZE) for page, count in found]
         if named:
-            plan.gone = _keep(source, mapping, _within(named, 0, mapping.size), size)
+            plan.gone = _keep(source, mapping, _within(named, 0, mapping.size), cut)
         kept = ((offset - mapping.before, length) for offset, length in mapping.kept)
         lost = _rounded(_within(kept, 0, mapping.size), PAGE_SIZE)
         mapping.follows = min(mapping.follows, size // PAGE_SIZE * PAGE_SIZE)
