@@ -427,16 +427,17 @@ def test_the_file_cannot_be_written(path, pool):
     assert path.read_bytes() == pattern(0, SIZE)
 
 
-def test_no_memory_for_a_private_mapping(path, monkeypatch):
+def test_no_memory_for_a_private_mapping(path, pool, monkeypatch):
     real = mmap.mmap
 
-    def refuse(*args, **kwargs):
-        if kwargs.get("access") == mmap.ACCESS_READ:
-            return real(*args, **kwargs)
+    def refuse(fd, *args, **kwargs):
+        # Memory of the pool (fd -1) and what only reads the file may be had.
+        if fd == -1 or kwargs.get("access") == mmap.ACCESS_READ:
+            return real(fd, *args, **kwargs)
         raise OSError(errno.ENOMEM, "refused")
 
     monkeypatch.setattr(mmap, "mmap", refuse)
-    buf = PageBuffer.map(path)
+    buf = PageBuffer.map(path, pool=pool)
     old = buf.snapshot()
     buf.write(UNIT, b"new")
     with pytest.raises(OSError, match=r"save\(\) it"):
