@@ -87,20 +87,92 @@ pb_advise_discard(pb_region *r, uint32_t *from, uint32_t *to)
 
 #endif
 
-#if defined(MADV_HUGEPAGE) && PB_PAGE_SHIFT == 12
+/* ---- backed before it is touched ---- */
+
+/* Of Linux 5.14; older kernels refuse it, and older headers do not know it. */
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* For fewer frames the page faults take no longer. */
+#define AHEAD_LEAST 8
+#define AGAIN_LEAST 4
+
+#if defined(MADV_POPULATE_WRITE) && PB_PAGE_SHIFT == 12
+
+static void
+back(pb_region *r, pb_frame from, pb_frame to)
+{
+    uint8_t *at = r->base + ((size_t)(from - r->first) << PB_PAGE_SHIFT);
+    size_t n = (size_t)(to - from) << PB_PAGE_SHIFT;
+    r->by_touch = madvise(at, n, MADV_POPULATE_WRITE) != 0;
+}
+
+void
+pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held)
+{
+    uint64_t ahead = pb_min(held / 4, PB_AHEAD_MOST);
+    pb_frame from = first > r->backed ? first : r->backed;
+    /* small pages must not stand where huge ones are about to be advised */
+    pb_frame most = r->lo < r->advised && r->advised < r->hi ? r->advised : r->hi;
+    pb_frame to = (pb_frame)pb_min(r->lo + ahead, most);
+    if (r->by_touch || r->lo - first > PB_AHEAD_MOST || to - from < AHEAD_LEAST) {
+        return;
+    }
+    back(r, from, to);
+    r->backed = r->by_touch ? r->backed : to;
+}
+
+void
+pb_advise_again(pb_region *r, uint32_t i, uint32_t n)
+{
+    if (n >= AGAIN_LEAST && n <= PB_AHEAD_MOST && !r->by_touch) {
+        back(r, r->first + i, r->first + i + n);
+    }
+}
+
+#else
+
+void
+pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held)
+{
+    (void)r;
+    (void)first;
+    (void)held;
+}
+
+void
+pb_advise_again(pb_region *r, uint32_t i, uint32_t n)
+{
+    (void)r;
+    (void)i;
+    (void)n;
+}
+
+#endif
+
+#if PB_PAGE_SHIFT == 12
+
+/* One past the last frame that the system backs, if more than those that were handed out. */
+static pb_frame
+backed_to(const pb_region *r)
+{
+    uintptr_t lo = (uintptr_t)r->base + ((uintptr_t)(r->lo - r->first) << PB_PAGE_SHIFT);
+    pb_frame huge = r->lo + (pb_frame)(((0 - lo) & (HUGE_PAGE - 1)) >> PB_PAGE_SHIFT);
+    pb_frame backed = r->backed < r->hi ? r->backed : r->hi;
+    return r->lo < r->advised && huge <= r->hi && huge > backed ? huge : backed;
+}
 
 uint64_t
 pb_advise_rest(pb_region *r)
 {
-    uintptr_t base = (uintptr_t)r->base;
-    uintptr_t lo = base + ((uintptr_t)(r->lo - r->first) << PB_PAGE_SHIFT);
-    uint32_t from = r->lo - r->first;
-    uint32_t to = from + (uint32_t)(((0 - lo) & (HUGE_PAGE - 1)) >> PB_PAGE_SHIFT);
-    if (r->lo >= r->advised || r->lo == r->rested || r->first + to > r->hi) {
+    pb_frame past = backed_to(r);
+    if (r->lo == r->rested || past <= r->lo) {
         return 0;
     }
-    r->rested = r->lo;
-    return to > from ? pb_advise_discard(r, &from, &to) : 0;
+    uint32_t from = r->lo - r->first, to = past - r->first;
+    r->rested = r->backed = r->lo;
+    return pb_advise_discard(r, &from, &to);
 }
 
 #else

@@ -11,8 +11,23 @@
 void
 pb_advise_dense(pb_region *r, uint64_t held);
 
-/* Give back the part of a huge page that lies behind `lo`: the system has filled the
- * page, but no frame there was handed out.  Returns the bytes given back. */
+/* Frames that the system backs in one call: 256 KiB, so that its zeros are still in the second-level
+ * cache when bytes are copied over them.  Also what others wait for at most, as the pool's lock is
+ * held; larger copies, and their page faults, go on without it. */
+#define PB_AHEAD_MOST 64
+
+/* The frames [first, lo) were untouched until now, and their bytes are about to be written: have the
+ * system back them, and up to a quarter of what is held behind them, in one call, which takes less time
+ * than a page fault for each. */
+void
+pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held);
+
+/* The same for n > 0 frames from the i-th of a region on that the system had back. */
+void
+pb_advise_again(pb_region *r, uint32_t i, uint32_t n);
+
+/* Give back what lies behind `lo` and no frame of which was handed out, although the system backs it:
+ * the end of a huge page, and what pb_advise_ahead was ahead.  Returns the bytes given back. */
 uint64_t
 pb_advise_rest(pb_region *r);
 

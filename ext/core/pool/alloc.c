@@ -97,6 +97,7 @@ take_listed_run(pb_pool *pool, pb_frame first, uint32_t n, pb_kind kind)
     bool zero = take_bits(r, bit, n);
     if (root->cold != cold) {
         keep_more(root, cold - root->cold);
+        pb_advise_again(r, bit, n);
     }
     count_taken(pool, first, n);
     return zero;
@@ -124,6 +125,9 @@ take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
     root->untouched -= n;
     count_taken(pool, first, n);
     pb_advise_dense(r, root->held);
+    if (PB_UNLIKELY(r->lo > r->backed) && !root->debug) {
+        pb_advise_ahead(r, first, root->held);
+    }
     return r->fresh_zero;
 }
 

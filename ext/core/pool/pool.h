@@ -87,10 +87,12 @@ typedef struct {
     uint32_t count;   /* frames mapped */
     pb_frame lo, hi;  /* untouched: [lo, hi) */
     pb_frame advised; /* huge pages were advised below this frame */
+    pb_frame backed;  /* the system was asked to back untouched frames below this one */
     pb_frame rested;  /* lo, when pb_advise_rest was last called */
     bool fresh_zero;
     bool discard_zeroes;
-    bool sampled; /* the region of the sample (pool/guard.h) */
+    bool by_touch; /* the system backs a page when that is touched, and cannot be asked */
+    bool sampled;  /* the region of the sample (pool/guard.h) */
     struct pb_pool *pool;
     pb_interval extent; /* in the map */
 } pb_region;
