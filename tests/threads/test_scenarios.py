@@ -124,6 +124,19 @@ def test_views_during_truncate(pool: PagePool) -> None:
     buf.check()
 
 
+def test_gather_is_no_view_to_others(pool: PagePool) -> None:
+    """It pins its run and lets go of it in one moment, so a cut beside it is never refused."""
+    buf = PageBuffer(stamp(0, 9 * PAGE), pool=pool)
+
+    def cut() -> None:
+        buf.collapse(9, 20)
+        buf.extend(stamp(0, 20))
+
+    busy(buf.gather, cut, cut)
+    assert uniform(buf.tobytes())
+    buf.check()
+
+
 def test_two_buffers_into_each_other(pool: PagePool) -> None:
     one, two = PageBuffer(stamp(1), pool=pool), PageBuffer(stamp(2), pool=pool)
 

@@ -103,14 +103,8 @@ const char buffer_gather_doc[] = PyDoc_STR(
 PyObject *
 buffer_gather(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
-    pb_pin pin = {0};
-    pinning p = {.pin = &pin};
-    if (view_pin(&self->b, &(view_range){.n = TO_THE_END}, &p) < 0) {
+    if (view_gather(&self->b) < 0) {
         return NULL;
-    }
-    if (p.pool) {
-        view_unpin(p.pool, &pin);
-        Py_DECREF(p.pool);
     }
     Py_RETURN_NONE;
 }

@@ -98,11 +98,17 @@ typedef struct {
     pb_pin *pin;
     uint8_t *address; /* out */
     PoolObject *pool; /* out, a reference; NULL: no pin */
+    bool gathers;     /* only the run is wanted, and no pin stays */
 } pinning;
 
 /* Pin it, and let the pool grow if needed.  -1 with an exception and nothing changed. */
 int
 view_pin(pb_buf *b, const view_range *asked, pinning *p);
+
+/* Bring all bytes into one run, as a view of all would, in one moment.  -1 with an exception and
+ * nothing changed. */
+int
+view_gather(pb_buf *b);
 
 /* Give the pin back, from any thread (lock/pins.h). */
 void

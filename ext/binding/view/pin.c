@@ -136,6 +136,18 @@ view_unite_lock_held(pb_buf *b, pb_pin_list **pins, uint8_t **address)
     return b->pins ? pb_buf_unite(b, address) : PB_OK;
 }
 
+/* The pin of a view stays, and that of a run that is only gathered goes in the same moment. */
+static void
+keep_pin_lock_held(pb_buf *b, pinning *p)
+{
+    if (p->gathers) {
+        pb_pin_release(b->pool, p->pin);
+        return;
+    }
+    p->pool = (PoolObject *)Py_NewRef(pool_object(b));
+    pins_taken(b);
+}
+
 /* One attempt.  false: the buffer needs a list. */
 static bool
 pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
@@ -144,8 +156,7 @@ pin_once(pb_buf *b, pinning *p, pb_pin_list **pins, pb_status *st)
     bool ready = view_has_pins_lock_held(b) || *pins;
     *st = ready ? find_and_pin_lock_held(b, p, pins) : PB_OK;
     if (ready && *st == PB_OK && p->range.n) {
-        p->pool = (PoolObject *)Py_NewRef(pool_object(b));
-        pins_taken(b);
+        keep_pin_lock_held(b, p);
     }
     buffer_unlock(b);
     return ready;
@@ -175,6 +186,14 @@ view_pin(pb_buf *b, const view_range *asked, pinning *p)
         view_raise_no_run(b, &p->range);
     }
     return st == PB_OK ? 0 : -1;
+}
+
+int
+view_gather(pb_buf *b)
+{
+    pb_pin pin = {0};
+    pinning p = {.pin = &pin, .gathers = true};
+    return view_pin(b, &(view_range){.n = TO_THE_END}, &p);
 }
 
 void
