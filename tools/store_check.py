@@ -25,6 +25,10 @@ LISTED, SEALED, CHECKSUMS = 1, 2, 4
 REACH_BITS = 59
 MOST_FRAMES = 1 << 31
 RECORD = 12
+PAGE_OF_NAMES = 4096
+LEAF, INNER, FREE = 1, 2, 3
+ROOT, FEW = 1, 2
+MOST_HEIGHT = 11
 
 
 class Fault(NamedTuple):
@@ -60,6 +64,16 @@ class Root(NamedTuple):
     entries: tuple[int, ...]
 
 
+class Names(NamedTuple):
+    """Where the names are in the bytes of the directory."""
+
+    names: int
+    root: int
+    height: int
+    free: int
+    pages: int
+
+
 @dataclass
 class Superblock:
     """The fields of a superblock that fits its checksum."""
@@ -74,6 +88,7 @@ class Superblock:
     flags: int
     checkpoint: int
     roots: dict[str, Root]
+    names: Names
     listed: list[tuple[int, int]]
     tail: bytes
 
@@ -89,6 +104,9 @@ class Report:
     faults: list[Fault] = field(default_factory=list)
     lost: list[tuple[int, int]] = field(default_factory=list)
     """Ranges of bytes of the directory's tree that cannot be read."""
+    names: int = 0
+    lost_of: list[tuple[bytes, int, int]] = field(default_factory=list)
+    """Names, and ranges of their bytes that cannot be read."""
     fell_back: bool = False
     sequence: int = 0
     commit: int = 0
@@ -154,6 +172,7 @@ def _fields(block: bytes, slot: int, page_shift: int) -> Superblock | str:
         flags=flags,
         checkpoint=unpack_from("<Q", block, 376)[0],
         roots={name: read_root(block, at) for name, at in places.items()},
+        names=Names(*unpack_from("<Q4I", block, 160)),
         listed=[unpack_from("<II", block, 512 + 8 * i) for i in range(listed)],
         tail=block[tail : tail + RECORD * logged],
     )
@@ -164,8 +183,22 @@ def _fields(block: bytes, slot: int, page_shift: int) -> Superblock | str:
         and found.checkpoint <= sequence
         and found.roots["log"].size % RECORD == 0
         and all(root_is_right(root, page_shift) for root in found.roots.values())
+        and names_are_right(found.names, found.roots["directory"])
     )
     return found if right else "damaged"
+
+
+def names_are_right(names: Names, directory: Root) -> bool:
+    """Does the header of the names keep to the document?"""
+    pages = max(names.pages, 1)
+    return (
+        names.root < pages
+        and names.free < pages
+        and names.height <= MOST_HEIGHT
+        and bool(names.root) == bool(names.names)
+        and (names.root != 0 or names.height == 0)
+        and (names.pages < 2 or names.pages * PAGE_OF_NAMES <= directory.size)
+    )
 
 
 def first_frame(superblock: Superblock) -> int:
@@ -247,6 +280,119 @@ class Store:
             at = number << self.superblock.page_shift
             data[at : at + len(page)] = page
         return bytes(data[root.bias : root.bias + root.size])
+
+
+# ---- names ----
+
+
+class Directory:
+    """The names of a store, read from the bytes of the directory."""
+
+    def __init__(self, data: bytes, names: Names) -> None:
+        self.data = data
+        self.names = names
+        self.seen: set[int] = set()
+
+    def page(self, number: int) -> bytes:
+        if not 0 < number < self.names.pages or number in self.seen:
+            raise DamagedError("F9", f"page {number} of the directory is not there, or named twice")
+        self.seen.add(number)
+        return self.data[number * PAGE_OF_NAMES : (number + 1) * PAGE_OF_NAMES]
+
+    def entries(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Names with kind and value, in their order."""
+        before = b""
+        if self.names.root:
+            for name, kind, value in self._below(self.names.root, self.names.height, b"", None):
+                if name <= before:
+                    raise DamagedError("F9", "names are not in their order")
+                before = name
+                yield name, kind, value
+
+    def _below(
+        self, number: int, height: int, least: bytes, past: bytes | None
+    ) -> Iterator[tuple[bytes, int, bytes]]:
+        page = self.page(number)
+        kind, own_height, count = unpack_from("<BBH", page)
+        if kind != (INNER if height else LEAF) or own_height != height or not count:
+            raise DamagedError("F9", f"page {number} of the directory is of another kind")
+        if 12 + 2 * count > PAGE_OF_NAMES:
+            raise DamagedError("F9", f"page {number} of the directory has too many records")
+        places = unpack_from(f"<{count}H", page, 12)
+        if height == 0:
+            for at in places:
+                name, what, value = _leaf_record(page, at)
+                if name < least or (past is not None and name >= past):
+                    raise DamagedError("F9", "a name lies in the wrong page")
+                yield name, what, value
+            return
+        children = [_inner_record(page, at) for at in places]
+        bounds = [least, *(name for _, name in children[1:])]
+        for i, (child, _) in enumerate(children):
+            upper = bounds[i + 1] if i + 1 < count else past
+            yield from self._below(child, height - 1, bounds[i], upper)
+
+    def check_free(self) -> None:
+        """Every page is one of the tree or free."""
+        number = self.names.free
+        while number:
+            kind, _, _, after = unpack_from("<BBHI", self.page(number))
+            if kind != FREE:
+                raise DamagedError("F9", f"page {number} of the directory is not free")
+            number = after
+        if len(self.seen) + 1 != max(self.names.pages, 1):
+            raise DamagedError("F9", "a page of the directory is lost")
+
+
+def _leaf_record(page: bytes, at: int) -> tuple[bytes, int, bytes]:
+    if at + 4 > PAGE_OF_NAMES:
+        raise DamagedError("F9", "a record lies outside of its page")
+    length, kind, size = unpack_from("<BBH", page, at)
+    if length == 0 or at + 4 + size + length > PAGE_OF_NAMES:
+        raise DamagedError("F9", "a record lies outside of its page")
+    value = page[at + 4 : at + 4 + size]
+    return page[at + 4 + size : at + 4 + size + length], kind, value
+
+
+def _inner_record(page: bytes, at: int) -> tuple[int, bytes]:
+    if at + 5 > PAGE_OF_NAMES:
+        raise DamagedError("F9", "a record lies outside of its page")
+    child, length = unpack_from("<IB", page, at)
+    if at + 5 + length > PAGE_OF_NAMES:
+        raise DamagedError("F9", "a record lies outside of its page")
+    return child, page[at + 5 : at + 5 + length]
+
+
+def root_of(kind: int, value: bytes, page_shift: int) -> Root | None:
+    """The root that a value is, or None if it is the bytes themselves."""
+    if kind == FEW and len(value) <= 104:
+        return None
+    if kind != ROOT or len(value) != 56:
+        raise DamagedError("F9", "a value is neither a root nor few bytes")
+    root = read_root(value, 0)
+    if not root_is_right(root, page_shift):
+        raise DamagedError("F9", "a root of a name is wrong")
+    return root
+
+
+def check_names(store: Store, report: Report) -> None:
+    """Every name, and the pages below it."""
+    block = store.superblock
+    if not block.names.pages:
+        return
+    directory = Directory(store.contents(block.roots["directory"]), block.names)
+    for name, kind, value in directory.entries():
+        report.names += 1
+        root = root_of(kind, value, block.page_shift)
+        if root:
+            found = Report()
+            check_tree(store, root, repr(name), found)
+            report.faults += found.faults
+            report.lost_of += [(name, *bytes_of(pages, root, block.page)) for pages in found.lost]
+    if report.names != block.names.names:
+        what = f"{report.names} names, and the superblock says {block.names.names}"
+        report.faults.append(Fault("F9", what))
+    directory.check_free()
 
 
 # ---- space ----
@@ -354,9 +500,8 @@ def check_edges(root: Root, page: int, number: int, data: bytes) -> str | None:
     return None
 
 
-def check_tree(store: Store, name: str, report: Report) -> None:
+def check_tree(store: Store, root: Root, name: str, report: Report) -> None:
     """Every page of a tree."""
-    root = store.superblock.roots[name]
     for number, data in store.walk(root, report):
         if wrong := check_edges(root, store.superblock.page, number, data):
             report.faults.append(Fault("F4", f"{name}: {wrong}"))
@@ -367,8 +512,13 @@ def check_older(store: Store, older: Store, report: Report) -> None:
     if older.superblock.uuid != store.superblock.uuid:
         report.faults.append(Fault("F2", "the slots are of two stores"))
     found = Report()
-    for name in older.superblock.roots:
-        check_tree(older, name, found)
+    try:
+        for name, root in older.superblock.roots.items():
+            check_tree(older, root, name, found)
+        if not found.faults:
+            check_names(older, found)
+    except DamagedError as error:
+        found.faults.append(error.fault)
     report.faults += [
         Fault("F8", f"of the older superblock: {fault.what}", fault.frame) for fault in found.faults
     ]
@@ -384,23 +534,25 @@ def check(path: str | Path) -> Report:
             report.sequence, report.commit = block.sequence, block.commit
             report.frames, report.held = block.frames, block.held
             report.size = block.roots["directory"].size
-            check_tree(store, "directory", report)
+            check_tree(store, block.roots["directory"], "directory", report)
             snapshots = Report()
-            check_tree(store, "snapshots", snapshots)
+            check_tree(store, block.roots["snapshots"], "snapshots", snapshots)
             report.faults += snapshots.faults
+            check_names(store, report)
             compare_counts(store, read_counts(store, report), report)
             if older:
                 check_older(store, older, report)
         except DamagedError as error:
             report.faults.append(error.fault)
-    report.lost = [_bytes_of(pages, report, block) for pages in report.lost]
+    if report.lost:
+        report.lost = [bytes_of(p, block.roots["directory"], block.page) for p in report.lost]
     return report
 
 
-def _bytes_of(pages: tuple[int, int], report: Report, block: Superblock) -> tuple[int, int]:
-    bias = block.roots["directory"].bias
-    first, past = (number * block.page - bias for number in pages)
-    return max(first, 0), min(past, report.size)
+def bytes_of(pages: tuple[int, int], root: Root, page: int) -> tuple[int, int]:
+    """The bytes of a tree that lie in a range of its pages."""
+    first, past = (number * page - root.bias for number in pages)
+    return max(first, 0), min(past, root.size)
 
 
 def contents(path: str | Path) -> bytes:
@@ -410,15 +562,30 @@ def contents(path: str | Path) -> bytes:
         return store.contents(store.superblock.roots["directory"])
 
 
+def named(path: str | Path) -> dict[str, bytes]:
+    """The names of a store, and the bytes that each shows."""
+    with Path(path).open("rb") as file:
+        store, _ = choose(file, Report())
+        block = store.superblock
+        found: dict[str, bytes] = {}
+        directory = Directory(store.contents(block.roots["directory"]), block.names)
+        for name, kind, value in directory.entries():
+            root = root_of(kind, value, block.page_shift)
+            found[name.decode()] = store.contents(root) if root else value
+        return found
+
+
 def describe(path: str, report: Report) -> str:
     """What a check found, in words."""
     state = "damaged" if report.faults else "whole"
     frames = f"{report.held} of {report.frames} frames held"
-    lines = [f"{path}: {state}: commit {report.commit}, {report.size} bytes, {frames}"]
+    what = f"{report.size} bytes, {report.names} names, {frames}"
+    lines = [f"{path}: {state}: commit {report.commit}, {what}"]
     if report.fell_back:
         lines.append("    the newest superblock is not believed")
     lines += [f"    {fault}" for fault in report.faults]
     lines += [f"    lost: bytes {first} to {past}" for first, past in report.lost]
+    lines += [f"    lost of {name!r}: bytes {a} to {b}" for name, a, b in report.lost_of]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from struct import pack
 
 import pytest
 
-from tools.store_check import NoStoreError, check, contents, main
+from tools.store_check import NoStoreError, check, contents, main, named
 
 PAGE = 64
 FIRST = 8192 // PAGE
@@ -42,6 +42,14 @@ class Made:
         nodes = [self.put(pack(f"<{len(p)}Q", *p)) for p in _eights(pages)]
         return pack("<QQB7x4Q", len(data), 0, 2, *nodes, *[0] * (4 - len(nodes)))
 
+    def deep_tree(self, data):
+        """The same of three levels; pages of zeros are holes."""
+        pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+        entries = [self.put(page) if any(page) else 0 for page in pages]
+        for _ in range(2):
+            entries = [self.put(pack("<8Q", *e)) if any(e) else 0 for e in _eights(entries)]
+        return pack("<QQB7x4Q", len(data), 0, 3, *entries, *[0] * (4 - len(entries)))
+
     def tail(self, sequence=5):
         """A log that says all counts."""
         group = [(0, sequence & 0xFFFFFFFF, sequence >> 32)]
@@ -65,7 +73,9 @@ def superblock(made, root, *, slot=0, sequence=5, tail=None, listed=(), held=Non
     held = made.held() if held is None else held
     head += pack("<5Q", sequence, sequence, more.get("frames", FIRST + 40), held, 0)
     head += pack("<4I", 1 | 4, len(listed), len(tail), 0)
-    head += root + bytes(24) + EMPTY + bytes(24) + more.get("rows", EMPTY) + EMPTY
+    head += (
+        root + more.get("names", bytes(24)) + EMPTY + bytes(24) + more.get("rows", EMPTY) + EMPTY
+    )
     head += pack("<Q", more.get("checkpoint", 0))
     lists = b"".join(pack("<II", *item) for item in listed)
     lists += b"".join(pack("<III", *record) for record in tail)
@@ -115,6 +125,66 @@ def test_rows_count_as_well_as_the_log(made, tmp_path):
     tail = [(0, 5, 0), (FIRST + 5, 2, 1)]
     block = superblock(made, root, tail=tail, rows=rows_root)
     assert rules(file_of(tmp_path, made, block)) == set()
+
+
+def leaf(*records):
+    """A page of names, whose records are in the order given."""
+    places, room = [], b""
+    for name, kind, value in records:
+        places.append(4096 - len(room) - 4 - len(value) - len(name))
+        room = pack("<BBH", len(name), kind, len(value)) + value + name + room
+    head = pack("<BBHIHH", 1, 0, len(records), 0, 4096 - len(room), 0)
+    head += pack(f"<{len(places)}H", *places)
+    return head + bytes(4096 - len(head) - len(room)) + room
+
+
+def store_of_names(tmp_path, made, *records, header=None):
+    directory = made.deep_tree(bytes(4096) + leaf(*records))
+    names = pack("<Q4I", *(header or (len(records), 1, 0, 0, 2)))
+    block = superblock(made, directory, names=names, frames=FIRST + 90)
+    return file_of(tmp_path, made, block, size=FIRST + 90)
+
+
+def test_names(made, tmp_path):
+    tree = made.tree(TEXT)
+    path = store_of_names(tmp_path, made, (b"a", 2, b"few"), (b"b", 1, tree), (b"c", 1, EMPTY))
+    report = check(path)
+    assert (report.faults, report.names) == ([], 3)
+    assert named(path) == {"a": b"few", "b": TEXT, "c": b""}
+
+
+@pytest.mark.parametrize(
+    ("records", "header"),
+    [
+        ([(b"b", 2, b""), (b"a", 2, b"")], None),
+        ([(b"a", 2, b""), (b"a", 2, b"")], None),
+        ([(b"a", 2, bytes(105))], None),
+        ([(b"a", 1, bytes(55))], None),
+        ([(b"a", 3, bytes(96))], None),
+        ([(b"", 2, b"x")], None),
+        ([(b"a", 2, b"x")], (2, 1, 0, 0, 2)),
+        ([(b"a", 2, b"x")], (1, 1, 1, 0, 2)),
+        ([(b"a", 2, b"x")], (1, 1, 0, 1, 2)),
+    ],
+    ids=["order", "twice", "many", "no root", "kind", "no name", "count", "height", "free"],
+)
+def test_names_that_cannot_be(made, tmp_path, records, header):
+    assert "F9" in rules(store_of_names(tmp_path, made, *records, header=header))
+
+
+@pytest.mark.parametrize(
+    "header", [(1, 2, 0, 0, 2), (1, 0, 0, 0, 2), (1, 1, 12, 0, 2), (0, 0, 0, 0, 3)]
+)
+def test_headers_of_names_that_cannot_be(made, tmp_path, header):
+    assert rules(store_of_names(tmp_path, made, (b"a", 2, b"x"), header=header)) == {"F1"}
+
+
+def test_a_page_of_a_name_that_rots(made, tmp_path):
+    tree = made.tree(TEXT)
+    made.frames[FIRST + 1] = bytes(PAGE)
+    report = check(store_of_names(tmp_path, made, (b"a", 1, tree)))
+    assert {(fault.rule, fault.frame) for fault in report.faults} == {("F3", FIRST + 1)}
+    assert report.lost_of == [(b"a", 64, 128)]
 
 
 def test_no_superblock_to_believe(made, tmp_path):

@@ -1,6 +1,8 @@
 /* store/commit.c: frames of the file, barriers, commits. */
 #include "store/internal.h"
 
+#include <errno.h>
+
 #ifdef PB_STORE_PLANTS
 pb_plant pb_planted;
 #endif
@@ -291,6 +293,7 @@ publish(pb_store *store, bool durable)
 typedef struct {
     pb_store *store;
     pb_writer writer;
+    const pb_store_tree *tree;
     uint64_t pages; /* counted */
 } changing;
 
@@ -316,7 +319,7 @@ static pb_store_status
 write_page(void *arg, uint64_t page, pb_entry e)
 {
     changing *c = arg;
-    return pb_writer_put(&c->writer, page + c->store->shift,
+    return pb_writer_put(&c->writer, page + c->tree->shift,
                          pb_page_address(c->store->pool, pb_entry_frame(e)));
 }
 
@@ -324,19 +327,46 @@ static pb_store_status
 write_hole(void *arg, uint64_t first, uint64_t last)
 {
     changing *c = arg;
-    return pb_writer_drop(&c->writer, first + c->store->shift, last + c->store->shift);
+    return pb_writer_drop(&c->writer, first + c->tree->shift, last + c->tree->shift);
+}
+
+/* What differs between a tree and what the file has of it. */
+static pb_store_status
+diff_tree(pb_store *store, const pb_store_tree *tree, pb_differ *differ)
+{
+    pb_buf none;
+    pb_buf_init_internal(&none, store->pool);
+    const pb_buf *then = tree->root.levels && tree->then ? tree->then : &none;
+    pb_store_status st = pb_store_diff(store, tree->now, then, differ);
+    pb_buf_fini(&none);
+    return st;
+}
+
+/* Add up how many pages and nodes a commit writes of a tree. */
+static pb_store_status
+count_tree(pb_store *store, const pb_store_tree *tree, uint64_t *n)
+{
+    changing c = {.store = store, .tree = tree};
+    pb_differ counting = {count_page, count_hole, &c, 0};
+    pb_store_status st = diff_tree(store, tree, &counting);
+    *n += c.pages + counting.nodes + PB_MAX_LEVELS;
+    return st;
 }
 
 /* Are the books large enough for what a commit may take?  That is what it writes, its share of log
  * and rows, and what both write about themselves.  A commit that takes more ends as one whose file
  * is full. */
 static pb_store_status
-want_books(pb_store *store, const pb_buf *next)
+want_books(pb_store *store, const pb_store_tree *directory, const pb_store_change *changes,
+           size_t count)
 {
-    changing c = {.store = store};
-    pb_differ counting = {count_page, count_hole, &c, 0};
-    pb_store_status st = pb_store_diff(store, next, &store->kept, &counting);
-    uint64_t n = c.pages + counting.nodes;
+    uint64_t n = 0;
+    pb_store_status st = count_tree(store, directory, &n);
+    for (size_t i = 0; i < count && st == PB_STORE_OK; i++) {
+        if (!changes[i].remove && !changes[i].few) {
+            st = count_tree(store, &changes[i].tree, &n);
+        }
+    }
     uint64_t rows = pb_space_row_pages(store->space.frames + n);
     uint64_t log = 3 * n * PB_LOG_BYTES / PB_PAGE_SIZE + PB_MAX_LEVELS;
     store->wanted = store->space.frames + n + 2 * (rows + log) + 64;
@@ -344,48 +374,88 @@ want_books(pb_store *store, const pb_buf *next)
 }
 
 static pb_store_status
-write_tree(pb_store *store, const pb_buf *next)
+write_tree(pb_store *store, pb_store_tree *tree)
 {
-    changing c = {.store = store};
+    changing c = {.store = store, .tree = tree};
     pb_differ writing = {write_page, write_hole, &c, 0};
-    pb_file_root *root = &store->coming.directory;
-    uint64_t bias = pb_buf_bias(next) + (store->shift << PB_PAGE_SHIFT);
-    pb_store_status st = pb_writer_begin(&c.writer, store, root, bias + next->root.size);
+    pb_file_root root = tree->root;
+    uint64_t size = tree->now->root.size;
+    uint64_t bias = pb_buf_bias(tree->now) + (tree->shift << PB_PAGE_SHIFT);
+    if (bias > pb_reach(PB_MAX_LEVELS) - size) {
+        return pb_store_refused(store, EFBIG);
+    }
+    pb_store_status st = pb_writer_begin(&c.writer, store, &root, bias + size);
     if (st == PB_STORE_OK) {
-        st = pb_store_diff(store, next, &store->kept, &writing);
+        st = diff_tree(store, tree, &writing);
     }
     if (st == PB_STORE_OK) {
         st = pb_writer_end(&c.writer);
     }
-    root->size = next->root.size;
-    root->bias = bias;
-    if (root->size == 0) {
-        *root = (pb_file_root){0};
-    }
+    root.size = size;
+    root.bias = bias;
+    tree->wrote = size ? root : (pb_file_root){0};
     return st;
 }
 
+/* What a name shows: the pages that differ, or none if it goes or has few bytes. */
 static pb_store_status
-write_all(pb_store *store, const pb_buf *next)
+write_change(pb_store *store, pb_store_change *change)
 {
-    pb_store_status st = write_tree(store, next);
-    if (st == PB_STORE_OK) {
-        st = pb_log_write(store);
+    pb_store_tree *tree = &change->tree;
+    if (!change->remove && !change->few) {
+        return write_tree(store, tree);
     }
-    store->coming.held = store->space.held;
-    return st;
+    tree->wrote = tree->root;
+    return pb_file_drop(store, &tree->wrote);
 }
 
-/* Share what is to be committed, so that it stands still. */
+/* Share what is to be committed with an empty buffer, so that it stands still. */
 static pb_store_status
 freeze(pb_store *store, pb_buf *next)
 {
-    pb_buf_init_internal(next, store->pool);
     store->pool_status = pb_buf_share(next, &store->live);
     if (store->pool_status == PB_OK) {
         store->pool_status = pb_buf_promote(next);
     }
     return store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+}
+
+static pb_store_status
+write_directory(pb_store *store, pb_buf *next)
+{
+    pb_store_tree tree = {.now = next,
+                          .then = &store->kept,
+                          .shift = store->shift,
+                          .root = store->coming.directory};
+    pb_store_status st = freeze(store, next);
+    if (st == PB_STORE_OK) {
+        st = write_tree(store, &tree);
+    }
+    store->coming.directory = tree.wrote;
+    return st;
+}
+
+/* 1. what the names show  2. the directory, which says where  3. the log */
+static pb_store_status
+write_all(pb_store *store, pb_store_change *changes, size_t n, pb_buf *next)
+{
+    pb_store_status st = PB_STORE_OK;
+    pb_buf_init_internal(next, store->pool);
+    for (size_t i = 0; i < n && st == PB_STORE_OK; i++) {
+        st = write_change(store, &changes[i]);
+    }
+    if (st == PB_STORE_OK) {
+        st = pb_names_settle(store, changes, n);
+    }
+    if (st == PB_STORE_OK) {
+        st = write_directory(store, next);
+    }
+    if (st == PB_STORE_OK) {
+        pb_names_close(store);
+        st = pb_log_write(store);
+    }
+    store->coming.held = store->space.held;
+    return st;
 }
 
 static void
@@ -417,27 +487,49 @@ give_up(pb_store *store, pb_store_status st)
     return st;
 }
 
+/* Before anything is written: are there pages and books for it? */
+static pb_store_status
+get_ready(pb_store *store, const pb_store_change *changes, size_t n)
+{
+    pb_store_status st = pb_names_change(store, changes, n);
+    pb_store_tree directory = {.now = &store->live,
+                               .then = &store->kept,
+                               .shift = store->shift,
+                               .root = store->super.directory};
+    return st == PB_STORE_OK ? want_books(store, &directory, changes, n) : st;
+}
+
 pb_store_status
-pb_store_commit(pb_store *store, bool durable, uint64_t time)
+pb_store_commit_names(pb_store *store, pb_store_change *changes, size_t n, bool durable,
+                      uint64_t time)
 {
     pb_buf next;
     if (store->broken || !store->writable) {
         return PB_STORE_BROKEN;
     }
-    pb_store_status st = freeze(store, &next);
-    if (st == PB_STORE_OK) {
-        st = want_books(store, &next);
-    }
+    pb_store_status st = get_ready(store, changes, n);
     if (st == PB_STORE_OK) {
         prepare(store, time);
-        st = write_all(store, &next);
+        st = write_all(store, changes, n, &next);
         st = st == PB_STORE_OK ? publish(store, durable) : give_up(store, st);
+        if (st == PB_STORE_OK) {
+            pb_buf_adopt(&store->kept, &next);
+            store->named = store->super.names;
+        }
+        pb_buf_fini(&next);
     }
-    if (st == PB_STORE_OK) {
-        pb_buf_adopt(&store->kept, &next);
+    if (st != PB_STORE_OK && n) {
+        pb_status pool_status = store->pool_status;
+        (void)pb_store_rollback(store);
+        store->pool_status = pool_status;
     }
-    pb_buf_fini(&next);
     return st;
+}
+
+pb_store_status
+pb_store_commit(pb_store *store, bool durable, uint64_t time)
+{
+    return pb_store_commit_names(store, NULL, 0, durable, time);
 }
 
 pb_store_status

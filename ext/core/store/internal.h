@@ -105,6 +105,10 @@ pb_writer_drop(pb_writer *w, uint64_t first, uint64_t last);
 pb_store_status
 pb_writer_end(pb_writer *w);
 
+/* One entry less names each tree below the root, which is empty then. */
+pb_store_status
+pb_file_drop(pb_store *store, pb_file_root *root);
+
 /* The pages of a tree of the file, from front to back. */
 typedef pb_store_status (*pb_file_visitor)(void *arg, uint64_t page, const void *bytes);
 pb_store_status
@@ -125,6 +129,24 @@ typedef struct {
 
 pb_store_status
 pb_store_diff(pb_store *store, const pb_buf *now, const pb_buf *then, pb_differ *differ);
+
+/* ---- names (store/names.c) ---- */
+
+/* The names are those of `kept`. */
+void
+pb_names_open(pb_store *store);
+
+/* Change the names, of trees with a root that is not known yet.  After an error nothing has changed. */
+pb_store_status
+pb_names_change(pb_store *store, const pb_store_change *changes, size_t n);
+
+/* Now it is. */
+pb_store_status
+pb_names_settle(pb_store *store, const pb_store_change *changes, size_t n);
+
+/* The coming superblock says where the names are. */
+void
+pb_names_close(pb_store *store);
 
 /* ---- the space log (store/log.c) ---- */
 

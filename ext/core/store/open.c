@@ -181,46 +181,70 @@ set_size(pb_store *store)
 
 /* ---- load ---- */
 
+typedef struct {
+    pb_store *store;
+    const pb_file_root *root;
+    pb_buf *to;
+} loading;
+
 /* Put a page of the file where it lies in the tree; positions begin in the page of the bias. */
 static pb_store_status
 load_page(void *arg, uint64_t page, const void *bytes)
 {
-    pb_store *store = arg;
-    const pb_file_root *root = &store->super.directory;
-    uint64_t end = (root->bias & PB_PAGE_MASK) + root->size;
-    uint64_t at = (page - store->shift) << PB_PAGE_SHIFT;
-    if (page < store->shift || at >= end) {
-        return pb_store_damaged(store, "a page lies outside of its tree", 0);
+    loading *l = arg;
+    uint64_t first = l->root->bias >> PB_PAGE_SHIFT;
+    uint64_t end = (l->root->bias & PB_PAGE_MASK) + l->root->size;
+    uint64_t at = (page - first) << PB_PAGE_SHIFT;
+    if (page < first || at >= end) {
+        return pb_store_damaged(l->store, "a page lies outside of its tree", 0);
     }
-    store->pool_status =
-        pb_buf_write(&store->live, at, bytes, pb_min(PB_PAGE_SIZE, end - at));
-    return store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+    l->store->pool_status = pb_buf_write(l->to, at, bytes, pb_min(PB_PAGE_SIZE, end - at));
+    return l->store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+}
+
+/* Cut the buffer, whose pages are there, to what the root shows.  It is a tree. */
+static pb_status
+cut_to_size(const pb_file_root *root, pb_buf *to)
+{
+    uint64_t skip = root->bias & PB_PAGE_MASK;
+    pb_status st = pb_buf_truncate(to, skip + root->size);
+    if (st == PB_OK) {
+        st = pb_buf_promote(to);
+    }
+    return st == PB_OK && skip ? pb_buf_drop_front(to, skip) : st;
+}
+
+pb_store_status
+pb_store_load(pb_store *store, const pb_file_root *root, pb_buf *to, uint64_t *shift)
+{
+    loading l = {store, root, to};
+    pb_buf_clear(to);
+    pb_store_status st = pb_file_visit(store, root, load_page, &l);
+    if (st == PB_STORE_OK) {
+        store->pool_status = cut_to_size(root, to);
+        st = store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+    }
+    if (st != PB_STORE_OK) {
+        pb_buf_clear(to);
+        return st;
+    }
+    *shift = (root->bias - pb_buf_bias(to)) >> PB_PAGE_SHIFT;
+    return PB_STORE_OK;
 }
 
 static pb_store_status
-load(pb_store *store)
+load_directory(pb_store *store)
 {
-    const pb_file_root *root = &store->super.directory;
-    uint64_t skip = root->bias & PB_PAGE_MASK;
-    store->shift = root->bias >> PB_PAGE_SHIFT;
-    pb_buf_clear(&store->live);
     pb_buf_clear(&store->kept);
-    pb_store_status st = pb_file_visit(store, root, load_page, store);
+    pb_store_status st =
+        pb_store_load(store, &store->super.directory, &store->live, &store->shift);
     if (st != PB_STORE_OK) {
         return st;
     }
-    pb_status pst = pb_buf_truncate(&store->live, skip + root->size);
-    if (pst == PB_OK && skip) {
-        pst = pb_buf_drop_front(&store->live, skip);
-    }
-    if (pst == PB_OK) {
-        pst = pb_buf_promote(&store->live);
-    }
-    if (pst == PB_OK) {
-        pst = pb_buf_share(&store->kept, &store->live);
-    }
-    store->pool_status = pst;
-    return pst == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+    store->pool_status = pb_buf_share(&store->kept, &store->live);
+    store->named = store->super.names;
+    pb_names_open(store);
+    return store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
 }
 
 /* 1. a barrier (S8)  2. the superblock  3. what it was chosen against goes (S9)  4. the size
@@ -253,7 +277,7 @@ open_file(pb_store *store)
     if (st == PB_STORE_OK && store->writable) {
         st = pb_log_load(store);
     }
-    return st == PB_STORE_OK ? load(store) : st;
+    return st == PB_STORE_OK ? load_directory(store) : st;
 }
 
 pb_store_status
@@ -273,6 +297,7 @@ pb_store_status
 pb_store_rollback(pb_store *store)
 {
     store->pool_status = pb_buf_restore(&store->live, &store->kept);
+    pb_names_open(store);
     return store->pool_status == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
 }
 
@@ -304,6 +329,28 @@ recount_tree(pb_store *store, uint32_t *seen, const pb_file_root *root)
     return st;
 }
 
+/* The same below each name of the directory. */
+static pb_store_status
+recount_names(pb_store *store, uint32_t *seen)
+{
+    uint8_t name[PB_NAME_MOST];
+    uint32_t n = 0;
+    pb_store_entry entry;
+    const char *broken = pb_directory_check(&store->names);
+    pb_store_status st = broken ? pb_store_damaged(store, broken, 0) : PB_STORE_OK;
+    while (st == PB_STORE_OK) {
+        st = pb_store_next(store, (pb_name){name, n}, name, &n);
+        if (st != PB_STORE_OK || n == 0) {
+            break;
+        }
+        st = pb_store_find(store, (pb_name){name, n}, &entry);
+        if (st == PB_STORE_OK && !entry.few) {
+            st = recount_tree(store, seen, &entry.root);
+        }
+    }
+    return st;
+}
+
 static pb_store_status
 compare_counts(pb_store *store, const uint32_t *seen)
 {
@@ -330,6 +377,9 @@ pb_store_verify(pb_store *store, uint32_t *scratch)
     pb_store_status st = PB_STORE_OK;
     for (unsigned i = 0; i < sizeof trees / sizeof *trees && st == PB_STORE_OK; i++) {
         st = recount_tree(store, scratch, trees[i]);
+    }
+    if (st == PB_STORE_OK && super->names.pages) {
+        st = recount_names(store, scratch);
     }
     return st == PB_STORE_OK && store->writable ? compare_counts(store, scratch) : st;
 }

@@ -1,19 +1,23 @@
-/* store/store.h: a tree in a file, changed by commits that a crash cannot halve.
+/* store/store.h: trees in a file, changed by commits that a crash cannot halve.
  *
  *    live ----- what the caller changes, a buffer like any other
  *    kept ----- what the last commit wrote: `live` shares its pages, so that whatever differs is
  *               what has changed (I5)
  *    file ----- the same tree in the file, named by a superblock
  *
+ * These are the directory.  Names in it have trees of their own, which a commit changes with it:
+ * the caller keeps for each what the last commit wrote, and where (pb_store_tree).
+ *
  * A commit writes what differs to free frames of the file, and then a superblock.  Until that is on
  * the disk the old superblock counts, and all that it names is there (S1 to S12,
  * docs/store-format.md).
  *
- * Nothing is public yet: names, snapshots and readers come on top of this.  One thread at a time. */
+ * Snapshots come on top of this.  One thread at a time. */
 #ifndef PB_STORE_STORE_H
 #define PB_STORE_STORE_H
 
 #include "buffer/share.h"
+#include "directory/directory.h"
 #include "store/file.h"
 #include "store/space.h"
 
@@ -39,7 +43,9 @@ typedef struct {
     pb_file file;
     pb_pool *pool;
     pb_buf live, kept;
-    uint64_t shift; /* pages that positions of `kept` are behind those in the file */
+    uint64_t shift;      /* pages that positions of `kept` are behind those in the file */
+    pb_directory names;  /* in `live` */
+    pb_file_names named; /* in `kept` */
     bool writable, broken;
     bool fell_back; /* the newest superblock was not believed at open */
 
@@ -91,6 +97,53 @@ pb_store_open(pb_store *store, bool writable);
  * `durable`; else all or nothing of it will be, at the latest with the next durable one. */
 pb_store_status
 pb_store_commit(pb_store *store, bool durable, uint64_t time);
+
+/* ---- names ---- */
+
+/* A tree of the pool, and what the file has of it. */
+typedef struct {
+    const pb_buf *now;  /* what the commit shows; it stands still, and is a tree */
+    const pb_buf *then; /* what the last commit wrote, which the file still has */
+    uint64_t shift;     /* pages that positions of `then` are behind those in the file */
+    pb_file_root root;  /* in the file; levels 0: it has no page there */
+    pb_file_root wrote; /* the same after the commit */
+} pb_store_tree;
+
+/* What a commit does to a name. */
+typedef struct {
+    pb_name name;
+    bool remove; /* the name goes, and what `tree.root` names */
+    bool few;    /* `bytes` are what it shows, up to PB_FEW_MOST; `tree.root` goes */
+    uint8_t size;
+    const uint8_t *bytes;
+    pb_store_tree tree;
+} pb_store_change;
+
+#define PB_FEW_MOST 104 /* bytes of a buffer that lies in the directory */
+
+/* pb_store_commit, with what it does to names.  Each name is changed once at most. */
+pb_store_status
+pb_store_commit_names(pb_store *store, pb_store_change *changes, size_t n, bool durable,
+                      uint64_t time);
+
+/* What the last commit says of a name. */
+typedef struct {
+    bool found, few;
+    uint8_t size; /* of `bytes`, if it is few */
+    uint8_t bytes[PB_VALUE_MOST];
+    pb_file_root root; /* else */
+} pb_store_entry;
+
+pb_store_status
+pb_store_find(pb_store *store, pb_name name, pb_store_entry *entry);
+
+/* The first name above `name` (an empty one: the first of all); *n = 0: there is none. */
+pb_store_status
+pb_store_next(pb_store *store, pb_name name, uint8_t *next, uint32_t *n);
+
+/* Read a tree of the file to an empty buffer.  *shift: as in pb_store_tree. */
+pb_store_status
+pb_store_load(pb_store *store, const pb_file_root *root, pb_buf *to, uint64_t *shift);
 
 /* Go back to what the last commit wrote. */
 pb_store_status

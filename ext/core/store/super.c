@@ -1,6 +1,8 @@
 /* store/super.c: superblocks, from and to bytes. */
 #include "store/internal.h"
 
+#include "directory/directory.h"
+
 static const uint8_t magic[8] = {0x89, 'P', 'B', 'S', '\r', '\n', 0x1a, '\n'};
 
 #define BYTE_ORDER_MARK 0x01020304
@@ -28,6 +30,7 @@ enum {
     AT_LISTED = 92,
     AT_LOGGED = 96,
     AT_DIRECTORY = 104,
+    AT_NAMES = 160,
     AT_SNAPSHOTS = 184,
     AT_ROWS = 264,
     AT_LOG = 320,
@@ -114,6 +117,50 @@ checksum_of(const uint8_t *b)
     return pb_crc32(0, b, PB_PLANTED(HALF_CRC) ? AT_LIST : AT_CRC);
 }
 
+void
+pb_file_root_encode(const pb_file_root *root, uint8_t *at)
+{
+    memset(at, 0, PB_ROOT_BYTES);
+    put_root(at, root);
+}
+
+bool
+pb_file_root_decode(pb_file_root *root, const uint8_t *at)
+{
+    get_root(root, at);
+    return root_is_right(root);
+}
+
+/* ---- names ---- */
+
+static void
+put_names(uint8_t *at, const pb_file_names *names)
+{
+    put64(at, names->names);
+    put32(at + 8, names->root);
+    put32(at + 12, names->height);
+    put32(at + 16, names->free);
+    put32(at + 20, names->pages);
+}
+
+static void
+get_names(pb_file_names *names, const uint8_t *at)
+{
+    *names = (pb_file_names){get64(at), get32(at + 8), get32(at + 12), get32(at + 16),
+                             get32(at + 20)};
+}
+
+/* Names have a root, and pages lie in the bytes of the directory. */
+static bool
+names_are_right(const pb_super *s)
+{
+    const pb_file_names *n = &s->names;
+    uint32_t pages = n->pages ? n->pages : 1;
+    return n->root < pages && n->free < pages && n->height < PB_DIRECTORY_HEIGHT &&
+           (n->root != 0) == (n->names != 0) && (n->root != 0 || n->height == 0) &&
+           (n->pages < 2 || (uint64_t)n->pages * PB_DIRECTORY_PAGE <= s->directory.size);
+}
+
 /* ---- encode ---- */
 
 static void
@@ -161,6 +208,7 @@ pb_super_encode(const pb_super *s, uint8_t *b)
     put32(b + AT_LISTED, s->listed);
     put32(b + AT_LOGGED, s->logged);
     put_root(b + AT_DIRECTORY, &s->directory);
+    put_names(b + AT_NAMES, &s->names);
     put_root(b + AT_SNAPSHOTS, &s->snapshots);
     put_root(b + AT_ROWS, &s->rows);
     put_root(b + AT_LOG, &s->log);
@@ -223,7 +271,7 @@ is_right(const pb_super *s)
            s->frames <= PB_MOST_FRAMES && s->held <= s->frames &&
            s->checkpoint <= s->sequence && root_is_right(&s->directory) &&
            root_is_right(&s->snapshots) && root_is_right(&s->rows) &&
-           root_is_right(&s->log) && s->log.size % PB_LOG_BYTES == 0;
+           root_is_right(&s->log) && s->log.size % PB_LOG_BYTES == 0 && names_are_right(s);
 }
 
 pb_super_state
@@ -246,6 +294,7 @@ pb_super_decode(pb_super *s, const uint8_t *b, unsigned slot)
     s->listed = get32(b + AT_LISTED);
     s->logged = get32(b + AT_LOGGED);
     get_root(&s->directory, b + AT_DIRECTORY);
+    get_names(&s->names, b + AT_NAMES);
     get_root(&s->snapshots, b + AT_SNAPSHOTS);
     get_root(&s->rows, b + AT_ROWS);
     get_root(&s->log, b + AT_LOG);

@@ -54,12 +54,26 @@ typedef struct {
     pb_entry slot[PB_ROOT_SLOTS];
 } pb_file_root;
 
+#define PB_ROOT_BYTES 56 /* of a root in a file */
+
 /* Does it name no page? */
 static inline bool
 pb_file_root_is_empty(const pb_file_root *root)
 {
     return pb_live_entries(root->slot, PB_ROOT_SLOTS) == 0;
 }
+
+/* Write a root to PB_ROOT_BYTES bytes, and read it.  false: it breaks a rule. */
+void
+pb_file_root_encode(const pb_file_root *root, uint8_t *at);
+bool
+pb_file_root_decode(pb_file_root *root, const uint8_t *at);
+
+/* Where the names are in the bytes of the directory (directory/directory.h). */
+typedef struct {
+    uint64_t names;
+    uint32_t root, height, free, pages; /* pages 0: bytes without names */
+} pb_file_names;
 
 typedef struct {
     uint8_t slot;      /* the place that it was written for */
@@ -72,6 +86,7 @@ typedef struct {
     uint32_t flags, listed, logged;
     uint32_t read_only, compatible; /* features of later minor versions */
     pb_file_root directory, snapshots, rows, log;
+    pb_file_names names; /* of the directory */
     uint64_t checkpoint; /* the sequence number that the log begins with */
     pb_listed list[PB_LIST_MOST];
     pb_log_record tail[PB_TAIL_MOST];

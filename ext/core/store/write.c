@@ -173,6 +173,18 @@ release(pb_store *store, pb_entry e, unsigned h)
     return st;
 }
 
+pb_store_status
+pb_file_drop(pb_store *store, pb_file_root *root)
+{
+    pb_store_status st = PB_STORE_OK;
+    for (unsigned i = 0; root->levels && i < PB_ROOT_SLOTS && st == PB_STORE_OK; i++) {
+        pb_entry e = pb_entry_load(&root->slot[i]);
+        st = e == PB_HOLE ? st : release(store, e, root->levels - 1u);
+    }
+    *root = (pb_file_root){0};
+    return st;
+}
+
 /* The height of the tallest subtree that begins at `first`, ends by `last`, and has an entry. */
 static unsigned
 tallest(const pb_writer *w, uint64_t first, uint64_t last)

@@ -4,7 +4,7 @@
 static void
 check_world_at(const char *file, int line, world *w)
 {
-    if (!contents_equal(&w->now, &w->store.live)) {
+    if (!contents_equal(&w->now, world_live(w))) {
         fail_at(file, line, "other bytes than were written");
     }
     if (!world_verify(w)) {
@@ -80,6 +80,63 @@ test_rollback(void)
         contents_set(&w.now, world_commit_of(&w, w.newest));
         CHECK_WORLD(&w);
     }
+    world_fini(&w);
+}
+
+/* Names come and go, and all of them change at one moment. */
+static void
+test_names(void)
+{
+    world_init_as(&w, 8, true);
+    for (unsigned i = 0; i < 400; i++) {
+        NOTE("commit %u", i);
+        for (uint64_t n = below(&w.chance, 4); n; n--) {
+            world_change(&w);
+            world_change_name(&w);
+        }
+        CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
+        CHECK_WORLD(&w);
+        if (one_in(&w.chance, 4)) {
+            CHECK_REOPEN(&w);
+        }
+    }
+    world_fini(&w);
+}
+
+/* The names of a store in their order, and none that is not there. */
+static void
+test_the_order_of_names(void)
+{
+    uint8_t name[PB_NAME_MOST];
+    uint32_t n = 0, count = 0;
+    world_init_as(&w, 9, true);
+    for (unsigned k = 1; k < NAMES; k++) {
+        w.names[k].seed = k % 3 ? k : 0;
+        w.names[k].changed = true;
+    }
+    CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
+    do {
+        CHECK_EQ(pb_store_next(&w.store, (pb_name){name, n}, name, &n), PB_STORE_OK);
+        CHECK(n == 0 || name[0] - 'a' == (int)(count + count / 3));
+        count += n != 0;
+    } while (n);
+    CHECK_EQ(count, 5);
+    CHECK_EQ(w.store.names.names, 5);
+    world_fini(&w);
+}
+
+/* A directory whose bytes are no names takes none. */
+static void
+test_bytes_without_names(void)
+{
+    world_init(&w, 10);
+    world_write(&w, 0, (const uint8_t *)"bytes", 5);
+    CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
+    w.has_names = true;
+    w.names[0].changed = true;
+    CHECK_EQ(world_commit(&w, true), PB_STORE_REFUSED);
+    w.has_names = false;
+    CHECK_REOPEN(&w);
     world_fini(&w);
 }
 
@@ -332,6 +389,9 @@ main(void)
     RUN(test_what_was_committed_comes_back);
     RUN(test_lazy_commits);
     RUN(test_rollback);
+    RUN(test_names);
+    RUN(test_the_order_of_names);
+    RUN(test_bytes_without_names);
     RUN(test_space_is_used_again);
     RUN(test_a_small_commit_is_small);
     RUN(test_a_full_disk);

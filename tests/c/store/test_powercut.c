@@ -43,6 +43,9 @@ change(uint64_t seed)
     w.chance = chance_of(seed);
     for (uint64_t n = below(&w.chance, 3); n; n--) {
         world_change(&w);
+        if (w.has_names && one_in(&w.chance, 2)) {
+            world_change_name(&w);
+        }
     }
     w.chance = own;
 }
@@ -247,12 +250,13 @@ static uint64_t
 search(uint64_t seed, uint64_t cuts)
 {
     for (uint64_t done = 0; done < cuts;) {
-        world_init(&w, seed++);
+        world_init_as(&w, seed, seed % 4 == 3 && pb_planted == PB_PLANT_NONE);
+        seed++;
         chance *c = &w.chance;
         memset(seeds, 0, sizeof seeds);
         w.list_most = w.store.list_most = (uint32_t)(4 + below(c, 60));
         w.log_most = w.store.log_most = one_in(c, 2) ? 0 : below(c, 4);
-        keeps_trees = one_in(c, 3);
+        keeps_trees = one_in(c, 3) && !w.has_names;
         w.grow_by = w.store.grow_by = 4 + below(c, 28);
         bool right = true;
         for (unsigned i = 0; i < CUTS_OF_A_WORLD && done < cuts && right; i++) {

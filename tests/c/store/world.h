@@ -4,6 +4,7 @@
 
 #include "store/disk.h"
 #include "store/internal.h"
+#include "store/names.h"
 
 #define MOST_BYTES (90 * PB_PAGE_SIZE)
 #define MOST_COMMITS 64 /* the last ones, of which the contents are kept */
@@ -30,8 +31,18 @@ typedef struct {
     contents kept_by[MOST_COMMITS]; /* by number of the commit */
     pb_super before;                /* the second root changed, and was not committed yet */
     bool changed;
-    const char *why; /* what was wrong */
+    bool has_names; /* else the store has one buffer, in the place of the directory */
+    named names[NAMES];
+    uint64_t name_seeds[MOST_COMMITS][NAMES]; /* by number of the commit */
+    const char *why;                          /* what was wrong */
 } world;
+
+/* The buffer that changes. */
+static inline pb_buf *
+world_live(world *w)
+{
+    return w->has_names ? &w->names[0].live : &w->store.live;
+}
 
 /* ---- contents ---- */
 
@@ -94,7 +105,7 @@ world_begin_store(world *w)
 }
 
 static inline void
-world_init(world *w, uint64_t seed)
+world_init_as(world *w, uint64_t seed, bool has_names)
 {
     static const uint8_t uuid[16] = {1, 2, 3};
     memset(w, 0, sizeof *w);
@@ -111,11 +122,20 @@ world_init(world *w, uint64_t seed)
     pb_store_status st;
     ASKING(w, st, pb_store_open(&w->store, true));
     CHECK_EQ(st, PB_STORE_OK);
+    w->has_names = has_names;
+    names_init(w->names, &w->memory.pool);
+}
+
+static inline void
+world_init(world *w, uint64_t seed)
+{
+    world_init_as(w, seed, false);
 }
 
 static inline void
 world_fini(world *w)
 {
+    names_fini(w->names);
     pb_store_fini(&w->store);
     CHECK_EMPTY(&w->memory.pool);
     memory_fini(&w->memory);
@@ -135,7 +155,7 @@ static inline void
 world_write(world *w, uint64_t at, const uint8_t *bytes, uint64_t n)
 {
     pb_status st;
-    GROWING(&w->memory, st, pb_buf_write(&w->store.live, at, bytes, n));
+    GROWING(&w->memory, st, pb_buf_write(world_live(w), at, bytes, n));
     CHECK_OK(st);
     if (at > w->now.size) {
         memset(w->now.bytes + w->now.size, 0, at - w->now.size);
@@ -148,7 +168,7 @@ static inline void
 world_truncate(world *w, uint64_t size)
 {
     pb_status st;
-    GROWING(&w->memory, st, pb_buf_truncate(&w->store.live, size));
+    GROWING(&w->memory, st, pb_buf_truncate(world_live(w), size));
     CHECK_OK(st);
     if (size > w->now.size) {
         memset(w->now.bytes + w->now.size, 0, size - w->now.size);
@@ -160,7 +180,7 @@ static inline void
 world_punch(world *w, uint64_t at, uint64_t n)
 {
     pb_status st;
-    GROWING(&w->memory, st, pb_buf_punch(&w->store.live, at, n));
+    GROWING(&w->memory, st, pb_buf_punch(world_live(w), at, n));
     CHECK_OK(st);
     memset(w->now.bytes + at, 0, n);
 }
@@ -192,7 +212,51 @@ world_change(world *w)
     }
 }
 
+/* A name comes, goes, or shows other bytes. */
+static inline void
+world_change_name(world *w)
+{
+    static uint8_t bytes[9 * PB_PAGE_SIZE];
+    named *name = &w->names[1 + below(&w->chance, NAMES - 1)];
+    name->seed = one_in(&w->chance, 4) ? 0 : draw(&w->chance) | 1;
+    name->changed = true;
+    uint64_t n = name->seed ? seed_bytes(name->seed, bytes) : 0;
+    pb_status st;
+    if (one_in(&w->chance, 2)) {
+        pb_buf_clear(&name->live);
+    }
+    GROWING(&w->memory, st, pb_buf_truncate(&name->live, n));
+    CHECK_OK(st);
+    if (n) {
+        GROWING(&w->memory, st, pb_buf_write(&name->live, 0, bytes, n));
+        CHECK_OK(st);
+    }
+}
+
 /* ---- commits ---- */
+
+static inline pb_store_status
+world_commit_names(world *w, bool durable)
+{
+    static name_changes changes;
+    pb_store_status st;
+    w->names[0].seed = 1;
+    w->names[0].changed = true;
+    for (unsigned k = 0; k < NAMES; k++) {
+        pb_status pst = PB_OK;
+        if (w->names[k].changed) {
+            GROWING(&w->memory, pst, note_change(&changes, &w->names[k], k));
+            CHECK_OK(pst);
+        }
+        w->name_seeds[w->newest % MOST_COMMITS][k] = w->names[k].seed;
+    }
+    ASKING(w, st, pb_store_commit_names(&w->store, changes.change, changes.n, durable, 0));
+    if (st == PB_STORE_OK) {
+        keep_changes(&changes, w->names);
+    }
+    end_changes(&changes);
+    return st;
+}
 
 static inline contents *
 world_commit_of(world *w, uint64_t number)
@@ -280,7 +344,12 @@ world_commit(world *w, bool durable)
     pb_store_status st;
     contents_set(world_commit_of(w, ++w->newest), &w->now);
     contents_set(&w->kept_by[w->newest % MOST_COMMITS], &w->kept);
-    ASKING(w, st, pb_store_commit(&w->store, durable, 0));
+    if (w->has_names) {
+        st = world_commit_names(w, durable);
+    }
+    else {
+        ASKING(w, st, pb_store_commit(&w->store, durable, 0));
+    }
     if (st == PB_STORE_OK && durable) {
         w->safe = w->newest;
     }
@@ -304,6 +373,54 @@ world_verify(world *w)
     return st == PB_STORE_OK;
 }
 
+/* Read a name of the file to its buffers. */
+static inline pb_store_status
+world_read_name(world *w, unsigned k, pb_store_entry *entry)
+{
+    named *name = &w->names[k];
+    pb_store_status st = pb_store_find(&w->store, name_of(k), entry);
+    pb_buf_clear(&name->live);
+    pb_buf_clear(&name->kept);
+    name->root = (pb_file_root){0};
+    name->changed = false;
+    if (st == PB_STORE_OK && entry->few && entry->size) {
+        pb_status pst;
+        GROWING(&w->memory, pst, pb_buf_write(&name->live, 0, entry->bytes, entry->size));
+        CHECK_OK(pst);
+    }
+    if (st == PB_STORE_OK && entry->found && !entry->few) {
+        name->root = entry->root;
+        ASKING(w, st, pb_store_load(&w->store, &entry->root, &name->live, &name->shift));
+        if (st == PB_STORE_OK) {
+            CHECK_OK(pb_buf_share(&name->kept, &name->live));
+        }
+    }
+    return st;
+}
+
+/* Is each name what it was after that commit? */
+static inline bool
+world_names_are_there(world *w, uint64_t number)
+{
+    static uint8_t bytes[9 * PB_PAGE_SIZE];
+    for (unsigned k = 0; k < NAMES; k++) {
+        pb_store_entry entry;
+        named *name = &w->names[k];
+        name->seed = number ? w->name_seeds[number % MOST_COMMITS][k] : 0;
+        if (world_read_name(w, k, &entry) != PB_STORE_OK ||
+            entry.found != (name->seed != 0)) {
+            w->why = w->store.fault.rule ? w->store.fault.rule : "a name came or went";
+            return false;
+        }
+        contents want = {bytes, k && name->seed ? seed_bytes(name->seed, bytes) : 0};
+        if (!contents_equal(k ? &want : world_commit_of(w, number), &name->live)) {
+            w->why = "a name shows the bytes of no commit";
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Open what a crash has left.  It is a commit that could be there, and whole. */
 static inline bool
 world_reopen(world *w)
@@ -321,7 +438,12 @@ world_reopen(world *w)
         w->why = number < w->safe ? "a commit is lost" : "a commit that was never made";
         return false;
     }
-    if (!contents_equal(world_commit_of(w, number), &w->store.live)) {
+    if (w->has_names) {
+        if (!world_names_are_there(w, number)) {
+            return false;
+        }
+    }
+    else if (!contents_equal(world_commit_of(w, number), &w->store.live)) {
         w->why = "the bytes of no commit";
         return false;
     }
