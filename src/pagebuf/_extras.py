@@ -9,8 +9,6 @@ from pagebuf._checks import index_of
 from pagebuf._core import FANOUT, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
@@ -46,21 +44,11 @@ def as_array(
     return np.frombuffer(buf.view(first, size), kind)
 
 
-def _runs(buf: PageBuffer) -> Iterable[tuple[int, memoryview]]:
-    for offset, size in buf.extents():
-        for view in buf.views(offset, size):
-            yield offset, view
-            offset += len(view)
-
-
 def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:
     """Return what pickle stores: the size, the levels and the runs, without holes."""
     snap = buf.snapshot()
-    runs: list[Run]
-    if protocol >= 5:
-        runs = [(offset, len(view), pickle.PickleBuffer(view)) for offset, view in _runs(snap)]
-    else:
-        runs = [(offset, len(view), bytes(view)) for offset, view in _runs(snap)]
+    pack = pickle.PickleBuffer if protocol >= 5 else bytes
+    runs: list[Run] = [(offset, len(view), pack(view)) for offset, view in snap.data_views()]
     levels = next(n for n in range(1, 64) if snap.capacity <= reach(n))
     return (rebuild, (type(buf), len(snap), levels, buf.frozen, runs), _state_of(buf))
 
@@ -88,8 +76,9 @@ def rebuild(
     skip = next((-offset % PAGE_SIZE for offset, *_ in runs if offset), 0)
     if size > buf.capacity - skip:
         skip = 0
-    for offset, *there, data in runs:
-        _put(buf, skip + offset, _checked(offset, there, data, size))
+    rows = [(offset, _checked(offset, there, data, size)) for offset, *there, data in runs]
+    for offset, data in PageBuffer._neighbours(tuple(rows)):
+        _put(buf, skip + offset, data)
     buf.truncate(skip + size)
     buf.take_bytes(skip)
     return buf.snapshot() if frozen else buf
@@ -102,24 +91,24 @@ def _checked(offset: int, there: list[int], data: Any, size: int) -> memoryview:
         raise ValueError(f"a buffer of {view.nbytes} bytes came in the place of one of {there[0]}")
     if offset < 0 or view.nbytes > size - offset:
         raise ValueError(f"{view.nbytes} bytes at offset {offset} of a buffer of {size}")
+    if view.format == "B" and view.ndim == 1:
+        return view
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 
 def _put(buf: PageBuffer, at: int, data: memoryview) -> None:
     """Show a run as memory of others, from the first whole page on; small ones are copied."""
     head = -at % PAGE_SIZE
-    body = data[head:]
+    body = data[head:] if head else data
     if len(body) < LEAST:
         buf.write(at, data)
         return
-    buf.write(at, data[:head])
+    if head:
+        buf.write(at, data[:head])
     try:
-        part = PageBuffer._map_memory(body, buf.pool)
+        buf._put_memory(at + head, body)
     except MemoryError:  # the pool has no numbers left
         buf.write(at + head, body)
-        return
-    part.pool._zone_keeps(part.walk(0).steps[-1].frame, len(body), part)
-    buf.copy_range(at + head, part)
 
 
 def repr_svg(buf: PageBuffer) -> str | None:

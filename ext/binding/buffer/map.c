@@ -6,6 +6,8 @@
 #include "buffer/object.h"
 
 #include "buffer/share.h"
+#include "transfer/range.h"
+#include "view/run.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -29,10 +31,27 @@ show_zone(pb_buf *b, pool_zone *z)
     return st == PB_OK ? 0 : -1;
 }
 
+/* Show the zone, and charge the buffer for it if nobody else has the memory.  The zone goes with an
+ * exception, which stays.  -1 with one. */
+static int
+show_or_cancel(BufferObject *self, pool_zone *z, bool charged)
+{
+    PoolObject *pool = pool_object(&self->b);
+    PyObject *type, *value, *traceback;
+    if ((!charged || pool_charge_zone(pool, z, (uint64_t)z->memory.len, &self->b) == 0) &&
+        show_zone(&self->b, z) == 0) {
+        return 0;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    pool_cancel_zone(pool, z);
+    PyErr_Restore(type, value, traceback);
+    return -1;
+}
+
 /* The buffer, which is empty, takes over the memory.  -1 with an exception; then the memory is
  * released. */
 static int
-show_memory(BufferObject *self, Py_buffer *memory)
+show_memory(BufferObject *self, Py_buffer *memory, bool charged)
 {
     PoolObject *pool = pool_object(&self->b);
     if (memory->len < (Py_ssize_t)(LEAST_PAGES * PB_PAGE_SIZE)) {
@@ -45,14 +64,7 @@ show_memory(BufferObject *self, Py_buffer *memory)
         PyBuffer_Release(memory);
         return -1;
     }
-    if (show_zone(&self->b, z) < 0) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        pool_cancel_zone(pool, z);
-        PyErr_Restore(type, value, traceback);
-        return -1;
-    }
-    return 0;
+    return show_or_cancel(self, z, charged);
 }
 
 const char buffer_map_memory_doc[] = PyDoc_STR(
@@ -79,7 +91,7 @@ buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
     }
     Py_DECREF(made);
     if (self && (PyObject_GetBuffer(args[0], &memory, PyBUF_SIMPLE) < 0 ||
-                 show_memory(self, &memory) < 0)) {
+                 show_memory(self, &memory, false) < 0)) {
         Py_CLEAR(self);
     }
     if (self) {
@@ -217,6 +229,137 @@ buffer_save_changes(BufferObject *self, PyObject *args, PyObject *kwargs)
 {
     return buffer_call_python((PyObject *)self, "pagebuf._save_changes", "save_changes",
                               args, kwargs);
+}
+
+/* ---- memory that was received ---- */
+
+const char buffer_put_memory_doc[] = PyDoc_STR(
+    "_put_memory($self, offset, memory, /)\n--\n\n"
+    "Show the bytes of a contiguous object from ``offset`` on instead of a copy.  The buffer\n"
+    "is charged for them, as nobody else need keep them.");
+
+PyObject *
+buffer_put_memory(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    range_place place = {.where = RANGE_OVER};
+    Py_buffer memory;
+    if (check_nargs("_put_memory", nargs, 2, 2) < 0 ||
+        arg_offset(args[0], "offset", &place.off) < 0 ||
+        PyObject_GetBuffer(args[1], &memory, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    uint64_t n = (uint64_t)memory.len;
+    PyTypeObject *type = state_of_buf(&self->b)->buffer_type;
+    BufferObject *part = buffer_new(type, pool_object(&self->b), PB_MAX_LEVELS);
+    if (part == NULL) {
+        PyBuffer_Release(&memory);
+        return NULL;
+    }
+    bool put = show_memory(part, &memory, true) == 0 &&
+               range_put(&self->b, &place, &part->b, 0, &n) == 0;
+    Py_DECREF(part);
+    return put ? Py_NewRef(Py_None) : NULL;
+}
+
+/* ---- memory that lies side by side ---- */
+
+typedef struct {
+    unsigned long long off;
+    const Py_buffer *memory;
+} placed;
+
+/* A row (offset, memoryview) of bytes.  -1 with an exception. */
+static int
+parse_row(PyObject *row, placed *out)
+{
+    PyObject *view;
+    if (!PyTuple_Check(row) ||
+        !PyArg_ParseTuple(row, "KO!", &out->off, &PyMemoryView_Type, &view)) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "a row must be a tuple");
+        }
+        return -1;
+    }
+    out->memory = PyMemoryView_GET_BUFFER(view);
+    if (!PyBuffer_IsContiguous(out->memory, 'C')) {
+        PyErr_SetString(PyExc_BufferError, "a row must be contiguous");
+        return -1;
+    }
+    return 0;
+}
+
+/* Do the bytes of `next` go on where n bytes from `first` on end, in the buffer and in memory? */
+static bool
+goes_on(const placed *first, uint64_t n, const placed *next)
+{
+    return next->off == first->off + n &&
+           (const char *)next->memory->buf == (const char *)first->memory->buf + n;
+}
+
+/* Append the rows [i, j) as one of n bytes.  -1 with an exception. */
+static int
+append_joined(PyObject *list, module_state *state, PyObject *rows, const Py_ssize_t part[2],
+              uint64_t n)
+{
+    PyObject *row = PyTuple_GET_ITEM(rows, part[0]);
+    if (part[1] - part[0] == 1) {
+        return PyList_Append(list, row);
+    }
+    PyObject *keep = PyTuple_GetSlice(rows, part[0], part[1]);
+    void *at = PyMemoryView_GET_BUFFER(PyTuple_GET_ITEM(row, 1))->buf;
+    PyObject *view = keep ? run_view(state, keep, at, n, 1) : NULL;
+    PyObject *made = view ? PyTuple_Pack(2, PyTuple_GET_ITEM(row, 0), view) : NULL;
+    int result = made ? PyList_Append(list, made) : -1;
+    Py_XDECREF(made);
+    Py_XDECREF(view);
+    return result;
+}
+
+static int
+join_rows(PyObject *list, module_state *state, PyObject *rows)
+{
+    Py_ssize_t part[2] = {0}, count = PyTuple_GET_SIZE(rows);
+    while (part[0] < count) {
+        placed first, next;
+        if (parse_row(PyTuple_GET_ITEM(rows, part[0]), &first) < 0) {
+            return -1;
+        }
+        uint64_t n = (uint64_t)first.memory->len;
+        for (part[1] = part[0] + 1; part[1] < count; part[1]++) {
+            if (parse_row(PyTuple_GET_ITEM(rows, part[1]), &next) < 0) {
+                return -1;
+            }
+            if (!goes_on(&first, n, &next)) {
+                break;
+            }
+            n += (uint64_t)next.memory->len;
+        }
+        if (append_joined(list, state, rows, part, n) < 0) {
+            return -1;
+        }
+        part[0] = part[1];
+    }
+    return 0;
+}
+
+const char buffer_neighbours_doc[] = PyDoc_STR(
+    "_neighbours($type, rows, /)\n--\n\n"
+    "The rows (offset, memoryview of bytes) of a tuple as a list.  Those are one that go on in\n"
+    "memory where the one before ends, and have the next offset.");
+
+PyObject *
+buffer_neighbours(PyObject *type, PyObject *rows)
+{
+    PyObject *module = PyType_GetModuleByDef((PyTypeObject *)type, &pagebuf_module);
+    if (!PyTuple_Check(rows)) {
+        PyErr_SetString(PyExc_TypeError, "_neighbours() takes a tuple");
+        return NULL;
+    }
+    PyObject *list = module ? PyList_New(0) : NULL;
+    if (list && join_rows(list, state_of_module(module), rows) < 0) {
+        Py_CLEAR(list);
+    }
+    return list;
 }
 
 /* ---- after the source has changed ---- */

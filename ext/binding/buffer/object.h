@@ -194,9 +194,14 @@ PyObject *
 buffer_show_again(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 buffer_keep_cut(PyObject *type, PyObject *args);
+PyObject *
+buffer_put_memory(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *
+buffer_neighbours(PyObject *type, PyObject *rows);
 extern const char buffer_map_memory_doc[], buffer_map_doc[], buffer_save_doc[],
     buffer_save_changes_doc[], buffer_detach_doc[], buffer_show_source_doc[],
-    buffer_show_again_doc[], buffer_keep_cut_doc[];
+    buffer_show_again_doc[], buffer_keep_cut_doc[], buffer_neighbours_doc[],
+    buffer_put_memory_doc[];
 
 /* ---- buffer/range.c ---- */
 

@@ -171,6 +171,8 @@ static PyMethodDef buffer_methods[] = {
            buffer_map_memory_doc),
     METHOD("_show_source", buffer_show_source, METH_O, buffer_show_source_doc),
     METHOD("_show_again", buffer_show_again, METH_FASTCALL, buffer_show_again_doc),
+    METHOD("_put_memory", buffer_put_memory, METH_FASTCALL, buffer_put_memory_doc),
+    METHOD("_neighbours", buffer_neighbours, METH_O | METH_CLASS, buffer_neighbours_doc),
     METHOD("_keep_cut", buffer_keep_cut, METH_VARARGS | METH_CLASS, buffer_keep_cut_doc),
     METHOD("views", buffer_views, METH_VARARGS | METH_KEYWORDS, buffer_views_doc),
     METHOD("gather", buffer_gather, METH_NOARGS, buffer_gather_doc),

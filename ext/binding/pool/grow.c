@@ -390,6 +390,21 @@ pool_zone_named(PoolObject *self, PyObject *args)
 
 /* ---- what is kept of memory that changes ---- */
 
+int
+pool_charge_zone(PoolObject *self, pool_zone *z, uint64_t size, const pb_buf *b)
+{
+    if (pb_pool_lend(&self->pool, size, 0) != PB_OK) {
+        raise_limit(b);
+        return -1;
+    }
+    if (z->zone.payer == NULL) {
+        Py_INCREF(self);
+        z->zone.payer = &self->pool;
+    }
+    z->zone.kept += size;
+    return 0;
+}
+
 const char pool_zone_keeps_doc[] =
     "_zone_keeps($self, frame, size, buf, /)\n--\n\n"
     "Charge so many bytes that a zone is about to keep, until it ends, for a buffer.\n"
@@ -405,16 +420,8 @@ pool_zone_keeps(PoolObject *self, PyObject *args)
         return NULL;
     }
     pool_zone *z = zone_of(self, frame);
-    if (z && pb_pool_lend(&self->pool, size, 0) != PB_OK) {
-        raise_limit(&((Holder *)buf)->b);
+    if (z && pool_charge_zone(self, z, size, &((Holder *)buf)->b) < 0) {
         return NULL;
-    }
-    if (z) {
-        if (z->zone.payer == NULL) {
-            Py_INCREF(self);
-            z->zone.payer = &self->pool;
-        }
-        z->zone.kept += size;
     }
     Py_RETURN_NONE;
 }

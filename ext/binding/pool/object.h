@@ -197,6 +197,11 @@ pool_open_zone(PoolObject *self, Py_buffer *memory);
 void
 pool_cancel_zone(PoolObject *self, pool_zone *zone);
 
+/* Charge bytes that only the zone keeps, until it ends, for a buffer.  -1 with PoolLimitError: nothing
+ * is charged. */
+int
+pool_charge_zone(PoolObject *self, pool_zone *z, uint64_t size, const pb_buf *b);
+
 /* Let go of the memory of zones that have ended.  Runs Python code: no lock may be held. */
 void
 pool_release_zones(PoolObject *self);

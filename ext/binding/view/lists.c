@@ -6,9 +6,10 @@
 /* A list of views in the making: what is left of the range, and how a hole is shown. */
 typedef struct {
     StableObject *stable;
-    uint64_t off, n; /* in its tree */
-    uint64_t ahead;  /* of these offsets are those of the buffer */
-    bool data_only;  /* rows of offset and view, without holes */
+    uint64_t off, n;  /* in its tree */
+    uint64_t ahead;   /* of these offsets are those of the buffer */
+    bool data_only;   /* rows of offset and view, without holes */
+    pb_stretch known; /* what is left begins with this one; 0 bytes: look it up */
 } view_list;
 
 /* What is left begins with a hole of *n bytes: a view of as much of it as there are zeros. */
@@ -31,12 +32,31 @@ hole_view(module_state *state, const view_list *v, uint64_t *n)
     return run_view(state, zeros.owner, zeros.address, *n, 1);
 }
 
+/* What is left begins with these bytes, or this hole.  Where rows say their offset, one goes on as
+ * long as the memory does, whatever leaves and regions it lies in. */
+static pb_stretch
+next_stretch(view_list *v)
+{
+    const pb_buf *b = &v->stable->b;
+    pb_stretch s = v->known.n ? v->known : pb_buf_stretch(b, v->off, v->n);
+    v->known.n = 0;
+    while (v->data_only && s.at && s.n < v->n) {
+        v->known = pb_buf_stretch(b, v->off + s.n, v->n - s.n);
+        if (v->known.at != s.at + s.n) {
+            break;
+        }
+        s.n += v->known.n;
+        v->known.n = 0;
+    }
+    return s;
+}
+
 /* Put the next stretch into the list, or a part of a long hole.  false with an
  * exception. */
 static bool
 list_next(view_list *v, module_state *state, PyObject *list)
 {
-    pb_stretch s = pb_buf_stretch(&v->stable->b, v->off, v->n);
+    pb_stretch s = next_stretch(v);
     bool added = true;
     if (s.at || !v->data_only) {
         PyObject *item = s.at ? run_view_part(state, v->stable, s.at, v->off, s.n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import pickle
 import weakref
 
@@ -15,9 +16,6 @@ from tests.helpers import FANOUT, PAGE
 from tests.support import pattern
 
 LEAST = 16 * PAGE  # of less the bytes are copied
-long_runs = pytest.mark.skipif(
-    FANOUT * PAGE < LEAST, reason="a run ends with its leaf, here before it is worth mapping"
-)
 
 
 class Kept(bytearray):
@@ -61,7 +59,6 @@ def test_what_comes_back(large, front, protocol):
     check(frozen)
 
 
-@long_runs
 def test_nothing_is_copied(large):
     pool = pagebuf.default_pool()
     data, parts = packed(large)
@@ -79,7 +76,6 @@ def test_nothing_is_copied(large):
     check(there)
 
 
-@long_runs
 def test_it_lets_go(large):
     pool = pagebuf.default_pool()
     gc.collect()
@@ -105,7 +101,6 @@ def test_it_lets_go(large):
     assert pool.stats().held == held
 
 
-@long_runs
 def test_a_snapshot_is_not_detached(large):
     data, parts = packed(large.snapshot())
     frozen = pickle.loads(data, buffers=parts)
@@ -149,6 +144,87 @@ def test_a_limit_has_no_room_to_detach():
     assert buf.stats() == stats
     assert buf.source is not None
     check(buf)
+
+
+# ---- neighbours are one ----
+
+
+def test_runs_go_on_from_leaf_to_leaf():
+    data = pattern(0, 5 * FANOUT * PAGE + LEAST)
+    buf = PageBuffer(data, pool=pagebuf.PagePool())
+    _, parts = packed(buf)
+    assert len(parts) == buf.stats().runs
+    if not buf.pool.debug:  # guards cut runs
+        assert [len(part) for part in parts] == [len(data)]
+
+
+def beside(parts):
+    """The buffers as an engine lays them, one behind the other in memory."""
+    whole, ends = Kept(b"".join(parts)), [0]
+    for part in parts:
+        ends.append(ends[-1] + len(part))
+    return whole, [memoryview(whole)[i:j] for i, j in itertools.pairwise(ends)]
+
+
+def scattered(size, step):
+    """A buffer of many runs, without a hole."""
+    pool = pagebuf.PagePool()
+    buf, other = PageBuffer(pool=pool), PageBuffer(pool=pool)
+    while len(buf) < size:
+        buf.extend(pattern(len(buf), step))
+        other.extend(bytes(PAGE))
+    return buf
+
+
+@pytest.mark.parametrize("front", [0, 5])
+def test_buffers_that_lie_side_by_side(front):
+    buf = scattered(3 * FANOUT * PAGE + LEAST, 5 * PAGE)
+    buf.take_bytes(front)
+    data, parts = packed(buf)
+    assert len(parts) > 1
+    whole, views = beside(parts)
+    there = pickle.loads(data, buffers=views)
+    assert there == buf
+    assert there.stats().runs <= 3  # the pages at either end may be copies
+    assert there.stats().mapped >= len(buf) // PAGE - 2
+    check(there)
+    del views
+    there.write(2 * PAGE, b"mine")
+    assert whole == buf
+    there.detach()
+    whole.clear()
+
+
+def test_neighbours_in_memory_alone_or_in_the_buffer_alone():
+    whole = Kept(pattern(0, 4 * LEAST))
+    one, two, three, four = (memoryview(whole)[i * LEAST : (i + 1) * LEAST] for i in range(4))
+    rows = [(0, one), (LEAST, two), (3 * LEAST, three), (4 * LEAST, one), (5 * LEAST, two)]
+    joined = PageBuffer._neighbours((*rows, (6 * LEAST, four), (7 * LEAST, four[:0])))
+    assert [(at, len(view)) for at, view in joined] == [
+        (0, 2 * LEAST),
+        (3 * LEAST, LEAST),
+        (4 * LEAST, 2 * LEAST),
+        (6 * LEAST, LEAST),
+        (7 * LEAST, 0),
+    ]
+    assert joined[0][1] == whole[: 2 * LEAST]
+    assert joined[0][1].readonly
+    del one, two, three, four, rows
+    with pytest.raises(BufferError):
+        whole.clear()
+    del joined
+    whole.clear()
+
+
+@pytest.mark.parametrize("rows", [[], (1,), ((1,),), ((0, b"x"),)])
+def test_rows_that_are_none(rows):
+    with pytest.raises(TypeError):
+        PageBuffer._neighbours(rows)
+
+
+def test_rows_with_gaps():
+    with pytest.raises(BufferError):
+        PageBuffer._neighbours(((0, memoryview(bytes(9))[::2]),))
 
 
 # ---- what is refused ----
