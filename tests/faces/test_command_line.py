@@ -163,9 +163,37 @@ def test_walk_refuses_what_is_no_offset(capsys, bad):
     assert "offset" in err
 
 
-def test_walk_refuses_a_queue(capsys):
-    assert main(["walk", "0", "--buffer", "inbox"]) == 2
-    assert "no PageBuffer 'inbox': there is document, " in capsys.readouterr().err
+def test_walk_goes_through_a_queue(capsys):
+    assert main(["walk", "0", hex(9 * PAGE), "--buffer", "inbox"]) == 0
+    out = capsys.readouterr().out
+    assert f"  page: byte {PAGE // 2} of it\n" in out
+    assert "  past the end: the buffer has " in out
+
+
+def test_walk_says_that_a_queue_or_a_file_keeps_an_object(tmp_path, capsys):
+    path = tmp_path / "kept.py"
+    path.write_text("""
+import pagebuf
+
+queue, file = pagebuf.ByteQueue(), pagebuf.BytesIO(bytes(5000))
+queue.put(bytes(3000))
+""")
+    assert main(["walk", "--run", str(path), "0"]) == 0
+    assert main(["walk", "--run", str(path), "--buffer", "file", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "  no page: 3 000 bytes are kept as the objects that were put\n" in out
+    assert "  no page: 5 000 bytes are kept as the objects that were put\n" in out
+
+
+def test_walk_stops_at_a_mapped_page(tmp_path, capsys):
+    path = tmp_path / "maps.py"
+    path.write_text(f"""
+import pagebuf
+
+buf = pagebuf.PageBuffer.map(b"m" * {1 << 17})
+""")
+    assert main(["walk", "--run", str(path), str(PAGE + 1)]) == 0
+    assert "  mapped: byte 1 of it is 0x6d\n" in capsys.readouterr().out
 
 
 # ---- draw ----
@@ -218,8 +246,8 @@ def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
     path.write_text("")
     target = str(tmp_path / "x.svg")
     for args, line in {
-        ("walk", "0"): "there is no PageBuffer",
-        ("walk", "0", "--buffer", "it"): "no PageBuffer 'it': there is none",
+        ("walk", "0"): "there is no buffer",
+        ("walk", "0", "--buffer", "it"): "no buffer 'it': there is none",
         ("draw", "-o", target): "there is no pool in use",
     }.items():
         out, err, status = shell(*args, "--run", str(path))
@@ -228,6 +256,15 @@ def test_what_is_not_there_at_all_is_a_sentence(tmp_path, capsys):
 
 
 # ---- scripts of the user ----
+
+
+def test_a_script_gets_its_arguments(tmp_path, capsys):
+    path = tmp_path / "told.py"
+    path.write_text("import sys\nprint(sys.argv[1:])\n")
+    assert main(["top", "--run", str(path), "--args", "--port", "0", "-v", "--", "x"]) == 0
+    assert capsys.readouterr().out.startswith("['--port', '0', '-v', '--', 'x']\n")
+    assert main(["top", "--args", "x"]) == 2
+    assert capsys.readouterr().err.startswith("pagebuf: --args are those of a script: ")
 
 
 def test_run_shows_what_a_script_left(script):

@@ -93,6 +93,7 @@ OF_BYTES_IO = [
     Call("__getstate__", lambda f, g, w: f.__getstate__(), CLOSED, looks=True),
     Call("__getstate__ pickle", lambda f, g, w: pickle.dumps(f), CLOSED, looks=True),
     Call("__sizeof__", lambda f, g, w: f.__sizeof__() > 0, looks=True),
+    Call("_tree_walk", lambda f, g, w: f._tree_walk(0).steps is not None, CLOSED, looks=True),
     Call("_tree_runs", lambda f, g, w: len(f._tree_runs()) >= 0, CLOSED, looks=True),
     Call("check", lambda f, g, w: f.check(), CLOSED, looks=True),
     Call("getvalue", lambda f, g, w: f.getvalue(), CLOSED, looks=True),

@@ -93,6 +93,7 @@ CALLS = [
     Call("__len__", lambda q, g, w: len(q), looks=True),
     Call("__repr__", lambda q, g, w: len(repr(q)) > 9, steps=True),
     Call("__reduce__", lambda q, g, w: q.__reduce__(), (TypeError,), looks=True, refuses=True),
+    Call("_tree_walk", lambda q, g, w: q._tree_walk(0).steps is not None, looks=True),
     Call("_tree_runs", lambda q, g, w: len(q._tree_runs()) >= 0, looks=True),
     Call("closed", lambda q, g, w: q.closed, looks=True),
     Call("peek now", lambda q, g, w: q.peek(20, timeout=0), looks=True),

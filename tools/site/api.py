@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pagebuf
-from pagebuf import aio, delta, picture
+from pagebuf import aio, delta, live, picture
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "pagebuf"
@@ -71,6 +71,13 @@ PAGES = (
         tuple(name for name in aio.__all__ if not name.startswith("Stream")),
     ),
     Page("reference/delta.md", "Delta", "What changed, packed.", delta, ("Delta",)),
+    Page(
+        "reference/live.md",
+        "pagebuf.live",
+        "Look into a process that runs.",
+        live,
+        tuple(live.__all__),
+    ),
     Page("reference/picture.md", "pagebuf.picture", "Pictures.", picture, tuple(picture.__all__)),
     Page(
         "reference/reports.md",

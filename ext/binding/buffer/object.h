@@ -142,9 +142,7 @@ extern PyGetSetDef buffer_getset[];
 
 PyObject *
 buffer_extents(BufferObject *self, PyObject *ignored);
-PyObject *
-buffer_walk(BufferObject *self, PyObject *arg);
-extern const char buffer_extents_doc[], buffer_walk_doc[];
+extern const char buffer_extents_doc[];
 
 /* ---- buffer/share.c ---- */
 

@@ -194,7 +194,7 @@ static PyMethodDef buffer_methods[] = {
     METHOD("__reduce_ex__", buffer_reduce, METH_VARARGS, buffer_reduce_doc),
     METHOD("extents", buffer_extents, METH_NOARGS, buffer_extents_doc),
     METHOD("stats", holder_stats, METH_NOARGS, stats_doc),
-    METHOD("walk", buffer_walk, METH_O, buffer_walk_doc),
+    METHOD("walk", holder_walk, METH_O, holder_walk_doc),
     METHOD("check", holder_check, METH_NOARGS, check_doc),
     METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("_repr_svg_", buffer_repr_svg, METH_NOARGS, buffer_repr_svg_doc),

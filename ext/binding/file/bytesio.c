@@ -636,6 +636,12 @@ bytesio_tree_runs(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+bytesio_tree_walk(PyObject *self, PyObject *offset)
+{
+    return tree_walk(&part_of(self)->b, offset);
+}
+
+static PyObject *
 bytesio_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     pb_buf *b = &part_of(self)->b;
@@ -655,6 +661,7 @@ static PyMethodDef bytesio_methods[] = {
     METHOD("close", bytesio_close, METH_NOARGS, close_doc),
     METHOD("stats", bytesio_stats, METH_NOARGS, stats_doc),
     METHOD("check", bytesio_check, METH_NOARGS, check_doc),
+    METHOD("_tree_walk", bytesio_tree_walk, METH_O, holder_tree_walk_doc),
     METHOD("_tree_runs", bytesio_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__getstate__", bytesio_getstate, METH_NOARGS, getstate_doc),
     METHOD("__setstate__", bytesio_setstate, METH_O, setstate_doc),

@@ -191,6 +191,7 @@ static PyMethodDef queue_methods[] = {
     METHOD("_line", queue_line, METH_NOARGS, queue_line_doc),
     METHOD("stats", queue_stats, METH_NOARGS, queue_stats_doc),
     METHOD("check", queue_check, METH_NOARGS, queue_check_doc),
+    METHOD("_tree_walk", holder_walk, METH_O, holder_tree_walk_doc),
     METHOD("_tree_runs", holder_tree_runs, METH_NOARGS, holder_tree_runs_doc),
     METHOD("__reduce__", queue_reduce, METH_NOARGS, reduce_doc),
     {NULL, NULL, 0, NULL},

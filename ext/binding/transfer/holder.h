@@ -46,6 +46,13 @@ tree_check_lock_held(const pb_buf *b, pb_fault *fault);
 PyObject *
 tree_runs(pb_buf *b);
 
+/* transfer/walk.c: the way to the page of an offset, a Walk. */
+PyObject *
+tree_walk(pb_buf *b, PyObject *offset);
+
+PyObject *
+holder_walk(PyObject *self, PyObject *offset);
+extern const char holder_walk_doc[], holder_tree_walk_doc[];
 PyObject *
 holder_stats(PyObject *self, PyObject *ignored);
 PyObject *

@@ -24,13 +24,13 @@ class Refused(Exception):  # noqa: N818
     """A command cannot do what the arguments ask for; the message says why."""
 
 
-def scene_of(path: str | None) -> Scene:
+def scene_of(path: str | None, arguments: Sequence[str] = ()) -> Scene:
     """The pools and buffers that a script leaves, or the example."""
     if path is None:
         return example.build()
     if not Path(path).is_file():
         raise Refused(f"no script {path!r}")
-    return script.run(path)
+    return script.run(path, arguments)
 
 
 def find_buffer(buffers: dict[str, Buffer], name: str | None, what: str) -> Buffer:

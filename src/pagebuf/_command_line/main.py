@@ -7,59 +7,71 @@ import sys
 from typing import TYPE_CHECKING
 
 import pagebuf
-from pagebuf import example, picture
+from pagebuf import picture
+from pagebuf._command_line import attach
+from pagebuf._command_line.commands import top, walks
 from pagebuf._command_line.demo import demo
-from pagebuf._command_line.find import Refused, find_buffer, find_pool, offset_in, scene_of
+from pagebuf._command_line.find import Refused, find_buffer, find_pool, scene_of
 from pagebuf._command_line.info import info
-from pagebuf._command_line.walk import walk
-from pagebuf._core import PageBuffer
-from pagebuf.pool import _level, live_pools
-from pagebuf.report import top
+from pagebuf.pool import _level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TextIO
+
+    from matplotlib.figure import Figure
 
     from pagebuf.example import Scene
 
 # ---- commands ----
 
 
-def _top(scene: Scene, out: TextIO) -> None:
-    """Print a table for each pool; a buffer without a name gets the one of the script's global."""
-    for name, buf in scene.buffers.items():
-        if getattr(buf, "name", None) is None:
-            example.call_it(buf, name)
-    if live_pools():
-        top(*scene.pools.values(), file=out)
-    else:
-        print("no pool is alive", file=out)
-
-
-def _walk(scene: Scene, options: argparse.Namespace, out: TextIO) -> None:
-    """Print the path to each offset."""
-    trees = {name: buf for name, buf in scene.buffers.items() if isinstance(buf, PageBuffer)}
-    buf = find_buffer(trees, options.buffer, "PageBuffer")
-    for offset in [offset_in(text, len(buf)) for text in options.offsets]:
-        walk(buf, offset, out)
-
-
-def _draw(scene: Scene, options: argparse.Namespace) -> None:
+def _draw(options: argparse.Namespace, figure: Callable[[], Figure]) -> None:
     """Save the picture."""
-    name = options.buffer
     try:
-        if name is not None:
-            figure = picture.tree_figure(find_buffer(scene.buffers, name, "buffer"), name)
-        else:
-            figure = picture.pool_figure(find_pool(scene, options.pool))
-        picture.save(figure, options.output)
+        picture.save(figure(), options.output)
     except (ImportError, OSError) as error:
         raise Refused(str(error)) from error
 
 
+def _figure(scene: Scene, options: argparse.Namespace) -> Figure:
+    name = options.buffer
+    if name is not None:
+        return picture.tree_figure(find_buffer(scene.buffers, name, "buffer"), name)
+    return picture.pool_figure(find_pool(scene, options.pool))
+
+
+def _look_here(options: argparse.Namespace, out: TextIO) -> int:
+    """Look at the example, or at what a script leaves.  Its status."""
+    if options.args is not None and options.run is None:
+        raise Refused("--args are those of a script: say which with --run")
+    scene = scene_of(options.run, options.args or ())
+    if options.command == "top":
+        top(scene, out)
+    elif options.command == "walk":
+        walks(scene, options.buffer, options.offsets, out)
+    else:
+        _draw(options, lambda: _figure(scene, options))
+    return scene.status
+
+
+def _look_there(options: argparse.Namespace, out: TextIO) -> int:
+    """Look into a process that runs."""
+    if options.command == "top":
+        out.write(attach.text(options.attach, command="top"))
+    elif options.command == "walk":
+        asked = {"buffer": options.buffer, "offsets": options.offsets}
+        out.write(attach.text(options.attach, command="walk", **asked))
+    elif options.buffer is not None:
+        _draw(options, lambda: attach.tree_figure(options.attach, options.buffer))
+    else:
+        _draw(options, lambda: attach.pool_figure(options.attach, options.pool))
+    return 0
+
+
 # ---- the command line ----
 
-EPILOG = "for example: python -m pagebuf top --run service.py"
+EPILOG = "for example: python -m pagebuf top --run service.py --args --port 0"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,8 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     shown = commands.add_parser("demo", help="what pagebuf is for, in a minute")
     shown.add_argument("--fast", action="store_true", help="without pauses")
     scene = argparse.ArgumentParser(add_help=False)
-    scene.add_argument(
+    what = scene.add_mutually_exclusive_group()
+    what.add_argument(
         "--run", metavar="SCRIPT", help="run this script and show its pools, not the example's"
+    )
+    what.add_argument(
+        "--attach", metavar="SOCKET", help="show those of the process that listens there"
+    )
+    scene.add_argument(
+        "--args", nargs=argparse.REMAINDER, help="with --run: all that follows is the script's"
     )
     commands.add_parser("top", parents=[scene], help="pools, and the buffers that draw from them")
     walk = commands.add_parser("walk", parents=[scene], help="the page walk to offsets")
@@ -86,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", metavar="FILE", required=True, type=_picture_file, help=".svg or .png"
     )
     return parser
+
+
+def _parted(arguments: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """Our arguments and those of the script, which argparse would look into."""
+    given = list(arguments)
+    if "--args" not in given:
+        return given, None
+    at = given.index("--args")
+    return given[:at], given[at + 1 :]
 
 
 def _picture_file(path: str) -> str:
@@ -108,19 +136,16 @@ def _obey(options: argparse.Namespace, out: TextIO) -> int:
     if options.command == "demo":
         demo(out, fast=options.fast)
         return 0
-    scene = scene_of(options.run)
-    if options.command == "top":
-        _top(scene, out)
-    elif options.command == "walk":
-        _walk(scene, options, out)
-    else:
-        _draw(scene, options)
-    return scene.status
+    if options.attach is not None:
+        return _look_there(options, out)
+    return _look_here(options, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the arguments and run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    ours, theirs = _parted(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(ours)
+    options.args = theirs
     try:
         return _obey(options, sys.stdout)
     except Refused as error:

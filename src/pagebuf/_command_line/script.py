@@ -1,4 +1,4 @@
-"""Runs a script, and names the pools and buffers that are alive after it."""
+"""Names the pools and buffers that are alive: after a script, or in this process as it runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pagebuf._core import ByteQueue, BytesIO, PageBuffer
 from pagebuf.example import Scene
-from pagebuf.pool import PagePool
+from pagebuf.pool import PagePool, live_pools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeGuard
 
 Holder = PageBuffer | BytesIO | ByteQueue
 Thing = TypeVar("Thing")
 
 
-def run(path: str) -> Scene:
+def running() -> Scene:
+    """What is alive in this process, by the globals of its main module.  Changes nothing."""
+    names = dict(vars(sys.modules["__main__"]))
+    pools = _name_pools(names, live_pools())
+    return Scene(pools, _name_buffers(names, pools.values()), names)
+
+
+def run(path: str, arguments: Sequence[str] = ()) -> Scene:
     """Run a script as ``python path`` does; its globals live as long as the scene.
 
     If the script raises `SystemExit`, the scene has its status.  Other errors are raised.
@@ -31,7 +39,7 @@ def run(path: str) -> Scene:
     module = ModuleType("__main__")
     module.__file__ = str(Path(path).absolute())
     status = 0
-    with _in_place_of_main(module, path):
+    with _in_place_of_main(module, [path, *arguments]):
         code = compile(Path(path).read_bytes(), module.__file__, "exec", dont_inherit=True)
         try:
             exec(code, vars(module))
@@ -44,16 +52,16 @@ def run(path: str) -> Scene:
 
 
 @contextlib.contextmanager
-def _in_place_of_main(module: ModuleType, path: str) -> Iterator[None]:
-    """Make a script ``__main__``, put its folder on the path, and hide our arguments."""
-    folder = str(Path(path).resolve().parent)
-    main, arguments = sys.modules["__main__"], sys.argv
-    sys.modules["__main__"], sys.argv = module, [path]
+def _in_place_of_main(module: ModuleType, arguments: list[str]) -> Iterator[None]:
+    """Make a script ``__main__``, put its folder on the path, and give it its arguments."""
+    folder = str(Path(arguments[0]).resolve().parent)
+    main, ours = sys.modules["__main__"], sys.argv
+    sys.modules["__main__"], sys.argv = module, arguments
     sys.path.insert(0, folder)
     try:
         yield
     finally:
-        sys.modules["__main__"], sys.argv = main, arguments
+        sys.modules["__main__"], sys.argv = main, ours
         with contextlib.suppress(ValueError):  # the script may have removed it
             sys.path.remove(folder)
 
@@ -76,6 +84,10 @@ def _is_pool(found: object) -> bool:
     return issubclass(type(found), PagePool)  # isinstance would call code of a proxy
 
 
+def _is_holder(found: object) -> TypeGuard[Holder]:
+    return issubclass(type(found), Holder)
+
+
 def bound_pools(scene: Scene) -> list[tuple[str, PagePool]]:
     """The pools that globals of the script name, with these names.  O(globals)."""
     names = scene.keep if isinstance(scene.keep, dict) else {}
@@ -94,7 +106,7 @@ def _name_pools(names: Mapping[str, object], found: Iterable[PagePool]) -> dict[
 
 def _name_buffers(names: Mapping[str, object], pools: Iterable[PagePool]) -> dict[str, Holder]:
     """The buffers that globals name, in their order; then the other buffers of the pools."""
-    buffers = {name: value for name, value in names.items() if isinstance(value, Holder)}
+    buffers = {name: value for name, value in names.items() if _is_holder(value)}
     named = {id(buf) for buf in buffers.values()}
     for pool in pools:
         for buf in (row.buffer for row in pool.buffers() if row.buffer is not None):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pagebuf._core import PAGE_SIZE
+from pagebuf._core import PAGE_SIZE, PageBuffer
 from pagebuf._text import count_text
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from pagebuf._core import PageBuffer, Walk, WalkStep
+    from pagebuf._command_line.script import Holder
+    from pagebuf._core import Walk, WalkStep
 
 
-def walk(buf: PageBuffer, offset: int, out: TextIO) -> None:
+def walk(buf: Holder, offset: int, out: TextIO) -> None:
     """Print each step from the root to a page, and where and why the walk stops."""
-    way = buf.walk(offset)
+    way = buf.walk(offset) if isinstance(buf, PageBuffer) else buf._tree_walk(offset)
     print(f"offset {offset} ({offset:#x})", file=out)
     for step in way.steps:
         print(f"  {_step_text(step)}", file=out)
@@ -27,12 +28,16 @@ def _step_text(step: WalkStep) -> str:
     return f"{place}  frame {step.frame:<8} at {step.address:#x}" if step.frame else place
 
 
-def _stop_text(buf: PageBuffer, way: Walk) -> str:
-    if way.stop == "page":
-        inside = (buf.stats().bias + way.offset) % PAGE_SIZE
-        return f"page: byte {inside} of it is {buf.read(way.offset, 1)[0]:#04x}"
+def _stop_text(buf: Holder, way: Walk) -> str:
+    stats = buf.stats()
+    if way.stop in {"page", "mapped"}:
+        inside = (stats.bias + way.offset) % PAGE_SIZE
+        byte = buf.read(way.offset, 1).hex() if isinstance(buf, PageBuffer) else ""
+        return f"{way.stop}: byte {inside} of it" + (f" is 0x{byte}" if byte else "")
     if way.stop == "hole":
         return f"hole: level {way.steps[-1].level} has no entry; reads as zero"
     if way.stop == "inline":
         return "inline: the bytes lie in the object, without a page"
-    return f"past the end: the buffer has {count_text(len(buf), 'byte')}"
+    if stats.lent:
+        return f"no page: {count_text(stats.lent, 'byte')} are kept as the objects that were put"
+    return f"past the end: the buffer has {count_text(stats.size, 'byte')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from pagebuf.pool import PagePool
+    from pagebuf._core import PoolStats
 
 MOST_CELLS = 1 << 16
 LINED_COLUMNS = 128  # up to this many columns there is room for lines between cells
@@ -28,6 +28,19 @@ CLEAR = 3, 4  # a cell has the colour of a state that at least 3/4 of its frames
 Region = tuple[int, bytes]
 
 
+class Pool(Protocol):
+    """What is asked of a pool: it may be one of another process."""
+
+    @property
+    def name(self) -> str | None:
+        """What it is called."""
+
+    def stats(self) -> PoolStats:
+        """What it holds."""
+
+    def _frame_states(self) -> list[Region]: ...
+
+
 class Grid(NamedTuple):
     """The number of each cell's colour, and the first row of each region."""
 
@@ -36,7 +49,7 @@ class Grid(NamedTuple):
     per_cell: int
 
 
-def draw(pool: PagePool) -> Figure:
+def draw(pool: Pool) -> Figure:
     """The figure of a pool."""
     regions = pool._frame_states()
     grid = grid_of(regions)
@@ -163,7 +176,7 @@ def free_stretches(regions: list[Region]) -> list[int]:
     ]
 
 
-def _figures(pool: PagePool, regions: list[Region], counts: Counter[str]) -> str:
+def _figures(pool: Pool, regions: list[Region], counts: Counter[str]) -> str:
     free = free_stretches(regions)
     stats = pool.stats()  # as in `top`: quarantined frames and guards are not in use
     parts = [

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pagebuf._core import _FRAME_STATES, FANOUT, PAGE_SIZE
 from pagebuf._text import count_text, number_text, size_text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pagebuf._core import BufferStats, ByteQueue, BytesIO, PageBuffer
+    from pagebuf._core import BufferStats
 
 MOST_RUNS = 1500  # if a tree has more, STRETCHES of equal length replace the runs of a level
 STRETCHES = 1000
@@ -39,6 +39,15 @@ ROOM = 0.07 / (0.85 * WIDTH)  # of the width, for one letter in a box
 NARROW = 0.003  # of the width: narrower entries have no line between them
 MOST_NAMED = 8  # up to this many levels there is room for a second line of text
 CLEAR = 0.75  # a stretch has the colour of a state that fills at least this part of it
+
+
+class Buffer(Protocol):
+    """What is asked of a buffer: it may be one of another process."""
+
+    def stats(self) -> BufferStats:
+        """What it holds."""
+
+    def _tree_runs(self) -> list[tuple[int, int, int, int]]: ...
 
 
 class Run(NamedTuple):
@@ -69,8 +78,8 @@ class Tree(NamedTuple):
         return span
 
 
-def draw(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None) -> Figure:
-    """The figure of a buffer."""
+def draw(buffer: Buffer, name: str | None, kind: str | None = None) -> Figure:
+    """The figure of a buffer; the title says its kind."""
     tree = tree_of(buffer)
     bands = tree.stats.levels if tree.runs else 1
     counts = _counts(tree)
@@ -80,11 +89,11 @@ def draw(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None) -> Figure:
         _draw_tree(axes, tree)
     else:
         _draw_nothing(axes, tree.stats)
-    add_title(axes, _title(buffer, name), _figures(tree.stats, counts))
+    add_title(axes, _title(kind or kind_of(buffer), name), _figures(tree.stats, counts))
     return figure
 
 
-def tree_of(buffer: PageBuffer | BytesIO | ByteQueue) -> Tree:
+def tree_of(buffer: Buffer) -> Tree:
     """Read the tree of a buffer."""
     stats = buffer.stats()
     runs = [Run(*run[:3], _FRAME_STATES[run[3]]) for run in buffer._tree_runs()]
@@ -299,9 +308,13 @@ def _draw_nothing(axes: Axes, stats: BufferStats) -> None:
 # ---- figures ----
 
 
-def _title(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None) -> str:
-    kind = "snapshot" if getattr(buffer, "frozen", False) else type(buffer).__name__
+def _title(kind: str, name: str | None) -> str:
     return f"{kind} {name!r}" if name else kind
+
+
+def kind_of(buffer: Buffer) -> str:
+    """What the title says of it."""
+    return "snapshot" if getattr(buffer, "frozen", False) else type(buffer).__name__
 
 
 def _counts(tree: Tree) -> Counter[str]:
