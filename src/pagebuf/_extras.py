@@ -37,11 +37,21 @@ def as_array(
         raise ValueError(f"offset must not be negative, not {first}")
     if items < -1:
         raise ValueError(f"count must be at least 0, or -1 or None for all, not {items}")
-    size = items * kind.itemsize
-    if items < 0:  # take as many whole items as there are
-        rest = max(0, len(buf) - first)
-        size = rest - rest % kind.itemsize
-    return np.frombuffer(buf.view(first, size), kind)
+    if items < 0:
+        return np.frombuffer(_whole_items(buf, first, kind.itemsize), kind)
+    return np.frombuffer(buf.view(first, items * kind.itemsize), kind)
+
+
+def _whole_items(buf: PageBuffer, first: int, itemsize: int) -> memoryview:
+    """A view of as many whole items as there are.  Another thread may cut the buffer meanwhile."""
+    size_of = PageBuffer.__len__  # a subclass may have another one
+    while True:
+        rest = max(0, size_of(buf) - first)
+        try:
+            return buf.view(first, rest - rest % itemsize)
+        except IndexError:
+            if first > size_of(buf):
+                raise
 
 
 def reduce_ex(buf: PageBuffer, protocol: int) -> tuple[object, ...]:

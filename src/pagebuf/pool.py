@@ -330,10 +330,9 @@ class PagePool(Pool):
         >>> [(row.name, row.resident // PAGE_SIZE) for row in pool.buffers() if row.buffer]
         [('large', 26), ('small', 1)]
         """
-        trees, elsewhere = self._usage()
+        trees, elsewhere, stats = self._usage()
         rows = [Usage(tree) for tree in trees]
         rows.sort(key=lambda row: row.resident + row.lent, reverse=True)
-        stats = self.stats()
         others = {
             "detached": stats.detached * PAGE_SIZE,
             "elsewhere": elsewhere,

@@ -137,6 +137,71 @@ def test_gather_is_no_view_to_others(pool: PagePool) -> None:
     buf.check()
 
 
+def test_a_tuple_of_prefixes_is_compared_in_one_moment(pool: PagePool) -> None:
+    one, two, others = b"one" * PAGE, b"two" * PAGE, [b"neither"] * 1000
+    buf = PageBuffer(one, pool=pool)
+
+    def change() -> None:
+        buf.write(0, two)
+        buf.write(0, one)
+
+    def look() -> None:
+        assert buf.startswith((one, *others, two))
+        assert buf.endswith((one, *others, two))
+
+    busy(change, look, look)
+
+
+def test_extents_are_of_one_moment(pool: PagePool) -> None:
+    states = []
+    for first in (0, 1):
+        made = PageBuffer(pool=pool)
+        for at in range(first, 40, 2):
+            made.write(at * PAGE, b"x" * PAGE)
+        states.append(made)
+    extents = [made.extents() for made in states]
+    buf = states[0].clone()
+
+    def change() -> None:
+        for made in states:
+            buf.restore(made)
+
+    def look() -> None:
+        assert buf.extents() in extents
+
+    busy(change, look, look)
+
+
+def test_rows_of_a_pool_add_up_beside_changes(pool: PagePool) -> None:
+    """Pages of a buffer become pages that only a view keeps: they are counted once."""
+
+    def change() -> None:
+        buf = PageBuffer(bytes(4 * PAGE), pool=pool)
+        with buf.view():
+            buf.truncate(0)
+
+    def look() -> None:
+        rows = [row for row in pool.buffers() if row.kind != "tables"]
+        assert sum(row.proportional for row in rows) <= 4 * PAGE, rows
+
+    busy(change, look, look)
+
+
+def test_an_array_of_all_items_beside_cuts(pool: PagePool) -> None:
+    pytest.importorskip("numpy", reason="as_array() needs it")
+    buf = PageBuffer(bytes(3 * PAGE), pool=pool)
+
+    def change() -> None:
+        buf.truncate(PAGE)
+        buf.truncate(3 * PAGE)
+
+    def look() -> None:
+        with contextlib.suppress(BufferError):  # another view keeps its pages apart
+            assert len(buf.as_array("<u4", PAGE // 2)) > 0
+
+    busy(change, look)
+
+
 def test_two_buffers_into_each_other(pool: PagePool) -> None:
     one, two = PageBuffer(stamp(1), pool=pool), PageBuffer(stamp(2), pool=pool)
 

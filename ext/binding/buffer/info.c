@@ -108,25 +108,68 @@ const char buffer_extents_doc[] =
     ">>> buf.extents() == [(10 * PAGE_SIZE, 3)]\n"
     "True\n";
 
+typedef struct {
+    uint64_t off, n;
+} extent;
+
+typedef struct {
+    extent *at;
+    size_t n, room;
+} extent_array;
+
+static int
+extent_append(extent_array *all, extent one)
+{
+    if (all->n == all->room) {
+        size_t room = all->room ? 2 * all->room : 16;
+        extent *at = PyMem_Realloc(all->at, room * sizeof *at);
+        if (at == NULL) {
+            return -1;
+        }
+        all->at = at;
+        all->room = room;
+    }
+    all->at[all->n++] = one;
+    return 0;
+}
+
+/* All of one moment.  No object is made meanwhile: that could run Python code under the lock. */
+static int
+extents_lock_held(const pb_buf *b, extent_array *all)
+{
+    uint64_t end = 0;
+    for (uint64_t start; pb_buf_next_data(b, end, &start, &end);) {
+        if (extent_append(all, (extent){start, end - start}) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+extent_list(const extent_array *all)
+{
+    PyObject *list = PyList_New((Py_ssize_t)all->n);
+    for (size_t i = 0; list && i < all->n; i++) {
+        PyObject *pair = Py_BuildValue("KK", (unsigned long long)all->at[i].off,
+                                       (unsigned long long)all->at[i].n);
+        if (pair == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+    }
+    return list;
+}
+
 PyObject *
 buffer_extents(BufferObject *self, PyObject *Py_UNUSED(ignored))
 {
-    uint64_t off = 0, start, end;
-    PyObject *list = PyList_New(0);
-    while (list) {
-        buffer_lock(&self->b);
-        bool found = pb_buf_next_data(&self->b, off, &start, &end);
-        buffer_unlock(&self->b);
-        if (!found) {
-            break;
-        }
-        PyObject *pair = Py_BuildValue("KK", (unsigned long long)start,
-                                       (unsigned long long)(end - start));
-        if (pair == NULL || PyList_Append(list, pair) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(pair);
-        off = end;
-    }
+    extent_array all = {0};
+    buffer_lock(&self->b);
+    int result = extents_lock_held(&self->b, &all);
+    buffer_unlock(&self->b);
+    PyObject *list = result < 0 ? PyErr_NoMemory() : extent_list(&all);
+    PyMem_Free(all.at);
     return list;
 }

@@ -198,32 +198,73 @@ matches_lock_held(const pb_buf *b, const bounds *given, const Py_buffer *part, b
     return st;
 }
 
-/* 1, 0, or -1 with an exception. */
+/* With one of n parts, in one moment?  1, 0, or -1 with an exception. */
 static int
-matches(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
+matches(BufferObject *self, const Py_buffer *parts, Py_ssize_t n, const bounds *given,
+        bool at_end)
 {
-    Py_buffer part;
     pb_status st;
     bool match;
-    if (source_bytes_like(&self->b, obj, &part) < 0) {
-        return -1;
-    }
     do {
+        match = false;
+        st = PB_OK;
         buffer_lock(&self->b);
-        st = matches_lock_held(&self->b, given, &part, at_end, &match);
+        for (Py_ssize_t i = 0; i < n && !match && st == PB_OK; i++) {
+            st = matches_lock_held(&self->b, given, &parts[i], at_end, &match);
+        }
         buffer_unlock(&self->b);
-    } while (transfer_again(&self->b, &st, 0, (uint64_t)part.len));
-    arg_release(&part);
+    } while (transfer_again(&self->b, &st, 0, 0));
     return st == PB_OK ? match : -1;
 }
 
 static int
-matches_any(BufferObject *self, PyObject *parts, const bounds *given, bool at_end)
+matches_one(BufferObject *self, PyObject *obj, const bounds *given, bool at_end)
 {
-    int result = 0;
-    for (Py_ssize_t i = 0; result == 0 && i < PyTuple_GET_SIZE(parts); i++) {
-        result = matches(self, PyTuple_GET_ITEM(parts, i), given, at_end);
+    Py_buffer part;
+    if (source_bytes_like(&self->b, obj, &part) < 0) {
+        return -1;
     }
+    int result = matches(self, &part, 1, given, at_end);
+    arg_release(&part);
+    return result;
+}
+
+/* As bytes does it: what comes behind a part that matches may be anything. */
+static int
+matches_before(BufferObject *self, const Py_buffer *parts, Py_ssize_t n,
+               const bounds *given, bool at_end)
+{
+    PyObject *type, *value, *traceback; /* for the part behind these, if there is one */
+    PyErr_Fetch(&type, &value, &traceback);
+    int result = matches(self, parts, n, given, at_end);
+    if (result == 0 && type) {
+        PyErr_Restore(type, value, traceback);
+        return -1;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return result;
+}
+
+static int
+matches_any(BufferObject *self, PyObject *tuple, const bounds *given, bool at_end)
+{
+    Py_ssize_t all = PyTuple_GET_SIZE(tuple), n = 0;
+    Py_buffer *parts = PyMem_Calloc(all ? (size_t)all : 1, sizeof *parts);
+    if (parts == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    while (n < all &&
+           source_bytes_like(&self->b, PyTuple_GET_ITEM(tuple, n), &parts[n]) == 0) {
+        n++;
+    }
+    int result = matches_before(self, parts, n, given, at_end);
+    while (n) {
+        arg_release(&parts[--n]);
+    }
+    PyMem_Free(parts);
     return result;
 }
 
@@ -236,7 +277,7 @@ ends_match(BufferObject *self, const char *name, PyObject *const *args, Py_ssize
         return NULL;
     }
     int result = PyTuple_Check(args[0]) ? matches_any(self, args[0], &given, at_end)
-                                        : matches(self, args[0], &given, at_end);
+                                        : matches_one(self, args[0], &given, at_end);
     if (result < 0) {
         if (!PyTuple_Check(args[0]) && PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Format(PyExc_TypeError,

@@ -14,13 +14,14 @@ const char pool_stats_doc[] =
     "the pool and its children took; the frames that nobody has are those of the whole\n"
     "family.";
 
-PyObject *
-pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
+#define STATS 17
+
+/* The pool is at rest. */
+static void
+stats_at_rest(const PoolObject *self, long long values[STATS])
 {
     const pb_pool *p = &self->pool, *root = p->root;
-    rest_begin(self);
-    long long limit = p->limit == PB_UNLIMITED ? -1 : (long long)p->limit;
-    const long long values[] = {
+    const long long now[STATS] = {
         (long long)PB_PAGE_SIZE,
         (long long)root->total,
         (long long)p->held,
@@ -32,15 +33,30 @@ pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
         (long long)p->high_water,
         (long long)root->regions,
         (long long)pb_pool_tables(p),
-        limit,
+        p->limit == PB_UNLIMITED ? -1 : (long long)p->limit,
         (long long)pb_pool_warm(root),
         (long long)root->quarantined,
         (long long)root->guards,
         (long long)p->detached,
         (long long)p->lent,
     };
+    memcpy(values, now, sizeof now);
+}
+
+static PyObject *
+stats_object(const PoolObject *self, const long long values[STATS])
+{
+    return struct_of_numbers(self->state->pool_stats_type, values, STATS);
+}
+
+PyObject *
+pool_stats(PoolObject *self, PyObject *Py_UNUSED(ignored))
+{
+    long long values[STATS];
+    rest_begin(self);
+    stats_at_rest(self, values);
     rest_end(self);
-    return struct_of_numbers(self->state->pool_stats_type, values, Py_ARRAY_LENGTH(values));
+    return stats_object(self, values);
 }
 
 /* ---- the trees ---- */
@@ -127,38 +143,35 @@ row_object(module_state *state, const row *r)
     return tuple;
 }
 
-/* The rows as tuples, and one sum for all trees of other pools. */
+/* The rows as tuples; *elsewhere becomes one sum for all trees of other pools. */
 static PyObject *
-list_rows(module_state *state, const row *rows, size_t n)
+list_rows(module_state *state, const row *rows, size_t n, uint64_t *elsewhere)
 {
-    uint64_t elsewhere = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < n; i++) {
-        elsewhere += rows[i].listed ? 0 : rows[i].share.pss;
+        *elsewhere += rows[i].listed ? 0 : rows[i].share.pss;
         PyObject *tuple = rows[i].listed ? row_object(state, &rows[i]) : NULL;
         if (rows[i].listed && (tuple == NULL || PyList_Append(list, tuple) < 0)) {
             Py_CLEAR(list);
         }
         Py_XDECREF(tuple);
     }
-    PyObject *rest = list ? PyLong_FromUnsignedLongLong(elsewhere) : NULL;
-    PyObject *pair = rest ? PyTuple_Pack(2, list, rest) : NULL;
-    Py_XDECREF(list);
-    Py_XDECREF(rest);
-    return pair;
+    return list;
 }
 
 const char pool_usage_doc[] =
     "_usage($self, /)\n--\n\n"
     "A tuple for each tree that draws from the pool or a child (kind, name, object, size,\n"
     "resident, shared, private, proportional, nodes, holes, pinned, lent), in bytes and pages,\n"
-    "and the bytes that trees of other pools hold of what this one took.";
+    "the bytes that trees of other pools hold of what this one took, and the stats() of the\n"
+    "same moment.";
 
 /* Memory for all rows, had outside of the rest: as often as there are more trees by then. */
 typedef struct {
     size_t n, words;
     row *rows;
     uint32_t *scratch;
+    long long stats[STATS];
 } table;
 
 static int
@@ -184,14 +197,28 @@ free_table(table *t)
 static bool
 fill_table(PoolObject *self, table *t)
 {
-    table asked = {count_trees(self), pb_usage_words(&self->pool), t->rows, t->scratch};
-    bool fits = t->rows && asked.n <= t->n && asked.words <= t->words;
+    size_t n = count_trees(self), words = pb_usage_words(&self->pool);
+    bool fits = t->rows && n <= t->n && words <= t->words;
     if (fits) {
         fill_rows(self, t->rows, t->scratch);
+        stats_at_rest(self, t->stats);
     }
-    t->n = asked.n;
-    t->words = asked.words;
+    t->n = n;
+    t->words = words;
     return fits;
+}
+
+static PyObject *
+table_object(const PoolObject *self, const table *t)
+{
+    uint64_t elsewhere = 0;
+    PyObject *list = list_rows(self->state, t->rows, t->n, &elsewhere);
+    PyObject *stats = list ? stats_object(self, t->stats) : NULL;
+    PyObject *all =
+        stats ? Py_BuildValue("OKO", list, (unsigned long long)elsewhere, stats) : NULL;
+    Py_XDECREF(list);
+    Py_XDECREF(stats);
+    return all;
 }
 
 PyObject *
@@ -209,7 +236,7 @@ pool_usage(PoolObject *self, PyObject *Py_UNUSED(ignored))
             failed = make_table(self, &t);
         }
     }
-    PyObject *result = filled ? list_rows(self->state, t.rows, t.n) : NULL;
+    PyObject *result = filled ? table_object(self, &t) : NULL;
     for (size_t i = 0; filled && i < t.n; i++) {
         Py_XDECREF(t.rows[i].obj);
     }
