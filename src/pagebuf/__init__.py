@@ -41,6 +41,7 @@ from pagebuf.report import top
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pagebuf._spooled import SpooledTemporaryFile
     from pagebuf.delta import Delta, DeltaError
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "PoolLimitError",
     "PoolStats",
     "Region",
+    "SpooledTemporaryFile",
     "Usage",
     "Walk",
     "WalkStep",
@@ -95,6 +97,10 @@ def __getattr__(name: str) -> object:
         import pagebuf.delta
 
         return getattr(pagebuf.delta, name)
+    if name == "SpooledTemporaryFile":
+        from pagebuf._spooled import SpooledTemporaryFile
+
+        return SpooledTemporaryFile
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

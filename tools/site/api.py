@@ -51,10 +51,10 @@ PAGES = (
     ),
     Page(
         "reference/files.md",
-        "PageFile, BytesIO",
-        "Binary files in memory.",
+        "PageFile, BytesIO, SpooledTemporaryFile",
+        "Files in memory.",
         pagebuf,
-        ("PageFile", "BytesIO"),
+        ("PageFile", "BytesIO", "SpooledTemporaryFile"),
     ),
     Page(
         "reference/pools.md",
@@ -106,6 +106,7 @@ FORMATS = "The endings that `save` knows."
 ELSEWHERE = {
     "QueueReader": "As in `asyncio.StreamReader`.",
     "QueueWriter": "As in `asyncio.StreamWriter`.",
+    "SpooledTemporaryFile": "As in `tempfile.SpooledTemporaryFile`.",
     "Delta.base_hash": "What the base is known by, checked when the delta is applied.",
     "Delta.base_size": "The length of the base, in bytes.",
     "Delta.ranges": "Offset and size of each range that changed.",
