@@ -75,11 +75,26 @@ pb_reserve_locked(pb_pool *pool, uint64_t n)
     return reserve_locked(pool, n, 0);
 }
 
+/* The pool refuses n frames: use those of the claim.  Damage refuses nevertheless. */
+PB_NOINLINE static pb_status
+reserve_claimed(pb_pool *pool, uint64_t n, pb_status st)
+{
+    pb_acting *acting = pb_acting_of(pool);
+    if (st == PB_CORRUPT || n > acting->claimed) {
+        return st;
+    }
+    acting->claimed -= n;
+    return PB_OK;
+}
+
 pb_status
 pb_pool_reserve(pb_pool *pool, uint64_t n)
 {
     pb_lock_take(&pool->root->lock);
     pb_status st = pb_reserve_locked(pool, n);
+    if (PB_UNLIKELY(st != PB_OK)) {
+        st = reserve_claimed(pool, n, st);
+    }
     pb_lock_drop(&pool->root->lock);
     return st;
 }

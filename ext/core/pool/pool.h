@@ -154,7 +154,8 @@ typedef struct {
  * it does. */
 typedef struct {
     const pb_member *tree, *on_behalf;
-    unsigned trying; /* see pb_account_begin_trial */
+    unsigned trying;  /* see pb_account_begin_trial */
+    uint64_t claimed; /* see pb_pool_claim */
 } pb_acting;
 
 typedef struct pb_pool {
@@ -591,6 +592,26 @@ pb_pool_end_move(pb_pool *pool, uint64_t left);
 /* Give back reserved frames that were not taken. */
 void
 pb_pool_unreserve(pb_pool *pool, uint64_t n);
+
+/* A change that is to use frames which this thread reserved long before it: n of a pool.  Until the end
+ * of the claim a reservation that the pool refuses for want of room is made of those.  So a limit that
+ * was lowered meanwhile refuses nothing, nor does another thread that is quick (I3). */
+static inline void
+pb_pool_claim(pb_pool *pool, uint64_t n)
+{
+    pb_acting_of(pool)->claimed = n;
+}
+
+/* Give back what is left of the claim. */
+static inline void
+pb_pool_end_claim(pb_pool *pool)
+{
+    uint64_t left = pb_acting_of(pool)->claimed;
+    if (left) {
+        pb_acting_of(pool)->claimed = 0;
+        pb_pool_unreserve(pool, left);
+    }
+}
 
 /* Bytes outside of all frames, which nobody but a buffer of this pool keeps alive, count against
  * limits as well: as many frames as they would fill, all together.  The pool that holds them is

@@ -133,12 +133,21 @@ secure_push(pb_queue *q, uint64_t n, uint64_t *secured)
     return pb_queue_secure(q, pb_queue_excess(q, n) ? need_to_drop(q) : 0, secured);
 }
 
+/* Drop the first n bytes with frames that were reserved for it. */
+static pb_status
+drop_secured(pb_queue *q, uint64_t n, uint64_t *counter, uint64_t secured)
+{
+    pb_pool_claim(q->b.pool, secured);
+    pb_status st = n ? take_front(q, n, counter) : PB_OK;
+    pb_pool_end_claim(q->b.pool);
+    return st;
+}
+
 pb_status
 pb_queue_push_out(pb_queue *q, pb_status st, uint64_t secured)
 {
-    uint64_t push = pb_queue_excess(q, 0);
-    pb_queue_give_back(q, secured);
-    return st == PB_OK && push ? take_front(q, push, &q->pushed) : st;
+    uint64_t push = st == PB_OK ? pb_queue_excess(q, 0) : 0;
+    return push || secured ? drop_secured(q, push, &q->pushed, secured) : st;
 }
 
 /* ---- out ---- */
@@ -158,8 +167,7 @@ pb_queue_begin_out(pb_queue *q, uint64_t *secured)
 void
 pb_queue_end_out(pb_queue *q, uint64_t n, uint64_t secured)
 {
-    pb_queue_give_back(q, secured);
-    (void)pb_queue_drop(q, n);
+    (void)drop_secured(q, n, &q->out, secured);
 }
 
 /* ---- reservations ---- */

@@ -162,6 +162,44 @@ test_what_went_has_left_whatever_the_pool_has_left(void)
     }
 }
 
+/* Another thread may lower the limit during the system call.  The reserved frames were once given back
+ * before the drop asked for them anew.  The limit refused that, and bytes that had been sent stayed in the
+ * queue. */
+static void
+test_a_limit_lowered_meanwhile_keeps_nothing_that_went(void)
+{
+    shared_queue s;
+    uint64_t secured;
+    pb_status st;
+    begin_shared(&s);
+    GROWING(&s.mem, st, pb_queue_begin_out(&s.q, &secured));
+    CHECK_OK(st);
+    leave_frames(&s, 0);
+    pb_queue_end_out(&s.q, PART, secured);
+    CHECK_EQ(s.q.out, PART);
+    check_shared(&s);
+    end_shared(&s);
+}
+
+/* The same for bytes that came: the bound of the queue was exceeded for good. */
+static void
+test_a_limit_lowered_meanwhile_keeps_the_bound(void)
+{
+    shared_queue s;
+    uint64_t secured;
+    pb_status st;
+    begin_shared(&s);
+    GROWING(&s.mem, st, pb_queue_begin_in(&s.q, PART, &secured));
+    CHECK_OK(st);
+    leave_frames(&s, 0);
+    pb_queue_fill(&s.q, stream + LONG, PART);
+    pb_queue_end_in(&s.q, PART, secured);
+    CHECK_EQ(s.q.pushed, PART);
+    CHECK_EQ(pb_queue_len(&s.q), LONG);
+    check_shared(&s);
+    end_shared(&s);
+}
+
 static void
 test_pieces_are_the_bytes(void)
 {
@@ -211,6 +249,8 @@ main(void)
     fill(&c, stream, sizeof stream);
     RUN(test_what_came_is_let_in_whatever_the_pool_has_left);
     RUN(test_what_went_has_left_whatever_the_pool_has_left);
+    RUN(test_a_limit_lowered_meanwhile_keeps_nothing_that_went);
+    RUN(test_a_limit_lowered_meanwhile_keeps_the_bound);
     RUN(test_pieces_are_the_bytes);
     RUN(test_space_is_what_is_reserved);
     RUN(test_a_reservation_of_a_few_bytes_is_whole);
