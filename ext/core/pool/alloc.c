@@ -23,7 +23,8 @@ note_taken(pb_pool *pool, uint32_t n)
 #endif
 }
 
-/* A pool takes the n frames of a region from frame `i` of it on. */
+/* The rows of the n frames of a region from frame `i` of it on are those of frames that a pool has
+ * taken.  The caller notes that they are resident. */
 static inline void
 start(pb_region *r, uint32_t i, uint32_t n, pb_kind kind, const pb_pool *pool)
 {
@@ -35,7 +36,6 @@ start(pb_region *r, uint32_t i, uint32_t n, pb_kind kind, const pb_pool *pool)
     for (uint32_t k = 0; k < n; k++) {
         row[k] = taken;
     }
-    set_resident(r, i, n, true);
 }
 
 /* The pool holds the frames [first, first + n) from now on. */
@@ -65,7 +65,8 @@ keep_more(pb_pool *root, uint64_t n)
     }
 }
 
-/* The frames of n bits of the maps, n > 0, are no longer free.  Returns whether all were known zeros. */
+/* The frames of n bits of the maps, n > 0, are no longer free, but resident.  Returns whether all were
+ * known zeros.  One loop for three maps: a request is mostly for one frame. */
 static inline bool
 take_bits(pb_region *r, uint32_t i, uint32_t n)
 {
@@ -73,9 +74,11 @@ take_bits(pb_region *r, uint32_t i, uint32_t n)
     uint32_t some;
     do {
         uint64_t bits = bits_in_word(i, n, &some), *zeros = &r->zero_map[i >> 6];
+        uint64_t *resident = &r->resident_map[i >> 6];
         zero &= (*zeros & bits) == bits;
         *zeros &= ~bits;
         r->free_map[i >> 6] &= ~bits;
+        pb_store64(resident, *resident | bits);
         i += some;
         n -= some;
     } while (n);
@@ -121,6 +124,7 @@ take_untouched_low(pb_pool *pool, pb_region *r, uint32_t n)
         pb_debug_taken(root, first, n);
     }
     start(r, bit_index(r, first), n, PB_KIND_DATA, pool);
+    set_resident(r, bit_index(r, first), n, true);
     r->lo += n;
     root->untouched -= n;
     count_taken(pool, first, n);
@@ -141,6 +145,7 @@ take_untouched_high(pb_pool *pool, pb_region *r, bool *zero)
     }
     r->hi = frame;
     start(r, bit_index(r, frame), 1, PB_KIND_NODE, pool);
+    set_resident(r, bit_index(r, frame), 1, true);
     root->untouched--;
     count_taken(pool, frame, 1);
     *zero = r->fresh_zero;
@@ -216,6 +221,7 @@ take_run_special(pb_pool *pool, pb_frame after, uint32_t want, uint32_t *got, bo
     if (frame) {
         pb_region *r = region_of(root, frame);
         start(r, bit_index(r, frame), 1, PB_KIND_DATA, pool);
+        set_resident(r, bit_index(r, frame), 1, true);
         count_taken(pool, frame, 1);
         *got = 1;
         *zero = false;

@@ -12,8 +12,9 @@ found(pb_pool *root, const char *why, pb_frame frame)
 
 /* Highest first, as everywhere: then the lists hand the frames out in rising order. */
 static void
-free_special(pb_pool *root, pb_frame first, uint32_t n)
+free_special(pb_pool *root, pb_region *r, pb_frame first, uint32_t n)
 {
+    set_resident(r, bit_index(r, first), n, false);
     for (pb_frame frame = first + n; frame-- > first;) {
         pb_store32(&pb_frame_row(root, frame)->held.count, 0);
         if (!pb_debug_released(root, frame)) {
@@ -22,27 +23,20 @@ free_special(pb_pool *root, pb_frame first, uint32_t n)
     }
 }
 
-static inline void
-end_resident(pb_pool *root, pb_frame first, uint32_t n)
-{
-    pb_region *r = region_of(root, first);
-    set_resident(r, bit_index(r, first), n, false);
-}
-
 /* The last references to a run are gone.  All of its rows are like the first one. */
 static inline void
 release_run(pb_pool *root, pb_frame first, uint32_t n, const pb_row *row)
 {
-    end_resident(root, first, n);
+    pb_region *r = region_of(root, first);
     discharge(pool_charged(root, row), n, row->held.kind == PB_KIND_NODE);
     if (PB_UNLIKELY(root->trace_hook != NULL)) {
         pb_debug_tell(root, first, n, false);
     }
     if (PB_UNLIKELY(is_special(root))) {
-        free_special(root, first, n);
+        free_special(root, r, first, n);
     }
     else {
-        list_push_run(root, first, n);
+        list_push_run(root, r, first, n);
     }
     if (PB_UNLIKELY(pb_pool_warm(root) >= root->keep + PB_BATCH &&
                     root->keep < PB_UNLIMITED)) {
@@ -113,7 +107,8 @@ end_frame(pb_pool *root, pb_frame frame, pb_row *row)
         release_run(root, frame, 1, row);
     }
     else { /* I7: it lives on with its view */
-        end_resident(root, frame, 1);
+        pb_region *r = region_of(root, frame);
+        set_resident(r, bit_index(r, frame), 1, false);
         row->held.kind = PB_KIND_DETACHED;
         count_detached(pool_charged(root, row), 1);
     }

@@ -86,6 +86,20 @@ set_resident(pb_region *r, uint32_t i, uint32_t n, bool resident)
     } while (n);
 }
 
+/* The frames of n > 0 bits of a region are on a list, so no entry names them. */
+static inline void
+set_free(pb_region *r, uint32_t i, uint32_t n)
+{
+    uint32_t some;
+    do {
+        uint64_t bits = bits_in_word(i, n, &some), *resident = &r->resident_map[i >> 6];
+        r->free_map[i >> 6] |= bits;
+        pb_store64(resident, *resident & ~bits);
+        i += some;
+        n -= some;
+    } while (n);
+}
+
 /* Length of the stretch of 1 bits (or 0 bits, with flip = ~0) that starts at i; at
  * most `most`. */
 static inline uint32_t
@@ -145,11 +159,11 @@ row_link(pb_row *row, pb_frame next, pb_frame prev, bool cold)
     row->free.cold = cold;
 }
 
-/* Put frames [first, first + n) of one region, n > 0, in front of a list, the lowest first. */
+/* Put frames [first, first + n) of region r, n > 0, in front of a list, the lowest first. */
 static inline void
-list_link(pb_pool *root, pb_frame *head, pb_frame first, uint32_t n, bool cold)
+list_link(pb_pool *root, pb_region *r, pb_frame *head, pb_frame first, uint32_t n,
+          bool cold)
 {
-    pb_region *r = region_of(root, first);
     pb_row *row = r->table + bit_index(r, first);
     for (uint32_t i = 0; i < n; i++) {
         row_link(row + i, first + i + 1, first + i - 1, cold);
@@ -161,15 +175,15 @@ list_link(pb_pool *root, pb_frame *head, pb_frame first, uint32_t n, bool cold)
     }
     *head = first;
     root->listed += n;
-    bits_set(r->free_map, bit_index(r, first), n);
+    set_free(r, bit_index(r, first), n);
     out_of_bounds(root, first, n);
 }
 
-/* Put a run of frames at the front of the warm list. */
+/* Put a run of frames of region r at the front of the warm list. */
 static inline void
-list_push_run(pb_pool *root, pb_frame first, uint32_t n)
+list_push_run(pb_pool *root, pb_region *r, pb_frame first, uint32_t n)
 {
-    list_link(root, &root->free_head, first, n, false);
+    list_link(root, r, &root->free_head, first, n, false);
     if (root->free_tail == 0) {
         root->free_tail = first + n - 1;
     }
@@ -178,7 +192,7 @@ list_push_run(pb_pool *root, pb_frame first, uint32_t n)
 static inline void
 list_push(pb_pool *root, pb_frame frame)
 {
-    list_push_run(root, frame, 1);
+    list_push_run(root, region_of(root, frame), frame, 1);
 }
 
 /* Put a frame at the end of the warm list: others get it last. */
@@ -190,7 +204,7 @@ list_append(pb_pool *root, pb_frame frame)
         list_push(root, frame);
         return;
     }
-    list_link(root, &none, frame, 1, false);
+    list_link(root, region_of(root, frame), &none, frame, 1, false);
     pb_frame_row(root, frame)->free.prev = tail;
     pb_frame_row(root, tail)->free.next = frame;
     root->free_tail = frame;
@@ -200,7 +214,7 @@ list_append(pb_pool *root, pb_frame frame)
 static inline void
 list_push_cold(pb_pool *root, pb_frame first, uint32_t n)
 {
-    list_link(root, &root->cold_head, first, n, true);
+    list_link(root, region_of(root, first), &root->cold_head, first, n, true);
     root->cold += n;
 }
 
