@@ -299,10 +299,32 @@ separator_of(PyObject *obj)
     return sep;
 }
 
+static bool
+is_separator(PyObject *obj)
+{
+    return PyBytes_CheckExact(obj) && PyBytes_GET_SIZE(obj);
+}
+
+/* Does a tuple name exact bytes only? */
+static bool
+are_separators(PyObject *tuple)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(tuple);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!is_separator(PyTuple_GET_ITEM(tuple, i))) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
 /* A tuple of exact bytes for one of bytes-like objects. */
 static PyObject *
 separators_of(PyObject *tuple)
 {
+    if (are_separators(tuple)) {
+        return Py_NewRef(tuple);
+    }
     Py_ssize_t count = PyTuple_GET_SIZE(tuple);
     if (count == 0) {
         PyErr_SetString(PyExc_ValueError, "there must be a separator");
@@ -376,7 +398,7 @@ queue_readuntil(QueueObject *self, PyObject *const *args, Py_ssize_t nargs,
         queue_arg_timeout("readuntil", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
-    if (PB_LIKELY(PyBytes_CheckExact(args[0]) && PyBytes_GET_SIZE(args[0]))) {
+    if (PB_LIKELY(is_separator(args[0]))) {
         return read_until_one(self, args[0], &p); /* the caller keeps it alive */
     }
     return read_until_object(self, args[0], &p);

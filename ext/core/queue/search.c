@@ -145,26 +145,56 @@ in_one_piece(pb_queue *q, uint64_t from, uint64_t n)
     return s.n == n ? s.at : NULL;
 }
 
+/* Look for a short separator in bytes [from, to), if they lie in one piece of memory; else false. */
+static bool
+search_piece(pb_queue *q, uint64_t from, uint64_t to, const void *sep, uint64_t n,
+             uint64_t *found)
+{
+    *found = UINT64_MAX;
+    const uint8_t *at = n <= 4 && n <= to - from ? in_one_piece(q, from, to - from) : NULL;
+    const uint8_t *there = at ? find_near(at, to - from, sep, n) : NULL;
+    if (there) {
+        *found = from + (uint64_t)(there - at);
+    }
+    return at != NULL;
+}
+
+/* The end of the page of byte `from`, or `len`.  The search looks there first: most separators are
+ * near, and it takes time to find out for each page behind whether it lies beside the one before. */
+static inline uint64_t
+end_of_page(const pb_queue *q, uint64_t from, uint64_t len)
+{
+    return from + pb_min(len - from, PB_PAGE_SIZE - ((q->b.root.bias + from) & PB_PAGE_MASK));
+}
+
+/* *found: where the first separator in bytes [from, len) begins, which are n at least. */
+static pb_status
+search(pb_queue *q, uint64_t from, uint64_t len, const void *sep, uint64_t n,
+       uint64_t *found)
+{
+    uint64_t end = end_of_page(q, from, len);
+    bool looked = search_piece(q, from, end, sep, n, found);
+    if (PB_LIKELY(looked && (*found != UINT64_MAX || end == len))) {
+        return PB_OK;
+    }
+    from = looked ? end + 1 - n : from;
+    return search_piece(q, from, len, sep, n, found)
+               ? PB_OK
+               : pb_queue_find(q, from, len, sep, n, found);
+}
+
 pb_status
 pb_queue_search_from(pb_queue *q, const void *sep, uint64_t n, uint64_t *searched,
                      uint64_t *end)
 {
     uint64_t front = pb_queue_front(q), len = pb_queue_len(q);
     uint64_t from = *searched > front ? *searched - front : 0;
-    pb_status st = PB_OK;
     *end = UINT64_MAX;
     if (len < n || from > len - n) {
         return PB_OK;
     }
     uint64_t found;
-    const uint8_t *at = n <= 4 ? in_one_piece(q, from, len - from) : NULL;
-    if (PB_LIKELY(at != NULL)) {
-        const uint8_t *there = find_near(at, len - from, sep, n);
-        found = there ? from + (uint64_t)(there - at) : UINT64_MAX;
-    }
-    else {
-        st = pb_queue_find(q, from, len, sep, n, &found);
-    }
+    pb_status st = search(q, from, len, sep, n, &found);
     if (st == PB_OK) {
         uint64_t none_before = found == UINT64_MAX ? len - n + 1 : found;
         *searched = front + none_before;

@@ -48,9 +48,10 @@ class QueueReader(Store):
             raise self._exception
         if n < 0:
             return await self._read_all()
-        if n and not self.queue and (self._aside or not self._eof):
-            await self._wait_for_data("read")
         data = self.queue.get(n)
+        if not data and n and (self._aside or not self._eof):
+            await self._wait_for_data("read")
+            data = self.queue.get(n)
         if self._paused or self._aside:
             self._settle()
         return data

@@ -30,7 +30,7 @@ class Store(asyncio.StreamReader):
     _waiter: asyncio.Future[None] | None
 
     _queue: ByteQueue | None = None  # until asyncio's constructor has run
-    _aside: bytes | bytearray = b""
+    _aside: bytes | bytearray
     """Bytes that a transport handed over beyond ``max_bytes``; they wait for room in the queue."""
     _needed = 0
 
@@ -46,6 +46,7 @@ class Store(asyncio.StreamReader):
             raise TypeError("a queue has a pool of its own: give one of the two")
         limit = checked(limit)
         super().__init__(LIMIT, loop)
+        self._aside = b""
         self._limit = limit
         self.queue = self._queue = ByteQueue(pool=pool) if queue is None else queue
         self._bound = bound_of(self.queue)
