@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pagebuf._core import ByteQueue
+from pagebuf._core import ByteQueue, _hasten
 
 TYPE_CHECKING = False  # typing costs 2 MiB and half the time of `import pagebuf`
 if TYPE_CHECKING:
@@ -27,16 +27,22 @@ class Stream:
 class _End(io.BufferedIOBase):
     """What both ends have in common."""
 
+    __slots__ = ("_ready",)
+
+    _ready: ByteQueue | None
+    """The queue while nothing stands between it and the caller; see `_hasten`."""
     queue: ByteQueue
     timeout: float | None
 
     def __init__(self, queue: ByteQueue, stream: Stream, timeout: float | None) -> None:
         self.queue, self.timeout = queue, timeout
         self._stream = stream
+        self._ready = None
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be a number or None, not {type(timeout).__name__}")
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be None or at least 0, not {timeout!r}")
+        self._ready = queue
 
     @property
     def name(self) -> str | None:
@@ -62,7 +68,12 @@ class StreamReader(_End):
 
     def __init__(self, queue: ByteQueue, stream: Stream, timeout: float | None) -> None:
         super().__init__(queue, stream, timeout)
-        self._rest = b""  # taken from the queue, not read yet
+        self._rest = b""
+
+    def _keep(self, rest: bytes) -> None:
+        """Note what was taken from the queue and is not read yet."""
+        self._rest = rest
+        self._ready = None if rest or self.closed else self.queue
 
     def readable(self) -> bool:
         self._check_open()
@@ -74,14 +85,15 @@ class StreamReader(_End):
             self._stream.unread = True
             self.queue.close()
             self.queue.clear()
-            self._rest = b""
+            self._rest, self._ready = b"", None
         super().close()
 
     def _take(self, n: int) -> bytes:
         """At least one byte and at most n (-1: all there are), b"" at the end."""
         if self._rest:
-            data, self._rest = (self._rest, b"") if n < 0 else (self._rest[:n], self._rest[n:])
-            return data
+            rest = self._rest
+            self._keep(b"" if n < 0 else rest[n:])
+            return rest if n < 0 else rest[:n]
         data = self.queue.get(n, timeout=self.timeout)
         if not data and n:
             self._raise_at_the_end()
@@ -105,7 +117,7 @@ class StreamReader(_End):
             while left and (piece := self._take(left)):
                 end = piece.find(b"\n") + 1 if line else 0
                 if end:
-                    self._rest = piece[end:] + self._rest
+                    self._keep(piece[end:] + self._rest)
                     piece = piece[:end]
                 pieces.append(piece)
                 left -= len(piece) if left > 0 else 0
@@ -113,7 +125,7 @@ class StreamReader(_End):
                     break
         except BaseException as error:
             if not pieces or error is not self._stream.error:
-                self._rest = b"".join([*pieces, self._rest])
+                self._keep(b"".join([*pieces, self._rest]))
                 raise
         return b"".join(pieces)
 
@@ -169,6 +181,7 @@ class StreamWriter(_End):
         """End the stream: who reads gets what is there, then b""."""
         if not self.closed:
             self.queue.close()
+            self._ready = None
         super().close()
 
     def abort(self, error: BaseException) -> None:
@@ -181,6 +194,9 @@ class StreamWriter(_End):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+_hasten(StreamReader, StreamWriter)
 
 
 def _stream_of(queue: ByteQueue) -> Stream:

@@ -184,6 +184,49 @@ def test_reads(pool):
     assert reader.read() == reader.read1() == reader.read(5) == reader.readline() == b""
 
 
+class Named(ByteQueue):
+    """A class of somebody's own, whose files take the general way."""
+
+
+@pytest.mark.parametrize("kind", [ByteQueue, Named])
+def test_reads_that_need_not_wait_keep_the_order(pool, kind):
+    """Bytes that a call has left over come before those in the queue, whichever call is next."""
+    queue = kind(pool=pool)
+    reader, writer = queue.open("rb", timeout=SOON), queue.open("wb", timeout=SOON)
+    data = b"".join(pattern(n, n % 90) + b"\n" for n in range(200))
+    file, got = io.BytesIO(data), b""
+    for at in range(0, len(data), 50):
+        assert writer.write(data[at : at + 50]) == len(data[at : at + 50])
+    writer.close()
+    for n in range(10_000):
+        size = (3, 64, 1, 700)[n % 4]
+        call = ("read", "readline", "read1")[n % 3]
+        expected = getattr(file, call)(size) if n % 5 else file.readline()
+        piece = getattr(reader, call)(size) if n % 5 else reader.readline()
+        if call == "read1" and n % 5:  # fewer than there are, but some
+            file.seek(len(piece) - len(expected), io.SEEK_CUR)
+            expected = expected[: len(piece)]
+        assert piece == expected
+        got += piece
+        if not expected:
+            break
+    assert got == data
+    assert reader.read(3) == reader.readline() == b""
+
+
+def test_calls_of_a_closed_end_do_not_reach_its_queue(pool):
+    queue = ByteQueue(pool=pool)
+    reader, writer = queue.open(), queue.open("wb")
+    writer.write(b"abc")
+    reader.close()
+    for call in (lambda: reader.read(1), reader.readline):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+    writer.close()
+    with pytest.raises(ValueError, match="closed"):
+        writer.write(b"x")
+
+
 def test_both_ends_say_what_they_are(pool):
     reader, writer = pagebuf.pipe(100, pool=pool, name="log")
     for end, mode in ((reader, "rb"), (writer, "wb")):

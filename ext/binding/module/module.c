@@ -49,6 +49,7 @@ static PyMethodDef module_methods[] = {
     {"is_valid", (PyCFunction)(void (*)(void))module_is_valid, METH_FASTCALL, is_valid_doc},
     {"default_pool", default_pool, METH_NOARGS, default_pool_doc},
     {"_set_pool_factory", set_pool_factory, METH_O, set_factory_doc},
+    {"_hasten", queue_hasten, METH_VARARGS, queue_hasten_doc},
     {NULL, NULL, 0, NULL},
 };
 

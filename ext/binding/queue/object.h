@@ -127,6 +127,10 @@ queue_again(QueueObject *self, pb_status *st, uint64_t n)
 
 extern PyType_Spec queue_spec;
 
+/* Is it a ByteQueue, and of no class that derives from it? */
+bool
+queue_is_exact(PyObject *obj);
+
 /* Indexed by pb_overflow. */
 extern const char *const queue_overflow_names[5];
 
@@ -167,6 +171,10 @@ queue_raise_closed(void);
 int
 queue_put_bytes(QueueObject *self, PyObject *whole, const void *src, uint64_t n,
                 patience *p);
+
+/* The common put: it waits for nothing, and nothing forbids it.  Else false, and nothing was put. */
+bool
+queue_put_fast(QueueObject *self, PyObject *bytes);
 
 /* CapacityError: n bytes more would exceed max_bytes; 0: there is no room to receive any. */
 void
@@ -371,7 +379,10 @@ PyObject *
 queue_close(QueueObject *self, PyObject *ignored);
 PyObject *
 queue_open(QueueObject *self, PyObject *args, PyObject *kwargs);
-extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[], queue_open_doc[];
+PyObject *
+queue_hasten(PyObject *module, PyObject *args);
+extern const char queue_write_doc[], queue_flush_doc[], queue_close_doc[], queue_open_doc[],
+    queue_hasten_doc[];
 
 /* ---- queue/splice.c ---- */
 

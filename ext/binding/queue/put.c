@@ -191,9 +191,8 @@ const char queue_put_doc[] = PyDoc_STR(
     ">>> queue.put(b'longer'), queue.get(), queue.dropped\n"
     "(True, b'nger', 8)\n");
 
-/* The common put. */
-static inline bool
-put_fast(QueueObject *self, PyObject *bytes)
+bool
+queue_put_fast(QueueObject *self, PyObject *bytes)
 {
     const char *at = PyBytes_AS_STRING(bytes);
     uint64_t n = (uint64_t)PyBytes_GET_SIZE(bytes);
@@ -216,7 +215,7 @@ PyObject *
 queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     if (PB_LIKELY(nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0]))) {
-        if (PB_LIKELY(put_fast(self, args[0]))) {
+        if (PB_LIKELY(queue_put_fast(self, args[0]))) {
             Py_RETURN_TRUE;
         }
     }

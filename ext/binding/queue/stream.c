@@ -1,4 +1,5 @@
-/* queue/stream.c: a queue as a file to write to, and the end of its stream. */
+/* queue/stream.c: a queue as a file to write to, the end of its stream, and the common calls of the
+ * files over it. */
 #include "queue/object.h"
 
 const char queue_close_doc[] = PyDoc_STR(
@@ -122,4 +123,150 @@ queue_open(QueueObject *self, PyObject *args, PyObject *kwargs)
     Py_XDECREF(function);
     Py_XDECREF(bound);
     return file;
+}
+
+/* ---- the common calls of the files over a queue ----
+ *
+ * pagebuf._pipe defines them.  What moves bytes without waiting is done here, by methods that take
+ * the place of those; the others stay under another name, for all else.  A file has its queue in a
+ * slot, `_ready`, while nothing stands between the queue and the caller. */
+
+/* Where the slot is.  Set before there is a file, to the same value by each interpreter. */
+static size_t ready_at;
+
+/* A new reference; NULL without an exception: the other method has to do it. */
+static QueueObject *
+ready_queue(PyObject *file)
+{
+    PyMemberDef slot = {"_ready", T_OBJECT, (Py_ssize_t)ready_at, 0, NULL};
+    PyObject *ready = PyMember_GetOne((const char *)file, &slot);
+    if (ready && !queue_is_exact(ready)) {
+        Py_CLEAR(ready);
+    }
+    return (QueueObject *)ready;
+}
+
+/* At most n bytes, if so many are there. */
+static PyObject *
+read_ready(PyObject *file, uint64_t n)
+{
+    QueueObject *queue = ready_queue(file);
+    if (queue == NULL) {
+        return NULL;
+    }
+    queue_taking all = {.n = n, .least = n, .drop = true};
+    PyObject *out = queue_take_fast(queue, n);
+    if (out == NULL && !PyErr_Occurred()) {
+        out = queue_take(queue, &all);
+    }
+    Py_DECREF(queue);
+    return out;
+}
+
+/* What the queue has returned; where that is nothing, what the other method returns. */
+static PyObject *
+or_slowly(PyObject *out, PyObject *file, const char *method, PyObject *const *args,
+          Py_ssize_t nargs)
+{
+    if (PB_LIKELY(out && out != Py_None)) {
+        return out;
+    }
+    Py_XDECREF(out);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *slow = PyObject_GetAttrString(file, method);
+    out = slow ? PyObject_Vectorcall(slow, args, (size_t)nargs, NULL) : NULL;
+    Py_XDECREF(slow);
+    return out;
+}
+
+static PyObject *
+file_read(PyObject *file, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t n;
+    bool sized = nargs == 1 && arg_small(args[0], &n) && n;
+    return or_slowly(sized ? read_ready(file, n) : NULL, file, "_read", args, nargs);
+}
+
+static PyObject *
+file_readline(PyObject *file, PyObject *const *args, Py_ssize_t nargs)
+{
+    QueueObject *queue = nargs ? NULL : ready_queue(file);
+    PyObject *line = queue ? queue_readline(queue, NULL, 0, NULL) : NULL;
+    Py_XDECREF(queue);
+    return or_slowly(line, file, "_readline", args, nargs);
+}
+
+static PyObject *
+file_write(PyObject *file, PyObject *const *args, Py_ssize_t nargs)
+{
+    bool plain = nargs == 1 && PyBytes_CheckExact(args[0]);
+    QueueObject *queue = plain ? ready_queue(file) : NULL;
+    bool done = queue && queue_put_fast(queue, args[0]);
+    Py_XDECREF(queue);
+    return or_slowly(done ? PyLong_FromSsize_t(PyBytes_GET_SIZE(args[0])) : NULL, file,
+                     "_write", args, nargs);
+}
+
+static PyMethodDef file_calls[] = {
+    METHOD(
+        "read", file_read, METH_FASTCALL,
+        PyDoc_STR(
+            "read($self, n=-1, /)\n--\n\n"
+            "So many bytes, fewer at the end of the stream; None or -1: all up to there.")),
+    METHOD("readline", file_readline, METH_FASTCALL,
+           PyDoc_STR("readline($self, size=-1, /)\n--\n\n"
+                     "A line with its b'\\n'; at the end of the stream what is left.")),
+    METHOD("write", file_write, METH_FASTCALL,
+           PyDoc_STR("write($self, data, /)\n--\n\n"
+                     "Put all of it; returns how many bytes that were.")),
+};
+
+/* Put the method of that name in the place of the one that a class defines. */
+static int
+replace_call(PyObject *type, PyMethodDef *call)
+{
+    PyObject *name = PyUnicode_FromFormat("_%s", call->ml_name);
+    PyObject *slow = name ? PyObject_GetAttrString(type, call->ml_name) : NULL;
+    PyObject *fast = slow ? PyDescr_NewMethod((PyTypeObject *)type, call) : NULL;
+    bool done = fast && PyObject_SetAttr(type, name, slow) == 0 &&
+                PyObject_SetAttrString(type, call->ml_name, fast) == 0;
+    Py_XDECREF(fast);
+    Py_XDECREF(slow);
+    Py_XDECREF(name);
+    return done ? 0 : -1;
+}
+
+static int
+find_ready_slot(PyObject *type)
+{
+    PyObject *slot = PyObject_GetAttrString(type, "_ready");
+    bool found = slot && PyObject_TypeCheck(slot, &PyMemberDescr_Type);
+    if (found) {
+        ready_at = (size_t)((PyMemberDescrObject *)slot)->d_member->offset;
+    }
+    else if (slot) {
+        PyErr_SetString(PyExc_TypeError, "_ready must be a slot");
+    }
+    Py_XDECREF(slot);
+    return found ? 0 : -1;
+}
+
+const char queue_hasten_doc[] = PyDoc_STR(
+    "_hasten($module, reader, writer, /)\n--\n\n"
+    "Give both classes of files over queues methods for what need not wait.");
+
+PyObject *
+queue_hasten(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *reader, *writer;
+    if (!PyArg_ParseTuple(args, "O!O!:_hasten", &PyType_Type, &reader, &PyType_Type,
+                          &writer) ||
+        find_ready_slot(reader) < 0 || replace_call(reader, &file_calls[0]) < 0 ||
+        replace_call(reader, &file_calls[1]) < 0 ||
+        replace_call(writer, &file_calls[2]) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }

@@ -45,6 +45,13 @@ queue_dealloc(QueueObject *self)
     object_free(self);
 }
 
+bool
+queue_is_exact(PyObject *obj)
+{
+    return Py_TYPE(obj)->tp_dealloc ==
+           (destructor)queue_dealloc; /* a subclass has its own */
+}
+
 /* ---- arguments ---- */
 
 typedef struct {

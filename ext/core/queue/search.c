@@ -164,7 +164,8 @@ search_piece(pb_queue *q, uint64_t from, uint64_t to, const void *sep, uint64_t 
 static inline uint64_t
 end_of_page(const pb_queue *q, uint64_t from, uint64_t len)
 {
-    return from + pb_min(len - from, PB_PAGE_SIZE - ((q->b.root.bias + from) & PB_PAGE_MASK));
+    return from +
+           pb_min(len - from, PB_PAGE_SIZE - ((q->b.root.bias + from) & PB_PAGE_MASK));
 }
 
 /* *found: where the first separator in bytes [from, len) begins, which are n at least. */
