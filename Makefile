@@ -97,19 +97,24 @@ build/stamps/portable: .venv/.stamps/venv $(NATIVE) $(PACKAGE)
 
 # ---- tests ----------------------------------------------------------------------------------
 
-# In a worker a processor, then those that must be alone in their process.  That a choice of tests
-# leaves nothing for one of the two (status 5) is no failure.
+# Where the tests are that must be alone in their process (tests/conftest.py sees to it): to collect
+# all others takes longer than these run.
+ALONE := $(wildcard tests/*/*_oom.py tests/*/*/*_oom.py)
+
+# In a worker a processor, then those that must be alone.  That a choice of tests leaves nothing for
+# one of the two (status 5) is no failure.
 define pytest
 	@$(1) $(PY) -m pytest $(2) -n $(JOBS) -m "not alone and not slow" $(PYTEST) || [ $$? = 5 ]
-	@$(1) $(PY) -m pytest $(2) -m alone $(PYTEST) || [ $$? = 5 ]
+	@$(1) $(PY) -m pytest $(or $(3),$(ALONE)) -m alone $(PYTEST) || [ $$? = 5 ]
 endef
 
 # What neither the size of a page nor a debug level can change runs once, in test-py.
 ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
         tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py \
-        tests/faces/test_who_copies.py tests/threads/test_pairs.py
+        tests/faces/test_who_copies.py tests/leaks tests/threads/test_fork.py tests/threads/test_pairs.py
 # Level 2 does all that level 1 does, and more: level 1 alone runs what looks at pages, not at who calls.
 test-level1: CHOICE := tests/core tests/model
+test-level1: CHOICE_ALONE := $(filter tests/core/%,$(ALONE))
 test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/test_replaced.py
 
 # What is about to be done, and how long it takes on two idle cores.
@@ -132,7 +137,7 @@ test-c: .venv/.stamps/venv
 
 test-py: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests"
-	$(call pytest,PAGEBUF_EXPECT=4096)
+	$(call pytest,PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick)
 
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
 	@echo "== Python tests, $*"
@@ -151,7 +156,7 @@ test-portable: build/stamps/portable .venv/.stamps/test
 
 $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests at debug level $*"
-	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,$(CHOICE))
+	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,$(CHOICE),$(CHOICE_ALONE))
 
 slow: build/stamps/normal .venv/.stamps/test
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)

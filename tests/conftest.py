@@ -36,6 +36,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_pictures(items)
+    hidden = [t.nodeid for t in items if t.get_closest_marker("alone") and "_oom.py" not in t.nodeid]
+    if hidden:  # make would not find them there
+        raise pytest.UsageError(f"tests marked alone in a file that is not *_oom.py: {hidden}")
+
+
+def skip_pictures(items: list[pytest.Item]) -> None:
     """Skip doctests that draw if matplotlib is missing: they cannot call importorskip."""
     if importlib.util.find_spec("matplotlib") is None:
         skip = pytest.mark.skip(reason="matplotlib is not installed: no pictures")
