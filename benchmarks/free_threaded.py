@@ -139,15 +139,21 @@ def made_and_dropped(make: Callable[[bytes], object], count: int = 30_000) -> li
     return [work, work]
 
 
-def made_in_one_pool(count: int = 30_000) -> list[Work]:
+def made_in(pools: list[PagePool], count: int = 30_000) -> list[Work]:
+    def worker(pool: PagePool) -> Work:
+        def work() -> None:
+            make, mine, data = PageBuffer, pool, bytes(100)
+            for _ in range(count):
+                make(data, pool=mine)
+
+        return work
+
+    return [worker(pool) for pool in pools]
+
+
+def children(count: int) -> list[PagePool]:
     pool = PagePool()
-
-    def work() -> None:
-        make, mine, data = PageBuffer, pool, bytes(100)
-        for _ in range(count):
-            make(data, pool=mine)
-
-    return [work, work]
+    return [pool.child() for _ in range(count)]
 
 
 SCALING: dict[str, tuple[str, Prepare]] = {
@@ -168,7 +174,8 @@ SCALING: dict[str, tuple[str, Prepare]] = {
         lambda: made_and_dropped(PageBuffer),
     ),
     "— a `BytesIO`": ("1.2", lambda: made_and_dropped(pagebuf.BytesIO)),
-    "— a `PageBuffer`, `pool=` another one": ("", made_in_one_pool),
+    "— a `PageBuffer`, `pool=` another one": ("", lambda: made_in([PagePool()] * 2)),
+    "— a `PageBuffer`, `pool=` a child of that each": ("", lambda: made_in(children(2))),
     "— `io.BytesIO`": ("", lambda: made_and_dropped(io.BytesIO)),
     "— `bytearray`, made and dropped": ("", lambda: made_and_dropped(bytearray)),
 }

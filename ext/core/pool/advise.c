@@ -98,7 +98,9 @@ pb_advise_discard(pb_region *r, uint32_t *from, uint32_t *to)
 #define AHEAD_LEAST 8
 #define AGAIN_LEAST 4
 
-#if defined(MADV_POPULATE_WRITE) && PB_PAGE_SHIFT == 12
+/* Page faults of threads go on side by side.  This call would have them wait for each other, as the
+ * pool's lock is held. */
+#if defined(MADV_POPULATE_WRITE) && PB_PAGE_SHIFT == 12 && !PB_LOCKS
 
 static void
 back(pb_region *r, pb_frame from, pb_frame to)
