@@ -98,14 +98,23 @@ def saved(buf: Any, given: Any, who: bytes) -> bytes:
         return path.read_bytes()
 
 
+def map_that_shows(buf: Any, path: pathlib.Path) -> Any:
+    """A map of a file that holds what the buffer holds at one moment."""
+    while True:
+        there = pagebuf.PageBuffer.map(path, pool=buf.pool)
+        try:
+            there.restore(buf)
+        except ValueError:  # __init__ has changed the pool
+            continue
+        return there
+
+
 def saved_changes(buf: Any, given: Any, who: bytes) -> bytes:
     """To a file of a map that shows the same."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "saved")
         path.write_bytes(pattern(0, 20 * PAGE))
-        there = pagebuf.PageBuffer.map(path, pool=buf.pool)
-        there.restore(buf)
-        there.save_changes()
+        map_that_shows(buf, path).save_changes()
         return path.read_bytes()
 
 
@@ -171,7 +180,7 @@ CALLS = [
     Call("rfind", lambda b, g, w: b.rfind(pattern(3, 2)), looks=True),
     Call("rindex", lambda b, g, w: b.rindex(pattern(3, 2)), (ValueError,), looks=True),
     Call("save", saved, looks=True),
-    Call("save_changes", saved_changes, (ValueError,), looks=True),
+    Call("save_changes", saved_changes, looks=True),
     Call("source", lambda b, g, w: b.source, looks=True),
     Call("snapshot", lambda b, g, w: b.snapshot(), looks=True),
     Call("startswith", lambda b, g, w: b.startswith(pattern(0, 30)), looks=True),
