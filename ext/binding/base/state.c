@@ -24,6 +24,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->file_type);
     Py_VISIT(state->bytesio_type);
     Py_VISIT(state->bytesio_export_type);
+    Py_VISIT(state->store_type);
     Py_VISIT(state->pool_stats_type);
     Py_VISIT(state->usage_type);
     Py_VISIT(state->region_type);
@@ -81,6 +82,7 @@ state_clear(module_state *state)
     Py_CLEAR(state->file_type);
     Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->bytesio_export_type);
+    Py_CLEAR(state->store_type);
     Py_CLEAR(state->pool_stats_type);
     Py_CLEAR(state->usage_type);
     Py_CLEAR(state->region_type);

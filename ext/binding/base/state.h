@@ -17,6 +17,7 @@ typedef struct module_state {
     PyTypeObject *file_type;
     PyTypeObject *bytesio_type;
     PyTypeObject *bytesio_export_type;
+    PyTypeObject *store_type;
     PyTypeObject *run_type; /* view/run.c, live.c, stable.c */
     PyTypeObject *live_type;
     PyTypeObject *stable_type;

@@ -10,6 +10,7 @@
 #include "lock/lock.h"
 #include "pool/segv.h"
 #include "queue/object.h"
+#include "store/object.h"
 #include "view/object.h"
 
 #ifdef __linux__
@@ -122,6 +123,7 @@ static const struct {
     {&stable_spec, offsetof(module_state, stable_type), make_type},
     {&file_spec, offsetof(module_state, file_type), add_file_type},
     {&bytesio_spec, offsetof(module_state, bytesio_type), add_bytesio_type},
+    {&store_spec, offsetof(module_state, store_type), add_type},
 };
 
 static int

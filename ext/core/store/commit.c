@@ -379,12 +379,15 @@ write_tree(pb_store *store, pb_store_tree *tree)
     changing c = {.store = store, .tree = tree};
     pb_differ writing = {write_page, write_hole, &c, 0};
     pb_file_root root = tree->root;
+    pb_store_status st = tree->then ? PB_STORE_OK : pb_file_drop(store, &root);
     uint64_t size = tree->now->root.size;
     uint64_t bias = pb_buf_bias(tree->now) + (tree->shift << PB_PAGE_SHIFT);
     if (bias > pb_reach(PB_MAX_LEVELS) - size) {
         return pb_store_refused(store, EFBIG);
     }
-    pb_store_status st = pb_writer_begin(&c.writer, store, &root, bias + size);
+    if (st == PB_STORE_OK) {
+        st = pb_writer_begin(&c.writer, store, &root, bias + size);
+    }
     if (st == PB_STORE_OK) {
         st = diff_tree(store, tree, &writing);
     }

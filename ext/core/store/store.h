@@ -102,9 +102,10 @@ pb_store_commit(pb_store *store, bool durable, uint64_t time);
 
 /* A tree of the pool, and what the file has of it. */
 typedef struct {
-    const pb_buf *now;  /* what the commit shows; it stands still, and is a tree */
-    const pb_buf *then; /* what the last commit wrote, which the file still has */
-    uint64_t shift;     /* pages that positions of `then` are behind those in the file */
+    const pb_buf *now; /* what the commit shows; it stands still, and is a tree */
+    const pb_buf
+        *then;      /* what the file has of it; NULL: what `root` names goes, all is new */
+    uint64_t shift; /* pages that positions of `then` are behind those in the file */
     pb_file_root root;  /* in the file; levels 0: it has no page there */
     pb_file_root wrote; /* the same after the commit */
 } pb_store_tree;
