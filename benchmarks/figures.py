@@ -1,7 +1,7 @@
 """Writes figures of the kept run into the documents: `python -m benchmarks.figures [--check]`.
 
 A document says where with a pair of comments.  What stands between them is made here, from the
-newest run in `benchmarks/results`, and from nothing else:
+newest run in `benchmarks/results` (`blobs` from a file of its own there), and from nothing else:
 
     <!-- figures: table -->
     <!-- figures end -->
@@ -23,6 +23,8 @@ from benchmarks.results import CaseResult, Report, Row, SectionResult, from_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+BLOBS = RESULTS / "blobs.json"
+"""What `python -m benchmarks.blobs` has written."""
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n).*?(<!-- figures end -->)", re.DOTALL)
 
 BESIDE = ("pagebuf", "bytearray", "io.BytesIO", "mmap, resized", RING)
@@ -226,8 +228,27 @@ def goals(report: Report) -> Iterator[str]:
     yield from grid_lines(floors_grid(report))
 
 
+def blobs(_: Report) -> Iterator[str]:
+    """pagebuf beside h5py and SQLite, which `python -m benchmarks.blobs` measures."""
+    run = json.loads(BLOBS.read_text("utf-8"))
+    about = run["about"]
+    yield "| | pagebuf | h5py | `sqlite3` |"
+    yield "|---|---:|---:|---:|"
+    for title, row in run["rows"].items():
+        values = [row.get(name) for name in ("Ours", "Hdf5", "Blob")]
+        yield _line([title, *_cells([took and (took, show_time(took)) for took in values])])
+    yield ""
+    yield (
+        f"{about['cpu']}, CPython {about['python']}, h5py {about['h5py']}, SQLite "
+        f"{about['sqlite']}, {about['date']}, `python -m benchmarks.blobs`: processor "
+        "time but where it says elapsed, the least of seven rounds. "
+        "The least of a row is bold; a dash: no such thing."
+    )
+
+
 BLOCKS: dict[str, Callable[..., Iterator[str]]] = {
     "beside": beside,
+    "blobs": blobs,
     "goals": goals,
     "headline": headline,
     "table": table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import mmap
 import os
 import pathlib
@@ -224,7 +225,7 @@ def _source_of(source: object, offset: int, size: int | None, pool: PagePool | N
     if hasattr(source, "fileno") and not _is_buffer(source):
         if hasattr(source, "flush"):
             source.flush()
-        source = source.fileno()
+        source = _descriptor_of(source)
     if isinstance(source, int) and not isinstance(source, bool):
         with _duplicate(source) as fd:
             return _map_fd(fd, None, offset, size, pool)
@@ -232,6 +233,18 @@ def _source_of(source: object, offset: int, size: int | None, pool: PagePool | N
         kind = type(source).__name__
         raise TypeError(f"source must be a path, a file, a descriptor or a buffer, not {kind}")
     return _map_buffer(source, offset, size, pool)  # type: ignore[arg-type]
+
+
+def _descriptor_of(file: object) -> int:
+    try:
+        descriptor: int = file.fileno()  # type: ignore[attr-defined]
+    except io.UnsupportedOperation:
+        kind = type(file).__name__
+        raise TypeError(
+            f"source must be a path, a file, a descriptor or a buffer; a {kind} has no descriptor: "
+            "map the bytes that it holds"
+        ) from None
+    return descriptor
 
 
 def _is_buffer(obj: object) -> bool:
@@ -258,6 +271,9 @@ def map_source(
     return buf
 
 
+map_source.__qualname__ = "PageBuffer.map"  # what errors of its call say
+
+
 # ---- saving ----
 
 
@@ -274,6 +290,15 @@ def save(buf: PageBuffer, path: StrPath, *, atomic: bool = True) -> None:
 
 
 def _save_beside(frozen: PageBuffer, where: pathlib.Path) -> None:
+    try:
+        _save_as_new(frozen, where)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(where)) from error  # not the temporary one
+
+
+def _save_as_new(frozen: PageBuffer, where: pathlib.Path) -> None:
     made, fd = _new_file(where)
     try:
         try:

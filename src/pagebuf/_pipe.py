@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from pagebuf._checks import index_of
 from pagebuf._core import ByteQueue, _hasten
 
 TYPE_CHECKING = False  # typing costs 2 MiB and half the time of `import pagebuf`
@@ -55,6 +56,11 @@ class _End(io.BufferedIOBase):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: it is one end of a stream")
+
+
+def _size(n: int | None) -> int:
+    """A size of a file: None and all negative ones are all, -1 here."""
+    return -1 if n is None else max(-1, index_of(n, "n", "an int or None"))
 
 
 class StreamReader(_End):
@@ -111,7 +117,7 @@ class StreamReader(_End):
         up waits for the next call.
         """
         self._check_open()
-        left = -1 if n is None or n < 0 else n
+        left = _size(n)
         pieces: list[bytes] = []
         try:
             while left and (piece := self._take(left)):
@@ -132,7 +138,7 @@ class StreamReader(_End):
     def read1(self, n: int | None = -1, /) -> bytes:
         """What is there, at most n bytes; waits for one."""
         self._check_open()
-        return self._take(-1 if n is None else n)
+        return self._take(_size(n))
 
     def read(self, n: int | None = -1, /) -> bytes:
         """So many bytes, fewer at the end of the stream; None or -1: all up to there."""
@@ -141,7 +147,7 @@ class StreamReader(_End):
     def readline(self, size: int | None = -1, /) -> bytes:
         r"""A line with its b"\n"; at the end of the stream what is left."""
         self._check_open()
-        if (size is None or size < 0) and not self._rest:
+        if _size(size) < 0 and not self._rest:
             line = self.queue.readline()
             if line is not None:
                 return line

@@ -96,7 +96,12 @@ class Delta:
         ...
         pagebuf.delta.DeltaError: 7 bytes are too few for a delta
         """
-        view = memoryview(data).cast("B")
+        try:
+            given = memoryview(data)
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(f"delta must be a Delta or a bytes-like object, not {kind}") from None
+        view = given.cast("B")
         if len(view) < _HEAD.size + _HASH:
             raise DeltaError(f"{len(view)} bytes are too few for a delta")
         count = _HEAD.unpack_from(view)[4]

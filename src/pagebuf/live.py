@@ -41,7 +41,7 @@ PATIENCE = 10.0  # seconds that who asks may be silent
 _LISTENERS: weakref.WeakSet[Listener] = weakref.WeakSet()
 
 
-def listen(path: str | os.PathLike[str]) -> Listener:
+def listen(path: str | bytes | os.PathLike[str]) -> Listener:
     """Answer ``python -m pagebuf top``, ``walk`` and ``draw --attach PATH`` from now on.
 
     A thread waits at a unix socket, which this user alone may open.  It looks, and changes
@@ -55,7 +55,9 @@ def listen(path: str | os.PathLike[str]) -> Listener:
         OSError: another process listens there, there is another file, or the path is too long.
         NotImplementedError: this system has no unix sockets.
     """
-    return Listener(os.fspath(path).replace("{pid}", str(os.getpid())))
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"path must be a str, bytes or os.PathLike, not {type(path).__name__}")
+    return Listener(os.fsdecode(path).replace("{pid}", str(os.getpid())))
 
 
 class Listener:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import pagebuf
-from pagebuf import aio, picture
+from pagebuf import aio, live, picture
 
 Call = Callable[[Any, Any], Any]
 
@@ -133,6 +133,14 @@ TYPES = (
     aio.QueueWriter,
     aio.QueueProtocol,
 )
+RECORDS: tuple[Any, ...] = (
+    pagebuf.PoolStats,
+    pagebuf.BufferStats,
+    pagebuf.Usage,
+    pagebuf.Region,
+    pagebuf.Walk,
+    pagebuf.WalkStep,
+)
 INHERITED = {"detach", "fileno", "isatty"}  # of io, where each raises or says False
 OF_TRANSPORTS = {
     "connection_lost",
@@ -150,8 +158,10 @@ def public(thing: Any) -> set[str]:
 
 def test_every_public_name_is_on_the_page() -> None:
     words = set(re.findall(r"\w+", PAGE.read_text("utf-8")))
-    names = set(pagebuf.__all__) | set(aio.__all__) | set(picture.__all__)
+    names = set(pagebuf.__all__) | set(aio.__all__) | set(picture.__all__) | set(live.__all__)
     names = names.union(*map(public, TYPES)) - INHERITED - OF_TRANSPORTS
+    names |= public(pagebuf.PageBuffer) | public(live.Listener)
+    names = names.union(*(made.__match_args__ for made in RECORDS))
     assert sorted(names - words) == []
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pagebuf
-from pagebuf import PagePool, aio
+from pagebuf import PagePool, aio, live, picture
+from pagebuf.__main__ import main
 from tests.helpers import PAGE
 from tests.support import pattern
 
@@ -145,6 +148,56 @@ LEAKS = {
         lambda: buffer().save(5),
         "path must be a str, bytes or os.PathLike, not int",
     ),
+    "map of nothing": (
+        lambda: pagebuf.PageBuffer.map(),  # type: ignore[call-arg]
+        "PageBuffer.map() missing 1 required positional argument: 'source'",
+    ),
+    "map of a file in memory": (
+        lambda: pagebuf.PageBuffer.map(io.StringIO("text")),  # type: ignore[arg-type]
+        (
+            "source must be a path, a file, a descriptor or a buffer; a StringIO has no "
+            "descriptor: map the bytes that it holds"
+        ),
+    ),
+    "apply": (
+        lambda: buffer().apply(5),
+        "delta must be a Delta or a bytes-like object, not int",
+    ),
+    "delta": (lambda: buffer().delta(5), "delta() takes a PageBuffer, not int"),
+    "pipe": (lambda: pagebuf.pipe("5"), "max_bytes must be an int, not str"),  # type: ignore[arg-type]
+    "pipe's pool": (
+        lambda: pagebuf.pipe(pool=5),  # type: ignore[arg-type]
+        "pool must be a PagePool or None, not int",
+    ),
+    "pipe's timeout": (
+        lambda: pagebuf.pipe(timeout="5"),  # type: ignore[arg-type]
+        "timeout must be a number or None, not str",
+    ),
+    "read of a pipe": (
+        lambda: pagebuf.pipe()[0].read("5"),  # type: ignore[arg-type]
+        "n must be an int or None, not str",
+    ),
+    "abort of a pipe": (
+        lambda: pagebuf.pipe()[1].abort(5),  # type: ignore[arg-type]
+        "abort() takes an exception, not int",
+    ),
+    "listen": (
+        lambda: live.listen(5),  # type: ignore[arg-type]
+        "path must be a str, bytes or os.PathLike, not int",
+    ),
+    "tree_figure": (
+        lambda: picture.tree_figure(5),  # type: ignore[arg-type]
+        "buffer must be a PageBuffer, a BytesIO or a ByteQueue, not int",
+    ),
+    "pool_figure": (
+        lambda: picture.pool_figure(5),  # type: ignore[arg-type]
+        "pool must be a PagePool, not int",
+    ),
+    "svg": (lambda: picture.svg(5), "figure must be one of matplotlib, not int"),  # type: ignore[arg-type]
+    "picture.save": (
+        lambda: picture.save(5, "x.svg"),  # type: ignore[arg-type]
+        "figure must be one of matplotlib, not int",
+    ),
     "write_queue": (
         lambda: aio.QueueWriter.write_queue(None, b"x"),  # type: ignore[arg-type]
         "queue must be a ByteQueue, not bytes",
@@ -166,6 +219,143 @@ def test_a_protocol_of_something_else() -> None:
 
     with pytest.raises(TypeError, match="must be a QueueReader or a ByteQueue, not int"):
         asyncio.run(main())
+
+
+SERVERS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "limit -1": ({"limit": -1}, ValueError, "limit must be positive or None, not -1"),
+    "limit": ({"limit": "5"}, TypeError, "limit must be a number or None, not str"),
+    "pool": ({"pool": 5}, TypeError, "pool must be a PagePool or None, not int"),
+    "max_bytes": ({"max_bytes": "5"}, TypeError, "max_bytes must be an int, not str"),
+    "max_bytes -1": ({"max_bytes": -1}, ValueError, "max_bytes must not be negative, not -1"),
+    "max_bytes 0": (
+        {"max_bytes": 0},
+        ValueError,
+        "nothing could be received: max_bytes must be at least 1, or None",
+    ),
+    "callback": (
+        {"client_connected_cb": 5},
+        TypeError,
+        "client_connected_cb must be callable, not int",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_refuses_before_it_listens(name: str) -> None:
+    options, kind, says = SERVERS[name]
+
+    async def main() -> None:
+        await aio.start_server(**{"client_connected_cb": print, "port": 0, **options})
+
+    with pytest.raises(kind) as info:
+        asyncio.run(main())
+    assert str(info.value) == says
+
+
+def test_a_reader_of_something_else() -> None:
+    async def main() -> None:
+        aio.QueueReader(queue=5)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="queue must be a ByteQueue or None, not int"):
+        asyncio.run(main())
+
+
+# ---- files: what is wrong with which one, by the name that the caller knows ----
+
+
+def mapped(folder: Path) -> Any:
+    path = folder / "mapped"
+    path.write_bytes(bytes(100_000))
+    return pagebuf.PageBuffer.map(path)
+
+
+FILES: dict[str, tuple[Callable[[Any, Path], Any], type[Exception], str]] = {
+    "map of none": (lambda b, d: b.map(d / "none"), FileNotFoundError, "none'"),
+    "map of a folder": (lambda b, d: b.map(d), IsADirectoryError, "{d}'"),
+    "map of no descriptor": (lambda b, d: b.map(-1), OSError, "Bad file descriptor"),
+    "map of gaps": (
+        lambda b, d: b.map(memoryview(bytes(9))[::2]),
+        BufferError,
+        "only a C-contiguous buffer can be mapped",
+    ),
+    "map past the end": (
+        lambda b, d: b.map(d / "mapped", 100_001),
+        ValueError,
+        "offset 100001 is past the end of a source of 100000 bytes",
+    ),
+    "map of more": (
+        lambda b, d: b.map(d / "mapped", 5, 100_000),
+        ValueError,
+        "100000 bytes at offset 5 asked of a source of 100000 bytes",
+    ),
+    "save to a folder": (lambda b, d: b.save(d), IsADirectoryError, "Is a directory: '{d}'"),
+    "save into none": (
+        lambda b, d: b.save(d / "none" / "x"),
+        FileNotFoundError,
+        "No such file or directory: '{d}/none/x'",
+    ),
+    "save over": (
+        lambda b, d: b.save(d / "mapped", atomic=False),
+        ValueError,
+        "'{d}/mapped' is mapped, so it can only be saved with atomic=True",
+    ),
+    "save_changes of none": (
+        lambda b, d: pagebuf.PageBuffer(b"x").save_changes(),
+        ValueError,
+        "a buffer that maps no file has none to save its changes to: save(path) writes all of it",
+    ),
+    "save_changes of memory": (
+        lambda b, d: b.map(bytes(100_000)).save_changes(),
+        ValueError,
+        "a buffer that maps no file has none to save its changes to: save(path) writes all of it",
+    ),
+    "listen nowhere": (
+        lambda b, d: live.listen(d / "none" / "x"),
+        FileNotFoundError,
+        "No such file or directory: '{d}/none/x'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_which_file_it_is_about(name: str, tmp_path: Path) -> None:
+    call, kind, says = FILES[name]
+    buf = mapped(tmp_path)
+    with pytest.raises(kind) as info:
+        call(buf, tmp_path)
+    assert str(info.value).endswith(says.format(d=tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mapped"]  # nothing is left
+
+
+def test_a_file_that_was_replaced_or_changed(tmp_path: Path) -> None:
+    buf = mapped(tmp_path)
+    buf.write(0, b"x")
+    (tmp_path / "mapped").write_bytes(bytes(99_000))
+    with pytest.raises(OSError, match="force=True"):
+        buf.save_changes()
+    (tmp_path / "mapped").unlink()
+    (tmp_path / "mapped").write_bytes(bytes(100_000))
+    with pytest.raises(OSError, match=r"another file has the name of the mapped one: save\(\) it"):
+        buf.save_changes()
+
+
+COMMANDS = {
+    "walk x": "'x' is no offset",
+    "walk 0 --buffer nobody": "no buffer 'nobody': there is document, ",
+    "draw --pool nobody -o x.svg": "no pool 'nobody': there is example",
+    "top --run none.py": "no script 'none.py'",
+    "top --attach none": "no process answers at 'none': No such file or directory",
+    "top --args x": "--args are those of a script: say which with --run",
+}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_refuses_with_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"pagebuf: {COMMANDS[line]}")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("address", [-1, 1 << 64])

@@ -916,7 +916,9 @@ def test_object(pool):
     queue = Mine(pool=pool)
     queue.note = "a subclass has a __dict__"
     queue.put(b"abc")
-    assert "size=3" in repr(queue)
+    assert "size=3 at" in repr(queue)
+    queue.put(bytes(3 << 20))
+    assert "size=3145731 (3 MiB) at" in repr(queue)
     assert repr(ByteQueue(pool=pool)).startswith("<pagebuf.ByteQueue size=0 at 0x")
     ref = weakref.ref(queue)
     assert ref() is queue

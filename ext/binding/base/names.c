@@ -49,3 +49,23 @@ name_in_repr(PyObject *name)
     Py_XDECREF(name);
     return text;
 }
+
+PyObject *
+size_in_repr(uint64_t size)
+{
+    static const char *const units[] = {"MiB", "GiB", "TiB", "PiB", "EiB"};
+    unsigned shift = 20, unit = 0;
+    if (size >> shift == 0) {
+        return PyUnicode_FromFormat("%llu", (unsigned long long)size);
+    }
+    while (size >> shift >= 1024) {
+        shift += 10;
+        unit++;
+    }
+    unsigned whole = (unsigned)(size >> shift);
+    unsigned tenth = (unsigned)((((size >> (shift - 10)) & 1023) * 10) >> 10);
+    return tenth ? PyUnicode_FromFormat("%llu (%u.%u %s)", (unsigned long long)size, whole,
+                                        tenth, units[unit])
+                 : PyUnicode_FromFormat("%llu (%u %s)", (unsigned long long)size, whole,
+                                        units[unit]);
+}

@@ -25,6 +25,10 @@ name_ref(pb_lock *lock, PyObject **at);
 PyObject *
 name_or_none(PyObject *name);
 
+/* "1099511627776 (1 TiB)": a new str for a repr; below 1 MiB the number alone. */
+PyObject *
+size_in_repr(uint64_t size);
+
 /* " 'inbox'" or nothing: a new str for a repr.  Takes the reference. */
 PyObject *
 name_in_repr(PyObject *name);

@@ -86,12 +86,14 @@ buffer_repr(BufferObject *self)
     uint64_t size = self->b.root.size;
     int levels = (int)pb_buf_levels(&self->b);
     buffer_unlock(&self->b);
-    PyObject *name = name_in_repr(buffer_name(self));
-    PyObject *repr = name ? PyUnicode_FromFormat("<%s%U size=%llu levels=%d at %p>",
-                                                 Py_TYPE(self)->tp_name, name,
-                                                 (unsigned long long)size, levels, self)
-                          : NULL;
+    const char *kind = pb_buf_frozen(&self->b) ? " snapshot" : "";
+    PyObject *name = name_in_repr(buffer_name(self)), *text = size_in_repr(size);
+    PyObject *repr = name && text ? PyUnicode_FromFormat("<%s%U%s size=%U levels=%d at %p>",
+                                                         Py_TYPE(self)->tp_name, name, kind,
+                                                         text, levels, self)
+                                  : NULL;
     Py_XDECREF(name);
+    Py_XDECREF(text);
     return repr;
 }
 

@@ -21,12 +21,13 @@ queue_length(QueueObject *self)
 PyObject *
 queue_repr(QueueObject *self)
 {
-    PyObject *name = name_in_repr(queue_name(self));
-    PyObject *repr =
-        name ? PyUnicode_FromFormat("<%s%U size=%llu at %p>", Py_TYPE(self)->tp_name, name,
-                                    (unsigned long long)queue_size(self), self)
-             : NULL;
+    PyObject *name = name_in_repr(queue_name(self)), *text = size_in_repr(queue_size(self));
+    PyObject *repr = name && text
+                         ? PyUnicode_FromFormat("<%s%U size=%U at %p>",
+                                                Py_TYPE(self)->tp_name, name, text, self)
+                         : NULL;
     Py_XDECREF(name);
+    Py_XDECREF(text);
     return repr;
 }
 

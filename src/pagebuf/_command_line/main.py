@@ -82,17 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("info", help="build, page size, levels, defaults")
     shown = commands.add_parser("demo", help="what pagebuf is for, in a minute")
     shown.add_argument("--fast", action="store_true", help="without pauses")
-    scene = argparse.ArgumentParser(add_help=False)
-    what = scene.add_mutually_exclusive_group()
-    what.add_argument(
-        "--run", metavar="SCRIPT", help="run this script and show its pools, not the example's"
-    )
-    what.add_argument(
-        "--attach", metavar="SOCKET", help="show those of the process that listens there"
-    )
-    scene.add_argument(
-        "--args", nargs=argparse.REMAINDER, help="with --run: all that follows is the script's"
-    )
+    scene = _scene_parser()
     commands.add_parser("top", parents=[scene], help="pools, and the buffers that draw from them")
     walk = commands.add_parser("walk", parents=[scene], help="the page walk to offsets")
     walk.add_argument("offsets", metavar="OFFSET", nargs="+", help="like 4096, 0x1000 or -1")
@@ -105,6 +95,22 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", metavar="FILE", required=True, type=_picture_file, help=".svg or .png"
     )
     return parser
+
+
+def _scene_parser() -> argparse.ArgumentParser:
+    """What the commands have in common that look at buffers: at whose."""
+    scene = argparse.ArgumentParser(add_help=False)
+    what = scene.add_mutually_exclusive_group()
+    what.add_argument(
+        "--run", metavar="SCRIPT", help="run this script and show its pools, not the example's"
+    )
+    what.add_argument(
+        "--attach", metavar="SOCKET", help="show those of the process that listens there"
+    )
+    scene.add_argument(
+        "--args", nargs=argparse.REMAINDER, help="with --run: all that follows is the script's"
+    )
+    return scene
 
 
 def _parted(arguments: Sequence[str]) -> tuple[list[str], list[str] | None]:

@@ -31,7 +31,8 @@ def readers(
         return ByteQueue(pool=pool, max_bytes=max_bytes, overflow="raise")
 
     checked(limit)
-    queue()
+    if queue().max_bytes == 0:
+        raise ValueError("nothing could be received: max_bytes must be at least 1, or None")
     return lambda loop: QueueReader(limit, loop, queue=queue())
 
 

@@ -44,6 +44,8 @@ class Store(asyncio.StreamReader):
     ) -> None:
         if queue is not None and pool is not None:
             raise TypeError("a queue has a pool of its own: give one of the two")
+        if queue is not None and not isinstance(queue, ByteQueue):
+            raise TypeError(f"queue must be a ByteQueue or None, not {type(queue).__name__}")
         limit = checked(limit)
         super().__init__(LIMIT, loop)
         self._aside = b""

@@ -41,6 +41,9 @@ def tree_figure(buffer: PageBuffer | BytesIO | ByteQueue, name: str | None = Non
     >>> from pagebuf import PageBuffer
     >>> figure = tree_figure(PageBuffer(bytes(10**6)), "zeros")
     """
+    if not hasattr(buffer, "_tree_runs"):
+        kind = type(buffer).__name__
+        raise TypeError(f"buffer must be a PageBuffer, a BytesIO or a ByteQueue, not {kind}")
     _require()
     from pagebuf.picture._tree import draw
 
@@ -56,6 +59,8 @@ def pool_figure(pool: PagePool) -> Figure:
     >>> from pagebuf import default_pool
     >>> figure = pool_figure(default_pool())
     """
+    if not hasattr(pool, "_frame_states"):
+        raise TypeError(f"pool must be a PagePool, not {type(pool).__name__}")
     _require()
     from pagebuf.picture._pool import draw
 
@@ -77,17 +82,24 @@ def format_of(path: str | os.PathLike[str]) -> str:
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure to a file: SVG or PNG, by its ending."""
     kind = format_of(path)
+    _check(figure)
     with _settings():
         figure.savefig(path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
 
 
 def svg(figure: Figure) -> str:
     """A figure as the text of an ``<svg>`` element."""
+    _check(figure)
     text = io.StringIO()
     with _settings():
         figure.savefig(text, format="svg", metadata={"Date": None})
     drawn = text.getvalue()
     return drawn[drawn.index("<svg") :]
+
+
+def _check(figure: object) -> None:
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"figure must be one of matplotlib, not {type(figure).__name__}")
 
 
 def _require() -> None:

@@ -32,6 +32,23 @@ def test_repr(pool):
     buf = filled(pool, reach(1) + 1)
     assert repr(buf) == f"<pagebuf.PageBuffer size={reach(1) + 1} levels=2 at {hex(id(buf))}>"
     assert "Named" in repr(Named("x", pool=pool))
+    assert " snapshot size=" in repr(buf.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ((1 << 20) - 1, "1048575 "),
+        (1 << 20, "1048576 (1 MiB) "),
+        ((1 << 40) + (1 << 39), "1649267441664 (1.5 TiB) "),
+        ((1 << 50) - 1, "1125899906842623 (1023.9 TiB) "),
+        (1 << 59, "576460752303423488 (512 PiB) "),
+    ],
+)
+def test_a_size_can_be_read_in_a_repr(pool, size, text):
+    buf = pagebuf.PageBuffer(pool=pool, name="disk")
+    buf.truncate(size)
+    assert f"'disk' size={text}levels=" in repr(buf)
 
 
 def test_attributes(pool):
