@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import tracemalloc
 
 import pytest
 
-from pagebuf import ByteQueue, PagePool, PoolLimitError, aio
+from pagebuf import ByteQueue, CapacityError, PagePool, PoolLimitError, aio
 from tests.aio.talk import fill, sender, served
+from tests.helpers import PAGE
 from tests.support import pattern
 
 KIB = 1024
@@ -206,3 +208,104 @@ def test_what_can_never_be_filled_raises_at_once(run):
                 await reader.readline()
 
     run(main())
+
+
+def test_memory_that_was_asked_for_in_vain(run):
+    """Few bytes and many come to lie in different places; the last one asked for counts."""
+
+    async def main():
+        protocol = aio.QueueProtocol()
+        protocol.connection_made(Transport())
+        protocol.get_buffer(-1)[:5] = b"never"
+        task = asyncio.ensure_future(protocol.reader.readexactly(100_000))
+        await asyncio.sleep(0)  # now it waits for more than lands beside the queue
+        sent = bytes(range(256)) * 400
+        while sent:
+            memory = protocol.get_buffer(-1)
+            n = min(len(memory), len(sent))
+            memory[:n] = sent[:n]
+            protocol.buffer_updated(n)
+            sent = sent[n:]
+        assert await task == (bytes(range(256)) * 400)[:100_000]
+        for piece in (b"few", b"m" * 16384, b"many" * 2000, b"few", b"few"):
+            memory = protocol.get_buffer(-1)
+            memory[: len(piece)] = piece
+            protocol.buffer_updated(len(piece))
+        assert protocol.queue.get().endswith(b"few" + b"m" * 16384 + b"many" * 2000 + b"fewfew")
+        protocol.queue.check()
+
+    run(main())
+
+
+@pytest.mark.parametrize("overflow", ["raise", "block"])
+def test_no_more_is_offered_than_there_is_room_for(run, overflow):
+    async def main():
+        protocol = aio.QueueProtocol(ByteQueue(max_bytes=100, overflow=overflow))
+        for n in (60, 30, 10):
+            memory = protocol.get_buffer(-1)
+            assert len(memory) == 100 - len(protocol.queue)
+            memory[:n] = b"x" * n
+            protocol.buffer_updated(n)
+        with pytest.raises(CapacityError):
+            protocol.get_buffer(-1)
+        assert protocol.queue.get() == b"x" * 100
+
+    run(main())
+
+
+def test_a_pool_that_is_used_up_ends_the_connection(run):
+    async def main():
+        pool = PagePool(limit=4 * PAGE, debug=0)
+        protocol = aio.QueueProtocol(aio.QueueReader(pool=pool))
+
+        def receive(times):
+            for _ in range(times):
+                protocol.get_buffer(-1)[:1000] = b"x" * 1000
+                protocol.buffer_updated(1000)
+
+        with pytest.raises(MemoryError):
+            receive(100)
+        assert isinstance(protocol.reader.exception(), MemoryError)
+        with pytest.raises(MemoryError):
+            await protocol.reader.read(1)
+
+    run(main())
+
+
+class Transport(asyncio.Transport):
+    """Of a connection that does nothing."""
+
+
+def test_a_connection_with_a_few_unread_bytes_takes_little_memory(run):
+    """At most 1 KiB more than one of asyncio: its bytes lie in the queue's object, in no page."""
+
+    async def main():
+        pool = PagePool(debug=0)
+        transport, arrived = Transport(), b"x" * 99
+        sizes = []
+        for ours in (False, True):
+            kept = []
+            for count in (10, 500):  # the first ones pay for what all share
+                held, before = pool.stats().held * PAGE, tracemalloc.get_traced_memory()[0]
+                for _ in range(count):
+                    reader = aio.QueueReader(pool=pool) if ours else asyncio.StreamReader()
+                    protocol = (aio.QueueProtocol if ours else asyncio.StreamReaderProtocol)(reader)
+                    protocol.connection_made(transport)
+                    if ours:
+                        protocol.get_buffer(65536)[:99] = arrived
+                        protocol.buffer_updated(99)
+                        assert len(reader.queue) == 99
+                    else:
+                        protocol.data_received(bytes(arrived))
+                    kept.append((reader, protocol))
+                more = tracemalloc.get_traced_memory()[0] - before
+                size = (more + pool.stats().held * PAGE - held) / count
+            sizes.append(size)
+            del kept, reader, protocol
+        assert sizes[1] <= sizes[0] + KIB, sizes
+
+    tracemalloc.start()
+    try:
+        run(main())
+    finally:
+        tracemalloc.stop()

@@ -1,4 +1,4 @@
-r"""asyncio streams over a ByteQueue: bytes arrive in its pages, without a copy in between.
+r"""asyncio streams over a ByteQueue: what is much arrives in its pages, without a copy in between.
 
 Names, signatures and rules are asyncio's, so that ``from pagebuf import aio`` and ``aio.`` for
 ``asyncio.`` is the whole migration; asyncio's own tests of its streams pass on it.  Readers and

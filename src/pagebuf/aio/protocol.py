@@ -1,4 +1,4 @@
-"""The protocol of a connection: the transport fills the pages of its queue."""
+"""The protocol of a connection: the transport fills the pages of its queue, where much comes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pagebuf._core import ByteQueue
 from pagebuf.aio.bounds import LIMIT
 from pagebuf.aio.flow import Flow
+from pagebuf.aio.landing import LITTLE, SIZE, landing_of
 from pagebuf.aio.reader import QueueReader
 from pagebuf.aio.writer import QueueWriter
 
@@ -22,7 +23,8 @@ Client = Callable[[QueueReader, QueueWriter], Awaitable[None] | None]
 class QueueProtocol(Flow, asyncio.BufferedProtocol):
     """What `asyncio.StreamReaderProtocol` does: bytes arrive in the pages of a queue.
 
-    Sockets and TLS fill the pages themselves; pipes of asyncio hand bytes over.
+    Sockets and TLS fill the pages themselves.  What is little lands beside them, and pipes of
+    asyncio hand bytes over; these bytes are copied.
 
     Args:
         stream_reader: a `QueueReader`, or a queue to make one of; by default a new one.
@@ -43,6 +45,8 @@ class QueueProtocol(Flow, asyncio.BufferedProtocol):
     """
 
     _source_traceback = None
+    _much = False
+    """Whether the last read filled the memory that it was offered."""
 
     def __init__(
         self,
@@ -59,6 +63,8 @@ class QueueProtocol(Flow, asyncio.BufferedProtocol):
             kind = type(stream_reader).__name__
             raise TypeError(f"stream_reader must be a QueueReader or a ByteQueue, not {kind}")
         self._stream_reader = stream_reader
+        self._landing = landing_of(self._loop, stream_reader.queue)
+        self._landed: memoryview | None = None
         self._source_traceback = stream_reader._source_traceback
         self._client_connected_cb = client_connected_cb
         self._transport: asyncio.BaseTransport | None = None
@@ -87,17 +93,36 @@ class QueueProtocol(Flow, asyncio.BufferedProtocol):
             self._serve(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Memory of the queue's own pages, as much as what comes fills."""
+        """Memory of the loop while little comes, or of the queue's own pages."""
+        reader = self._stream_reader
+        if self._landing is not None and not self._much and reader._needed <= SIZE:
+            memory = self._landing
+            if reader._bound is not None:
+                memory = memory[: reader._room()]
+            if memory:
+                self._landed = memory
+                return memory
+        self._landed = None  # TLS may have asked before, and found nothing to say
         try:
-            return self._stream_reader.queue.get_buffer()
+            return reader.queue.get_buffer()
         except MemoryError as exc:
-            self._stream_reader.set_exception(exc)  # else uvloop only tells that a call failed
+            reader.set_exception(exc)  # else uvloop only tells that a call failed
             raise
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes arrived there."""
-        reader = self._stream_reader
-        reader.queue.buffer_updated(nbytes)
+        reader, memory = self._stream_reader, self._landed
+        if memory is None:
+            reader.queue.buffer_updated(nbytes)
+            self._much = nbytes > LITTLE
+        else:
+            self._landed = None
+            self._much = nbytes == len(memory)
+            try:
+                reader.queue.put(memory[:nbytes], timeout=0)
+            except MemoryError as exc:
+                reader.set_exception(exc)
+                raise
         reader._arrived()
 
     def data_received(self, data: ReadableBuffer) -> None:
