@@ -37,7 +37,8 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skip_pictures(items)
-    hidden = [t.nodeid for t in items if t.get_closest_marker("alone") and "_oom.py" not in t.nodeid]
+    alone = [test.nodeid for test in items if test.get_closest_marker("alone")]
+    hidden = [name for name in alone if "_oom.py" not in name]
     if hidden:  # make would not find them there
         raise pytest.UsageError(f"tests marked alone in a file that is not *_oom.py: {hidden}")
 

@@ -24,8 +24,8 @@ needs_testcapi = pytest.mark.skipif(
 )
 MOST_POINTS = 300  # far more than any call has
 
-# `PageBuffer.__new__` takes the default pool.  To make that pool runs Python that a lack of memory can
-# end with a SystemError (os.environ, in CPython), so it is there before.
+# `PageBuffer.__new__` takes the default pool.  To make that pool runs Python that a lack of memory
+# can end with a SystemError (os.environ, in CPython), so it is there before.
 pagebuf.default_pool()
 
 Call = Callable[[Any], Any]
