@@ -276,7 +276,7 @@ stream_put_lock_held(pb_buf *b, stream *s, const void *src, uint64_t n)
         return false;
     }
     if (s->pos == b->root.size && n - 1 < pb_buf_tail_room(b)) { /* not for n == 0 */
-        (void)pb_buf_extend(b, src, n);
+        pb_buf_extend_here(b, src, n);
         s->pos += n;
         return true;
     }

@@ -120,7 +120,7 @@ transfer_extend_fast(pb_buf *b, PyObject *data)
     buffer_lock(b);
     bool fits = PB_LIKELY(n - 1 < pb_buf_tail_room(b)); /* not for n == 0 */
     if (fits) {
-        (void)pb_buf_extend(b, PyBytes_AS_STRING(data), n);
+        pb_buf_extend_here(b, PyBytes_AS_STRING(data), n);
     }
     buffer_unlock(b);
     return fits;

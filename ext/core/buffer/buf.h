@@ -257,16 +257,23 @@ pb_buf_write_end(pb_buf *b)
 pb_status
 pb_buf_extend_slow(pb_buf *b, const void *src, uint64_t n);
 
+/* Append n bytes, for which there is room where the tail hint says. */
+static inline void
+pb_buf_extend_here(pb_buf *b, const void *src, uint64_t n)
+{
+    pb_copy(b->tail, src, n);
+    b->tail += n;
+    b->root.tail_room = (uint16_t)(b->root.tail_room - n);
+    b->root.size += n;
+}
+
 static inline pb_status
 pb_buf_extend(pb_buf *b, const void *src, uint64_t n)
 {
     if (PB_UNLIKELY(n > b->root.tail_room)) {
         return pb_buf_extend_slow(b, src, n);
     }
-    pb_copy(b->tail, src, n);
-    b->tail += n;
-    b->root.tail_room = (uint16_t)(b->root.tail_room - n);
-    b->root.size += n;
+    pb_buf_extend_here(b, src, n);
     return PB_OK;
 }
 

@@ -209,16 +209,10 @@ pb_pool_unlend(pb_pool *pool, uint64_t n)
 /* ---- marks ---- */
 
 /* Marks are of what counts against the limit; high_water is of frames that are held. */
-void
-account_moved(pb_pool *pool)
+PB_NOINLINE static void
+look_at_marks(pb_pool *pool)
 {
-    if (pool->moving) {
-        return; /* the end of the move looks */
-    }
     uint64_t lent = pb_pool_lent_frames(pool), counts = pool->held + lent;
-    if (pool->held > pool->high_water) {
-        pool->high_water = pool->held;
-    }
     while (pool->reached < pool->mark_count && counts >= pool->marks[pool->reached]) {
         pool->crossed |= 1u << pool->reached++;
         pb_set_bits8(&pool->root->pending, PB_PENDING_PRESSURE);
@@ -226,12 +220,28 @@ account_moved(pb_pool *pool)
     while (pool->reached && counts < pool->marks[pool->reached - 1]) {
         pool->reached--;
     }
-    pool->watch = pool->high_water + 1;
     if (pool->reached < pool->mark_count) {
         pool->watch = pb_min(pool->watch, pool->marks[pool->reached] - lent);
     }
     uint64_t passed = pool->reached ? pool->marks[pool->reached - 1] : 0;
     pool->rearm = passed - pb_min(passed, lent);
+}
+
+/* A pool that grows calls this for each frame, and few pools have marks. */
+void
+account_moved(pb_pool *pool)
+{
+    if (pool->moving) {
+        return; /* the end of the move looks */
+    }
+    if (pool->held > pool->high_water) {
+        pool->high_water = pool->held;
+    }
+    pool->watch = pool->high_water + 1;
+    pool->rearm = 0;
+    if (PB_UNLIKELY(pool->mark_count != 0)) {
+        look_at_marks(pool);
+    }
 }
 
 void

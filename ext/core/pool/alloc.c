@@ -33,8 +33,10 @@ start(pb_region *r, uint32_t i, uint32_t n, pb_kind kind, const pb_pool *pool)
     taken.held.count = 1;
     taken.held.kind = (uint16_t)kind;
     taken.held.account = pool->account & (PB_MOST_POOLS - 1);
+    uint64_t bits; /* as one word: compilers put the fields together anew in each row */
+    memcpy(&bits, &taken, sizeof bits);
     for (uint32_t k = 0; k < n; k++) {
-        row[k] = taken;
+        memcpy(row + k, &bits, sizeof bits);
     }
 }
 

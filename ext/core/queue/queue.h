@@ -267,7 +267,7 @@ pb_queue_put_fast(pb_queue *q, const void *src, uint64_t n)
 {
     bool fits = PB_LIKELY(n - 1 < pb_buf_tail_room(&q->b) && q->b.root.size + n <= q->fast);
     if (fits) {
-        (void)pb_buf_extend(&q->b, src, n);
+        pb_buf_extend_here(&q->b, src, n);
     }
     return fits;
 }
