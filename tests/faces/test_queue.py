@@ -259,6 +259,16 @@ def test_an_unget_without_memory_changes_nothing():
     assert_sums(queue)
 
 
+@pytest.mark.parametrize("call", [ByteQueue.reserve, ByteQueue.get_buffer])
+def test_a_refused_reservation_says_what_it_lacks(call):
+    """Giving up the hole asked the pool for 0 frames, and the error told that."""
+    queue = queue_of(PagePool(limit=4 * PAGE), b"abc")
+    size = 1 << 20
+    with pytest.raises(PoolLimitError, match=r"needs (\d{7,}) more bytes \(\d{3,} pages\)"):
+        call(queue, size)
+    assert queue.get() == b"abc"
+
+
 # ---- looking, and lines ----
 
 

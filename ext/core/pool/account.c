@@ -49,12 +49,13 @@ reserve_locked(pb_pool *pool, uint64_t n, uint64_t moved)
     pb_pool *root = pool->root;
     uint64_t wanted = root->reserved + n + moved;
     pb_refusal *refusal = pb_refusal_of(pool);
-    refusal->asked = n;
     if (PB_UNLIKELY(pb_pending(root) & PB_PENDING_FAULT)) {
         return PB_CORRUPT; /* perhaps found while the caller counted n */
     }
-    refusal->refused = wanted < n ? root : over_limit(pool, n);
-    if (refusal->refused) {
+    pb_pool *refused = wanted < n ? root : over_limit(pool, n);
+    if (PB_UNLIKELY(refused != NULL)) {
+        refusal->asked = n;
+        refusal->refused = refused;
         return PB_LIMIT;
     }
     if (is_short(root, wanted)) {

@@ -143,7 +143,7 @@ typedef struct pb_zone {
 
 /* Why the last reservation was refused. */
 typedef struct {
-    uint64_t asked;          /* frames that the last reservation asked for */
+    uint64_t asked;          /* after PB_LIMIT: frames that the reservation asked for */
     uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
     bool short_of_run;       /* and in one piece */
     bool for_room;           /* and do without if they cannot be had */
