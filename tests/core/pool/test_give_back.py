@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import mmap
 import random
+import struct
 import sys
 
 import pytest
@@ -90,6 +91,23 @@ def test_views_and_snapshots_that_go_give_back():
     assert pool.stats().held == 0
     assert retained(pool) <= 8
     assert_accounted(pool)
+
+
+@whole
+@pytest.mark.parametrize("exports", [False, True])
+def test_what_gathers_free_is_no_reason_to_keep_more(exports):
+    """Growth takes it again, which a pool takes for a sign that it keeps too little."""
+    pool = pagebuf.PagePool(debug=0)
+    bufs = [pagebuf.PageBuffer(pool=pool) for _ in range(40)]
+    for step in range(128):
+        for buf in bufs:
+            buf.extend(b"x" * PAGE)
+            if exports and step % 8 == 7:
+                assert struct.unpack_from("<B", buf, len(buf) - 1) == (ord("x"),)
+    del bufs[1:], buf
+    gc.collect()
+    assert pool.stats().held == dense(128)
+    assert retained(pool) <= MIB // PAGE
 
 
 @whole
