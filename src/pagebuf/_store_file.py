@@ -187,8 +187,8 @@ class StoreFile:
         if status in {4, 6}:
             raise self.corrupt(rule or "no superblock: it is no store", frame)
         if status == 5:
-            why = os.strerror(code) if code else "it is open for reading"
-            raise StoreError(code or errno.EROFS, f"no more commits: {why}", self.path)
+            why = os.strerror(code) if code else "a write or a barrier has failed before"
+            raise StoreError(code or errno.EIO, f"no more commits: {why}", self.path)
         if status == 7:
             why = "a store of another version or page size, or not made of names"
             raise StoreError(errno.EPROTONOSUPPORT, why, self.path)

@@ -76,6 +76,10 @@ note_change(name_changes *c, named *name, unsigned k)
     *to = (pb_store_change){.name = {c->name[i], called.n}, .remove = name->seed == 0};
     to->tree =
         (pb_store_tree){.then = &name->kept, .shift = name->shift, .root = name->root};
+    if (k && name->seed >> 9 & 1) { /* all of it anew, as who has not read it does */
+        to->tree.then = NULL;
+        to->tree.shift = 0;
+    }
     uint64_t size = name->live.root.size;
     pb_status st = PB_OK;
     if (!to->remove && size <= PB_FEW_MOST) {
@@ -89,6 +93,9 @@ note_change(name_changes *c, named *name, unsigned k)
         st = pb_buf_share(&c->now[i], &name->live);
         to->tree.now = &c->now[i];
     }
+    if (st != PB_OK) {
+        pb_buf_fini(&c->now[i]);
+    }
     c->of[i] = k;
     c->n += st == PB_OK;
     return st;
@@ -101,6 +108,7 @@ keep_changes(name_changes *c, named *names)
     for (size_t i = 0; i < c->n; i++) {
         named *name = &names[c->of[i]];
         name->root = c->change[i].tree.wrote;
+        name->shift = c->change[i].tree.shift;
         name->changed = false;
         pb_buf_adopt(&name->kept, &c->now[i]);
     }
