@@ -14,12 +14,13 @@ from collections.abc import Callable
 from typing import Self
 
 from tests.helpers import PAGE
+from tests.threads.call import SANITIZED
 
 # A copy of this many bytes runs without the GIL, for every page size.
 LARGE = 1 << 18
 BIG = LARGE + PAGE // 2 + 3
 
-DEADLINE = 60.0
+DEADLINE = 600.0 if SANITIZED else 60.0
 
 Work = Callable[[], None]
 

@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pagebuf
-from tests.threads.call import RECORD, Call, Kind, Raised, Shape, plain
+from tests.threads.call import RECORD, SANITIZED, Call, Kind, Raised, Shape, plain
 
 LETTERS = (b"a", b"b")
-DEADLINE = 60.0
+DEADLINE = 600.0 if SANITIZED else 60.0
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 

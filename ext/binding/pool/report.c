@@ -38,8 +38,10 @@ raise_limit(const pb_buf *b)
     const pb_refusal *refusal = pb_refusal_of(root);
     module_state *state = pool_around(root)->state;
     const pb_pool *pool = refusal->refused ? refusal->refused : root;
-    unsigned long long asked = refusal->asked, limit = pool->limit,
-                       held = pool->held + pb_pool_lent_frames(pool);
+    unsigned long long asked = refusal->asked;
+    pb_lock_take(&root->lock);
+    unsigned long long limit = pool->limit, held = pool->held + pb_pool_lent_frames(pool);
+    pb_lock_drop(&root->lock);
     PyObject *who = tree_called(b);
     PyObject *called = who ? pool_called(pool) : NULL; /* runs Python code */
     if (called) {
