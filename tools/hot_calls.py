@@ -15,6 +15,7 @@ KIB = 1024
 STORE = 12 * KIB * KIB
 """Bytes of the buffer that the loops read and write: a tree of three levels."""
 IN_FLIGHT = 64 * KIB
+SEPARATORS = (b"\r\n", b"\n", b";;", b"::")
 GOLDEN = 2654435761
 """Its multiples, modulo a size, are spread evenly."""
 
@@ -25,6 +26,11 @@ GOLDEN = 2654435761
 def single(call, work):
     for argument in work:
         call(argument)
+
+
+def bare(call, work):
+    for _ in work:
+        call()
 
 
 def double(call, work):
@@ -46,6 +52,13 @@ def get(buffer, work):
 def put(buffer, work):
     for index in work:
         buffer[index] = 7
+
+
+def start_over(file, work):
+    for piece in work:
+        file.seek(0)
+        file.truncate()
+        file.write(piece)
 
 
 def keep_and_write(snapshot, write, work):
@@ -104,6 +117,24 @@ def queue(size):
     return make
 
 
+def queue_of_lines(calls):
+    one = ByteQueue(pool=PagePool())
+    one.put(bytearray((b"x" * 63 + b"\n") * calls))
+    return one
+
+
+def list_extending(calls):
+    return single, PageBuffer(pool=PagePool()).extend, [[7] * 64] * calls
+
+
+def popping(calls):
+    return bare, PageBuffer(bytes(calls), pool=PagePool()).pop, range(calls)
+
+
+def counting(calls):
+    return single, PageBuffer(bytes(4 * KIB), pool=PagePool()).count, [b"\0\0"] * calls
+
+
 def file_reading(size):
     return lambda calls: (single, BytesIO(bytes(size * calls)).read, [size] * calls)
 
@@ -131,9 +162,24 @@ def rows():
         **{f"extend, take_bytes {size}": (size, fifo(size)) for size in sizes[1:5]},
         "buffer[i]": (1, lambda calls: (get, store, places(1, calls))),
         "buffer[i] = n": (1, lambda calls: (put, store, places(1, calls))),
+        "buffer.pop()": (1, popping),
+        "count of zeros in 4096": (4 * KIB, counting),
+        "extend with a list of 64": (64, list_extending),
         "ByteQueue put, get 64": (64, queue(64)),
+        "ByteQueue readline 64": (
+            64,
+            lambda calls: (bare, queue_of_lines(calls).readline, range(calls)),
+        ),
+        "ByteQueue readuntil of four 64": (
+            64,
+            lambda calls: (single, queue_of_lines(calls).readuntil, [SEPARATORS] * calls),
+        ),
         "BytesIO write 64": (64, lambda calls: (single, BytesIO().write, [bytes(64)] * calls)),
         "BytesIO read 64": (64, file_reading(64)),
+        "BytesIO seek, truncate, write 3000": (
+            3000,
+            lambda calls: (start_over, BytesIO(), [bytes(3000)] * calls),
+        ),
         "snapshot, write 64": (4 * KIB, snapshots(store, 64)),  # each write copies a page
     }
 
