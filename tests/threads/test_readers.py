@@ -116,8 +116,11 @@ def test_reads_apart_do_not_tear(pool: PagePool) -> None:
             buf.extend(next(stamps))
             buf.snapshot()
 
+    def go_on() -> bool:
+        return in_time() or (not apart and at_all())  # readers meet late on a busy machine
+
     crew = Crew(read, read, change)
-    go_on = crew.until(1.0)
+    in_time, at_all = crew.until(1.0), crew.until(DEADLINE / 2)
     with crew:
         pass
     assert apart, "no reads went apart"
