@@ -11,6 +11,7 @@ import io
 import os
 import pickle
 import shutil
+import socket
 
 import pytest
 
@@ -256,3 +257,81 @@ def test_no_hole_gets_into_a_queue():
     finally:
         os.close(read)
         os.close(write)
+
+
+def queue_of(pool):
+    queue = pagebuf.ByteQueue(pool=pool)
+    queue.put(b"abc\ndef")
+    return queue
+
+
+def too_long(call):
+    return raises((MemoryError, pagebuf.CapacityError), call)
+
+
+def received(q):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.send(b"ghi")
+        return q.recv_from(ours, HUGE) == 3 and q.get() == b"abc\ndefghi"
+
+
+def sent(q):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return q.send_to(ours, HUGE) == 7 and theirs.recv(9) == b"abc\ndef"
+
+
+# Each method of a queue of seven bytes, with a number of 2^55 or a hole of so many bytes.
+OF_A_QUEUE = {
+    "buffer_updated": lambda q, hole: raises(BufferError, lambda: q.buffer_updated(HUGE)),
+    "check": lambda q, hole: q.check() is None,
+    "clear": lambda q, hole: q.clear() is None,
+    "close": lambda q, hole: q.close() is None,
+    "closed": lambda q, hole: q.closed is False,
+    "commit": lambda q, hole: raises(BufferError, lambda: q.commit(HUGE)),
+    "consume": lambda q, hole: raises(ValueError, lambda: q.consume(HUGE)),
+    "dropped": lambda q, hole: q.dropped == 0,
+    "find": lambda q, hole: q.find(b"d", 0, HUGE) == 4 and too_long(lambda: q.find(hole)),
+    "flush": lambda q, hole: q.flush() is None,
+    "get": lambda q, hole: q.get(HUGE) == b"abc\ndef",
+    "get_buffer": lambda q, hole: raises(pagebuf.PoolLimitError, lambda: q.get_buffer(HUGE)),
+    "lines": lambda q, hole: list(q.lines()) == [b"abc\n"],
+    "max_bytes": lambda q, hole: q.max_bytes is None,
+    "name": lambda q, hole: q.name is None,
+    "open": lambda q, hole: too_long(lambda: q.open("wb").write(hole)),
+    "overflow": lambda q, hole: q.overflow == "grow",
+    "peek": lambda q, hole: q.peek(HUGE) == b"abc\ndef",
+    "pool": lambda q, hole: q.pool is hole.pool,
+    "put": lambda q, hole: too_long(lambda: q.put(hole)),
+    "readexactly": lambda q, hole: q.readexactly(HUGE) is None,
+    "readline": lambda q, hole: q.readline() == b"abc\n",
+    "readuntil": lambda q, hole: too_long(lambda: q.readuntil(hole)),
+    "recv_from": lambda q, hole: received(q),
+    "reserve": lambda q, hole: too_long(lambda: q.reserve(HUGE)),
+    "send_to": lambda q, hole: sent(q),
+    "splice_from": lambda q, hole: q.splice_from(queue_of(q.pool), HUGE) == 7,
+    "stats": lambda q, hole: q.stats().holes == 0,
+    "tail": lambda q, hole: q.tail(HUGE) == b"abc\ndef",
+    "tobytes": lambda q, hole: q.tobytes() == b"abc\ndef",
+    "total_in": lambda q, hole: q.total_in == 7,
+    "total_out": lambda q, hole: q.total_out == 0,
+    "unget": lambda q, hole: q.get(1) == b"a" and too_long(lambda: q.unget(hole)),
+    "views": lambda q, hole: b"".join(q.views(most=HUGE)) == b"abc\ndef",
+    "write": lambda q, hole: too_long(lambda: q.write(hole)),
+}
+
+
+def test_the_table_of_the_queue_is_complete():
+    names = {name for name in dir(pagebuf.ByteQueue) if not name.startswith("_")}
+    assert names == set(OF_A_QUEUE)
+
+
+@pytest.mark.parametrize("name", OF_A_QUEUE)
+def test_a_hole_or_a_large_number_costs_a_queue_nothing(name):
+    with costs_at_most(LIMIT):
+        pool = pagebuf.PagePool(LIMIT)
+        queue, hole = queue_of(pool), hollow(pool, HUGE)
+        assert OF_A_QUEUE[name](queue, hole)
+        queue.check()
