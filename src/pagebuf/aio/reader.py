@@ -181,7 +181,8 @@ class QueueReader(Store):
             raise ValueError(overrun.args[0]) from overrun
         if self._paused or self._aside:
             self._settle()
-        if self._limit is not None and len(line) > self._limit + 1:
+        limit = self._limit
+        if limit is not None and len(line) - 1 > limit:
             raise ValueError(_FOUND)
         return line
 
