@@ -73,10 +73,10 @@ if [ -z "$python" ]; then
 fi
 sanitized=$("$python" -c 'import sysconfig; print("-fsanitize=thread" if "thread-sanitizer" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "")')
 
-# Known reports about CPython itself; the file comes with its sources.  Children of a fork start threads.
+# Known reports about CPython itself; the file comes with its sources.
 known=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("srcdir"))')/Tools/tsan/suppressions_free_threading.txt
 if [ -n "$sanitized" ] && [ -f "$known" ]; then
-    export TSAN_OPTIONS="suppressions=$known halt_on_error=0 die_after_fork=0 exitcode=66 ${TSAN_OPTIONS:-}"
+    export TSAN_OPTIONS="suppressions=$known halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
 fi
 
 # ---- environment ----
