@@ -264,7 +264,7 @@ def test_a_refused_reservation_says_what_it_lacks(call):
     """Giving up the hole asked the pool for 0 frames, and the error told that."""
     queue = queue_of(PagePool(limit=4 * PAGE), b"abc")
     size = 1 << 20
-    with pytest.raises(PoolLimitError, match=r"needs (\d{7,}) more bytes \(\d{3,} pages\)"):
+    with pytest.raises(PoolLimitError, match=r"needs [1-9]\d* more bytes \([1-9]"):
         call(queue, size)
     assert queue.get() == b"abc"
 
