@@ -9,7 +9,7 @@ from pagebuf import PageBuffer
 
 class Document:
     def __init__(self, path: pathlib.Path) -> None:
-        self.path, self.bytes = path, PageBuffer.map(path)  # reads nothing
+        self.bytes = PageBuffer.map(path)  # reads nothing
         self.past: list[PageBuffer] = []
 
     def edit(self, offset: int, size: int, new: bytes) -> None:
@@ -20,4 +20,4 @@ class Document:
         self.bytes.restore(self.past.pop())
 
     def save(self) -> None:
-        self.bytes.save(self.path)
+        self.bytes.save_changes()  # what was kept for undo keeps its bytes

@@ -173,6 +173,7 @@ class Usage(
         int,
         int,
         int,
+        int,
     ],
 ):
     __match_args__: Final = (
@@ -188,6 +189,7 @@ class Usage(
         "holes",
         "pinned",
         "lent",
+        "mapped",
     )
     @property
     def kind(self) -> str: ...
@@ -213,6 +215,8 @@ class Usage(
     def pinned(self) -> int: ...
     @property
     def lent(self) -> int: ...
+    @property
+    def mapped(self) -> int: ...
 
 @final
 class Region(

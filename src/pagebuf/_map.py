@@ -14,7 +14,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from pagebuf._checks import offset_of, size_or_all
-from pagebuf._core import _BUILD_FLAGS, _MAP_NORESERVE, PAGE_SIZE, PageBuffer
+from pagebuf._core import _BUILD_FLAGS, _MAP_NORESERVE, FANOUT, PAGE_SIZE, PageBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,6 +161,7 @@ def _map_fd(
         made.mapping = mapping
         mapping.frame = made.walk(0).steps[-1].frame
     made.path, made.offset, made.identity = path, offset, _identity(status)
+    made.name = None if path is None else path.name  # for reports
     made.whole = stat.S_ISREG(status.st_mode) and offset + nbytes == there
     made.unsure, made.lock = [], threading.Lock()
     made.fd = _writable(fd) if path is None else None
@@ -272,6 +273,30 @@ def map_source(
 
 
 map_source.__qualname__ = "PageBuffer.map"  # what errors of its call say
+
+
+def place_in_file(buf: PageBuffer, offset: int) -> tuple[pathlib.Path | None, int] | None:
+    """The path of the mapped file, and where in it a byte lies that the buffer shows of it.
+
+    None: the byte is the buffer's own, or of something else that was mapped.
+    """
+    source, at = buf.source, _mapped_address(buf, offset)
+    if not isinstance(source, Source) or source.identity is None:
+        return None
+    if source.mapping is None or at is None:
+        return None
+    beginning = _mapped_address(source, 0)
+    there = -1 if beginning is None else at - beginning
+    return (source.path, source.offset + there) if 0 <= there < source.mapping.follows else None
+
+
+def _mapped_address(buf: PageBuffer, offset: int) -> int | None:
+    way = buf.walk(offset)
+    if way.stop != "mapped":
+        return None
+    entry, stats = way.steps[-1], buf.stats()
+    span: int = PAGE_SIZE * FANOUT ** (stats.levels - entry.level)
+    return entry.address + (stats.bias + offset) % span
 
 
 # ---- saving ----

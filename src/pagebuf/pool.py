@@ -342,7 +342,7 @@ class PagePool(Pool):
             "tables": stats.table_bytes if self._is_root() else 0,
         }
         rows += [
-            Usage((kind, None, None, 0, nbytes, 0, nbytes, nbytes, 0, 0, 0, 0))
+            Usage((kind, None, None, 0, nbytes, 0, nbytes, nbytes, 0, 0, 0, 0, 0))
             for kind, nbytes in others.items()
             if nbytes
         ]

@@ -22,7 +22,8 @@ __all__ = ["top"]
 NUMBERS = ("SIZE", "RESIDENT", "SHARED", "PRIVATE", "SHARE", "NODES", "HOLES", "PINS")
 HEADS = ("NAME", "KIND", *NUMBERS)
 WIDTHS = (15, 12, 10, 10, 10, 10, 10, 6, 8, 5)
-LENT = ("LENT", 10)  # the last column, where there is anything to show
+FURTHER = ("LENT", "MAPPED")  # further columns, where there is anything to show
+FURTHER_WIDTH = 10
 LONGEST = 40  # characters of a name; longer ones are cut
 
 
@@ -31,7 +32,10 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
 
     SHARED are the bytes that others reach as well, PRIVATE those that would come free, but for
     pages under live views; SHARE is the proportional share, whose sum is what the pool has of
-    the system.  A last column, LENT, is there where queues keep objects instead of their bytes.
+    the system.  Two more columns are there where they have anything to show: LENT where queues
+    keep objects instead of their bytes, MAPPED where pages are memory of others: of a file that is
+    mapped, of the objects that a buffer was unpickled from.  The source of a map is a snapshot
+    by the name of its file.
 
     Args:
         pools: the pools to show; all that are alive when there are none.
@@ -81,9 +85,11 @@ def _table(pool: PagePool, most: int, names: Mapping[int, str]) -> Iterator[str]
     trees = [row for row in rows if row.kind not in _OTHERS]
     shown = [*trees[:most], *rows[len(trees) :]]
     lines = [HEADS, *(_cells(row, names) for row in shown)]
-    if any(row.lent for row in shown):
-        lent = [LENT[0], *(_lent_text(row) for row in shown)]
-        lines = [(*line, cell) for line, cell in zip(lines, lent, strict=True)]
+    for head in FURTHER:
+        sizes = [getattr(row, head.lower()) for row in shown]
+        if any(sizes):
+            cells = [head, *(_size_cell(*pair) for pair in zip(shown, sizes, strict=True))]
+            lines = [(*line, cell) for line, cell in zip(lines, cells, strict=True)]
     if rows:
         yield from _aligned(lines)
     if len(trees) > most:
@@ -102,13 +108,13 @@ def _head(pool: PagePool) -> str:
     )
 
 
-def _lent_text(row: Usage) -> str:
-    return "-" if row.kind in _OTHERS else size_text(row.lent)
+def _size_cell(row: Usage, nbytes: int) -> str:
+    return "-" if row.kind in _OTHERS else size_text(nbytes)
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> Iterator[str]:
     """Pad the columns: to their usual width, or more if a cell and a space need it."""
-    usual = (*WIDTHS, LENT[1])[: len(lines[0])]
+    usual = (*WIDTHS, *[FURTHER_WIDTH] * len(FURTHER))[: len(lines[0])]
     columns = zip(usual, zip(*lines, strict=True), strict=True)
     widths = [max(width, *(len(cell) + 1 for cell in cells)) for width, cells in columns]
     for line in lines:
@@ -125,4 +131,4 @@ def _cells(row: Usage, names: Mapping[int, str]) -> tuple[str, ...]:
         cells = ["-", cells[1], "-", *cells[3:]]
         counts = ["-"] * 3
     name = names.get(id(row.buffer)) if row.name is None else row.name
-    return name_text(name or "", LONGEST) or "-", row.kind, *cells, *counts
+    return name_text("" if name is None else name, LONGEST) or "-", row.kind, *cells, *counts

@@ -196,6 +196,22 @@ buf = pagebuf.PageBuffer.map(b"m" * {1 << 17})
     assert "  mapped: byte 1 of it is 0x6d\n" in capsys.readouterr().out
 
 
+def test_walk_says_where_in_a_file_a_page_is(tmp_path, capsys):
+    path, data = tmp_path / "maps.py", tmp_path / "image"
+    data.write_bytes(b"m" * ((1 << 17) + 7))
+    path.write_text(f"""
+import pagebuf
+
+buf = pagebuf.PageBuffer.map({str(data)!r}, 7)
+buf.take_bytes({PAGE})
+buf.insert_hole(3 * {PAGE}, {PAGE})
+""")
+    assert main(["walk", "--run", str(path), str(PAGE + 1)]) == 0
+    assert f" is 0x6d, at offset {2 * PAGE + 8} of the file {data}\n" in capsys.readouterr().out
+    assert main(["walk", "--run", str(path), str(5 * PAGE)]) == 0
+    assert f", at offset {5 * PAGE + 7} of the file {data}\n" in capsys.readouterr().out
+
+
 # ---- draw ----
 
 

@@ -63,11 +63,12 @@ static PyStructSequence_Field usage_fields[] = {
     {"holes", "pages of the size that are absent"},
     {"pinned", "pages under live views"},
     {"lent", "bytes that it keeps in objects, and not in pages"},
+    {"mapped", "bytes of its pages that are memory of somebody else"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc usage_desc = {
-    "pagebuf.Usage", "What one holder has of a pool.", usage_fields, 12};
+    "pagebuf.Usage", "What one holder has of a pool.", usage_fields, 13};
 
 static PyStructSequence_Field region_fields[] = {
     {"address", "the address asked for"},

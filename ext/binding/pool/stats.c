@@ -133,12 +133,13 @@ row_object(module_state *state, const row *r)
     PyObject *name = r->obj ? state->name_of(state, r->obj) : NULL;
     const pb_share *s = &r->share;
     PyObject *tuple = Py_BuildValue(
-        "sOOKKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
+        "sOOKKKKKKKKKK", r->kind, name ? name : Py_None, r->obj ? r->obj : Py_None,
         (unsigned long long)r->size, (unsigned long long)s->frames << PB_PAGE_SHIFT,
         (unsigned long long)(s->frames - s->uss) << PB_PAGE_SHIFT,
         (unsigned long long)s->uss << PB_PAGE_SHIFT, (unsigned long long)s->pss,
         (unsigned long long)s->nodes, (unsigned long long)r->use.holes,
-        (unsigned long long)r->use.pinned, (unsigned long long)r->lent);
+        (unsigned long long)r->use.pinned, (unsigned long long)r->lent,
+        (unsigned long long)r->use.mapped << PB_PAGE_SHIFT);
     Py_XDECREF(name);
     return tuple;
 }
@@ -162,8 +163,8 @@ list_rows(module_state *state, const row *rows, size_t n, uint64_t *elsewhere)
 const char pool_usage_doc[] =
     "_usage($self, /)\n--\n\n"
     "A tuple for each tree that draws from the pool or a child (kind, name, object, size,\n"
-    "resident, shared, private, proportional, nodes, holes, pinned, lent), in bytes and pages,\n"
-    "the bytes that trees of other pools hold of what this one took, and the stats() of the\n"
+    "resident, shared, private, proportional, nodes, holes, pinned, lent, mapped), in bytes and\n"
+    "pages, the bytes that trees of other pools hold of what this one took, and the stats() of the\n"
     "same moment.";
 
 /* Memory for all rows, had outside of the rest: as often as there are more trees by then. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pagebuf._core import PAGE_SIZE, PageBuffer
+from pagebuf._map import place_in_file
 from pagebuf._text import count_text
 
 if TYPE_CHECKING:
@@ -28,12 +29,21 @@ def _step_text(step: WalkStep) -> str:
     return f"{place}  frame {step.frame:<8} at {step.address:#x}" if step.frame else place
 
 
+def _file_text(buf: PageBuffer, offset: int) -> str:
+    found = place_in_file(buf, offset)
+    if found is None:
+        return ""
+    path, at = found
+    return f", at offset {at} of " + ("a mapped file" if path is None else f"the file {path}")
+
+
 def _stop_text(buf: Holder, way: Walk) -> str:
     stats = buf.stats()
     if way.stop in {"page", "mapped"}:
         inside = (stats.bias + way.offset) % PAGE_SIZE
         byte = buf.read(way.offset, 1).hex() if isinstance(buf, PageBuffer) else ""
-        return f"{way.stop}: byte {inside} of it" + (f" is 0x{byte}" if byte else "")
+        place = f"{way.stop}: byte {inside} of it" + (f" is 0x{byte}" if byte else "")
+        return place + (_file_text(buf, way.offset) if isinstance(buf, PageBuffer) else "")
     if way.stop == "hole":
         return f"hole: level {way.steps[-1].level} has no entry; reads as zero"
     if way.stop == "inline":

@@ -60,10 +60,38 @@ def test_a_row_says_what_a_buffer_has(any_pool):
     assert row == (
         *("PageBuffer", "one", buf, len(buf)),
         *((pages + nodes) * PAGE, 0, (pages + nodes) * PAGE, (pages + nodes) * PAGE),
-        *(nodes, 8, 0, 0),
+        *(nodes, 8, 0, 0, 0),
     )
     assert row.kind == "PageBuffer"
     assert (row.resident, row.private) == (buf.stats().resident, buf.stats().private)
+    assert_accounted(any_pool)
+
+
+def test_pages_of_others_are_mapped(any_pool, tmp_path):
+    pages = max(4 * FANOUT, 64)
+    path = tmp_path / "image"
+    path.write_bytes(bytes(pages * PAGE))
+    buf = pagebuf.PageBuffer.map(path, pool=any_pool)
+    buf.name = "disk"
+    copy = buf.clone(name="copy")
+    copy.write(3 * PAGE, b"own")
+    rows = {row.name: row for row in any_pool.buffers()}
+    assert [rows[name].mapped // PAGE for name in ("image", "disk", "copy")] == [
+        pages,
+        pages,
+        pages - 1,
+    ]
+    assert rows["image"].kind == "snapshot"
+    assert rows["copy"].private >= PAGE
+    assert rows["copy"].mapped == copy.stats().mapped * PAGE
+    assert_accounted(any_pool)
+    out = io.StringIO()
+    pagebuf.top(any_pool, file=out)
+    head, first, *_ = out.getvalue().splitlines()[1:]
+    assert head.split()[-1] == "MAPPED"
+    assert first.split()[0] == "copy"
+    assert first.endswith(size_text(copy.stats().mapped * PAGE))
+    del rows, buf, copy
     assert_accounted(any_pool)
 
 
