@@ -137,5 +137,8 @@ CEILINGS: list[Ceiling] = [
     Ceiling("many-buffers", 0.8),
     Ceiling("many-files", 1.15),  # each is an io.BytesIO as well: 48 bytes
     Ceiling("small-views", 1 << 20),
+    Ceiling("map-read", 1 / 0.95),
+    Ceiling("map-save", 0.6),
+    Ceiling("map-save-changes", 0.02),
 ]
 """The figures of measures, and the most that each may be, in the unit of the measure."""

@@ -13,6 +13,7 @@ from benchmarks import (
     cases_streams,
     limits,
     many,
+    maps,
     measures,
     small_views,
 )
@@ -36,6 +37,7 @@ MEASURES: list[type[Measure]] = [
     *measures.MEASURES,
     *many.MEASURES,
     *small_views.MEASURES,
+    *maps.MEASURES,
 ]
 
 
