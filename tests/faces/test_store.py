@@ -75,6 +75,15 @@ def test_a_buffer_has_all_that_buffers_have(path):
     assert whole(path) == {"a": expected[:20] + b"more" + expected[24:]}
 
 
+def test_a_pool_says_what_a_store_keeps(path):
+    pool = pagebuf.PagePool()
+    with PageStore(path, pool=pool) as store:
+        store["a"] = BYTES
+        store.commit()
+        assert [row.kind for row in pool.buffers()].count("store") == 1
+        pool.check()
+
+
 def test_names_in_order(path):
     names = ["b", "a", "\xe4", "aa", "\U0001f600", "Z"]
     with PageStore(path) as store:

@@ -88,6 +88,9 @@ kind_of(module_state *state, const pb_buf *b, PyObject *obj)
     if (PyObject_TypeCheck(obj, state->buffer_type)) {
         return pb_buf_frozen(b) ? "snapshot" : "PageBuffer";
     }
+    if (PyObject_TypeCheck(obj, state->store_type)) {
+        return "store";
+    }
     return PyObject_TypeCheck(obj, state->queue_type) ? "ByteQueue" : "BytesIO";
 }
 
