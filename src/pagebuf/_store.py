@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pagebuf._core import PageFile
 
-    Mode = Literal["r", "r+", "c", "x"]
+    _Mode = Literal["r", "r+", "c", "x"]
 
 __all__ = ["CorruptStoreError", "LockedError", "PageStore", "StoreError", "StoreStats"]
 
@@ -81,7 +81,7 @@ def _encoded(name: object) -> bytes:
     return encoded
 
 
-def _file_at(path: str, mode: Mode) -> tuple[StoreFile, bool]:
+def _file_at(path: str, mode: _Mode) -> tuple[StoreFile, bool]:
     """The open file, with its writer's lock taken, and whether a store has to be made in it."""
     if mode == "r":
         return StoreFile(path, os.O_RDONLY, Locks(path, writer=False)), False
@@ -120,7 +120,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
     def __init__(
         self,
         path: StrPath,
-        mode: Mode = "c",
+        mode: _Mode = "c",
         *,
         durability: Literal["full", "lazy"] = "full",
         checksums: bool = True,
