@@ -16,6 +16,7 @@ import pytest
 
 from pagebuf import ByteQueue, BytesIO, PageBuffer, PagePool
 from tests.helpers import PAGE
+from tests.threads.call import SANITIZED
 from tests.threads.crew import BIG, LARGE, Crew, repeat, together
 
 SECONDS = 0.2
@@ -112,9 +113,10 @@ def test_views_during_truncate(pool: PagePool) -> None:
             view = buf.view(PAGE // 2, 4 * PAGE)
         except (IndexError, BufferError):
             return  # too short by now; or a view of the other thread pins pages that must move
-        view[-1:] = b"v"
-        assert bytes(view[-1:]) in (b"v", b"\x01", b"\0")
         assert len(view) == 4 * PAGE
+        if not SANITIZED:  # which would report this race of the caller
+            view[-1:] = b"v"
+            assert bytes(view[-1:]) in (b"v", b"\x01", b"\0")
 
     def look_stable() -> None:
         data = b"".join(buf.views())
