@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from pagebuf._core import PageBuffer, _Store
-from pagebuf._store_file import CorruptStoreError, LockedError, Locks, StoreError, StoreFile
+from pagebuf._store_file import (
+    CorruptStoreError,
+    ForkError,
+    LockedError,
+    Locks,
+    StoreError,
+    StoreFile,
+)
 from pagebuf.pool import PagePool
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
     _Mode = Literal["r", "r+", "c", "x"]
 
-__all__ = ["CorruptStoreError", "LockedError", "PageStore", "StoreError", "StoreStats"]
+__all__ = ["CorruptStoreError", "ForkError", "LockedError", "PageStore", "StoreError", "StoreStats"]
 
 MOST_NAME = 255
 MODES = {"r", "r+", "c", "x"}
@@ -178,7 +185,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
         if self._closed:
             raise ValueError(f"the store {self._path!r} is closed")
         if self._file.fd < 0:
-            raise StoreError(
+            raise ForkError(
                 errno.EBADF, "the store belongs to the parent of this process", self._path
             )
         if writes and not self._writable:

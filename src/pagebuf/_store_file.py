@@ -34,6 +34,10 @@ class LockedError(StoreError):
     """Another writer has the store."""
 
 
+class ForkError(StoreError):
+    """The store belongs to the parent of this process; the child may open it anew."""
+
+
 class CorruptStoreError(StoreError):
     """A store breaks a rule of its format, which is said in `page`, or in none (0)."""
 

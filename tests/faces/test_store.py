@@ -14,7 +14,7 @@ import warnings
 import pytest
 
 import pagebuf
-from pagebuf._store import CorruptStoreError, LockedError, PageStore, StoreError
+from pagebuf._store import CorruptStoreError, ForkError, LockedError, PageStore, StoreError
 from tests.helpers import PAGE
 from tools import store_check
 
@@ -397,7 +397,7 @@ def test_the_child_of_a_fork_has_no_store(path):
         if pid == 0:
             try:
                 store.commit()
-            except StoreError:
+            except ForkError:
                 os._exit(7)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
