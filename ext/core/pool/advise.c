@@ -90,7 +90,7 @@ pb_advise_discard(pb_region *r, uint32_t *from, uint32_t *to)
 /* ---- backed before it is touched ---- */
 
 /* Of Linux 5.14; older kernels refuse it, and older headers do not know it. */
-#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#if PB_ON_UNIX && defined(__linux__) && !defined(MADV_POPULATE_WRITE)
 #define MADV_POPULATE_WRITE 23
 #endif
 

@@ -147,7 +147,9 @@ pb_status
 pb_queue_push_out(pb_queue *q, pb_status st, uint64_t secured)
 {
     uint64_t push = st == PB_OK ? pb_queue_excess(q, 0) : 0;
-    return push || secured ? drop_secured(q, push, &q->pushed, secured) : st;
+    pb_status dropped =
+        push || secured ? drop_secured(q, push, &q->pushed, secured) : PB_OK;
+    return st == PB_OK ? dropped : st;
 }
 
 /* ---- out ---- */

@@ -70,6 +70,7 @@ test_freed_frames_are_warm_until_they_are_trimmed(void)
 {
     start(true);
     pb_frame a = take_units(8);
+    pb_pool_trim(pool); /* what was backed ahead */
     unref_frames(pool, a, 8 * UNIT);
     CHECK_EQ(pb_pool_warm(pool), 8 * UNIT);
     CHECK_EQ(pool->cold, 0);

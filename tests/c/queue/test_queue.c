@@ -139,6 +139,24 @@ test_what_came_is_let_in_whatever_the_pool_has_left(void)
     }
 }
 
+/* The frames for dropping are there, and then the pool has none for the bytes: the put once said that all
+ * was well, and the bytes were gone. */
+static void
+test_a_put_is_whole_or_refused_whatever_the_pool_has_left(void)
+{
+    pb_status st = PB_LIMIT;
+    for (uint64_t spare = 0; st != PB_OK; spare++) {
+        shared_queue s;
+        begin_short(&s, spare);
+        GROWING(&s.mem, st, pb_queue_put(&s.q, stream + LONG, PART));
+        CHECK(st == PB_OK || st == PB_LIMIT);
+        CHECK_EQ(s.q.pushed, st == PB_OK ? PART : 0);
+        CHECK_EQ(pb_queue_len(&s.q), LONG);
+        check_shared(&s);
+        end_shared(&s);
+    }
+}
+
 static void
 test_what_went_has_left_whatever_the_pool_has_left(void)
 {
@@ -248,6 +266,7 @@ main(void)
     chance c = chance_of(1);
     fill(&c, stream, sizeof stream);
     RUN(test_what_came_is_let_in_whatever_the_pool_has_left);
+    RUN(test_a_put_is_whole_or_refused_whatever_the_pool_has_left);
     RUN(test_what_went_has_left_whatever_the_pool_has_left);
     RUN(test_a_limit_lowered_meanwhile_keeps_nothing_that_went);
     RUN(test_a_limit_lowered_meanwhile_keeps_the_bound);
