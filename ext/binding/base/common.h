@@ -43,6 +43,20 @@ object_free(void *self)
     Py_DECREF(type);
 }
 
+/* An array of PyMem_Malloc with n items of `size` bytes, and room for one more: `at` itself, or twice as
+ * large and moved.  NULL without an exception: no memory, nothing has changed. */
+static inline void *
+array_with_room(void *at, size_t n, size_t *room, size_t size)
+{
+    if (n < *room) {
+        return at;
+    }
+    size_t more = n ? 2 * n : 16;
+    void *moved = PyMem_Realloc(at, more * size);
+    *room = moved ? more : *room;
+    return moved;
+}
+
 /* Another thread's turn.  No lock is held that it may want. */
 static inline void
 let_others_run(void)

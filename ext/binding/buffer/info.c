@@ -122,16 +122,12 @@ typedef struct {
 static int
 extent_append(extent_array *all, extent one)
 {
-    if (all->n == all->room) {
-        size_t room = all->room ? 2 * all->room : 16;
-        extent *at = PyMem_Realloc(all->at, room * sizeof *at);
-        if (at == NULL) {
-            return -1;
-        }
-        all->at = at;
-        all->room = room;
+    extent *at = array_with_room(all->at, all->n, &all->room, sizeof *at);
+    if (at == NULL) {
+        return -1;
     }
-    all->at[all->n++] = one;
+    all->at = at;
+    at[all->n++] = one;
     return 0;
 }
 

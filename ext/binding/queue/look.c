@@ -140,19 +140,15 @@ typedef struct {
 static bool
 list_add(listing *l, const pb_queue_stretch *s)
 {
-    if (l->count == l->room) {
-        size_t room = l->room ? 2 * l->room : 16;
-        stretch *at = PyMem_Realloc(l->at, room * sizeof *at);
-        if (at == NULL) {
-            return false;
-        }
-        l->at = at;
-        l->room = room;
+    stretch *at = array_with_room(l->at, l->count, &l->room, sizeof *at);
+    if (at == NULL) {
+        return false;
     }
+    l->at = at;
     PyObject *owner = s->owner;
     Py_ssize_t off =
         owner ? (Py_ssize_t)(s->at - (const uint8_t *)PyBytes_AS_STRING(owner)) : 0;
-    l->at[l->count++] = (stretch){Py_XNewRef(owner), off, (Py_ssize_t)s->n};
+    at[l->count++] = (stretch){Py_XNewRef(owner), off, (Py_ssize_t)s->n};
     return true;
 }
 

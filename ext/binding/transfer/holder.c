@@ -209,16 +209,12 @@ typedef struct {
 static int
 run_append(run_array *runs, const pb_layout_run *run)
 {
-    if (runs->n == runs->room) {
-        size_t room = runs->room ? 2 * runs->room : 64;
-        pb_layout_run *at = PyMem_Realloc(runs->at, room * sizeof *at);
-        if (at == NULL) {
-            return -1;
-        }
-        runs->at = at;
-        runs->room = room;
+    pb_layout_run *at = array_with_room(runs->at, runs->n, &runs->room, sizeof *at);
+    if (at == NULL) {
+        return -1;
     }
-    runs->at[runs->n++] = *run;
+    runs->at = at;
+    at[runs->n++] = *run;
     return 0;
 }
 

@@ -30,14 +30,18 @@ test_an_empty_store(void)
     world_fini(&w);
 }
 
+/* Changes at random, commits, and a store that is opened again now and then. */
 static void
-test_what_was_committed_comes_back(void)
+commit_at_random(uint64_t seed, bool names)
 {
-    world_init(&w, 2);
+    world_init_as(&w, seed, names);
     for (unsigned i = 0; i < 400; i++) {
         NOTE("commit %u", i);
         for (uint64_t n = below(&w.chance, 4); n; n--) {
             world_change(&w);
+            if (names) {
+                world_change_name(&w);
+            }
         }
         CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
         CHECK_WORLD(&w);
@@ -46,6 +50,12 @@ test_what_was_committed_comes_back(void)
         }
     }
     world_fini(&w);
+}
+
+static void
+test_what_was_committed_comes_back(void)
+{
+    commit_at_random(2, false);
 }
 
 /* Without barriers the list fills, and a barrier comes by itself. */
@@ -87,20 +97,7 @@ test_rollback(void)
 static void
 test_names(void)
 {
-    world_init_as(&w, 8, true);
-    for (unsigned i = 0; i < 400; i++) {
-        NOTE("commit %u", i);
-        for (uint64_t n = below(&w.chance, 4); n; n--) {
-            world_change(&w);
-            world_change_name(&w);
-        }
-        CHECK_EQ(world_commit(&w, true), PB_STORE_OK);
-        CHECK_WORLD(&w);
-        if (one_in(&w.chance, 4)) {
-            CHECK_REOPEN(&w);
-        }
-    }
-    world_fini(&w);
+    commit_at_random(8, true);
 }
 
 /* The names of a store in their order, and none that is not there. */
