@@ -6,16 +6,19 @@ newest run in `benchmarks/results` (`blobs` from a file of its own there), and f
     <!-- figures: table -->
     <!-- figures end -->
 
-The names are those in `BLOCKS`.  The picture of the README is drawn from the same run.
+The names are those in `BLOCKS`.  The README's picture of the comparison is drawn from the same run,
+that of a tree from its own first example.
 """
 
 import argparse
+import doctest
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.participants import OURS, RING
 from benchmarks.report import floors_grid, grid_lines, show_bytes, show_rate, show_time
@@ -25,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 BLOBS = RESULTS / "blobs.json"
 """What `python -m benchmarks.blobs` has written."""
+TREE = ROOT / "docs" / "assets" / "tree.png"
+"""The tree of the README's first example."""
 BLOCK = re.compile(r"(<!-- figures: (.+?) -->\n).*?(<!-- figures end -->)", re.DOTALL)
 
 BESIDE = ("pagebuf", "bytearray", "io.BytesIO", "mmap, resized", RING)
@@ -288,6 +293,23 @@ def stale(report: Report) -> dict[Path, str]:
     return found
 
 
+def first_example() -> dict[str, Any]:
+    """The names that the first example of the README has made."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = text.partition("```python\n")[2].partition("```")[0]
+    example = doctest.DocTestParser().get_doctest(lines, {}, "README.md", None, 0)
+    doctest.DocTestRunner().run(example, clear_globs=False)
+    return example.globs
+
+
+def draw_tree() -> None:
+    """Draw `buf` of that example, whose snapshot shares what has not changed since."""
+    from pagebuf import picture
+
+    names = first_example()
+    picture.save(picture.tree_figure(names["buf"], "buf"), TREE)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if anything would")
@@ -300,9 +322,10 @@ def main(arguments: list[str] | None = None) -> int:
         return bool(found)
     for path, text in found.items():
         path.write_text(text, "utf-8")
-    from benchmarks import plot  # only the picture needs matplotlib
+    from benchmarks import plot  # only the pictures need matplotlib
 
     plot.overview(report, RESULTS)
+    draw_tree()
     return 0
 
 

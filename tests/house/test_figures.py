@@ -25,3 +25,11 @@ def test_every_block_has_an_end_and_a_maker():
 def test_a_run_is_read_as_it_was_written():
     report = figures.kept_run()
     assert figures.from_json(report.as_json()).as_json() == report.as_json()
+
+
+def test_the_tree_of_the_readme_is_that_of_its_example():
+    names = figures.first_example()
+    stats = names["buf"].stats()
+    assert (stats.pages, stats.nodes) == (2, 3)
+    assert stats.shared == 1  # a node, and with it the page below
+    assert figures.TREE.read_bytes().startswith(b"\x89PNG")
