@@ -267,28 +267,31 @@ def save_changes(buf: PageBuffer, *, force: bool = False) -> None:
         _save_to(buf, source, fd)
 
 
-def _save_to(buf: PageBuffer, source: Source, fd: int) -> None:
-    frozen, old = buf.snapshot(), source.snapshot()
-    size, before = len(frozen), len(source)
+def _plan(frozen: PageBuffer, source: Source) -> Plan | None:
+    """What it takes to have the file hold what the buffer holds.  None: it does."""
     changed = _joined([*frozen.diff(source), *source.unsure])
     if not changed:
-        return
-    if size != before and not source.whole:
+        return None
+    resize = len(frozen) != len(source)
+    if resize and not source.whole:
         why = "the length has changed, and the map does not go to the end of its file"
         raise ValueError(f"{why}: save(path) writes all of it")
-    plan = Plan(changed, source.whole and (size != before or bool(source.unsure)))
-    there = os.fstat(fd).st_size
-    if source.whole and there < source.offset + before:  # others have cut it: force
-        os.ftruncate(fd, source.offset + before)
+    return Plan(changed, source.whole and (resize or bool(source.unsure)))
+
+
+def _save_to(buf: PageBuffer, source: Source, fd: int) -> None:
+    frozen, old = buf.snapshot(), source.snapshot()
+    plan = _plan(frozen, source)
+    if plan is None:
+        return
+    past = source.offset + len(source)
+    if source.whole and os.fstat(fd).st_size < past:  # others have cut it: force
+        os.ftruncate(fd, past)
     end = source.mapping.end if source.mapping else 0
     source._show_again(frozen, None)
     try:
         fresh = _make_room(source, old, frozen, plan)
-        source.unsure = changed
-        try:
-            _patch(frozen, source, fd, plan)
-        finally:
-            source.identity = _identity(os.fstat(fd))
+        _write(frozen, source, fd, plan)
     except BaseException:
         if source.mapping is None or source.mapping.end == end:
             source._show_again(old, None)
@@ -297,3 +300,12 @@ def _save_to(buf: PageBuffer, source: Source, fd: int) -> None:
     source._show_again(fresh, None)
     if not buf.frozen:
         buf._show_again(source, frozen)
+
+
+def _write(frozen: PageBuffer, source: Source, fd: int, plan: Plan) -> None:
+    """Change the file.  Until all of it has succeeded, nobody knows what it holds there."""
+    source.unsure = plan.changed
+    try:
+        _patch(frozen, source, fd, plan)
+    finally:
+        source.identity = _identity(os.fstat(fd))

@@ -75,42 +75,56 @@ class Ring:
         self.first, self.count = (self.first + 1) % self.pieces, max(0, self.count - 1)
 
 
-def burst() -> Iterator[Frame]:
-    """A buffer, a bytearray and a ring get the same burst."""
-    pool = PagePool(debug=0, name="demo")
-    ours, theirs, ring = PageBuffer(pool=pool), bytearray(), Ring(RING)
-    piece = bytes(range(256)) * (PIECE // 256) or bytes(PIECE)
+class Three:
+    """A buffer, a bytearray and a ring, which get and give up the same pieces."""
 
-    def bars() -> list[Bar]:
-        stats = pool.stats()
-        held = (stats.held + stats.retained) * PAGE_SIZE
-        refused = f"refused {ring.refused} of {BURST}" if ring.refused else ""
-        return [
-            Bar("PageBuffer", held),
-            Bar("bytearray", sys.getsizeof(theirs)),
+    def __init__(self) -> None:
+        self.pool = PagePool(debug=0, name="demo")
+        self.ours, self.theirs, self.ring = PageBuffer(pool=self.pool), bytearray(), Ring(RING)
+        self.piece = bytes(range(256)) * (PIECE // 256) or bytes(PIECE)
+
+    def put(self) -> None:
+        """Append a piece to each."""
+        self.ours.extend(self.piece)
+        self.theirs += self.piece
+        self.ring.put(self.piece)
+
+    def take(self) -> None:
+        """Drop the first piece of each."""
+        self.ours.take_bytes(PIECE)
+        del self.theirs[:PIECE]
+        self.ring.take()
+
+    def frame(self, says: str, seconds: float = 0.1, *, last: bool = False) -> Frame:
+        """What each of them holds now."""
+        stats = self.pool.stats()
+        refused = f"refused {self.ring.refused} of {BURST}" if self.ring.refused else ""
+        bars = [
+            Bar("PageBuffer", (stats.held + stats.retained) * PAGE_SIZE),
+            Bar("bytearray", sys.getsizeof(self.theirs)),
             Bar("ring", RING * PIECE, refused),
         ]
+        return Frame("A burst comes and goes", says, bars, seconds, last)
 
-    title = "A burst comes and goes"
+
+def burst() -> Iterator[Frame]:
+    """A buffer, a bytearray and a ring get the same burst."""
+    three = Three()
     for number in range(BURST):
-        ours.extend(piece)
-        theirs += piece
-        ring.put(piece)
+        three.put()
         if number % 8 == 0:
-            yield Frame(title, f"{size_text(len(ours))} have come", bars(), 0.1)
-    peak = len(ours)
+            yield three.frame(f"{size_text(len(three.ours))} have come")
+    peak = len(three.ours)
     for number in range(BURST - LEFT):
-        ours.take_bytes(PIECE)
-        del theirs[:PIECE]
-        ring.take()
+        three.take()
         if number % 8 == 0:
-            yield Frame(title, f"{size_text(len(ours))} are left", bars(), 0.1)
+            yield three.frame(f"{size_text(len(three.ours))} are left")
     says = (
-        f"{size_text(peak)} came, {size_text(len(ours))} are left. "
+        f"{size_text(peak)} came, {size_text(len(three.ours))} are left. "
         "The buffer has given its pages back, but for a MiB that its pool keeps warm; "
         "a ring holds its size, and refuses what is beyond it."
     )
-    yield Frame(title, says, bars(), 5, last=True)
+    yield three.frame(says, 5, last=True)
 
 
 def versions() -> Iterator[Frame]:
