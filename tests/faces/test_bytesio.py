@@ -509,6 +509,27 @@ def test_memory_of_files_comes_back() -> None:
             assert f.getvalue() == b"ab"
 
 
+def frames_of(f: BytesIO, size: int) -> set[int]:
+    return {f._tree_walk(at).steps[-1].frame for at in range(0, size, PAGE)}
+
+
+@pytest.mark.parametrize("size", [PAGE - 1, 3 * PAGE + 1])
+def test_a_file_that_starts_over_stays_on_its_pages(size: int) -> None:
+    """Those are in the caches still."""
+    size = max(size, pagebuf.INLINE_SIZE + 1)
+    pool = pagebuf.PagePool(debug=0)
+    other = pagebuf.PageBuffer(bytes(9 * PAGE), pool=pool)
+    f = BytesIO(bytearray(size), pool=pool)
+    other.truncate(PAGE)  # there are other free frames
+    frames, held = frames_of(f, size), pool.stats().held
+    for salt in range(50):
+        f.seek(0)
+        assert f.truncate() == 0
+        f.write(pattern(0, size, salt))
+        assert (frames_of(f, size), pool.stats().held) == (frames, held)
+    assert f.getvalue() == pattern(0, size, salt)
+
+
 def test_finalizer_of_a_subclass_closes() -> None:
     calls = []
 

@@ -17,6 +17,7 @@ import time
 import weakref
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -385,6 +386,45 @@ def test_two_files_of_one_queue(pool):
     assert queue.closed
     with pytest.raises(ValueError):
         queue.put(b"x")
+
+
+# ---- waiting ----
+
+
+def sleeps() -> int:
+    """How often this thread has given up the processor to wait."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+def threads() -> int:
+    """How many there are, those without Python too."""
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts for each thread")
+@pytest.mark.parametrize("end", ["reader", "writer"])
+def test_who_waits_is_woken_once(end):
+    """Nobody looks again and again whether there is something, and no thread does so for it."""
+    reader, writer = pagebuf.pipe(4)
+    read, write = lambda: reader.read(1), lambda: writer.write(b"x")
+    waits, wakes = (read, write) if end == "reader" else (write, read)
+    if end == "writer":
+        writer.write(b"full")
+    before = threads()
+    slept: list[int] = []
+
+    def wait() -> None:
+        count = sleeps()
+        waits()
+        slept.append(sleeps() - count)
+
+    with Crew(wait):
+        time.sleep(0.25)
+        assert threads() <= before + 1
+        wakes()
+    assert slept[0] < 12
 
 
 # ---- signals, forks ----
