@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_a_file_and_its_view_are_collected_as_those_of_io(monkeypatch: pytest.Mo
     told: list[type[BaseException]] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda hint: told.append(hint.exc_type))
     seen = []
-    for make in (io.BytesIO, pagebuf.BytesIO):
+    for make in (io.BytesIO, pagebuf.BytesIO, pagebuf.BytesIO):
         file = make(bytes(3 * PAGE))
         box: list[object] = [file, file.getbuffer()]
         box.append(box)
@@ -127,4 +128,18 @@ def test_a_file_and_its_view_are_collected_as_those_of_io(monkeypatch: pytest.Mo
             gc.collect()  # it does nothing while another thread, such as the runner's, collects
         seen.append([*told])
         told.clear()
-    assert seen[0] == seen[1] == [BufferError]
+    assert seen == [[BufferError]] * 3
+
+
+def test_the_memory_of_a_file_that_was_collected_makes_a_new_one() -> None:
+    """The next file there is finalized again: a spare that says "finalized" would never be closed."""
+    pool = pagebuf.PagePool()
+    box: list[object] = [pagebuf.BytesIO(pool=pool)]
+    box.append(box)
+    gone = weakref.ref(box[0])
+    del box
+    deadline = time.monotonic() + 10
+    while gone() is not None and time.monotonic() < deadline:
+        gc.collect()
+    files = [pagebuf.BytesIO(pool=pool) for _ in range(20)]
+    assert [gc.is_finalized(file) for file in files] == [False] * 20

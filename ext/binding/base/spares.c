@@ -94,11 +94,12 @@ spare_take(module_state *state, spare_kind kind, bool *pool)
     return self;
 }
 
-/* Is it this thread's own memory?  Where another one had references, nobody owns the object any more. */
+/* Is it as new, and this thread's own memory?  Where another one had references, nobody owns the object
+ * any more.  What the collector has finalized says so for ever, and would not be finalized again. */
 static bool
-is_own(PyObject *self)
+may_serve_again(PyObject *self)
 {
-    return _Py_IsOwnedByCurrentThread(self);
+    return _Py_IsOwnedByCurrentThread(self) && !PyObject_GC_IsFinalized(self);
 }
 
 bool
@@ -108,7 +109,7 @@ spare_keep(module_state *state, spare_kind kind, PyObject *self, bool *pool)
     if (s == NULL) {
         return *pool = false;
     }
-    bool keeps = s->count[kind] < MOST && is_own(self);
+    bool keeps = s->count[kind] < MOST && may_serve_again(self);
     if (keeps) {
         s->spare[kind][s->count[kind]++] = self;
     }

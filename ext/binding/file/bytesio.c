@@ -95,6 +95,8 @@ object_on(module_state *state, PoolObject *pool)
     return new_object(state->bytesio_type, pool);
 }
 
+/* The memory of one that the collector has finalized says so for ever: the next file there would not be
+ * closed by it. */
 static bool
 keep_spare(PoolObject *pool, PyObject *self)
 {
@@ -103,7 +105,8 @@ keep_spare(PoolObject *pool, PyObject *self)
 #else
     pb_buf *b = &part_of(self)->b;
     pb_buf_clear(b);
-    bool keeps = pb_buf_is_inline(b) && pool->spares < SPARE_FILES;
+    bool keeps =
+        pb_buf_is_inline(b) && pool->spares < SPARE_FILES && !PyObject_GC_IsFinalized(self);
     if (keeps) {
         pool->spare[pool->spares++] = self;
     }
