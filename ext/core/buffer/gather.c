@@ -1,5 +1,6 @@
 /* buffer/gather.c: makes pages one run of frames, for live views. */
 #include "buffer/internal.h"
+#include "pool/advise.h"
 #include "pool/guard.h"
 
 /* ---- runs ---- */
@@ -155,6 +156,9 @@ move_pages(pb_buf *b, uint64_t first, uint64_t n, pb_frame run, const price *p)
             pb_tree_own_leaf(b->pool, &b->root, first + i, &leaf);
         }
         pb_frame to = run + (pb_frame)i;
+        if (i % PB_AHEAD_MOST == 0) {
+            pb_advise_run(b->pool, to, n - i);
+        }
         pb_frame old = copy_page(b, pb_leaf_at(&leaf, first + i), to);
         left -= old && pb_pool_move_frame(b->pool, old, to);
         if (first + i + 1 == leaf.end) {

@@ -133,6 +133,17 @@ pb_advise_again(pb_region *r, uint32_t i, uint32_t n)
     }
 }
 
+void
+pb_advise_run(pb_pool *pool, pb_frame first, uint64_t n)
+{
+    pb_region *r = &pool->root->region[pb_region_of(first)];
+    if (n >= AHEAD_LEAST && first >= r->backed && !r->by_touch && !pool->root->debug) {
+        pb_frame to = first + (pb_frame)pb_min(n, PB_AHEAD_MOST);
+        back(r, first, to);
+        r->backed = r->by_touch ? r->backed : to;
+    }
+}
+
 #else
 
 void
@@ -141,6 +152,14 @@ pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held)
     (void)r;
     (void)first;
     (void)held;
+}
+
+void
+pb_advise_run(pb_pool *pool, pb_frame first, uint64_t n)
+{
+    (void)pool;
+    (void)first;
+    (void)n;
 }
 
 void

@@ -22,6 +22,11 @@ pb_advise_dense(pb_region *r, uint64_t held);
 void
 pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held);
 
+/* The n frames from `first` on were handed out a moment ago, too many to be backed under the pool's lock:
+ * have the system back the first of them, PB_AHEAD_MOST at most, if they were untouched until then. */
+void
+pb_advise_run(pb_pool *pool, pb_frame first, uint64_t n);
+
 /* The same for n > 0 frames from the i-th of a region on that the system had back. */
 void
 pb_advise_again(pb_region *r, uint32_t i, uint32_t n);

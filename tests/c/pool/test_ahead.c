@@ -2,6 +2,7 @@
  * it cannot be asked (pool/advise.h).  Pages in memory are counted by mincore, no time is measured. */
 #include "pool/mapped.h"
 
+#include "buffer/buf.h"
 #include "pool/advise.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -133,6 +134,53 @@ test_large_requests_are_left_to_page_faults(void)
     mapped_fini(&m);
 }
 
+/* Whoever copies so many asks piece by piece, where nobody touched the frames before. */
+static void
+test_large_requests_are_backed_in_pieces(void)
+{
+    mapped m;
+    mapped_init(&m, 0);
+    uint32_t n = 3 * PB_AHEAD_MOST, may = may_be_asked();
+    pb_frame first = take(&m, n);
+    pb_advise_run(&m.mem.pool, first, 7); /* seven page faults take no longer */
+    CHECK_EQ(backed(&m, first, n), 0);
+    pb_advise_run(&m.mem.pool, first, n);
+    CHECK_EQ(backed(&m, first, n), may * PB_AHEAD_MOST);
+    CHECK_EQ(backed(&m, first, PB_AHEAD_MOST), may * PB_AHEAD_MOST);
+    pb_advise_run(&m.mem.pool, first, n); /* was asked for */
+    CHECK_EQ(backed(&m, first, n), may * PB_AHEAD_MOST);
+    pb_advise_run(&m.mem.pool, first + PB_AHEAD_MOST, n - PB_AHEAD_MOST);
+    CHECK_EQ(backed(&m, first, n), may * 2 * PB_AHEAD_MOST);
+    mapped_fini(&m);
+}
+
+/* Two buffers grow in turn, then one is made one run. */
+static void
+test_a_run_that_is_gathered_is_backed_in_pieces(void)
+{
+    mapped m;
+    mapping more;
+    static pb_buf bufs[2];
+    pb_pin_list pins = {0};
+    uint32_t n = PB_AHEAD_MOST + 9;
+    uint8_t page[PB_PAGE_SIZE] = {1}, *at;
+    mapped_init(&m, 0);
+    map_region(&m.mem, &more, 2 * PB_REGION0_FRAMES, true);
+    pb_buf_init(&bufs[0], &m.mem.pool, PB_MAX_LEVELS);
+    pb_buf_init(&bufs[1], &m.mem.pool, PB_MAX_LEVELS);
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        CHECK_OK(pb_buf_extend(&bufs[i % 2], page, PB_PAGE_SIZE));
+    }
+    CHECK_OK(pb_buf_open_pins(&bufs[0], &pins));
+    CHECK_OK(pb_buf_unite(&bufs[0], &at));
+    const pb_region *r = &m.mem.pool.region[pb_region_of(pins.run_frame)];
+    CHECK_EQ(r->backed == pins.run_frame + n, may_be_asked());
+    pb_buf_fini(&bufs[0]);
+    pb_buf_fini(&bufs[1]);
+    mapped_fini(&m);
+    unmap(&more);
+}
+
 static void
 test_frames_that_the_system_had_back(void)
 {
@@ -190,6 +238,8 @@ main(void)
     RUN(test_what_is_ahead_is_asked_for_once);
     RUN(test_trim_gives_back_what_is_ahead);
     RUN(test_large_requests_are_left_to_page_faults);
+    RUN(test_large_requests_are_backed_in_pieces);
+    RUN(test_a_run_that_is_gathered_is_backed_in_pieces);
     RUN(test_frames_that_the_system_had_back);
     RUN(test_a_system_that_cannot_be_asked);
     RUN(test_debug_pools_do_not_ask);
