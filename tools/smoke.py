@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pagebuf
-from pagebuf import PAGE_SIZE, ByteQueue, BytesIO, PageBuffer, PagePool, aio
+from pagebuf import PAGE_SIZE, ByteQueue, BytesIO, PageBuffer, PagePool, PageStore, aio
 from pagebuf.__main__ import main
 
 
@@ -54,6 +54,23 @@ def holes_and_files(folder: Path) -> None:
     with mapped.open("w+b") as raw, zipfile.ZipFile(raw, "w") as archive:
         archive.writestr("one", b"1" * 10_000)
     assert zipfile.ZipFile(mapped.open("rb")).read("one") == b"1" * 10_000
+
+
+def stores(folder: Path) -> None:
+    if sys.platform != "linux":
+        return  # docs/platforms.md
+    with PageStore(folder / "some.store") as store:
+        store["log"] = b"one" * PAGE_SIZE
+        store.commit()
+        store["log"].write(5, b"changed")
+        store.rollback()
+        store["few"] = b"few"
+    with PageStore(folder / "some.store", "r") as store:
+        assert {name: buf.tobytes() for name, buf in store.items()} == {
+            "few": b"few",
+            "log": b"one" * PAGE_SIZE,
+        }
+        store.verify()
 
 
 def faces() -> None:
@@ -128,6 +145,7 @@ def smoke() -> None:
         parts: list[Callable[[], None]] = [
             at_random,
             lambda: holes_and_files(Path(folder)),
+            lambda: stores(Path(folder)),
             faces,
             threads,
             server,

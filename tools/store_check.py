@@ -375,6 +375,11 @@ def root_of(kind: int, value: bytes, page_shift: int) -> Root | None:
     return root
 
 
+def is_text(name: bytes) -> bool:
+    """Whether a name is UTF-8."""
+    return name.decode("utf-8", "ignore").encode() == name
+
+
 def check_names(store: Store, report: Report) -> None:
     """Every name, and the pages below it."""
     block = store.superblock
@@ -383,6 +388,8 @@ def check_names(store: Store, report: Report) -> None:
     directory = Directory(store.contents(block.roots["directory"]), block.names)
     for name, kind, value in directory.entries():
         report.names += 1
+        if not is_text(name):
+            report.faults.append(Fault("F9", f"the name {name!r} is not UTF-8"))
         root = root_of(kind, value, block.page_shift)
         if root:
             found = Report()

@@ -42,6 +42,14 @@ from pagebuf.report import top
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pagebuf._spooled import SpooledTemporaryFile
+    from pagebuf._store import (
+        CorruptStoreError,
+        ForkError,
+        LockedError,
+        PageStore,
+        StoreError,
+        StoreStats,
+    )
     from pagebuf.delta import Delta, DeltaError
 
 __all__ = [
@@ -55,16 +63,22 @@ __all__ = [
     "ByteQueue",
     "BytesIO",
     "CapacityError",
+    "CorruptStoreError",
     "CorruptionError",
     "Delta",
     "DeltaError",
+    "ForkError",
+    "LockedError",
     "PageBuffer",
     "PageFile",
     "PagePool",
+    "PageStore",
     "PoolLimitError",
     "PoolStats",
     "Region",
     "SpooledTemporaryFile",
+    "StoreError",
+    "StoreStats",
     "Usage",
     "Walk",
     "WalkStep",
@@ -76,6 +90,15 @@ __all__ = [
 ]
 
 __version__ = "0.1.0.dev0"
+
+_OF_STORES = {
+    "CorruptStoreError",
+    "ForkError",
+    "LockedError",
+    "PageStore",
+    "StoreError",
+    "StoreStats",
+}
 
 
 def _default_pool() -> PagePool:
@@ -101,6 +124,10 @@ def __getattr__(name: str) -> object:
         from pagebuf._spooled import SpooledTemporaryFile
 
         return SpooledTemporaryFile
+    if name in _OF_STORES:
+        from pagebuf import _store
+
+        return getattr(_store, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

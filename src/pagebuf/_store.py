@@ -1,6 +1,6 @@
-"""Named byte buffers in one file, changed by commits that a crash cannot halve.
+"""`PageStore`: named buffers in one file, changed by commits that a crash cannot halve.
 
-Not public yet: names and promises may change.  docs/store-format.md says what the file is.
+docs/store.md says how it is used and what it promises, docs/store-format.md what the file is.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 import time
 import uuid
 import warnings
@@ -31,7 +30,7 @@ from pagebuf.pool import PagePool
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from _typeshed import ReadableBuffer, StrPath
+    from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from pagebuf._core import PageFile
 
@@ -44,7 +43,7 @@ MODES = {"r", "r+", "c", "x"}
 
 
 class StoreStats(NamedTuple):
-    """Figures of the last commit, in pages of the file."""
+    """Figures of the last commit.  What is counted in pages has `pagebuf.PAGE_SIZE` bytes each."""
 
     commit: int
     names: int
@@ -55,6 +54,20 @@ class StoreStats(NamedTuple):
     checksums: bool
     fell_back: bool
     broken: bool
+
+
+for _field, _says in {
+    "commit": "The number of the commit; 0 is the empty store.",
+    "names": "How many names it has.",
+    "pages": "Pages of the file.",
+    "held": "Pages that the commit needs.  The others are free, or wait.",
+    "waiting": "Pages that were freed and may still be needed, by a reader or after a crash.",
+    "sealed": "Whether the last writer has closed the store, so that nothing was unfinished.",
+    "checksums": "Whether pages carry checksums.",
+    "fell_back": "Whether the newest commit was not whole at open, and the one before was taken.",
+    "broken": "Whether the disk failed while a commit was made to last: no more commits.",
+}.items():
+    getattr(StoreStats, _field).__doc__ = _says
 
 
 @dataclass
@@ -79,6 +92,30 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
+def _checked_mode(mode: object) -> None:
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be a str, not {type(mode).__name__}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'r', 'r+', 'c' or 'x', not {mode!r}")
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"path must be a str, bytes or os.PathLike, not {type(path).__name__}")
+    return str(Path(os.fsdecode(path)).resolve())
+
+
+def _checked_pool(pool: object, limit: int | None) -> PagePool:
+    """The pool of a store: the one that is given, or a new one."""
+    if pool is None:
+        return PagePool(limit=limit, name="store")
+    if not isinstance(pool, PagePool):
+        raise TypeError(f"pool must be a PagePool or None, not {type(pool).__name__}")
+    if limit is not None:
+        raise ValueError("limit is that of the store's own pool: set pool.limit of the given one")
+    return pool
+
+
 def _encoded(name: object) -> bytes:
     if not isinstance(name, str):
         raise TypeError(f"a name must be a str, not {type(name).__name__}")
@@ -88,37 +125,75 @@ def _encoded(name: object) -> bytes:
     return encoded
 
 
+def _check_there(path: Path, makes: bool) -> None:
+    """Refuse what cannot be before there is a lock file for it."""
+    (path.parent if makes else path).stat()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
 def _file_at(path: str, mode: _Mode) -> tuple[StoreFile, bool]:
     """The open file, with its writer's lock taken, and whether a store has to be made in it."""
-    if mode == "r":
-        return StoreFile(path, os.O_RDONLY, Locks(path, writer=False)), False
-    if mode == "r+":
-        Path(path).stat()  # no lock file for what is not there
-    locks = Locks(path, writer=True)
+    writer, makes = mode != "r", mode in {"c", "x"}
+    _check_there(Path(path), makes)
+    locks = Locks(path, writer)
+    flags = os.O_RDWR if writer else os.O_RDONLY
+    flags |= os.O_CREAT if makes else 0
+    flags |= os.O_EXCL if mode == "x" else 0
     try:
-        locks.become_writer()
-        flags = {"r+": os.O_RDWR, "c": os.O_RDWR | os.O_CREAT}
-        file = StoreFile(path, flags.get(mode, os.O_RDWR | os.O_CREAT | os.O_EXCL), locks)
+        if writer:
+            locks.become_writer()
+        file = StoreFile(path, flags, locks)
     except BaseException:
         locks.close()
         raise
-    return file, mode != "r+" and file.is_blank()
+    return file, makes and file.is_blank()
 
 
 class PageStore(MutableMapping[str, PageBuffer]):
-    """Named buffers in a file.
+    """Named buffers in one file: a mapping of `str` to `PageBuffer`.
 
-    What is read of a name is read whole, and each of its pages is compared with its checksum.
+    ``store[name]`` is a buffer like any other.  What is done to it stays in memory until
+    `commit()`, which makes all changes of all buffers last at one moment.  A crash at any instant
+    leaves the last commit.  There is one writer, and any number of readers, in one process or in
+    several; each reader sees the commit that it opened.
 
-    >>> import tempfile
+    Args:
+        path: the file.  Beside it is a lock file, `path` with ``.lock`` behind it.
+        mode: ``"r"`` reads, ``"r+"`` writes to a store that is there, ``"c"`` makes one where there
+            is none, ``"x"`` makes one where there must be none.
+        durability: ``"full"``: a commit is on the disk when `commit()` returns.  ``"lazy"``: it
+            will be soon, and at `close()`.  A process that is killed loses no commit; a system that
+            loses power may lose the newest lazy ones, whole commits, and nothing else.
+        checksums: of a store that is made: pages carry checksums, which are compared when they are
+            read.  It costs no page.
+        limit: the most bytes of pages that the store's buffers have in memory, as in `PagePool`.
+        pool: the pool of the buffers.  None: a pool of the store's own, which has the `limit`.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: another mode or durability; a `limit` beside a `pool`.
+        FileNotFoundError: there is no file, and the mode makes none.
+        FileExistsError: there is one, and the mode is ``"x"``.
+        LockedError: another writer has the store, in this process or in another one.
+        CorruptStoreError: the file is damaged, or no store.
+        StoreError: pages of another size, a later version, or a system without locks of open files
+            (only Linux has them).
+
+    To open reads the names: O(names), and for a writer O(pages of the file / 1000).  A buffer is
+    read whole, and compared with its checksums, when its name is first asked for: O(bytes).
+
+    A name is a `str` of 1 to 255 bytes of UTF-8.  All calls may be made by several threads.
+    Leaving ``with PageStore(...)`` commits; by an exception it does not.
+
+    >>> import pagebuf, tempfile
     >>> from pathlib import Path
-    >>> from pagebuf._store import PageStore
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = Path(folder.name, "some.store")
-    >>> with PageStore(path) as store:
+    >>> with pagebuf.PageStore(path) as store:
     ...     store["log"] = b"one"
     ...     store["log"].extend(b" more")
-    >>> with PageStore(path, "r") as store:
+    >>> with pagebuf.PageStore(path, "r") as store:
     ...     store["log"].tobytes()
     b'one more'
     >>> folder.cleanup()
@@ -126,34 +201,38 @@ class PageStore(MutableMapping[str, PageBuffer]):
 
     def __init__(
         self,
-        path: StrPath,
+        path: StrOrBytesPath,
         mode: _Mode = "c",
         *,
         durability: Literal["full", "lazy"] = "full",
         checksums: bool = True,
+        limit: int | None = None,
         pool: PagePool | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode must be 'r', 'r+', 'c' or 'x', not {mode!r}")
+        _checked_mode(mode)
         if durability not in {"full", "lazy"}:
             raise ValueError(f"durability must be 'full' or 'lazy', not {durability!r}")
-        self._mutex = threading.RLock()
-        self._pool = PagePool(name="store") if pool is None else pool
-        self._path = str(Path(os.fsdecode(path)).resolve())
+        self._pool = _checked_pool(pool, limit)
+        self._path = _checked_path(path)
         self._writable = mode != "r"
         self._durable = durability == "full"
         self._in_transaction = False
+        self._half_back = False
+        """A rollback has begun, and did not come to its end."""
         self._entries: dict[str, _Entry] = {}
         self._gone: dict[str, bytes] = {}
         self._base: dict[str, _Entry] = {}
         """The entries as of the last commit."""
         self._closed = True
         self._file, blank = _file_at(self._path, mode)
+        self._mutex = self._file.mutex
         try:
             self._core = self._open(blank, checksums)
         except BaseException:
             self._file.close()
             raise
+        self._settled = self._number()
+        """The commit that the entries know of."""
         self._closed = False
 
     def _open(self, blank: bool, checksums: bool) -> _Store:
@@ -175,11 +254,17 @@ class PageStore(MutableMapping[str, PageBuffer]):
 
     @property
     def path(self) -> str:
+        """The absolute path of the file, links followed."""
         return self._path
 
     @property
     def closed(self) -> bool:
+        """Whether the store is closed."""
         return self._closed
+
+    def _number(self) -> int:
+        number: int = self._core.info()["commit"]
+        return number
 
     def _check(self, *, writes: bool = False) -> None:
         if self._closed:
@@ -190,6 +275,20 @@ class PageStore(MutableMapping[str, PageBuffer]):
             )
         if writes and not self._writable:
             raise StoreError(errno.EROFS, "the store is open for reading", self._path)
+
+    def _was_interrupted(self) -> bool:
+        """Say whether the file has a commit that the entries do not know of."""
+        info = self._core.info()
+        return not info["broken"] and info["commit"] != self._settled
+
+    def _check_commits(self) -> None:
+        """Refuse a commit or a rollback that must not begin."""
+        self._check(writes=True)
+        if self._in_transaction:
+            raise RuntimeError("a transaction commits or rolls back at its end")
+        if self._was_interrupted():
+            why = "a commit was interrupted after it was done: open the store again"
+            raise StoreError(errno.EINTR, why, self._path)
 
     def _entry(self, name: str) -> _Entry | None:
         """The entry of a name, read from the file where nobody has asked before."""
@@ -230,6 +329,8 @@ class PageStore(MutableMapping[str, PageBuffer]):
             self._check(writes=True)
             _encoded(name)
             entry = self._entries.get(name)
+            if entry is not None and entry.buf is data:  # store[name] += ...
+                return
             made = self._made_of(data)
             if entry is not None:
                 entry.buf.restore(made)
@@ -257,44 +358,121 @@ class PageStore(MutableMapping[str, PageBuffer]):
             self._gone[name] = root
 
     def __contains__(self, name: object) -> bool:
+        """Whether the store has a name.  Nothing is read.  O(log names)."""
         with self._mutex:
             self._check()
-            return isinstance(name, str) and self._root_of(name) is not None
+            try:
+                return self._root_of(name) is not None  # type: ignore[arg-type]
+            except (TypeError, ValueError):  # none that could be
+                return False
 
     def __iter__(self) -> Iterator[str]:
+        """The names of this moment, in the order of their UTF-8.  O(names)."""
         return iter(self._names())
 
     def __len__(self) -> int:
+        """How many names there are.  O(names)."""
         return len(self._names())
+
+    def _written(self) -> Iterator[str]:
+        """The names of the last commit."""
+        at = self._core.next(b"")
+        while at is not None:
+            try:
+                yield at.decode()
+            except UnicodeDecodeError:
+                raise self._file.corrupt(f"the name {at!r} is not UTF-8", 0) from None
+            at = self._core.next(at)
 
     def _names(self) -> list[str]:
         """All names, in the order of their bytes."""
         with self._mutex:
             self._check()
-            names = {name.encode() for name in self._entries}
-            at = self._core.next(b"")
-            while at is not None:
-                if at.decode() not in self._gone:
-                    names.add(at)
-                at = self._core.next(at)
-            return [name.decode() for name in sorted(names)]
+            names = {*self._entries, *(name for name in self._written() if name not in self._gone)}
+            return sorted(names, key=str.encode)
 
     def create(self, name: str, data: ReadableBuffer = b"") -> PageBuffer:
-        """A new name; ValueError where there is one already."""
+        """Make a buffer with a new name, and return it.  O(len(data)).
+
+        Args:
+            name: 1 to 255 bytes of UTF-8.
+            data: its bytes.  Pages of a buffer of the store's pool are shared, all else is copied.
+
+        Raises:
+            ValueError: the store has that name, or none can be so.
+            StoreError: the store is open for reading.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store.create("log", b"one").extend(b" more")
+        ...     store["log"].tobytes()
+        b'one more'
+        """
         with self._mutex:
+            self._check(writes=True)
             if name in self:
                 raise ValueError(f"the store has a buffer called {name!r}")
             self[name] = data
             return self[name]
 
-    def open(self, name: str, mode: str = "r+b") -> PageFile:
-        """A file over the buffer of a name."""
+    def setdefault(self, name: str, default: ReadableBuffer = b"") -> PageBuffer:
+        """The buffer of a name, which is made of `default` where there is none.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store.setdefault("log").extend(b"one")
+        ...     store.setdefault("log", b"two").tobytes()
+        b'one'
+        """
+        with self._mutex:
+            if name not in self:
+                self[name] = default
+            return self[name]
+
+    def open(self, name: str, mode: str | None = None) -> PageFile:
+        """Open a file over the buffer of a name.
+
+        Args:
+            name: one that the store has, else `KeyError`.
+            mode: as in `PageBuffer.open`.  None: ``"r+b"``, and ``"rb"`` in a reader.
+
+        What is written to the file is in the buffer at once, and in the store with the next commit.
+
+        >>> import zipfile
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     _ = store.create("archive")
+        ...     with store.open("archive") as file, zipfile.ZipFile(file, "w") as archive:
+        ...         archive.writestr("a.txt", b"hello")
+        ...     zipfile.ZipFile(store.open("archive", "rb")).namelist()
+        ['a.txt']
+        """
         return self[name].open(mode)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a buffer another name, which nobody has."""
+        """Give a buffer another name, which nobody has.  No page of it is written again.
+
+        Raises:
+            KeyError: the store has no `old`.
+            ValueError: it has `new` already, or no name can be so.
+            StoreError: the store is open for reading.
+
+        The buffer stays the same object.  O(bytes) where it has not been read yet.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["draft"] = b"text"
+        ...     store.rename("draft", "final")
+        ...     list(store)
+        ['final']
+        """
         with self._mutex:
             self._check(writes=True)
+            _encoded(new)
             if new in self:
                 raise ValueError(f"the store has a buffer called {new!r}")
             entry = self._entry(old)
@@ -315,50 +493,100 @@ class PageStore(MutableMapping[str, PageBuffer]):
     def commit(self) -> int:
         """Make all changes of all buffers last, at one moment; return the number of the commit.
 
-        Without changes nothing is written.  An OSError of a write leaves the last commit and the
-        changes: call again.  After one of a barrier the store can only be read.
+        Without changes nothing is written.  Commits count from 1; 0 is the empty store.
+
+        Raises:
+            OSError: the disk is full or refuses a page.  The last commit and the changes are what
+                they were: call again, or roll back.
+            StoreError: the store is open for reading; or the disk failed where a commit begins to
+                count, at the superblock or at a barrier.  Then this store commits no more: what is
+                in memory can be read and saved elsewhere.  The file has the last commit.
+            RuntimeError: within `transaction()`, which commits at its end.
+
+        O(buffers that were used + what has changed): a change of one page writes that page, the
+        nodes above it, a page or two for its name, and 4096 bytes.  A thread that changes several
+        buffers which belong together does so in `transaction()`; otherwise a commit of another
+        thread may come between.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     store.commit(), store.commit()
+        ...     store["log"].extend(b" more")
+        ...     store.commit()
+        (1, 1)
+        2
         """
         with self._mutex:
-            self._check(writes=True)
-            changed = {n: e for n, e in self._entries.items() if e.is_changed()}
-            snapshots = [entry.buf.snapshot() for entry in changed.values()]
-            changes: list[tuple[bytes, PageBuffer | None, PageBuffer | None, bytes, int]] = [
-                (name.encode(), None, None, root, 0)
-                for name, root in self._gone.items()
-                if name not in self._entries
-            ]
-            first = len(changes)
-            for (name, entry), snapshot in zip(changed.items(), snapshots, strict=True):
-                changes.append((name.encode(), snapshot, entry.kept, entry.root, entry.shift))
-            if changes:
-                roots = self._core.commit(changes, self._durable, _now())
-                for entry, snapshot, root in zip(
-                    changed.values(), snapshots, roots[first:], strict=True
-                ):
-                    entry.shift = entry.shift if root else 0
-                    entry.kept, entry.root, entry.unwritten = snapshot, root, False
-                self._gone.clear()
-                self._base = dict(self._entries)
-            number: int = self._core.info()["commit"]
-            return number
+            self._check_commits()
+            return self._commit()
+
+    def _commit(self) -> int:
+        if self._half_back:
+            why = "a rollback did not come to its end: release the views, and call rollback()"
+            raise StoreError(errno.EBUSY, why, self._path)
+        changed = {n: e for n, e in self._entries.items() if e.is_changed()}
+        snapshots = [entry.buf.snapshot() for entry in changed.values()]
+        changes: list[tuple[bytes, PageBuffer | None, PageBuffer | None, bytes, int]] = [
+            (name.encode(), None, None, root, 0)
+            for name, root in self._gone.items()
+            if name not in self._entries
+        ]
+        first = len(changes)
+        for (name, entry), snapshot in zip(changed.items(), snapshots, strict=True):
+            changes.append((name.encode(), snapshot, entry.kept, entry.root, entry.shift))
+        if changes:
+            roots = self._core.commit(changes, self._durable, _now())
+            for entry, snapshot, root in zip(
+                changed.values(), snapshots, roots[first:], strict=True
+            ):
+                entry.shift = entry.shift if root else 0
+                entry.kept, entry.root, entry.unwritten = snapshot, root, False
+            self._gone.clear()
+            self._base = dict(self._entries)
+            self._settled = self._number()
+        return self._settled
 
     def rollback(self) -> None:
-        """Go back to the last commit.
+        """Go back to the last commit.  Buffers stay the same objects, and show it.
 
-        BufferError, with nothing changed, while a buffer that would change has live views.
-        Buffers that the last commit does not have stay what they are, and belong to nobody.
+        Buffers that the last commit does not have keep their bytes, and belong to nobody.
+
+        Raises:
+            BufferError: live views pin a buffer that would change, and nothing has changed.  If
+                another thread takes such a view while the rollback is made, some buffers may have
+                gone back: then `commit()` is refused until a `rollback()` has come to its end.
+            StoreError: the store is open for reading.
+            RuntimeError: within `transaction()`, which an exception rolls back.
+
+        O(buffers that were used).
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     log = store.create("log", b"one")
+        ...     _ = store.commit()
+        ...     log.extend(b" more")
+        ...     store.rollback()
+        ...     log.tobytes()
+        b'one'
         """
         with self._mutex:
-            self._check(writes=True)
-            back = {name: entry for name, entry in self._base.items() if self._differs(entry)}
-            for entry in back.values():
-                if entry.buf.stats().pinned:
-                    raise BufferError("live views pin a buffer that would change: release them")
-            for entry in back.values():
-                assert entry.kept is not None
-                entry.buf.restore(entry.kept)
-            self._entries = dict(self._base)
-            self._gone.clear()
+            self._check_commits()
+            self._rollback()
+
+    def _rollback(self) -> None:
+        back = [entry for entry in self._base.values() if self._differs(entry)]
+        if any(entry.buf.stats().pinned for entry in back):
+            raise BufferError("live views pin a buffer that would change: release them")
+        self._half_back = True
+        for entry in back:
+            assert entry.kept is not None
+            entry.buf.restore(entry.kept)
+        self._entries = dict(self._base)
+        self._gone.clear()
+        self._half_back = False
 
     @staticmethod
     def _differs(entry: _Entry) -> bool:
@@ -366,7 +594,17 @@ class PageStore(MutableMapping[str, PageBuffer]):
         return kept is not None and (len(kept) != len(entry.buf) or bool(entry.buf.diff(kept)))
 
     def is_changed(self) -> bool:
-        """Say whether there is anything to commit."""
+        """Say whether there is anything to commit.
+
+        O(buffers that were used + what has changed).
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     store.is_changed(), store.commit(), store.is_changed()
+        (True, 1, False)
+        """
         with self._mutex:
             self._check()
             gone = any(name not in self._entries for name in self._gone)
@@ -374,25 +612,66 @@ class PageStore(MutableMapping[str, PageBuffer]):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Self]:
-        """Commit what happens in the block, or none of it if the block raises."""
+        """Commit what happens in the block, or roll back if the block raises.
+
+        Changes from before the block are committed, or rolled back, with it.  Other threads that
+        commit, roll back or look up a name wait until its end.
+
+        Raises:
+            RuntimeError: transactions do not nest.
+            BufferError: the block raised, and live views keep it from being rolled back.  Then
+                `commit()` is refused until `rollback()` was called.
+            OSError, StoreError: as `commit()`; everything was rolled back.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     with store.transaction():
+        ...         store["a"] = b"1"
+        ...     try:
+        ...         with store.transaction():
+        ...             store["a"] = b"2"
+        ...             store["b"] = 1 / 0
+        ...     except ZeroDivisionError:
+        ...         {name: buf.tobytes() for name, buf in store.items()}
+        {'a': b'1'}
+        """
         with self._mutex:
             self._check(writes=True)
             if self._in_transaction:
                 raise RuntimeError("transactions of a store do not nest")
+            self._check_commits()
             self._in_transaction = True
             try:
                 yield self
-                self.commit()
+                self._check(writes=True)
+                self._commit()
             except BaseException:
-                self.rollback()
+                self._give_up()
                 raise
             finally:
                 self._in_transaction = False
 
-    def refresh(self) -> int:
-        """In a reader: go to the newest commit, and return its number.
+    def _give_up(self) -> None:
+        """Roll back; if that cannot be, let nobody commit what is left of it."""
+        if not (self._closed or self._was_interrupted()):
+            self._half_back = True
+            self._rollback()
 
-        Buffers that were read before go on showing the commit they are of.
+    def refresh(self) -> int:
+        """In a reader: go to the newest commit, and return its number.  O(names).
+
+        Buffers that were read before go on showing the commit they are of.  ValueError in a writer,
+        which sees its own commits.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["a"] = b"1"
+        ...     with PageStore(store.path, "r") as reader:
+        ...         number = store.commit()
+        ...         "a" in reader, reader.refresh(), "a" in reader
+        (False, 1, True)
         """
         with self._mutex:
             self._check()
@@ -401,23 +680,34 @@ class PageStore(MutableMapping[str, PageBuffer]):
             self._core = self._open(False, True)
             self._entries.clear()
             self._base.clear()
-            number: int = self._core.info()["commit"]
-            return number
+            return self._number()
 
     # ---- whole ----
 
     def verify(self) -> None:
-        """Read all that the last commit has.
+        """Read all that the last commit has, and compare it with its checksums.  O(pages).
 
-        CorruptStoreError where a checksum does not fit, and in a writer where a page is lost or
-        counted wrongly.
+        `CorruptStoreError` says file, page and rule where something is wrong; in a writer also
+        where a page is lost or counted wrongly.  It takes 4 bytes of memory a page of the file.
         """
         with self._mutex:
             self._check()
             self._core.verify()
+            for _ in self._written():
+                pass
 
     def stats(self) -> StoreStats:
-        """Figures of the last commit."""
+        """Figures of the last commit.  O(1).
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PAGE_SIZE, PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["a"] = bytes(10 * PAGE_SIZE)
+        ...     _ = store.commit()
+        ...     stats = store.stats()
+        ...     stats.commit, stats.names, stats.held < stats.pages
+        (1, 1, True)
+        """
         with self._mutex:
             self._check()
             info = self._core.info()
@@ -434,7 +724,11 @@ class PageStore(MutableMapping[str, PageBuffer]):
             )
 
     def close(self) -> None:
-        """Close the file.  What was not committed is lost, with a ResourceWarning."""
+        """Close the file.  What was not committed is not in it, and a `ResourceWarning` says so.
+
+        Buffers of the store keep their bytes, and belong to nobody from then on.  The second call
+        does nothing.
+        """
         with self._mutex:
             if self._closed:
                 return
@@ -479,6 +773,17 @@ class PageStore(MutableMapping[str, PageBuffer]):
                     self._end()
                     raise
             self._end()
+
+    def __del__(self) -> None:
+        if getattr(self, "_closed", True) or not self._writable or self._file.fd < 0:
+            return
+        if self.is_changed():
+            warnings.warn(
+                f"{self._path}: never closed, with changes that were not committed",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open for writing" if self._writable else "open"

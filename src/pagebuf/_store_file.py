@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import mmap
 import os
 import struct
+import sys
+import threading
 import weakref
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
+
+with contextlib.suppress(ImportError):  # Windows has none, and stores need it first when one opens
+    import fcntl
 
 BLOCK = 4096
 """What is read past the cache has to be aligned to."""
@@ -22,16 +26,20 @@ WRITER = 1 << 62
 """The byte of the lock file that the writer locks; readers lock that at their sequence number."""
 
 DIRECT = getattr(os, "O_DIRECT", 0)
-FULLFSYNC = getattr(fcntl, "F_FULLFSYNC", None)
 FLOCK = "hhqqi4x"
+"""`struct flock` of Linux."""
 
 
 class StoreError(OSError):
-    """A store refuses a call; `errno` says why where the system does."""
+    """A store refuses a call.
+
+    `errno` says why, `filename` which file.  That the disk refuses a page or is full is an
+    `OSError` of the system instead: nothing has changed, and the same call may succeed later.
+    """
 
 
 class LockedError(StoreError):
-    """Another writer has the store."""
+    """Another writer has the store.  The message has its process number where it is known."""
 
 
 class ForkError(StoreError):
@@ -39,10 +47,19 @@ class ForkError(StoreError):
 
 
 class CorruptStoreError(StoreError):
-    """A store breaks a rule of its format, which is said in `page`, or in none (0)."""
+    """A file breaks a rule of docs/store-format.md, or is no store at all.
+
+    Nothing of a damaged name is shown; other names can still be read.
+    """
 
     rule: str = ""
+    """The rule that is broken, in words."""
     page: int = 0
+    """The page of the file where it is, by number; 0 where it is about no single page."""
+
+
+for _public in (StoreError, LockedError, ForkError, CorruptStoreError):
+    _public.__module__ = "pagebuf"  # what a traceback shows, and where users import it from
 
 
 # ---- locks ----
@@ -52,8 +69,8 @@ class Locks:
     """Locks of open file descriptions: they end with the process, and with the descriptor."""
 
     def __init__(self, path: str, writer: bool) -> None:
-        if not hasattr(fcntl, "F_OFD_SETLK"):
-            raise StoreError(errno.ENOTSUP, "the system has no locks of open files", path)
+        if not (sys.platform == "linux" and "fcntl" in globals()):
+            raise StoreError(errno.ENOTSUP, "stores need locks of open files, as Linux has", path)
         self.path = path + ".lock"
         self.fd = self._open(writer)
         self.reads: int | None = None
@@ -121,6 +138,8 @@ class StoreFile:
     def __init__(self, path: str, flags: int, locks: Locks) -> None:
         self.path = path
         self.locks = locks
+        self.mutex: Any = threading.RLock()
+        """For who uses the file; free in the child of a fork."""
         self.fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
         self.direct = -1
         _open_files.add(self)
@@ -164,10 +183,7 @@ class StoreFile:
             done += os.pwrite(self.fd, memory[done:], at + done)
 
     def sync(self) -> None:
-        if FULLFSYNC is not None:
-            fcntl.fcntl(self.fd, FULLFSYNC)
-        else:
-            os.fsync(self.fd)
+        os.fsync(self.fd)
 
     def resize(self, size: int) -> None:
         before = self.size()
@@ -233,10 +249,16 @@ _open_files: weakref.WeakSet[StoreFile] = weakref.WeakSet()
 
 
 def _after_in_child() -> None:
-    """The child has none of it: locks belong to the open file, which closing does not release."""
+    """The child has none of it: locks belong to the open file, which closing does not release.
+
+    A thread that the child does not have may have held the mutex.
+    """
     for file in list(_open_files):
         with contextlib.suppress(OSError):
             file.close()
+        if not file.mutex._is_owned():
+            file.mutex._at_fork_reinit()
 
 
-os.register_at_fork(after_in_child=_after_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_in_child)

@@ -164,6 +164,22 @@ LEAKS = {
         "delta must be a Delta or a bytes-like object, not int",
     ),
     "delta": (lambda: buffer().delta(5), "delta() takes a PageBuffer, not int"),
+    "path of a store": (
+        lambda: pagebuf.PageStore(5),  # type: ignore[arg-type]
+        "path must be a str, bytes or os.PathLike, not int",
+    ),
+    "mode of a store": (
+        lambda: pagebuf.PageStore("none", 5),  # type: ignore[arg-type]
+        "mode must be a str, not int",
+    ),
+    "pool of a store": (
+        lambda: pagebuf.PageStore("none", pool=5),  # type: ignore[arg-type]
+        "pool must be a PagePool or None, not int",
+    ),
+    "limit of a store": (
+        lambda: pagebuf.PageStore("none", limit="5"),  # type: ignore[arg-type]
+        "limit must be an int or None, not str",
+    ),
     "pipe": (lambda: pagebuf.pipe("5"), "max_bytes must be an int, not str"),  # type: ignore[arg-type]
     "pipe's pool": (
         lambda: pagebuf.pipe(pool=5),  # type: ignore[arg-type]
@@ -308,6 +324,21 @@ FILES: dict[str, tuple[Callable[[Any, Path], Any], type[Exception], str]] = {
         lambda b, d: b.map(bytes(100_000)).save_changes(),
         ValueError,
         "a buffer that maps no file has none to save its changes to: save(path) writes all of it",
+    ),
+    "store of none": (
+        lambda b, d: pagebuf.PageStore(d / "none", "r+"),
+        FileNotFoundError,
+        "No such file or directory: '{d}/none'",
+    ),
+    "store in none": (
+        lambda b, d: pagebuf.PageStore(d / "none" / "x"),
+        FileNotFoundError,
+        "No such file or directory: '{d}/none'",
+    ),
+    "store in place of a folder": (
+        lambda b, d: pagebuf.PageStore(d),
+        IsADirectoryError,
+        "Is a directory: '{d}'",
     ),
     "listen nowhere": (
         lambda b, d: live.listen(d / "none" / "x"),

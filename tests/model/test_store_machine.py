@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import pagebuf
-from pagebuf._store import PageStore
+from pagebuf import PageStore
 from tests.helpers import PAGE
 from tests.plain import plain_punch, plain_truncate, plain_write
 from tests.support import pattern

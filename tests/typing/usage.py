@@ -14,11 +14,18 @@ from pagebuf import (
     BytesIO,
     CapacityError,
     CorruptionError,
+    CorruptStoreError,
+    ForkError,
+    LockedError,
     PageBuffer,
+    PageFile,
     PagePool,
+    PageStore,
     PoolLimitError,
     PoolStats,
     Region,
+    StoreError,
+    StoreStats,
     Usage,
     Walk,
     WalkStep,
@@ -54,6 +61,32 @@ def pools() -> None:
     assert_type(stats, PoolStats)
     assert_type(stats.held + stats.free + stats.high_water + stats.limit, int)
     pool.check()
+
+
+def stores(pool: PagePool) -> None:
+    with PageStore(pathlib.Path("a"), "r+", durability="lazy", pool=pool) as store:
+        assert_type(store["a"], PageBuffer)
+        store["a"] = b"bytes"
+        store["a"] += b"more"
+        store["b"] = store["a"]
+        assert_type(store.setdefault("a"), PageBuffer)
+        assert_type(store.create("c", bytearray(3)), PageBuffer)
+        assert_type(store.open("c"), PageFile)
+        assert_type(store.commit(), int)
+        with store.transaction() as same:
+            assert_type(same, PageStore)
+        assert_type(store.stats(), StoreStats)
+        assert_type(store.is_changed(), bool)
+    PageStore("a", limit=1 << 20, checksums=False).refresh()
+    try:
+        PageStore(b"a", "x").verify()
+    except CorruptStoreError as error:
+        assert_type(error.rule, str)
+        assert_type(error.page, int)
+    except (LockedError, ForkError):
+        pass
+    except StoreError as error:
+        assert_type(error.errno, int | None)
 
 
 def made_of(pool: PagePool) -> None:

@@ -70,6 +70,7 @@ PAGES = (
         aio,
         tuple(name for name in aio.__all__ if not name.startswith("Stream")),
     ),
+    Page("reference/store.md", "PageStore", "Named buffers in a file.", pagebuf, ("PageStore",)),
     Page("reference/delta.md", "Delta", "What changed, packed.", delta, ("Delta",)),
     Page(
         "reference/live.md",
@@ -85,8 +86,9 @@ PAGES = (
         "What is returned, raised, and fixed.",
         pagebuf,
         (
-            *("PoolStats", "BufferStats", "Usage", "Region", "Walk", "WalkStep"),
+            *("PoolStats", "BufferStats", "StoreStats", "Usage", "Region", "Walk", "WalkStep"),
             *("PoolLimitError", "CapacityError", "CorruptionError", "DeltaError"),
+            *("StoreError", "LockedError", "ForkError", "CorruptStoreError"),
             *("PAGE_SIZE", "FANOUT", "MAX_LEVELS", "INLINE_SIZE", "SEEK_DATA", "SEEK_HOLE"),
         ),
     ),
@@ -111,6 +113,8 @@ ELSEWHERE = {
     "Delta.base_size": "The length of the base, in bytes.",
     "Delta.ranges": "Offset and size of each range that changed.",
     "Delta.size": "The length of the buffer that it makes, in bytes.",
+    "CorruptStoreError.page": "The page of the file, by number; 0 where it is about no single one.",
+    "CorruptStoreError.rule": "The rule that is broken, in words.",
     "CorruptionError.frame": "The number of the page, or None.",
     "CorruptionError.offset": "The offset of the byte, in its owner, or None.",
     "CorruptionError.owner": "The buffer that has the page, else who freed it, or None.",
@@ -205,7 +209,7 @@ def members(cls: type) -> list[str]:
     """The public names of a class, in the order of the stub where it has one."""
     names = [name for name in dir(cls) if not name.startswith("_")]
     if issubclass(cls, BaseException):
-        names = [name for name in names if not hasattr(Exception, name)]
+        names = [name for name in names if not hasattr(OSError, name)]
     elif issubclass(cls, tuple):
         names = [name for name in names if not hasattr(tuple, name) or name in _fields(cls)]
         names = [
