@@ -33,9 +33,9 @@ def top(*pools: PagePool, file: TextIO | None = None, most: int = 20) -> None:
     SHARED are the bytes that others reach as well, PRIVATE those that would come free, but for
     pages under live views; SHARE is the proportional share, whose sum is what the pool has of
     the system.  Two more columns are there where they have anything to show: LENT where queues
-    keep objects instead of their bytes, MAPPED where pages are memory of others: of a file that is
-    mapped, of the objects that a buffer was unpickled from.  The source of a map is a snapshot
-    by the name of its file.
+    and files keep objects instead of their bytes, MAPPED where pages are memory of others: of a
+    file that is mapped, of the objects that a buffer was unpickled from.  The source of a map is a
+    snapshot by the name of its file.
 
     Args:
         pools: the pools to show; all that are alive when there are none.

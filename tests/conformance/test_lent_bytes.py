@@ -3,6 +3,7 @@ object itself comes out again.  So it is with the result of getvalue()."""
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
@@ -17,6 +18,7 @@ import pagebuf
 from pagebuf import SEEK_DATA, SEEK_HOLE, BytesIO, PoolLimitError
 from tests.helpers import PAGE
 from tests.support import pattern
+from tests.threads.crew import together
 
 SIZES = [max(pagebuf.INLINE_SIZE + 1, 50), max(PAGE, 64), 3 * PAGE + 1, 40000, 300000]
 LENDS = pytest.mark.skipif(
@@ -282,6 +284,64 @@ def test_what_the_caller_has_made_is_not_charged() -> None:
     pool = pagebuf.PagePool(limit=4096)
     f = BytesIO(bytes(10**5), pool=pool)
     assert (f.stats().lent, pool.stats().lent) == (10**5, 0)
+
+
+def holders(pool: pagebuf.PagePool) -> list[Any]:
+    """Rows of those that keep much.  Where none fit the object itself, all objects have rows."""
+    return [row for row in pool.buffers() if row.lent > 3]
+
+
+@LENDS
+@pytest.mark.parametrize("size", [1 << 16, 300_000])
+def test_reports_show_who_keeps_what_was_handed_in(size: int) -> None:
+    """It counts against no limit, but it is memory."""
+    pool = pagebuf.PagePool(limit=PAGE)
+    child = pool.child()
+    data = bytes(size)
+    files = [BytesIO(data, pool=child) for _ in range(3)]
+    for each in (pool, child):
+        rows = [(row.kind, row.size, row.lent, row.resident) for row in holders(each)]
+        assert rows == [("BytesIO", size, size, 0)] * 3
+    table = io.StringIO()
+    pagebuf.top(pool, file=table)
+    assert (table.getvalue().count("BytesIO"), table.getvalue().count("LENT")) == (3, 1)
+    assert (pool.stats().lent, pool.stats().held) == (0, 0)
+    pool.check()
+    files[0].close()
+    files[1].truncate(0)
+    files[2].__init__(b"few", pool=pool)  # type: ignore[misc]
+    assert not holders(pool)
+    files[2].__init__(data, pool=child)  # type: ignore[misc]
+    assert len(holders(child)) == 1
+    files[2].__init__(data, pool=pool)  # type: ignore[misc]
+    assert (len(holders(pool)), holders(child)) == (1, [])
+    del files
+    assert not holders(pool)
+    pool.check()
+
+
+@LENDS
+def test_reports_beside_files_that_come_and_go() -> None:
+    pool = pagebuf.PagePool()
+    data = bytes(1 << 16)
+    before = sys.getrefcount(data)
+
+    def come_and_go() -> None:
+        for _ in range(500):
+            f = BytesIO(data, pool=pool)
+            assert f.read(3) == b"\0\0\0"
+            f.truncate(0)
+            assert BytesIO(data, pool=pool).getvalue() is data
+
+    def look() -> None:
+        for _ in range(100):
+            assert {(row.kind, row.lent) for row in holders(pool)} <= {("BytesIO", 1 << 16)}
+
+    together(come_and_go, come_and_go, look)
+    assert not holders(pool)
+    gc.collect()
+    assert sys.getrefcount(data) == before
+    pool.check()
 
 
 @LENDS

@@ -158,8 +158,19 @@ _Static_assert(offsetof(pb_buf, member) >= PB_INLINE_AT + sizeof(pb_lender),
                "the record leaves the links of the pool's list alone");
 #endif
 
+/* Reports show a buffer that is lent so many bytes, also where they are not charged.  Of fewer, the two
+ * changes of the list in a short life of a file would be felt. */
+#define PB_LENT_SHOWN ((uint64_t)64 << 10)
+
+/* Does the pool list, as it does trees, who is lent these bytes? */
+static inline bool
+pb_lender_is_listed(const pb_lender *from)
+{
+    return from->charged || from->size >= PB_LENT_SHOWN;
+}
+
 /* Drop all bytes, and lend it others.  Cannot fail.  Who makes a lender charged has charged its bytes;
- * here and in pb_buf_unlend nothing is.  The pool lists a buffer with charged bytes, as it does trees. */
+ * here and in pb_buf_unlend nothing is. */
 static inline void
 pb_buf_lend(pb_buf *b, const pb_lender *from)
 {
@@ -167,7 +178,7 @@ pb_buf_lend(pb_buf *b, const pb_lender *from)
     *pb_buf_lender(b) = *from;
     pb_buf_forget_tail(b);
     b->root.shared = PB_SHARED_LENT;
-    if (from->charged && pb_buf_is_inline(b)) {
+    if (pb_lender_is_listed(from) && pb_buf_is_inline(b)) {
         pb_pool_link(b->pool, &b->member);
     }
 }
@@ -177,7 +188,7 @@ static inline pb_lender
 pb_buf_unlend(pb_buf *b)
 {
     pb_lender was = *pb_buf_lender(b);
-    if (was.charged && pb_buf_is_inline(b)) {
+    if (pb_lender_is_listed(&was) && pb_buf_is_inline(b)) {
         pb_pool_unlink(b->pool, &b->member);
         b->member = (pb_member){NULL, NULL};
     }
