@@ -132,7 +132,7 @@ def test_a_file_and_its_view_are_collected_as_those_of_io(monkeypatch: pytest.Mo
 
 
 def test_the_memory_of_a_file_that_was_collected_makes_a_new_one() -> None:
-    """The next file there is finalized again: memory that says "finalized" would never be closed."""
+    """The next file there is finalized again: memory that says "finalized" never would be."""
     pool = pagebuf.PagePool()
     box: list[object] = [pagebuf.BytesIO(pool=pool)]
     box.append(box)
