@@ -24,6 +24,7 @@ from pagebuf._store_file import (
     Locks,
     StoreError,
     StoreFile,
+    sync_directory,
 )
 from pagebuf.pool import PagePool
 
@@ -35,11 +36,19 @@ if TYPE_CHECKING:
     from pagebuf._core import PageFile
 
     _Mode = Literal["r", "r+", "c", "x"]
+    _Durability = Literal["full", "lazy", "off"]
 
 __all__ = ["CorruptStoreError", "ForkError", "LockedError", "PageStore", "StoreError", "StoreStats"]
 
 MOST_NAME = 255
 MODES = {"r", "r+", "c", "x"}
+DURABILITIES = "full", "lazy", "off"
+
+COPIED = 64 << 20
+"""Bytes that `compact` has in memory before they are committed to the copy."""
+
+COPIED_NAMES = 10_000
+"""The same in names."""
 
 
 class StoreStats(NamedTuple):
@@ -132,6 +141,11 @@ def _check_there(path: Path, makes: bool) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
+def _check_free(path: str) -> None:
+    if Path(path).exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+
 def _file_at(path: str, mode: _Mode) -> tuple[StoreFile, bool]:
     """The open file, with its writer's lock taken, and whether a store has to be made in it."""
     writer, makes = mode != "r", mode in {"c", "x"}
@@ -164,7 +178,9 @@ class PageStore(MutableMapping[str, PageBuffer]):
             is none, ``"x"`` makes one where there must be none.
         durability: ``"full"``: a commit is on the disk when `commit()` returns.  ``"lazy"``: it
             will be soon, and at `close()`.  A process that is killed loses no commit; a system that
-            loses power may lose the newest lazy ones, whole commits, and nothing else.
+            loses power may lose the newest lazy ones, whole commits, and nothing else.  ``"off"``:
+            nothing waits for the disk before `close()`.  A process that is killed loses no commit;
+            a system that loses power may leave a damaged file.
         checksums: of a store that is made: pages carry checksums, which are compared when they are
             read.  It costs no page.
         limit: the most bytes of pages that the store's buffers have in memory, as in `PagePool`.
@@ -204,18 +220,18 @@ class PageStore(MutableMapping[str, PageBuffer]):
         path: StrOrBytesPath,
         mode: _Mode = "c",
         *,
-        durability: Literal["full", "lazy"] = "full",
+        durability: _Durability = "full",
         checksums: bool = True,
         limit: int | None = None,
         pool: PagePool | None = None,
     ) -> None:
         _checked_mode(mode)
-        if durability not in {"full", "lazy"}:
-            raise ValueError(f"durability must be 'full' or 'lazy', not {durability!r}")
+        if durability not in DURABILITIES:
+            raise ValueError(f"durability must be 'full', 'lazy' or 'off', not {durability!r}")
         self._pool = _checked_pool(pool, limit)
         self._path = _checked_path(path)
         self._writable = mode != "r"
-        self._durable = durability == "full"
+        self._durable = durability != "lazy"
         self._in_transaction = False
         self._half_back = False
         """A rollback has begun, and did not come to its end."""
@@ -231,6 +247,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
         except BaseException:
             self._file.close()
             raise
+        self._file.waits = durability != "off"
         self._settled = self._number()
         """The commit that the entries know of."""
         self._closed = False
@@ -238,7 +255,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
     def _open(self, blank: bool, checksums: bool) -> _Store:
         core = _Store(self._file, self._pool)
         if blank:
-            self._file.sync_directory()
+            sync_directory(self._path)
             core.create(uuid.uuid4().bytes, _now(), checksums)
         core.open(self._writable)
         while not self._writable:
@@ -678,8 +695,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
             if self._writable:
                 raise ValueError("a writer sees its own commits: refresh() is for readers")
             self._core = self._open(False, True)
-            self._entries.clear()
-            self._base.clear()
+            self._forget()
             return self._number()
 
     # ---- whole ----
@@ -723,6 +739,60 @@ class PageStore(MutableMapping[str, PageBuffer]):
                 broken=info["broken"],
             )
 
+    def compact(self, path: StrOrBytesPath) -> None:
+        """Write the newest commit to a new file, without free pages.
+
+        Args:
+            path: where no file is, else `FileExistsError`.  It is there when all of it is on disk;
+                until then it has another name beside it, which ends in ``.part``.
+
+        What was not committed is not in it.  Holes stay holes, the commits of the copy are counted
+        anew, and pages that names have shared are written for each.  O(bytes), of which 64 MiB and
+        the largest buffer are in memory at a time.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     _ = store.commit()
+        ...     store.compact(folder + "/copy.store")
+        ...     PageStore(folder + "/copy.store", "r")["log"].tobytes()
+        b'one'
+        """
+        where = _checked_path(path)
+        checksums = self.stats().checksums
+        _check_free(where)
+        part, pool = f"{where}.{uuid.uuid4().hex[:8]}.part", PagePool(name="compact")
+        try:
+            with (
+                PageStore(self._path, "r", pool=pool) as source,
+                PageStore(part, "x", durability="off", checksums=checksums, pool=pool) as target,
+            ):
+                target._copy(source)
+            _check_free(where)
+            Path(part).rename(where)
+        finally:
+            for left in (part, part + ".lock"):
+                Path(left).unlink(missing_ok=True)
+        sync_directory(where)
+
+    def _copy(self, source: PageStore) -> None:
+        """Take over all names, and commit them, a part at a time."""
+        nbytes = 0
+        for name in source:
+            self[name] = source[name]
+            nbytes += self[name].stats().resident
+            source._forget()
+            if nbytes > COPIED or len(self._entries) >= COPIED_NAMES:
+                self.commit()
+                self._forget()
+                nbytes = 0
+
+    def _forget(self) -> None:
+        """Let go of the buffers: who asks for one reads it again.  Nothing is uncommitted."""
+        self._entries.clear()
+        self._base.clear()
+
     def close(self) -> None:
         """Close the file.  What was not committed is not in it, and a `ResourceWarning` says so.
 
@@ -746,12 +816,18 @@ class PageStore(MutableMapping[str, PageBuffer]):
     def _end(self) -> None:
         try:
             if self._writable and not self._core.info()["broken"]:
-                self._core.seal(_now())
+                self._seal()
         finally:
             self._closed = True
             self._file.close()
             self._entries = {}
             self._base = {}
+
+    def _seal(self) -> None:
+        if not self._file.waits:
+            self._file.waits = True
+            self._file.sync()  # what the seal says to be there
+        self._core.seal(_now())
 
     def __enter__(self) -> Self:
         self._check()

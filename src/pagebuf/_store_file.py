@@ -71,6 +71,7 @@ class Locks:
     def __init__(self, path: str, writer: bool) -> None:
         if not (sys.platform == "linux" and "fcntl" in globals()):
             raise StoreError(errno.ENOTSUP, "stores need locks of open files, as Linux has", path)
+        self.of = path
         self.path = path + ".lock"
         self.fd = self._open(writer)
         self.reads: int | None = None
@@ -96,7 +97,7 @@ class Locks:
     def become_writer(self) -> None:
         if not self._set(fcntl.F_WRLCK, WRITER):
             pid = os.pread(self.fd, 20, 0).decode("ascii", "replace").strip("\0 \n")
-            raise LockedError(errno.EAGAIN, f"process {pid or '?'} writes to the store", self.path)
+            raise LockedError(errno.EAGAIN, f"process {pid or '?'} writes to the store", self.of)
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
 
@@ -105,7 +106,7 @@ class Locks:
         if self.fd < 0 or sequence == self.reads:
             return
         if sequence is not None and not self._set(fcntl.F_RDLCK, sequence):
-            raise StoreError(errno.EAGAIN, "a reader's lock is refused", self.path)
+            raise StoreError(errno.EAGAIN, "a reader's lock is refused", self.of)
         if self.reads is not None:
             self._set(fcntl.F_UNLCK, self.reads)
         self.reads = sequence
@@ -132,6 +133,15 @@ class Locks:
 # ---- the file ----
 
 
+def sync_directory(path: str) -> None:
+    """Have the name of a file on the disk."""
+    fd = os.open(Path(path).parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class StoreFile:
     """An open file, with the calls that `_core._Store` makes of it."""
 
@@ -140,6 +150,8 @@ class StoreFile:
         self.locks = locks
         self.mutex: Any = threading.RLock()
         """For who uses the file; free in the child of a fork."""
+        self.waits = True
+        """Whether a barrier waits for the disk (durability="off")."""
         self.fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
         self.direct = -1
         _open_files.add(self)
@@ -183,7 +195,8 @@ class StoreFile:
             done += os.pwrite(self.fd, memory[done:], at + done)
 
     def sync(self) -> None:
-        os.fsync(self.fd)
+        if self.waits:
+            os.fsync(self.fd)
 
     def resize(self, size: int) -> None:
         before = self.size()
@@ -224,14 +237,6 @@ class StoreFile:
         """Say whether it was never anything.  What a crash leaves of a new store is zeros."""
         size = self.size()
         return size <= BLANK_MOST and not any(os.pread(self.fd, size, 0))
-
-    def sync_directory(self) -> None:
-        """Have the name of the file on the disk."""
-        fd = os.open(Path(self.path).parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def __del__(self) -> None:
         if hasattr(self, "direct"):

@@ -1,6 +1,8 @@
 """What a store refuses, and what is left when something comes between (src/pagebuf/_store.py)."""
 
+import contextlib
 import errno
+import gc
 import os
 import signal
 import threading
@@ -80,8 +82,16 @@ def test_in_place_changes_stay_in_place(path):
 # ---- opening ----
 
 
+def open_in(folder):
+    """The open files of this process that are in a folder."""
+    found = []
+    for fd in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing itself
+            found.append(fd.readlink())
+    return [file for file in found if folder in file.parents]
+
+
 def test_a_reader_of_nothing_leaves_nothing(path):
-    before = len(list(Path("/dev/fd").iterdir()))
     for mode in ("r", "r+"):
         with pytest.raises(FileNotFoundError):
             PageStore(path, mode)
@@ -89,7 +99,9 @@ def test_a_reader_of_nothing_leaves_nothing(path):
     PageStore(path).close()
     with pytest.raises(FileExistsError):
         PageStore(path, "x")
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert open_in(path.parent) == []
+    with PageStore(path):
+        assert path in open_in(path.parent)
 
 
 def test_a_limit_is_that_of_the_own_pool(path):
@@ -271,6 +283,8 @@ def _forget(path, commit):
     store["a"] = b"x"
     if commit:
         store.commit()
+    del store
+    gc.collect()
 
 
 def test_a_store_that_nobody_closes_warns_of_what_is_lost(path):

@@ -77,6 +77,7 @@ def stores(pool: PagePool) -> None:
             assert_type(same, PageStore)
         assert_type(store.stats(), StoreStats)
         assert_type(store.is_changed(), bool)
+        store.compact("b")
     PageStore("a", limit=1 << 20, checksums=False).refresh()
     try:
         PageStore(b"a", "x").verify()
