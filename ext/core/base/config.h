@@ -65,10 +65,15 @@ _Static_assert((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) % PB_NODE_BITS == 
     __attribute__((noinline)) /* keeps its registers out of the hot caller */
 #define PB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Any address will do: one that is not mapped does no harm. */
+#define PB_PREFETCH(at) __builtin_prefetch(at)
+#define PB_PREFETCH_TO_WRITE(at) __builtin_prefetch(at, 1)
 #else
 #define PB_NOINLINE
 #define PB_LIKELY(x) (x)
 #define PB_UNLIKELY(x) (x)
+#define PB_PREFETCH(at) ((void)(at))
+#define PB_PREFETCH_TO_WRITE(at) ((void)(at))
 #endif
 
 #endif

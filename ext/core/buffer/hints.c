@@ -19,10 +19,8 @@ pb_buf_find_entry(pb_buf *b, uint64_t page)
     return pb_leaf_at(&leaf, page);
 }
 
-/* The entry of a page in a tree that may share nodes; NULL unless only this tree owns the path.
- * Sets the write hint. */
-static pb_entry *
-look_up_owned_leaf(pb_buf *b, uint64_t page)
+pb_entry *
+pb_buf_owned_leaf_entry(pb_buf *b, uint64_t page)
 {
     pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
     if (at) {
@@ -42,7 +40,7 @@ look_up_owned_leaf(pb_buf *b, uint64_t page)
 pb_entry *
 pb_buf_alone_entry(pb_buf *b, uint64_t page)
 {
-    pb_entry *at = look_up_owned_leaf(b, page);
+    pb_entry *at = pb_buf_owned_leaf_entry(b, page);
     uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
     bool alone = frame && pb_frame_writable(b->pool, frame) &&
                  (PB_CHECKS || pb_frame_count(b->pool, (pb_frame)frame) == 1);

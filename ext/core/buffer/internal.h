@@ -111,6 +111,11 @@ frame_of_run(const pb_buf *b, pb_entry above, uint64_t page, uint64_t pages)
     return there ? frame : 0;
 }
 
+/* The entry of a page in a tree that may share nodes; NULL unless only this tree owns the path.  Sets the
+ * write hint. */
+pb_entry *
+pb_buf_owned_leaf_entry(pb_buf *b, uint64_t page);
+
 /* As pb_buf_find_entry in a tree that may share pages: also NULL where this page or its path is shared. */
 pb_entry *
 pb_buf_alone_entry(pb_buf *b, uint64_t page);

@@ -1,6 +1,9 @@
 /* buffer/write.c: writes and appends.  Fast paths first; else prepare, copy, set the tail hint. */
 #include "buffer/internal.h"
 
+/* How many bytes of a page. */
+#define PREFETCHED 512
+
 /* ---- write ---- */
 
 /* The fastest path: the address of bytes in one page of a hinted leaf, in a tree that shares
@@ -26,15 +29,12 @@ writable_near(const pb_buf *b, uint64_t off, uint64_t n)
                                                           : NULL;
 }
 
-/* pb_buf_unshared_entry for a page and those behind it.  *run is not 0 where that is all there is to
+/* pb_buf_unshared_entry for a page and those behind it, in a tree that shares nothing.  *run is not 0 where that is all there is to
  * know: see frame_of_run. */
 static inline pb_entry *
 unshared_entry_or_run(pb_buf *b, uint64_t page, uint64_t pages, pb_frame *run)
 {
     *run = 0;
-    if (PB_UNLIKELY(b->root.shared)) {
-        return pb_buf_alone_entry(b, page);
-    }
     pb_entry *at = recall(b->leaf_w, b->leaf_w_first, page);
     at = at ? at : recall(b->leaf_r, b->leaf_r_first, page);
     pb_entry above = at ? PB_HOLE : pb_tree_above(b->pool, &b->root, page);
@@ -46,7 +46,7 @@ unshared_entry_or_run(pb_buf *b, uint64_t page, uint64_t pages, pb_frame *run)
 }
 
 /* The address of [off, off + n) if it lies inside the size, in one run, and may be written without
- * preparation; else NULL. */
+ * preparation; else NULL.  The tree shares nothing. */
 static uint8_t *
 writable_now(pb_buf *b, uint64_t off, uint64_t n)
 {
@@ -66,12 +66,71 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
         return pb_frame_address(b->pool, run) + in_page;
     }
     if (at == NULL || *at == PB_HOLE ||
-        (pages > 1 && (b->root.shared || !run_holds(b, at, page_of(pos), in_page, n)))) {
+        (pages > 1 && !run_holds(b, at, page_of(pos), in_page, n))) {
         return NULL;
     }
     pb_entry e = pb_entry_load(at);
     bool owned = pb_run_writable(b->pool, pb_entry_number(e), pages);
     return owned ? page_address(b, e) + in_page : NULL;
+}
+
+/* A page may have to be copied, and both it and the frame that it goes to are in no cache then: load the
+ * beginning of each while their rows are on the way.  The frame is a guess. */
+static inline void
+prefetch_copy(const pb_pool *pool, pb_frame from)
+{
+    const uint8_t *src = pb_frame_address(pool, from);
+    uint8_t *dst = pb_frame_address(pool, pb_load32(&pool->root->free_head));
+    for (unsigned i = 0; i < PREFETCHED && i < PB_PAGE_SIZE; i += 64) {
+        PB_PREFETCH(src + i);
+        PB_PREFETCH_TO_WRITE(dst + i);
+    }
+}
+
+/* Let the tree have a copy of a page that others hold, too.  Only this tree owns the path to its entry.
+ * NULL: the pool has no frame ready; nothing has changed. */
+static uint8_t *
+copied_page(pb_buf *b, pb_entry *at, uint64_t page)
+{
+    bool zero;
+    pb_frame old = pb_entry_frame(pb_entry_load(at));
+    pb_set_actor(b->pool, &b->member);
+    pb_frame frame = pb_pool_take_one(b->pool, 0, &zero);
+    if (frame == 0) {
+        return NULL;
+    }
+    uint8_t *to = pb_frame_address(b->pool, frame);
+    pb_copy(to, pb_frame_address(b->pool, old), PB_PAGE_SIZE);
+    pb_tree_forget_run(b->pool, &b->root, page);
+    pb_tree_set(at, pb_entry_of(frame));
+    pb_frame_unref(b->pool, old);
+    pb_pool_keep(b->pool);
+    b->head = NULL; /* perhaps this was that page */
+    return to;
+}
+
+/* writable_now in a tree that may share pages.  A first write to a page since it was shared is done here,
+ * too, where it copies the page and no node: not much more than that copy is left of it. */
+static uint8_t *
+writable_shared(pb_buf *b, uint64_t off, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, in_page = pos & PB_PAGE_MASK;
+    bool plain = off < b->root.size && n <= b->root.size - off &&
+                 in_page + n <= PB_PAGE_SIZE && !b->root.frozen && !b->pool->debug &&
+                 b->pins == NULL;
+    pb_entry *at = plain ? pb_buf_owned_leaf_entry(b, page_of(pos)) : NULL;
+    uint64_t frame = at ? pb_entry_number(pb_entry_load(at)) : 0;
+    if (frame == 0 || pb_frame_in_zone((pb_frame)frame)) {
+        return NULL;
+    }
+    prefetch_copy(b->pool, (pb_frame)frame);
+    if (!pb_frame_readable(b->pool, frame)) {
+        return NULL;
+    }
+    uint8_t *page = pb_frame_count(b->pool, (pb_frame)frame) == 1
+                        ? pb_frame_address(b->pool, (pb_frame)frame)
+                        : copied_page(b, at, page_of(pos));
+    return page ? page + in_page : NULL;
 }
 
 pb_status
@@ -83,7 +142,9 @@ pb_buf_write_begin(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 PB_NOINLINE static pb_status
 write_far(pb_buf *b, uint64_t off, const void *src, uint64_t n)
 {
-    uint8_t *at = writable_now(b, off, n);
+    bool shares = b->root.shared && !pb_buf_is_inline(b);
+    uint8_t *at =
+        PB_UNLIKELY(shares) ? writable_shared(b, off, n) : writable_now(b, off, n);
     if (at) {
         pb_copy(at, src, n);
         return PB_OK;

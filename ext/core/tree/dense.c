@@ -49,3 +49,13 @@ pb_tree_note_run(const pb_pool *pool, pb_root *root, const pb_leaf *leaf)
         pb_tree_set(at, pb_entry_with_run(pb_entry_load(at), run));
     }
 }
+
+void
+pb_tree_forget_run(const pb_pool *pool, pb_root *root, uint64_t page)
+{
+    pb_entry *at = root->levels > 1 ? above(pool, root, page) : NULL;
+    pb_entry e = at ? pb_entry_load(at) : PB_HOLE;
+    if (PB_UNLIKELY(e != pb_entry_with_run(e, 0))) {
+        pb_tree_set(at, pb_entry_with_run(e, 0));
+    }
+}

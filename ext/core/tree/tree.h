@@ -164,6 +164,11 @@ pb_node_run(const pb_entry *node);
 void
 pb_tree_note_run(const pb_pool *pool, pb_root *root, const pb_leaf *leaf);
 
+/* An entry changes of the leaf of a page, on a path that only this tree owns and pb_tree_own_leaf did not
+ * make: the entry above it says nothing of a run any more (I17).  O(levels). */
+void
+pb_tree_forget_run(const pb_pool *pool, pb_root *root, uint64_t page);
+
 /* Make the page of an owned entry belong to this tree alone.  Keeps its bytes, unless
  * `whole`: then the caller overwrites all of them. */
 void
