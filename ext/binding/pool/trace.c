@@ -22,6 +22,14 @@ typedef struct event {
 /* Pages have a domain of their own in tracemalloc: 'page' as a number. */
 #define DOMAIN 0x70616765u
 
+/* Whether tracemalloc is on.  No call of the C API is there for that, but all others say when it is off; no
+ * page has the address 0. */
+static bool
+is_tracing(void)
+{
+    return PyTraceMalloc_Untrack(DOMAIN, 0) != -2;
+}
+
 static void
 track(const pb_pool *root, pb_frame first, uint32_t n, bool taken)
 {
@@ -124,14 +132,15 @@ int
 trace_begin(PoolObject *self)
 {
     pb_pool *root = &self->pool;
-    if (self->events == NULL && (root->debug || root->sample_every)) {
+    bool always = root->debug || root->sample_every;
+    if (self->events == NULL && always) {
         self->events = PyMem_Calloc(EVENTS, sizeof *self->events);
         if (self->events == NULL) {
             PyErr_NoMemory();
             return -1;
         }
     }
-    root->trace_hook = trace_hook;
+    pb_pool_set_trace(root, trace_hook, always ? NULL : is_tracing);
     return 0;
 }
 

@@ -40,6 +40,17 @@ start(pb_region *r, uint32_t i, uint32_t n, pb_kind kind, const pb_pool *pool)
     }
 }
 
+/* Nobody tells when tracing begins, so it is asked whenever frames are taken.  Frames that are freed need
+ * no question: as long as nobody traced when frames were taken, the hook knows of none. */
+static inline bool
+is_traced_now(pb_pool *root)
+{
+    if (PB_LIKELY(root->is_traced != NULL)) {
+        root->traced = root->is_traced();
+    }
+    return root->traced;
+}
+
 /* The pool holds the frames [first, first + n) from now on. */
 static void
 count_taken(pb_pool *pool, pb_frame first, uint32_t n)
@@ -47,7 +58,7 @@ count_taken(pb_pool *pool, pb_frame first, uint32_t n)
     charge(pool, n);
     note_taken(pool, n);
     within_bounds(pool->root, first, n);
-    if (pool->root->trace_hook) {
+    if (PB_UNLIKELY(is_traced_now(pool->root))) {
         pb_debug_tell(pool->root, first, n, true);
     }
 }

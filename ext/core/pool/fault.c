@@ -125,6 +125,16 @@ pb_frame_kind(const pb_region *r, pb_frame frame)
                                          : PB_KIND_NONE; /* damaged */
 }
 
+void
+pb_pool_set_trace(pb_pool *root, pb_trace_hook *hook, bool (*is_traced)(void))
+{
+    pb_lock_take(&root->lock);
+    root->trace_hook = hook;
+    root->is_traced = is_traced;
+    root->traced = is_traced == NULL;
+    pb_lock_drop(&root->lock);
+}
+
 pb_trace
 pb_frame_trace(const pb_pool *pool, pb_frame frame)
 {

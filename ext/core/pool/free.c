@@ -29,7 +29,7 @@ release_run(pb_pool *root, pb_frame first, uint32_t n, const pb_row *row)
 {
     pb_region *r = region_of(root, first);
     discharge(pool_charged(root, row), n, row->held.kind == PB_KIND_NODE);
-    if (PB_UNLIKELY(root->trace_hook != NULL)) {
+    if (PB_UNLIKELY(root->traced)) {
         pb_debug_tell(root, first, n, false);
     }
     if (PB_UNLIKELY(is_special(root))) {

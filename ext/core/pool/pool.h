@@ -158,6 +158,12 @@ typedef struct {
     uint64_t claimed; /* see pb_pool_claim */
 } pb_acting;
 
+/* Called for frames that were taken or freed, with the tree that does it; returns a number that stands for
+ * that.  Runs under the pool's lock: no Python code. */
+typedef uint32_t
+pb_trace_hook(struct pb_pool *root, const pb_member *actor, pb_frame first, uint32_t n,
+              bool taken);
+
 typedef struct pb_pool {
     /* By the bit length of a frame's number, biased: address = addr[bits] + (frame <<
      * PB_PAGE_SHIFT).  A child has a copy. */
@@ -195,7 +201,9 @@ typedef struct pb_pool {
 
     /* ---- the frames: of a root ---- */
     pb_lock lock;
-    unsigned newest; /* the region to take untouched frames from; 0 = none yet */
+    unsigned newest;         /* the region to take untouched frames from; 0 = none yet */
+    bool traced;             /* is the trace hook called? */
+    bool (*is_traced)(void); /* asked for `traced`; NULL: that stays as it is */
     pb_frame free_head, free_tail;           /* warm: most recently freed first */
     pb_frame cold_head;                      /* given back to the system */
     uint64_t total, listed, cold, untouched; /* listed: on either list */
@@ -219,10 +227,7 @@ typedef struct pb_pool {
     pb_lock fault_lock;   /* of both; innermost, as damage is noted under any lock */
     /* Called for each tree that is linked, in the thread that links it. */
     void (*link_hook)(pb_member *tree);
-    /* Called for frames taken or freed, with the tree that does it; returns a number
-     * that stands for that.  Runs under the pool's lock: no Python code. */
-    uint32_t (*trace_hook)(struct pb_pool *root, const pb_member *actor, pb_frame first,
-                           uint32_t n, bool taken);
+    pb_trace_hook *trace_hook;          /* see pb_pool_set_trace */
     pb_acting acting;                   /* see pb_set_actor */
     pb_frame quarantine[PB_QUARANTINE]; /* a ring of `quarantined` frames */
     uint32_t oldest;
@@ -798,6 +803,11 @@ pb_frame_is_free(const pb_pool *pool, pb_frame frame);
 /* The kind of a frame of a region. */
 pb_kind
 pb_frame_kind(const pb_region *r, pb_frame frame);
+
+/* Call a hook for each run of frames that a root takes or frees.  Not while `is_traced` says no, which is
+ * asked when frames are taken: it then knows of no frame taken before.  NULL: call the hook always. */
+void
+pb_pool_set_trace(pb_pool *root, pb_trace_hook *hook, bool (*is_traced)(void));
 
 /* The numbers the trace hook gave for a frame; zeros unless frames are traced. */
 pb_trace

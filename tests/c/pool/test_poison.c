@@ -238,7 +238,7 @@ test_a_frame_knows_who_took_and_freed_it(void)
 {
     start(1, 100, true);
     numbers = 0;
-    pool->trace_hook = trace_hook;
+    pb_pool_set_trace(pool, trace_hook, NULL);
     pb_frame a = take_frames(pool, 3), b = take_frames(pool, 1);
     CHECK_EQ(pb_frame_trace(pool, a).took, 1);
     CHECK_EQ(pb_frame_trace(pool, a + 2).took, 1);
@@ -258,6 +258,51 @@ test_a_frame_knows_who_took_and_freed_it(void)
     actor = NULL;
     pb_buf_fini(&t);
     CHECK(actor == &t.member);
+    stop();
+}
+
+static bool tracing;
+static unsigned asked;
+
+static bool
+is_tracing(void)
+{
+    asked++;
+    return tracing;
+}
+
+/* Take a run and free its frames.  Returns how often the hook was called; a run is one question. */
+static uint32_t
+calls_for_a_run(void)
+{
+    numbers = asked = 0;
+    pb_frame first = take_frames(pool, 5);
+    unref_backwards(pool, first, 5);
+    CHECK_EQ(asked, 1);
+    return numbers;
+}
+
+static void
+test_the_hook_is_not_called_while_nobody_traces(void)
+{
+    start(0, 100, true);
+    pb_pool_set_trace(pool, trace_hook, is_tracing);
+    for (int round = 0; round < 3; round++) { /* tracing begins, ends, and begins again */
+        NOTE("round %d", round);
+        tracing = false;
+        CHECK_EQ(calls_for_a_run(), 0);
+        pb_frame before = take_frames(pool, 1);
+        tracing = true;
+        numbers = 0;
+        pb_frame_unref(pool, before); /* the hook does not know it */
+        CHECK_EQ(numbers, 0);
+        CHECK_EQ(calls_for_a_run(), 1 + 5);
+    }
+    pb_frame last = take_frames(pool, 1);
+    tracing = false;
+    numbers = 0;
+    pb_frame_unref(pool, last); /* nobody has asked since */
+    CHECK_EQ(numbers, 1);
     stop();
 }
 
@@ -761,6 +806,7 @@ main(void)
     RUN(test_damage_is_found_by_the_check_and_stays);
     RUN(test_fresh_ground_is_zeros_or_unknown);
     RUN(test_a_frame_knows_who_took_and_freed_it);
+    RUN(test_the_hook_is_not_called_while_nobody_traces);
     RUN(test_the_tail_is_filled);
     RUN(test_every_change_refuses_a_damaged_tail_once);
     RUN(test_the_fill_never_shows);

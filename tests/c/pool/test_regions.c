@@ -296,7 +296,7 @@ mixture_begin(mixture *m, uint64_t seed)
         m->node[used] = pb_entry_of(frame);
         m->n = used + 1;
     }
-    root->trace_hook = count_told;
+    pb_pool_set_trace(root, count_told, NULL);
 }
 
 static void

@@ -146,6 +146,24 @@ def test_stopping_and_starting_again():
     pool.check()
 
 
+def test_stopping_and_starting_with_nothing_taken_between():
+    pool = pagebuf.PagePool(debug=0)
+    tracemalloc.start()
+    buf = filled(pool, 4 * PAGE)
+    tracemalloc.stop()
+    tracemalloc.start()
+    try:
+        buf.clear()
+        assert pages_seen()[0] == 0
+        again = filled(pool, 3 * PAGE)
+        assert pages_seen()[0] == pool.stats().held * PAGE > 0
+        again.clear()
+        assert pages_seen()[0] == pool.stats().held * PAGE == 0
+    finally:
+        tracemalloc.stop()
+    pool.check()
+
+
 def test_a_comparison_of_snapshots_finds_the_leak(traced):
     pool = pagebuf.PagePool(debug=0)
     _, before = pages_seen()
