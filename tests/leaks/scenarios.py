@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import tempfile
 import weakref
 
 import pagebuf
@@ -152,10 +153,46 @@ def queue():
     buf.write(reach(3) + 5, DATA)
 
 
+def stores():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/some.store"
+        with pagebuf.PageStore(path, pool=POOL, durability="off") as store:
+            store["a"], store["b"] = DATA, b"few"
+            store.commit()
+            with pagebuf.PageStore(path, "r", pool=POOL) as reader:
+                store["a"].extend(DATA)
+                store.commit()
+                reader["a"], reader.refresh(), reader["a"], len(reader)
+                with contextlib.suppress(OSError):
+                    reader["a"] = b""
+            with contextlib.suppress(pagebuf.LockedError):
+                pagebuf.PageStore(path, pool=POOL)
+            with contextlib.suppress(ZeroDivisionError), store.transaction():
+                store["c"] = DATA
+                del store["b"]
+                store["a"].clear()
+                raise ZeroDivisionError
+            store["c"] = DATA
+            del store["a"]
+            store._file.write, write = refuse, store._file.write
+            with contextlib.suppress(MemoryError):
+                store.commit()
+            store._file.write = write
+            store.commit(), store.verify(), store.stats()
+        with contextlib.suppress(FileExistsError):
+            pagebuf.PageStore(path, "x", pool=POOL)
+
+
+def refuse(*args):
+    raise MemoryError
+
+
 SCENARIOS = {
     work.__name__: work
     for work in (calls, births, pools, errors, callbacks, refusals, cycles, queue)
 }
+if PAGE >= 64:  # smaller pages are none of a store
+    SCENARIOS["stores"] = stores
 
 
 def counts():

@@ -50,19 +50,39 @@ done(StoreObject *self, PyObject *result)
     return 0;
 }
 
+/* obj.method(a, b), or with less where they are NULL.  The cache of attributes keeps each name that
+ * it meets, so the name is the one that the type has. */
+static PyObject *
+call(PyObject *obj, const char *method, PyObject *a, PyObject *b)
+{
+    PyObject *name = PyUnicode_InternFromString(method);
+    PyObject *result = name ? PyObject_CallMethodObjArgs(obj, name, a, b, NULL) : NULL;
+    Py_XDECREF(name);
+    return result;
+}
+
+/* obj.method(number) */
+static PyObject *
+call_with_number(PyObject *obj, const char *method, uint64_t number)
+{
+    PyObject *given = PyLong_FromUnsignedLongLong(number);
+    PyObject *result = given ? call(obj, method, given, NULL) : NULL;
+    Py_XDECREF(given);
+    return result;
+}
+
 /* file.method(at, memory): the memory is lent for the length of the call. */
 static int
 call_with_memory(StoreObject *self, const char *method, uint64_t at, char *bytes, size_t n,
                  int flags)
 {
     PyObject *memory = PyMemoryView_FromMemory(bytes, (Py_ssize_t)n, flags);
-    PyObject *result = memory ? PyObject_CallMethod(self->file, method, "KO",
-                                                    (unsigned long long)at, memory)
-                              : NULL;
-    int error = done(self, result);
-    if (memory && done(self, PyObject_CallMethod(memory, "release", NULL)) && !error) {
+    PyObject *place = memory ? PyLong_FromUnsignedLongLong(at) : NULL;
+    int error = done(self, place ? call(self->file, method, place, memory) : NULL);
+    if (memory && done(self, call(memory, "release", NULL, NULL)) && !error) {
         error = EIO;
     }
+    Py_XDECREF(place);
     Py_XDECREF(memory);
     return error;
 }
@@ -89,22 +109,21 @@ static int
 file_sync(void *arg)
 {
     StoreObject *self = arg;
-    return done(self, PyObject_CallMethod(self->file, "sync", NULL));
+    return done(self, call(self->file, "sync", NULL, NULL));
 }
 
 static int
 file_resize(void *arg, uint64_t size)
 {
     StoreObject *self = arg;
-    return done(self,
-                PyObject_CallMethod(self->file, "resize", "K", (unsigned long long)size));
+    return done(self, call_with_number(self->file, "resize", size));
 }
 
 /* A number that a method returns. */
 static int
 ask_number(StoreObject *self, const char *method, uint64_t *number)
 {
-    PyObject *result = PyObject_CallMethod(self->file, method, NULL);
+    PyObject *result = call(self->file, method, NULL, NULL);
     *number = result ? PyLong_AsUnsignedLongLong(result) : 0;
     Py_XDECREF(result);
     return PyErr_Occurred() ? note_error(self) : 0;
