@@ -69,7 +69,7 @@ class Locks:
     """Locks of open file descriptions: they end with the process, and with the descriptor."""
 
     def __init__(self, path: str, writer: bool) -> None:
-        if not (sys.platform == "linux" and "fcntl" in globals()):
+        if not (sys.platform == "linux" and hasattr(sys.modules.get("fcntl"), "F_OFD_SETLK")):
             raise StoreError(errno.ENOTSUP, "stores need locks of open files, as Linux has", path)
         self.of = path
         self.path = path + ".lock"
