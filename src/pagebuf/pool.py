@@ -311,10 +311,11 @@ class PagePool(Pool):
     def buffers(self) -> list[Usage]:
         """Who holds what of this pool, the one that holds most first.
 
-        A `Usage` for each buffer, snapshot, queue, `BytesIO` and view that has pages, those of
-        child pools included; then one for what no buffer names: pages that only views still
-        have, pages spoken for, pages in quarantine, guards, the frame tables, and what buffers
-        of other pools share of this one's.  The ``proportional`` bytes of all of them add up to
+        A `Usage` for each buffer, snapshot, queue, `BytesIO` and view that has pages or keeps
+        objects (of a `BytesIO`, 64 KiB that it was handed at least), those of child pools included;
+        then one for what no buffer names: pages that only views still have, pages promised to
+        calls, pages in quarantine, guards, the frame tables, and what buffers of other pools share
+        of this one's.  The ``proportional`` bytes of all of them add up to
         what the pool holds, its tables included.  O(pages of all trees).
 
         In the rows of a child pool ``resident``, ``shared`` and ``private`` are what a buffer

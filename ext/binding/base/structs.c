@@ -10,7 +10,7 @@ static PyStructSequence_Field pool_fields[] = {
     {"nodes", "frames that are tables of a tree"},
     {"pinned", "frames under a live view"},
     {"shared", "frames that more than one entry names"},
-    {"reserved", "frames spoken for by a call under way"},
+    {"reserved", "frames promised to a call under way"},
     {"high_water", "the most frames that were ever held"},
     {"regions", "number of regions"},
     {"table_bytes",
@@ -26,7 +26,7 @@ static PyStructSequence_Field pool_fields[] = {
 };
 
 static PyStructSequence_Desc pool_desc = {
-    "pagebuf.PoolStats", "How a pool stands, in frames where not said otherwise.",
+    "pagebuf.PoolStats", "The figures of a pool, in frames where not said otherwise.",
     pool_fields, 17};
 
 static PyStructSequence_Field buffer_fields[] = {
