@@ -421,10 +421,10 @@ def test_who_waits_is_woken_once(end):
         slept.append(sleeps() - count)
 
     with Crew(wait):
-        time.sleep(0.25)
+        time.sleep(0.5)
         assert threads() <= before + 1
         wakes()
-    assert slept[0] < 12
+    assert slept[0] < 25  # once, and a few times more for the GIL
 
 
 # ---- signals, forks ----
