@@ -11,7 +11,8 @@ FUZZ_OPS ?= 10000000
 CUTS     ?= 1000000
 
 PY       := .venv/bin/python
-PIP      := $(PY) -m pip install -qq --disable-pip-version-check
+# Modules are compiled when they are imported: to compile all that is installed takes half a minute.
+PIP      := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 TINY     := page64 page16
 LEVELS   := level1 level2
 JOBS     := $(shell nproc 2>/dev/null || echo 2)

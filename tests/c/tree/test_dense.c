@@ -191,6 +191,15 @@ test_cuts_end_it(void)
     pair_end(&one);
 }
 
+/* Is all of it compared when this page is gone?  Always on small pages, else beside the ends of leaves
+ * and at some places in them. */
+static bool
+is_compared(uint64_t page)
+{
+    uint64_t in_leaf = page % PB_FANOUT;
+    return PB_FANOUT <= 64 || in_leaf < 3 || in_leaf > PB_FANOUT - 3 || in_leaf % 61 < 2;
+}
+
 /* Page by page: the first page of a leaf goes another way than the others. */
 static void
 test_taking_off_the_front_ends_it(void)
@@ -198,7 +207,9 @@ test_taking_off_the_front_ends_it(void)
     start_full();
     for (uint64_t page = 0; page < 2 * PB_FANOUT; page++) {
         pair_drop_front(&one, PB_PAGE_SIZE);
-        AGREE(&one.b, &one.m);
+        if (is_compared(page)) {
+            AGREE(&one.b, &one.m);
+        }
     }
     pair_end(&one);
 }
