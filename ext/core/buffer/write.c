@@ -74,13 +74,25 @@ writable_now(pb_buf *b, uint64_t off, uint64_t n)
     return owned ? page_address(b, e) + in_page : NULL;
 }
 
+/* A guess: the frame that comes next, 0 if none does.  Without a GIL it is behind the pool's lock. */
+static inline pb_frame
+next_frame(const pb_pool *pool)
+{
+#if PB_LOCKS
+    (void)pool;
+    return 0;
+#else
+    return pool->root->free_head;
+#endif
+}
+
 /* A page may have to be copied, and both it and the frame that it goes to are in no cache then: load the
- * beginning of each while their rows are on the way.  The frame is a guess. */
+ * beginning of each while their rows are on the way. */
 static inline void
 prefetch_copy(const pb_pool *pool, pb_frame from)
 {
     const uint8_t *src = pb_frame_address(pool, from);
-    uint8_t *dst = pb_frame_address(pool, pb_load32(&pool->root->free_head));
+    uint8_t *dst = pb_frame_address(pool, next_frame(pool));
     for (unsigned i = 0; i < PREFETCHED && i < PB_PAGE_SIZE; i += 64) {
         PB_PREFETCH(src + i);
         PB_PREFETCH_TO_WRITE(dst + i);
