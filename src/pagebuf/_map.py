@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pagebuf._checks import offset_of, size_or_all
 from pagebuf._core import _BUILD_FLAGS, _MAP_NORESERVE, FANOUT, PAGE_SIZE, PageBuffer
+from pagebuf._remote import map_absent, reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,9 @@ COPIES_FILES = hasattr(os, "copy_file_range") and not _BUILD_FLAGS["portable"]
 PIECE = 1 << 30
 """The most bytes of one system call."""
 
+WINDOW = 4 << 20
+"""So much is looked at at once: of pages that are fetched, views are copies."""
+
 NOT_HERE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.ETXTBSY, errno.EPERM}
 """With these ``copy_file_range`` says that it cannot copy, not that copying failed."""
 
@@ -45,7 +49,19 @@ Identity = tuple[int, int, int, int]
 class Source(PageBuffer):
     """What a buffer maps, frozen; and the file that it is of, if any."""
 
-    __slots__ = ("fd", "identity", "lock", "mapping", "offset", "path", "unsure", "whole")
+    __slots__ = (
+        "by_read",
+        "fd",
+        "identity",
+        "lock",
+        "mapping",
+        "offset",
+        "path",
+        "unsure",
+        "whole",
+    )
+    by_read: bool
+    """Its pages are read when they are touched."""
     path: pathlib.Path | None
     offset: int
     identity: Identity | None
@@ -147,13 +163,23 @@ def _map_file(fd: int, offset: int, size: int) -> Mapping:
 
 
 def _map_fd(
-    fd: int, path: pathlib.Path | None, offset: int, size: int | None, pool: PagePool | None
+    fd: int,
+    path: pathlib.Path | None,
+    offset: int,
+    size: int | None,
+    pool: PagePool | None,
+    *,
+    by_read: bool = False,
 ) -> Source:
     there = _length(fd, fd if path is None else str(path))
     nbytes = _checked(offset, size, there)
+    made: Source
     status = os.fstat(fd)
     if nbytes < LEAST:
         made = Source._map_memory(_read(fd, offset, nbytes), pool)
+        made.mapping = None
+    elif by_read:
+        made = map_absent(Source, nbytes, reader(fd, offset), 65536, pool)
         made.mapping = None
     else:
         mapping = _map_file(fd, offset, nbytes)
@@ -163,6 +189,7 @@ def _map_fd(
     made.path, made.offset, made.identity = path, offset, _identity(status)
     made.name = None if path is None else path.name  # for reports
     made.whole = stat.S_ISREG(status.st_mode) and offset + nbytes == there
+    made.by_read = made.mapping is None and nbytes >= LEAST
     made.unsure, made.lock = [], threading.Lock()
     made.fd = _writable(fd) if path is None else None
     if made.fd is not None:
@@ -219,20 +246,25 @@ def _map_buffer(
     return made
 
 
-def _source_of(source: object, offset: int, size: int | None, pool: PagePool | None) -> Source:
+def _source_of(
+    source: object, offset: int, size: int | None, pool: PagePool | None, *, by_read: bool = False
+) -> Source:
     if isinstance(source, (str, os.PathLike)):
         with _opened(source) as fd:
-            return _map_fd(fd, pathlib.Path(os.fsdecode(source)).absolute(), offset, size, pool)
+            path = pathlib.Path(os.fsdecode(source)).absolute()
+            return _map_fd(fd, path, offset, size, pool, by_read=by_read)
     if hasattr(source, "fileno") and not _is_buffer(source):
         if hasattr(source, "flush"):
             source.flush()
         source = _descriptor_of(source)
     if isinstance(source, int) and not isinstance(source, bool):
         with _duplicate(source) as fd:
-            return _map_fd(fd, None, offset, size, pool)
+            return _map_fd(fd, None, offset, size, pool, by_read=by_read)
     if not _is_buffer(source):
         kind = type(source).__name__
         raise TypeError(f"source must be a path, a file, a descriptor or a buffer, not {kind}")
+    if by_read:
+        raise ValueError("io='read' is for files: a buffer is in memory")
     return _map_buffer(source, offset, size, pool)  # type: ignore[arg-type]
 
 
@@ -262,10 +294,14 @@ def map_source(
     offset: int = 0,
     size: int | None = None,
     *,
+    io: str = "mmap",
     pool: PagePool | None = None,
 ) -> PageBuffer:
     """Make what `PageBuffer.map` returns."""
-    made = _source_of(source, offset_of(offset, "offset"), size_or_all(size, "size"), pool)
+    if io not in {"mmap", "read"}:
+        raise ValueError(f"io must be 'mmap' or 'read', not {io!r}")
+    wanted = offset_of(offset, "offset"), size_or_all(size, "size")
+    made = _source_of(source, *wanted, pool, by_read=io == "read")
     buf = cls.__new__(cls)
     PageBuffer.__init__(buf, pool=made.pool)
     buf._show_source(made)
@@ -447,7 +483,8 @@ def _copy(source_fd: int, fd: int, offset: int, to: int, size: int) -> int:
 
 def _write_range(frozen: PageBuffer, fd: int, offset: int, size: int) -> None:
     """Write a range of a buffer to its place in a file."""
-    for start, view in frozen.data_views(offset, size) if size else ():
-        os.lseek(fd, start, os.SEEK_SET)
-        while view:
-            view = view[os.write(fd, view[:PIECE]) :]
+    for at in range(offset, offset + size, WINDOW):
+        for start, view in frozen.data_views(at, min(WINDOW, offset + size - at)):
+            os.lseek(fd, start, os.SEEK_SET)
+            while view:
+                view = view[os.write(fd, view[:PIECE]) :]

@@ -262,6 +262,9 @@ def save_changes(buf: PageBuffer, *, force: bool = False) -> None:
     if not isinstance(source, Source) or source.identity is None:
         why = "a buffer that maps no file has none to save its changes to"
         raise ValueError(f"{why}: save(path) writes all of it")
+    if source.by_read:
+        why = "a file that is mapped by io='read' cannot be changed in place"
+        raise ValueError(f"{why}: save(path) writes all of it")
     with source.lock, _reopened(source) as fd:
         _same_file(source, fd, force=force)
         _save_to(buf, source, fd)

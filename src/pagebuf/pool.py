@@ -149,6 +149,7 @@ class PagePool(Pool):
     _limit: int | None = None
     _name: str | None = None
     _debug: int | str = 0
+    _above: PagePool | None = None
 
     def __init__(
         self,
@@ -238,6 +239,7 @@ class PagePool(Pool):
         child._set_limit(_frames(most))
         child._debug = self._debug
         child._describe(most, called)
+        child._above = self
         child._join(self)  # from now on others see it
         _POOLS.add(child)
         return child

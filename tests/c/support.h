@@ -74,7 +74,7 @@ status_name(pb_status st)
 {
     static const char *const names[] = {"PB_OK",       "PB_NEED_PAGES", "PB_LIMIT",
                                         "PB_CAPACITY", "PB_RANGE",      "PB_PINNED",
-                                        "PB_FROZEN",   "PB_CORRUPT"};
+                                        "PB_FROZEN",   "PB_CORRUPT",    "PB_ABSENT"};
     return names[st];
 }
 

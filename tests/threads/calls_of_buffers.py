@@ -91,6 +91,11 @@ def item_of(buf: Any) -> Any:
     return items
 
 
+def fetched(b: Any, g: Any, w: Any) -> bytes:
+    data = pattern(0, 17 * PAGE)
+    return b.remote(len(data), lambda at, n: data[at : at + n], pool=b.pool).tobytes()
+
+
 def saved(buf: Any, given: Any, who: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "saved")
@@ -179,6 +184,10 @@ CALLS = [
     Call("readinto", read_into, looks=True),
     Call("rfind", lambda b, g, w: b.rfind(pattern(3, 2)), looks=True),
     Call("rindex", lambda b, g, w: b.rindex(pattern(3, 2)), (ValueError,), looks=True),
+    Call("remote", fetched, looks=True),
+    Call("prefetch", lambda b, g, w: b.prefetch(), looks=True),
+    Call("present", lambda b, g, w: b.present(), looks=True),
+    Call("forget", lambda b, g, w: b.forget(), looks=True),
     Call("save", saved, looks=True),
     Call("save_changes", saved_changes, looks=True),
     Call("source", lambda b, g, w: b.source, looks=True),

@@ -115,7 +115,7 @@ buffer_diff(BufferObject *self, PyObject *args, PyObject *kwargs)
         buffer_lock_two(a, b);
         st = note_all_locks_held(&r, a, b, exact, &failed);
         buffer_unlock_two(a, b);
-    } while (transfer_again(a, &st, 0, 0));
+    } while (transfer_again_two(a, b, &st, 0, 0));
     PyObject *list = st != PB_OK ? NULL : failed ? PyErr_NoMemory() : list_of(&r);
     PyMem_RawFree(r.at);
     return list;

@@ -171,3 +171,93 @@ buffer_extents(BufferObject *self, PyObject *Py_UNUSED(ignored))
     PyMem_Free(all.at);
     return list;
 }
+
+/* ---- pages that come and go ---- */
+
+typedef struct {
+    uint64_t off, n;
+    PyObject *fetcher; /* a reference; NULL: none is needed */
+    uint64_t start;    /* in his source */
+    bool here;
+} fetched_run;
+
+/* The run that [off, end) begins with, of a buffer that is locked.  It ends with its leaf. */
+static fetched_run
+run_at(const pb_buf *b, uint64_t off, uint64_t end)
+{
+    uint64_t pos = b->root.bias + off, page = pos >> PB_PAGE_SHIFT;
+    uint64_t past = ((b->root.bias + end - 1) >> PB_PAGE_SHIFT) + 1;
+    if (pb_buf_is_inline(b)) {
+        return (fetched_run){off, end - off, NULL, 0, true};
+    }
+    pb_extent x = pb_tree_extent(b->pool, &b->root, page, past);
+    uint64_t stop = pb_min(end + b->root.bias, (page + x.pages) << PB_PAGE_SHIFT);
+    fetched_run run = {off, stop - pos, NULL, 0, x.kind != PB_EXTENT_ABSENT};
+    if (pb_frame_is_fetched(b->pool, x.frame)) {
+        pool_zone *z = (pool_zone *)pb_zone_of(b->pool, x.frame);
+        run.fetcher = Py_NewRef(z->fetcher);
+        run.start =
+            ((uint64_t)(x.frame - z->zone.first) << PB_PAGE_SHIFT) + (pos & PB_PAGE_MASK);
+    }
+    return run;
+}
+
+/* Runs of a piece of the buffer: so many at a time are found under the lock. */
+#define RUNS_AT_ONCE 64
+
+static unsigned
+find_runs(pb_buf *b, uint64_t *off, uint64_t end, fetched_run *runs)
+{
+    unsigned n = 0;
+    buffer_lock(b);
+    end = pb_min(end, b->root.size);
+    while (n < RUNS_AT_ONCE && *off < end) {
+        runs[n] = run_at(b, *off, end);
+        *off += runs[n++].n;
+    }
+    buffer_unlock(b);
+    return n;
+}
+
+static int
+list_runs(PyObject *list, const fetched_run *runs, unsigned n)
+{
+    int result = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const fetched_run *r = &runs[i];
+        PyObject *item =
+            Py_BuildValue("(KKOKN)", (unsigned long long)r->off, (unsigned long long)r->n,
+                          r->fetcher ? r->fetcher : Py_None, (unsigned long long)r->start,
+                          PyBool_FromLong(r->here));
+        result = result == 0 && item ? PyList_Append(list, item) : -1;
+        Py_XDECREF(item);
+        Py_XDECREF(r->fetcher);
+    }
+    return result;
+}
+
+const char buffer_fetched_runs_doc[] =
+    "_fetched_runs($self, offset, end, /)\n--\n\n"
+    "A list of (offset, size, fetcher, start, here): who brings the pages there, None for those\n"
+    "that never leave memory, and where in his source they begin.";
+
+PyObject *
+buffer_fetched_runs(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t off, end;
+    fetched_run runs[RUNS_AT_ONCE];
+    if (check_nargs("_fetched_runs", nargs, 2, 2) < 0 ||
+        arg_offset(args[0], "offset", &off) < 0 || arg_offset(args[1], "end", &end) < 0) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(0);
+    unsigned n = list ? RUNS_AT_ONCE : 0;
+    while (n == RUNS_AT_ONCE) {
+        n = find_runs(&self->b, &off, end, runs);
+        if (list_runs(list, runs, n) < 0) {
+            Py_CLEAR(list);
+            break;
+        }
+    }
+    return list;
+}

@@ -79,6 +79,41 @@ iter_dealloc(IterObject *it)
     object_free(it);
 }
 
+/* The next byte; if its page is absent, it stays the next one.  false: there is none. */
+static inline bool
+take_next(IterObject *it, pb_buf *b, uint8_t *byte)
+{
+    buffer_lock(b);
+    bool inside = it->next < b->root.size;
+    const uint8_t *at = PB_LIKELY(inside) ? pb_buf_peek(b, it->next, 1) : NULL;
+    *byte = at ? *at : 0;
+    if (!inside) {
+        it->next = EXHAUSTED;
+    }
+    else if (PB_LIKELY(at != NULL) || !transfer_met_absent(b)) {
+        it->next++;
+    }
+    buffer_unlock(b);
+    return inside;
+}
+
+/* Something is to be done before the byte is returned.  If its page was absent, it is read again; *inside
+ * says whether it still is there. */
+PB_NOINLINE static PyObject *
+next_pending(IterObject *it, pb_buf *b, uint8_t byte, bool *inside)
+{
+    for (int again; (again = transfer_fetch_met(b)) != 0;) {
+        if (again < 0) {
+            return NULL;
+        }
+        *inside = take_next(it, b, &byte);
+        if (!*inside) {
+            return NULL;
+        }
+    }
+    return pool_report_pending(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
+}
+
 static PyObject *
 iter_next(IterObject *it)
 {
@@ -87,22 +122,14 @@ iter_next(IterObject *it)
         return NULL;
     }
     pb_buf *b = &buffer->b;
-    uint8_t byte = 0;
+    uint8_t byte;
     PyObject *out = NULL;
-    buffer_lock(b);
-    bool inside = it->next < b->root.size;
-    if (PB_LIKELY(inside)) {
-        const uint8_t *at = pb_buf_peek(b, it->next++, 1);
-        byte = at ? *at : 0;
-    }
-    else {
-        it->next = EXHAUSTED;
-    }
-    buffer_unlock(b);
+    bool inside = take_next(it, b, &byte);
     if (inside) {
-        out = pool_report_pending(pool_object(b), true) < 0 ? NULL : PyLong_FromLong(byte);
+        out = PB_LIKELY(!pb_pending(pb_buf_pool(b))) ? PyLong_FromLong(byte)
+                                                     : next_pending(it, b, byte, &inside);
     }
-    else {
+    if (!inside) {
         give_up_buffer(it);
     }
     Py_DECREF(buffer);

@@ -19,9 +19,8 @@
 
 /* One attempt after another to show the zone.  -1 with an exception. */
 static int
-show_zone(pb_buf *b, pool_zone *z)
+show_zone(pb_buf *b, pool_zone *z, uint64_t size)
 {
-    uint64_t size = (uint64_t)z->memory.len;
     pb_status st;
     do {
         buffer_lock(b);
@@ -34,12 +33,12 @@ show_zone(pb_buf *b, pool_zone *z)
 /* Show the zone, and charge the buffer for it if nobody else has the memory.  The zone goes with an
  * exception, which stays.  -1 with one. */
 static int
-show_or_cancel(BufferObject *self, pool_zone *z, bool charged)
+show_or_cancel(BufferObject *self, pool_zone *z, uint64_t size, bool charged)
 {
     PoolObject *pool = pool_object(&self->b);
     PyObject *type, *value, *traceback;
     if ((!charged || pool_charge_zone(pool, z, (uint64_t)z->memory.len, &self->b) == 0) &&
-        show_zone(&self->b, z) == 0) {
+        show_zone(&self->b, z, size) == 0) {
         return 0;
     }
     PyErr_Fetch(&type, &value, &traceback);
@@ -51,36 +50,30 @@ show_or_cancel(BufferObject *self, pool_zone *z, bool charged)
 /* The buffer, which is empty, takes over the memory.  -1 with an exception; then the memory is
  * released. */
 static int
-show_memory(BufferObject *self, Py_buffer *memory, bool charged)
+show_memory(BufferObject *self, Py_buffer *memory, uint64_t size, PyObject *fetcher,
+            bool charged)
 {
     PoolObject *pool = pool_object(&self->b);
-    if (memory->len < (Py_ssize_t)(LEAST_PAGES * PB_PAGE_SIZE)) {
+    if (fetcher == NULL && memory->len < (Py_ssize_t)(LEAST_PAGES * PB_PAGE_SIZE)) {
         int result = transfer_extend(&self->b, memory->buf, (uint64_t)memory->len);
         PyBuffer_Release(memory);
         return result;
     }
-    pool_zone *z = pool_open_zone(pool, memory);
+    pool_zone *z = pool_open_zone(pool, memory, fetcher);
     if (z == NULL) {
         PyBuffer_Release(memory);
         return -1;
     }
-    return show_or_cancel(self, z, charged);
+    return show_or_cancel(self, z, size, charged);
 }
 
-const char buffer_map_memory_doc[] = PyDoc_STR(
-    "_map_memory($type, memory, pool, /)\n--\n\n"
-    "A frozen buffer over the bytes of a contiguous object, which it keeps as long as any\n"
-    "buffer or view shows them.");
-
-PyObject *
-buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
+/* A frozen buffer over the first `size` bytes of an object; NULL with an exception. */
+static PyObject *
+map_object(PyObject *type, PyObject *const *args, uint64_t size, PyObject *fetcher)
 {
     BufferObject *self = NULL;
     PoolObject *pool;
     Py_buffer memory;
-    if (check_nargs("_map_memory", nargs, 2, 2) < 0) {
-        return NULL;
-    }
     PyObject *made = buffer_tp_new((PyTypeObject *)type, NULL, NULL);
     if (made == NULL) {
         return NULL;
@@ -91,7 +84,8 @@ buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
     }
     Py_DECREF(made);
     if (self && (PyObject_GetBuffer(args[0], &memory, PyBUF_SIMPLE) < 0 ||
-                 show_memory(self, &memory, false) < 0)) {
+                 show_memory(self, &memory, pb_min(size, (uint64_t)memory.len), fetcher,
+                             false) < 0)) {
         Py_CLEAR(self);
     }
     if (self) {
@@ -99,6 +93,35 @@ buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
         pb_buf_remember_tail(&self->b);
     }
     return (PyObject *)self;
+}
+
+const char buffer_map_memory_doc[] = PyDoc_STR(
+    "_map_memory($type, memory, pool, /)\n--\n\n"
+    "A frozen buffer over the bytes of a contiguous object, which it keeps as long as any\n"
+    "buffer or view shows them.");
+
+PyObject *
+buffer_map_memory(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
+{
+    return check_nargs("_map_memory", nargs, 2, 2) < 0
+               ? NULL
+               : map_object(type, args, UINT64_MAX, NULL);
+}
+
+const char buffer_map_absent_doc[] = PyDoc_STR(
+    "_map_absent($type, memory, pool, size, fetcher, /)\n--\n\n"
+    "The same of ``size`` > 0 bytes in zeroed memory of whole pages, which are absent until\n"
+    "``fetcher.bring([(page, count), ...])`` has put them there and said so (Pool._zone_here).");
+
+PyObject *
+buffer_map_absent(PyObject *type, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t size;
+    if (check_nargs("_map_absent", nargs, 4, 4) < 0 ||
+        arg_offset(args[2], "size", &size) < 0) {
+        return NULL;
+    }
+    return map_object(type, args, size, args[3]);
 }
 
 const char buffer_show_source_doc[] = PyDoc_STR(
@@ -116,7 +139,7 @@ buffer_show_source(BufferObject *self, PyObject *source)
 }
 
 const char buffer_map_doc[] = PyDoc_STR(
-    "map($type, source, offset=0, size=None, *, pool=None)\n--\n\n"
+    "map($type, source, offset=0, size=None, *, io='mmap', pool=None)\n--\n\n"
     "A buffer over ``size`` bytes of ``source`` from ``offset`` on, to its end by default.\n\n"
     "``source`` is a path, an open file or its descriptor, or any C-contiguous buffer:\n"
     "bytes, an mmap, shared memory.  Nothing is copied: pages are read where they lie, and\n"
@@ -125,6 +148,9 @@ const char buffer_map_doc[] = PyDoc_STR(
     "Who changes the source otherwise changes what is shown; a file that somebody cuts\n"
     "short meanwhile ends the process when a page is read that is gone (SIGBUS), as with\n"
     "any mmap.  O(1) in the size.\n\n"
+    "With ``io='read'`` the pages of a file are read when they are touched, 64 KiB at a time,\n"
+    "and count against the limit of the pool, where those that came first go first.  A file\n"
+    "that is cut short is then an OSError of the call that needed the bytes.\n\n"
     "ValueError when the range does not lie in the source, OSError for what cannot be\n"
     "mapped: a directory, a pipe, a file of /proc.\n\n"
     ">>> from pagebuf import PageBuffer\n"
@@ -255,7 +281,7 @@ buffer_put_memory(BufferObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyBuffer_Release(&memory);
         return NULL;
     }
-    bool put = show_memory(part, &memory, true) == 0 &&
+    bool put = show_memory(part, &memory, (uint64_t)memory.len, NULL, true) == 0 &&
                range_put(&self->b, &place, &part->b, 0, &n) == 0;
     Py_DECREF(part);
     return put ? Py_NewRef(Py_None) : NULL;

@@ -196,6 +196,22 @@ PyObject *
 buffer_put_memory(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *
 buffer_neighbours(PyObject *type, PyObject *rows);
+PyObject *
+buffer_map_absent(PyObject *type, PyObject *const *args, Py_ssize_t nargs);
+extern const char buffer_map_absent_doc[];
+PyObject *
+buffer_fetched_runs(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+extern const char buffer_fetched_runs_doc[];
+PyObject *
+buffer_remote(PyObject *type, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_prefetch(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_present(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_forget(BufferObject *self, PyObject *args, PyObject *kwargs);
+extern const char buffer_remote_doc[], buffer_prefetch_doc[], buffer_present_doc[],
+    buffer_forget_doc[];
 extern const char buffer_map_memory_doc[], buffer_map_doc[], buffer_save_doc[],
     buffer_save_changes_doc[], buffer_detach_doc[], buffer_show_source_doc[],
     buffer_show_again_doc[], buffer_keep_cut_doc[], buffer_neighbours_doc[],

@@ -5,27 +5,55 @@
 
 /* ---- index and slice ---- */
 
-/* A negative index counts from the end if `signed_index`. */
-static PyObject *
-read_item(BufferObject *self, Py_ssize_t i, bool signed_index)
+/* The byte at an index, of which a negative one counts from the end if `signed_index`.  false: it lies
+ * outside. */
+static inline bool
+peek_item(BufferObject *self, Py_ssize_t i, bool signed_index, uint8_t *byte)
 {
-    uint8_t byte;
     buffer_lock(&self->b);
     Py_ssize_t at = i < 0 && signed_index ? i + (Py_ssize_t)self->b.root.size : i;
     bool inside = at >= 0 && (uint64_t)at < self->b.root.size;
     if (inside) {
         const uint8_t *found = pb_buf_peek(&self->b, (uint64_t)at, 1);
-        byte = found ? *found : 0;
+        *byte = found ? *found : 0;
     }
     buffer_unlock(&self->b);
-    if (!inside) {
-        PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
-        return NULL;
+    return inside;
+}
+
+static PyObject *
+no_such_index(void)
+{
+    PyErr_SetString(PyExc_IndexError, "PageBuffer index out of range");
+    return NULL;
+}
+
+/* Something is to be done before the byte is returned.  If its page was absent, it is read again. */
+PB_NOINLINE static PyObject *
+item_pending(BufferObject *self, Py_ssize_t i, bool signed_index, uint8_t byte)
+{
+    for (int again; (again = transfer_fetch_met(&self->b)) != 0;) {
+        if (again < 0) {
+            return NULL;
+        }
+        if (!peek_item(self, i, signed_index, &byte)) {
+            return no_such_index();
+        }
     }
-    if (pool_report_pending(pool_object(&self->b), true) < 0) {
-        return NULL;
+    return pool_report_pending(pool_object(&self->b), true) < 0 ? NULL
+                                                                : PyLong_FromLong(byte);
+}
+
+static PyObject *
+read_item(BufferObject *self, Py_ssize_t i, bool signed_index)
+{
+    uint8_t byte;
+    if (!peek_item(self, i, signed_index, &byte)) {
+        return no_such_index();
     }
-    return PyLong_FromLong(byte);
+    return PB_LIKELY(!pb_pending(pb_buf_pool(&self->b)))
+               ? PyLong_FromLong(byte)
+               : item_pending(self, i, signed_index, byte);
 }
 
 /* The sequence protocol has added the length to a negative index. */
@@ -98,10 +126,14 @@ read_strided(BufferObject *self, const slice *given)
         buffer_lock(&self->b);
         bool same = copy_strided_lock_held(&self->b, *given, PyBytes_AS_STRING(out), n);
         buffer_unlock(&self->b);
-        if (same) {
+        int again = transfer_fetch_met(&self->b);
+        if (same && again == 0) {
             return unless_damaged(&self->b, out);
         }
         Py_DECREF(out);
+        if (again < 0) {
+            return NULL;
+        }
     }
 }
 

@@ -371,7 +371,7 @@ compare_buffers(pb_buf *a, pb_buf *b, int op)
             st = pb_buf_compare_buf(a, 0, b, 0, pb_min(x, y), &order);
         }
         buffer_unlock_two(a, b);
-    } while (transfer_again(a, &st, 0, x));
+    } while (transfer_again_two(a, b, &st, 0, x));
     if (st != PB_OK || pool_report_pending(pool_object(b), true) < 0) {
         return NULL;
     }

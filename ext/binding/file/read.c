@@ -12,11 +12,15 @@
 /* How many bytes of [pos, pos + most) go up to the first newline, itself included;
  * `most` if there is none.  Holes have no newline. */
 static uint64_t
-line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most)
+line_length_lock_held(const pb_buf *b, uint64_t pos, uint64_t most, bool *absent)
 {
     for (uint64_t done = 0; done < most;) {
         pb_stretch s =
             stream_stretch_lock_held(b, pos + done, pb_min(most - done, SEARCH_STEP));
+        if (PB_UNLIKELY(s.kind == PB_EXTENT_ABSENT)) {
+            *absent = true; /* to be fetched; then somebody looks again */
+            return done + 1;
+        }
         if (s.at == NULL) {
             s = stream_stretch_lock_held(b, pos + done, most - done); /* all of the hole */
         }
@@ -41,12 +45,13 @@ static inline uint64_t
 next_length_lock_held(const pb_buf *b, const stream *s, const next_read *next)
 {
     uint64_t ahead = stream_ahead_lock_held(b, s, next->n), n = 0;
+    bool absent = false;
     if (PB_LIKELY(next->what == NEXT_BYTES)) {
         return ahead;
     }
     do {
-        n += line_length_lock_held(b, s->pos + n, ahead - n);
-    } while (next->what == NEXT_LINES && n < ahead && n < next->hint);
+        n += line_length_lock_held(b, s->pos + n, ahead - n, &absent);
+    } while (next->what == NEXT_LINES && n < ahead && n < next->hint && !absent);
     return n;
 }
 
@@ -93,6 +98,7 @@ read_ahead(pb_buf *b, stream *s, const next_read *next, void *dst)
         }
         int copied = copy_next(b, s, next, dst ? dst : PyBytes_AS_STRING(out), len);
         if (copied > 0) {
+            pool_forget_noted(pool_object(b)); /* a look may go farther than a line */
             return unless_damaged(b, out);
         }
         Py_DECREF(out);

@@ -30,6 +30,9 @@ stream_remember_lock_held(pb_buf *b, stream *s)
         remember_lent_lock_held(b, s);
         return;
     }
+    if (PB_UNLIKELY(b->pool->root->fetched)) {
+        return; /* pages may leave memory: nobody keeps an address */
+    }
     uint64_t in_page = s->pos & PB_PAGE_MASK, lo = s->pos - in_page;
     uint64_t len = pb_min(b->root.size - lo, PB_PAGE_SIZE);
     uint8_t *at;

@@ -142,7 +142,8 @@ free_gate(module_state *state)
 copy_gate *
 buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
 {
-    copy_gate *gate = free_gate(state_of_buf(b));
+    /* where pages may leave memory, that happens while no thread copies: with the GIL */
+    copy_gate *gate = b->pool->root->fetched ? NULL : free_gate(state_of_buf(b));
     if (gate) {
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
         gate->buffer = b;

@@ -114,6 +114,36 @@ report_damage(PoolObject *self)
     return -1;
 }
 
+/* Nobody has held anything since the answer that nobody does?  Without a GIL that is not known. */
+static bool
+nothing_came_between(const PoolObject *self)
+{
+#ifdef Py_GIL_DISABLED
+    return self->pool.root->fetched == 0;
+#else
+    (void)self;
+    return true;
+#endif
+}
+
+void
+pool_let_go(PoolObject *self)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *module = PyImport_ImportModule("pagebuf._remote");
+    PyObject *none = module ? PyObject_CallMethod(module, "call_ends", NULL) : NULL;
+    if (none == NULL) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    }
+    else if (none == Py_True && nothing_came_between(self)) {
+        pb_clear_bits8(&self->pool.root->pending, PB_PENDING_HELD);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(none);
+    PyErr_Restore(type, value, traceback);
+}
+
 int
 pool_report_pending_slow(PoolObject *self, bool damage)
 {
@@ -125,7 +155,15 @@ pool_report_pending_slow(PoolObject *self, bool damage)
     if (pb_pending(&self->pool) & PB_PENDING_ZONE) {
         pool_release_zones(self);
     }
+    if (pb_pending(&self->pool) & PB_PENDING_HELD) {
+        pool_let_go(self);
+    }
     int result = damage ? report_damage(self) : 0;
+    if (pb_pool_met_absent(&self->pool) && damage && result == 0) {
+        pool_forget_noted(self);
+        PyErr_SetString(PyExc_SystemError, "pagebuf: a call met absent pages too late");
+        result = -1;
+    }
     Py_DECREF(self);
     return result;
 }

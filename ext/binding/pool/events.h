@@ -19,6 +19,21 @@ pool_report_pending(PoolObject *self, bool damage)
     return PB_LIKELY(!pb_pending(&self->pool)) ? 0 : pool_report_pending_slow(self, damage);
 }
 
+/* The call of this thread is over, or has failed: others may have the pages go that it had fetched.
+ * An exception that is raised stays. */
+void
+pool_let_go(PoolObject *self);
+
+/* A call needed less than it has noted as absent. */
+static inline void
+pool_forget_noted(PoolObject *self)
+{
+    pb_frames noted[PB_ABSENT_RUNS];
+    if (PB_UNLIKELY(pb_pool_met_absent(&self->pool))) {
+        (void)pb_pool_take_absent(&self->pool, noted);
+    }
+}
+
 /* The result of a call on a tree, or NULL with an exception if it found damage. */
 static inline PyObject *
 unless_damaged(const pb_buf *b, PyObject *made)

@@ -181,8 +181,37 @@ has_zones(pb_pool *root)
     return has;
 }
 
+/* A bit for each page.  A word more than that: bits are looked at by words. */
+static size_t
+map_words(uint64_t pages)
+{
+    return (size_t)(pages / 64) + 1;
+}
+
+/* Have its pages absent until `fetcher` brings them.  -1: no memory. */
+static int
+make_absent(pool_zone *z, PyObject *fetcher)
+{
+    uint64_t *here = PyMem_RawCalloc(map_words(z->zone.count), sizeof *here);
+    if (here == NULL) {
+        return -1;
+    }
+    z->fetcher = Py_NewRef(fetcher);
+    pb_zone_make_absent(z->root, &z->zone, here);
+    return 0;
+}
+
+static void
+free_zone(pool_zone *z)
+{
+    PyBuffer_Release(&z->memory);
+    Py_XDECREF(z->fetcher);
+    PyMem_RawFree(z->zone.here);
+    PyMem_Free(z);
+}
+
 pool_zone *
-pool_open_zone(PoolObject *self, Py_buffer *memory)
+pool_open_zone(PoolObject *self, Py_buffer *memory, PyObject *fetcher)
 {
     pb_pool *root = self->pool.root;
     pool_zone *z = PyMem_Calloc(1, sizeof *z);
@@ -197,8 +226,16 @@ pool_open_zone(PoolObject *self, Py_buffer *memory)
                      memory->len);
         return NULL;
     }
-    z->memory = *memory;
     z->root = root;
+    if (fetcher && make_absent(z, fetcher) < 0) {
+        pb_zone_cancel(root, &z->zone);
+        z->zone.payer = NULL;
+        z->unlisted = true;
+        PyErr_NoMemory();
+        pool_release_zones(self);
+        return NULL;
+    }
+    z->memory = *memory;
     pb_lock_take(&self->state->lists);
     pb_intervals_add(&self->state->zones, &z->place, memory->buf,
                      (size_t)(pages << PB_PAGE_SHIFT));
@@ -220,15 +257,16 @@ pool_release_zones(PoolObject *self)
     for (; ended; ended = next) {
         pool_zone *z = (pool_zone *)ended;
         next = ended->next;
-        pb_lock_take(&self->state->lists);
-        pb_intervals_remove(&self->state->zones, &z->place);
-        pb_lock_drop(&self->state->lists);
+        if (!z->unlisted) {
+            pb_lock_take(&self->state->lists);
+            pb_intervals_remove(&self->state->zones, &z->place);
+            pb_lock_drop(&self->state->lists);
+        }
         if (ended->payer) {
             pb_pool_unlend(ended->payer, ended->kept);
             Py_DECREF(pool_around(ended->payer)); /* pool_zone_keeps has taken it */
         }
-        PyBuffer_Release(&z->memory);
-        PyMem_Free(z);
+        free_zone(z);
     }
 }
 
@@ -423,5 +461,79 @@ pool_zone_keeps(PoolObject *self, PyObject *args)
     if (z && pool_charge_zone(self, z, size, &((Holder *)buf)->b) < 0) {
         return NULL;
     }
+    Py_RETURN_NONE;
+}
+
+/* ---- pages that come and go ---- */
+
+uint32_t
+pool_noted(PoolObject *self, PyObject **fetcher, pb_frames noted[PB_ABSENT_RUNS])
+{
+    pb_pool *root = self->pool.root;
+    uint32_t n = pb_pool_take_absent(root, noted), kept = 0;
+    *fetcher = NULL;
+    pb_lock_take(&root->lock);
+    pool_zone *z = n ? (pool_zone *)pb_zone_of(root, noted[0].first) : NULL;
+    for (uint32_t i = 0; z && z->fetcher && i < n; i++) {
+        if (pb_zone_of(root, noted[i].first) == &z->zone) { /* others: the next time */
+            noted[kept++] = (pb_frames){noted[i].first - z->zone.first, noted[i].count};
+        }
+    }
+    if (kept) {
+        *fetcher = Py_NewRef(z->fetcher);
+    }
+    pb_lock_drop(&root->lock);
+    return kept;
+}
+
+const char pool_zone_here_doc[] =
+    "_zone_here($self, frame, page, count, here, /)\n--\n\n"
+    "Pages of the zone that begins with ``frame`` have come into memory, or are about to leave it.";
+
+PyObject *
+pool_zone_here(PoolObject *self, PyObject *args)
+{
+    unsigned long long frame, page, count;
+    int here;
+    if (!PyArg_ParseTuple(args, "KKKp:_zone_here", &frame, &page, &count, &here)) {
+        return NULL;
+    }
+    rest_begin(self); /* nobody reads meanwhile */
+    pool_zone *z = zone_of(self, frame);
+    if (z && z->fetcher && page <= z->zone.count && count <= z->zone.count - page) {
+        pb_zone_set_here(&z->zone, page, count, here);
+    }
+    rest_end(self);
+    Py_RETURN_NONE;
+}
+
+const char pool_zone_charge_doc[] =
+    "_zone_charge($self, frame, size, /)\n--\n\n"
+    "Charge the pool for so many bytes more that a zone has in memory, or fewer.  Returns None, or\n"
+    "the pool whose limit forbids that.";
+
+PyObject *
+pool_zone_charge(PoolObject *self, PyObject *args)
+{
+    unsigned long long frame;
+    long long size;
+    if (!PyArg_ParseTuple(args, "KL:_zone_charge", &frame, &size)) {
+        return NULL;
+    }
+    pool_zone *z = zone_of(self, frame);
+    if (z == NULL) {
+        Py_RETURN_NONE;
+    }
+    if (size < 0) {
+        pb_pool_unlend(&self->pool, (uint64_t)-size);
+    }
+    else if (pb_pool_lend(&self->pool, (uint64_t)size, 0) != PB_OK) {
+        return Py_NewRef((PyObject *)pool_around(pb_refusal_of(&self->pool)->refused));
+    }
+    if (z->zone.payer == NULL) {
+        Py_INCREF(self);
+        z->zone.payer = &self->pool;
+    }
+    z->zone.kept += (uint64_t)size;
     Py_RETURN_NONE;
 }

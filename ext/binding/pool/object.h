@@ -186,12 +186,26 @@ typedef struct {
     Py_buffer memory;
     pb_interval place; /* of its pages, among the zones of the state */
     pb_pool *root;
+    PyObject *fetcher; /* who brings absent pages (pagebuf._remote); or NULL */
+    bool unlisted;     /* it has no place */
 } pool_zone;
 
 /* Lend the whole pages of an object that has the buffer protocol to the pool, as a zone that no entry
- * names yet; at least one.  NULL with an exception.  The zone takes over `memory`, which is then that of its own. */
+ * names yet; at least one.  NULL with an exception.  The zone takes over `memory`, which is then that of its own.
+ * With a fetcher its pages are absent at first. */
 pool_zone *
-pool_open_zone(PoolObject *self, Py_buffer *memory);
+pool_open_zone(PoolObject *self, Py_buffer *memory, PyObject *fetcher);
+
+/* Take what this thread has noted of the pages of one zone: returns how many runs of them, counted from its
+ * first page, and a reference to who brings them. */
+uint32_t
+pool_noted(PoolObject *self, PyObject **fetcher, pb_frames noted[PB_ABSENT_RUNS]);
+
+PyObject *
+pool_zone_here(PoolObject *self, PyObject *args);
+PyObject *
+pool_zone_charge(PoolObject *self, PyObject *args);
+extern const char pool_zone_here_doc[], pool_zone_charge_doc[];
 
 /* No entry came to name it. */
 void

@@ -304,6 +304,8 @@ static PyMethodDef pool_methods[] = {
     {"_usage", (PyCFunction)pool_usage, METH_NOARGS, pool_usage_doc},
     {"_zone_named", (PyCFunction)pool_zone_named, METH_VARARGS, pool_zone_named_doc},
     {"_zone_keeps", (PyCFunction)pool_zone_keeps, METH_VARARGS, pool_zone_keeps_doc},
+    {"_zone_here", (PyCFunction)pool_zone_here, METH_VARARGS, pool_zone_here_doc},
+    {"_zone_charge", (PyCFunction)pool_zone_charge, METH_VARARGS, pool_zone_charge_doc},
     {"stats", (PyCFunction)pool_stats, METH_NOARGS, pool_stats_doc},
     {"trim", (PyCFunction)pool_trim, METH_NOARGS, trim_doc},
     {"check", (PyCFunction)pool_check, METH_NOARGS, check_doc},

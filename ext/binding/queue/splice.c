@@ -24,6 +24,8 @@ splice_once(QueueObject *self, QueueObject *other, uint64_t n)
     if (n && o.admitted && !o.no_memory) {
         o.st = pb_queue_splice(&self->q, &other->q, n, &o.refused_by, &both);
         Py_XINCREF((PyObject *)both);
+        bool read = o.st == PB_ABSENT && !transfer_met_absent(&self->q.b);
+        o.refused_by = read ? &other->q : o.refused_by;
     }
     queue_tell_lock_held(self);
     queue_tell_lock_held(other);

@@ -52,7 +52,7 @@ static void
 finish_lock_held(pb_buf *b, const pb_paste *p)
 {
     PyThreadState *saved = NULL;
-    bool large = p->bytes >= COPY_WITHOUT_GIL;
+    bool large = p->bytes >= COPY_WITHOUT_GIL && p->from->pool->root->fetched == 0;
     copy_gate *gate = large ? buffer_leave_gil(b, &(copy_job){.paste = *p}, &saved) : NULL;
     pb_paste_finish(p);
     if (large) {
@@ -112,7 +112,7 @@ range_put(pb_buf *b, const range_place *place, pb_buf *from, uint64_t from_off, 
         buffer_lock(b);
         st = put_lock_held(b, place, &h->r, *n, &off, &h->shared);
         buffer_unlock(b);
-    } while (transfer_again(b, &st, off, *n));
+    } while (transfer_again_two(b, &h->r.b, &st, off, *n));
     if (*n) {
         end_snapshot(h);
     }

@@ -12,7 +12,8 @@
 static inflight_tree *
 snapshot_for_copy(pb_buf *b, uint64_t n)
 {
-    if (n < COPY_WITHOUT_GIL || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
+    bool may_go = b->pool->root->fetched; /* pages may leave memory while no lock is held */
+    if (n < COPY_WITHOUT_GIL || may_go || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
         return NULL;
     }
     inflight_tree *h = inflight_new(b);
@@ -77,6 +78,69 @@ copy_asked_lock_held(pb_buf *b, const transfer_range *asked, void *dst, uint64_t
     return *same ? copy_out_beside(b, r.off, dst, len) : PB_OK;
 }
 
+/* ---- more than may be in memory ---- */
+
+/* So many bytes at a time, from multiples of that on: a piece that is fetched is not fetched again. */
+#define WINDOW ((uint64_t)1 << 16)
+
+static int
+copy_window(pb_buf *b, uint64_t off, uint8_t *to, uint64_t n)
+{
+    pb_status st;
+    do {
+        st = copy_out_lock_held(b, off, to, n); /* nobody else has this tree */
+    } while (transfer_again(b, &st, off, n));
+    return st == PB_OK ? 0 : -1;
+}
+
+/* Copy a range window by window, from a read snapshot, so that it is of one moment.  -1 with an
+ * exception. */
+static int
+copy_by_windows(pb_buf *b, uint64_t off, void *dst, uint64_t n)
+{
+    uint8_t *to = dst;
+    inflight_tree *h = inflight_new(b);
+    pb_status st = PB_OK;
+    if (h == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    do {
+        buffer_lock(b);
+        st = pb_range_read_snapshot(&h->r, b, 0, b->root.size);
+        if (st == PB_OK) {
+            inflight_note(h);
+            n = pb_min(n, clip_lock_held(&h->r.b, off, n));
+        }
+        buffer_unlock(b);
+    } while (transfer_acquire_again(b, &st, off, n));
+    int result = st == PB_OK ? 0 : -1;
+    for (uint64_t len; result == 0 && n; off += len, to += len, n -= len) {
+        len = pb_min(n, WINDOW - (off & (WINDOW - 1)));
+        result = copy_window(&h->r.b, off, to, len);
+    }
+    if (st == PB_OK) {
+        buffer_lock_two(b, &h->r.b);
+        inflight_forget(h);
+        pb_range_end_snapshot(&h->r, b, false);
+        buffer_unlock_two(b, &h->r.b);
+    }
+    inflight_free(h);
+    return result;
+}
+
+/* A copy failed because it needs more at once than may be in memory: may it go by windows? */
+static bool
+goes_by_windows(pb_buf *b, pb_status st, uint64_t n)
+{
+    bool may = PB_UNLIKELY(st == PB_ABSENT) && n > WINDOW && PyErr_Occurred() &&
+               PyErr_ExceptionMatches(state_of_buf(b)->pool_limit_error);
+    if (may) {
+        PyErr_Clear();
+    }
+    return may;
+}
+
 /* Make the object outside the lock.  If the length has changed meanwhile, start over. */
 static PyObject *
 read_pages(pb_buf *b, const transfer_range *asked)
@@ -95,6 +159,10 @@ read_pages(pb_buf *b, const transfer_range *asked)
         st = copy_asked_lock_held(b, asked, PyBytes_AS_STRING(out), r.n, &same);
         buffer_unlock(b);
         if (same && !transfer_again(b, &st, r.off, r.n)) {
+            if (goes_by_windows(b, st, r.n)) {
+                st =
+                    copy_by_windows(b, r.off, PyBytes_AS_STRING(out), r.n) < 0 ? st : PB_OK;
+            }
             if (st != PB_OK) {
                 Py_CLEAR(out);
             }
@@ -211,6 +279,9 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
         st = copy_out_beside(b, off, dst, *got);
         buffer_unlock(b);
     } while (transfer_again(b, &st, off, *got));
+    if (goes_by_windows(b, st, *got)) {
+        return copy_by_windows(b, off, dst, *got);
+    }
     return st == PB_OK ? 0 : -1;
 }
 

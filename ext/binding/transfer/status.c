@@ -142,14 +142,63 @@ raise_corrupt(const pb_buf *b)
     }
 }
 
-int
-transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
+static bool
+has_fetched(const pb_buf *b)
+{
+    return pb_buf_pool(b)->root->fetched != 0;
+}
+
+/* Let go of pages that can be fetched again, instead of refusing.  1: some are gone; 0; -1 with an
+ * exception. */
+static int
+make_room_for(pb_buf *b)
+{
+    pb_pool *root = pb_buf_pool(b)->root;
+    pb_refusal *refusal = pb_refusal_of(root);
+    pb_pool *refused = refusal->refused ? refusal->refused : root;
+    PyObject *module = PyImport_ImportModule("pagebuf._remote");
+    PyObject *gone = NULL;
+    if (module) {
+        gone =
+            PyObject_CallMethod(module, "make_room", "OK", (PyObject *)pool_around(refused),
+                                (unsigned long long)refusal->asked);
+    }
+    int result = gone ? PyObject_IsTrue(gone) : -1;
+    Py_XDECREF(module);
+    Py_XDECREF(gone);
+    return result;
+}
+
+static int
+refuse_limit(pb_buf *b, uint64_t off, uint64_t n)
+{
+    pb_refusal was = *pb_refusal_of(pb_buf_pool(b)); /* Python code runs */
+    int made = 0;
+    if (has_fetched(b)) {
+        made = make_room_for(b);
+        pb_set_bits8(&pb_buf_pool(b)->root->pending,
+                     PB_PENDING_HELD); /* it may be its turn */
+    }
+    if (made == 0) {
+        *pb_refusal_of(pb_buf_pool(b)) = was;
+        raise_status(b, PB_LIMIT, off, n);
+        return -1;
+    }
+    return made;
+}
+
+static int
+retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
 {
     switch (st) {
     case PB_OK:
         return pool_report_pending(pool_object(b), !acquires);
     case PB_NEED_PAGES:
         return grow_for(b);
+    case PB_ABSENT:
+        return transfer_fetch(b);
+    case PB_LIMIT:
+        return refuse_limit(b, off, n);
     case PB_CORRUPT:
         raise_corrupt(b);
         return -1;
@@ -157,6 +206,16 @@ transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
         raise_status(b, st, off, n);
         return -1;
     }
+}
+
+int
+transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires)
+{
+    int result = retry(b, st, off, n, acquires);
+    if (PB_UNLIKELY(result < 0) && pb_pending(pb_buf_pool(b)) & PB_PENDING_HELD) {
+        pool_let_go(pool_object(b));
+    }
+    return result;
 }
 
 int

@@ -29,6 +29,25 @@ raise_status(pb_buf *b, pb_status st, uint64_t off, uint64_t n);
 int
 transfer_retry(pb_buf *b, pb_status st, uint64_t off, uint64_t n, bool acquires);
 
+/* Have the pages fetched that this thread's call met absent (I14).  Runs Python code.  1: try again;
+ * -1 with an exception, what the fetch raised. */
+int
+transfer_fetch(pb_buf *b);
+
+/* Has this thread's call met absent pages of this buffer's pool? */
+static inline bool
+transfer_met_absent(const pb_buf *b)
+{
+    return pb_pool_met_absent(pb_buf_pool(b));
+}
+
+/* After a call that may have met absent pages and has no status: 1, 0: it met none, or -1. */
+static inline int
+transfer_fetch_met(pb_buf *b)
+{
+    return PB_UNLIKELY(pb_pool_met_absent(pb_buf_pool(b))) ? transfer_fetch(b) : 0;
+}
+
 /* Try again?  If a call was done but found damage, *st becomes PB_CORRUPT. */
 static inline bool
 transfer_retry_if(pb_buf *b, pb_status *st, uint64_t off, uint64_t n, bool acquires)
@@ -45,6 +64,14 @@ static inline bool
 transfer_again(pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
 {
     return transfer_retry_if(b, st, off, n, false);
+}
+
+/* The same for a call that reads two buffers: either may have met absent pages. */
+static inline bool
+transfer_again_two(pb_buf *a, pb_buf *b, pb_status *st, uint64_t off, uint64_t n)
+{
+    bool other = PB_UNLIKELY(*st == PB_ABSENT) && !pb_pool_met_absent(pb_buf_pool(a));
+    return transfer_again(other ? b : a, st, off, n);
 }
 
 /* The same for a call that pins, snapshots or shares. */

@@ -76,11 +76,12 @@ tree_walk(pb_buf *b, PyObject *offset)
         n = pb_tree_walk(b->pool, &b->root, (b->root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
     buffer_unlock(b);
-    const char *stop = !inside                                ? "past the end"
-                       : tiny                                 ? "inline"
-                       : pb_frame_in_zone(steps[n - 1].frame) ? "mapped"
-                       : steps[n - 1].frame                   ? "page"
-                                                              : "hole";
+    const char *stop = !inside ? "past the end"
+                       : tiny  ? "inline"
+                       : pb_frame_in_zone(steps[n - 1].frame)
+                           ? (steps[n - 1].address ? "mapped" : "absent")
+                       : steps[n - 1].frame ? "page"
+                                            : "hole";
     return walk_object(state_of_buf(b), off, stop, steps, n);
 }
 

@@ -21,7 +21,7 @@ hole_view(module_state *state, const view_list *v, uint64_t *n)
         return NULL;
     }
     pb_stretch next = {.n = *n};
-    for (*n = 0; next.at == NULL;
+    for (*n = 0; next.at == NULL && next.kind != PB_EXTENT_ABSENT;
          next = pb_buf_stretch(&v->stable->b, v->off + *n, v->n - *n)) {
         *n += next.n;
         if (*n == v->n || *n >= zeros.n) {
@@ -51,16 +51,38 @@ next_stretch(view_list *v)
     return s;
 }
 
+/* Of pages that may leave memory a view is a copy, of so many bytes at most. */
+#define COPY_MOST ((uint64_t)1 << 20)
+
+/* Is what is left of pages that may leave memory, or are absent?  Then cut *s to one view of it. */
+static bool
+is_copied(view_list *v, pb_stretch *s)
+{
+    const pb_buf *b = &v->stable->b;
+    bool may = PB_UNLIKELY(b->pool->root->fetched != 0);
+    if (!may || (s->at && pb_buf_one_run(b, v->off, s->n))) {
+        return false;
+    }
+    if (s->n > COPY_MOST) {
+        s->n = COPY_MOST;
+        v->known.n = 0;
+    }
+    return s->at || s->kind == PB_EXTENT_ABSENT;
+}
+
 /* Put the next stretch into the list, or a part of a long hole.  false with an
  * exception. */
 static bool
 list_next(view_list *v, module_state *state, PyObject *list)
 {
     pb_stretch s = next_stretch(v);
-    bool added = true;
-    if (s.at || !v->data_only) {
-        PyObject *item = s.at ? run_view_part(state, v->stable, s.at, v->off, s.n)
-                              : hole_view(state, v, &s.n);
+    bool added = true, copied = is_copied(v, &s);
+    pool_forget_noted(v->stable->pool); /* a copy notes for itself what it needs */
+    if (s.at || copied || !v->data_only) {
+        PyObject *item = copied ? view_copy(&v->stable->b, v->off, s.n)
+                         : s.at ? run_view_part(state, v->stable, s.at, v->off, s.n)
+                                : hole_view(state, v, &s.n);
+        pool_forget_noted(v->stable->pool); /* of what lies behind a hole */
         if (item && v->data_only) {
             item = Py_BuildValue("(KN)", (unsigned long long)(v->off + v->ahead), item);
         }

@@ -168,8 +168,7 @@ view_of_bytes(PyObject *bytes)
     return view;
 }
 
-/* A memoryview of a copy of [off, off + n). */
-static PyObject *
+PyObject *
 view_copy(pb_buf *b, uint64_t off, uint64_t n)
 {
     PyObject *bytes = transfer_read(b, off, n);

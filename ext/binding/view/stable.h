@@ -23,6 +23,10 @@ typedef struct {
     uint8_t *few;
 } stable_wish;
 
+/* A memoryview of a copy of [off, off + n); NULL with an exception. */
+PyObject *
+view_copy(pb_buf *b, uint64_t off, uint64_t n);
+
 /* Share what the buffer holds now.  NULL with an exception. */
 StableObject *
 stable_new(pb_buf *b, stable_wish *w);

@@ -12,6 +12,7 @@ typedef enum {
     PB_PINNED,     /* live views forbid */
     PB_FROZEN,     /* a snapshot never changes */
     PB_CORRUPT,    /* a structure is damaged; the pool keeps where */
+    PB_ABSENT,     /* pages are not in memory: fetch what is noted, and try again */
 } pb_status;
 
 #endif

@@ -329,6 +329,10 @@ typedef struct {
 pb_stretch
 pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n);
 
+/* Note what is absent of n bytes that a change is about to read (I14).  false: nothing is. */
+bool
+pb_buf_note_absent(const pb_buf *b, uint64_t off, uint64_t n);
+
 /* Copy [off, off + n), which lies inside the buffer, to dst.  Always PB_OK.  Damaged pages are
  * reported to the pool and read as zeros. */
 pb_status

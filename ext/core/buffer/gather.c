@@ -14,6 +14,7 @@ pages_in_place(const pb_buf *b, uint64_t first, uint64_t n, pb_frame run, uint64
     while (done < n) {
         pb_extent x = pb_tree_extent(b->pool, &b->root, first + done, first + n);
         if (x.kind != PB_EXTENT_PRESENT || x.frame != run + done ||
+            pb_frame_is_fetched(b->pool, run) || /* it may go: nobody keeps an address */
             pb_region_of(x.frame) != pb_region_of(run)) {
             break;
         }
@@ -232,7 +233,7 @@ gather_behind(pb_buf *b, uint64_t first, uint64_t n, pb_frame after, bool *done)
     price p = price_of(b, first, n);
     if (n > UINT32_MAX / 2 || pinned_between(b, first, n) ||
         reserve_price(b, &p) != PB_OK) {
-        return pb_pending(b->pool) & PB_PENDING_FAULT ? PB_CORRUPT : PB_OK;
+        return pb_pool_trouble(b->pool);
     }
     *done = pb_pool_take_behind(b->pool, after, (uint32_t)n);
     if (*done) {
@@ -279,9 +280,9 @@ make_one(pb_buf *b, run_wanted *w)
             ? 0
             : pb_tree_need(b->pool, &b->root, w->first + w->owned, w->first + w->pages - 1);
     bool done = need == 0 && w->known == w->pages;
-    pb_status st = PB_OK;
-    if (PB_UNLIKELY(pb_pending(b->pool) & PB_PENDING_FAULT)) {
-        return PB_CORRUPT; /* pb_tree_need found damage */
+    pb_status st = pb_pool_trouble(b->pool);
+    if (PB_UNLIKELY(st != PB_OK)) {
+        return st; /* pb_tree_need found it */
     }
     if (!done && w->known && w->known < w->pages && !b->root.shared) {
         st = gather_behind(b, w->first + w->known, w->pages - w->known,
@@ -372,7 +373,7 @@ unite_pages(pb_buf *b, uint64_t first, uint64_t known, uint64_t pages)
         return PB_OK;
     }
     pb_status st = pb_buf_begin(b) ? make_run(b, first, pages) : PB_CORRUPT;
-    if (st == PB_NEED_PAGES || st == PB_CORRUPT) {
+    if (st == PB_NEED_PAGES || st == PB_CORRUPT || st == PB_ABSENT) {
         return st;
     }
     b->pins->copied -= COPIES_FIRST * more;

@@ -42,7 +42,10 @@ extent_address(const pb_buf *b, const pb_extent *x, uint64_t pos)
     if (PB_LIKELY(x->kind == PB_EXTENT_PRESENT)) {
         return pb_page_address(b->pool, x->frame) + (pos & PB_PAGE_MASK);
     }
-    if (x->kind == PB_EXTENT_BAD) {
+    if (x->kind == PB_EXTENT_ABSENT) {
+        (void)pb_zone_note_absent(b->pool, x->frame, x->pages);
+    }
+    else if (x->kind == PB_EXTENT_BAD) {
         pb_pool_found_bad(b->pool, &b->member, x->frame, pos - b->root.bias);
     }
     return NULL;

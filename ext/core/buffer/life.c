@@ -284,6 +284,10 @@ pb_status
 pb_buf_map(pb_buf *b, pb_zone *zone, uint64_t size)
 {
     mapping m = {zone, size >> PB_PAGE_SHIFT, (size & PB_PAGE_MASK) != 0};
+    if (zone->here) { /* its memory is ours, and zeros behind the end */
+        m.past += m.tail;
+        m.tail = false;
+    }
     unsigned levels = pb_tree_levels_for(size);
     if (size > pb_buf_capacity(b)) {
         return PB_CAPACITY;

@@ -304,7 +304,7 @@ find_mapped(const pb_buf *b, uint64_t *page, uint64_t past, uint64_t *n)
     while (*page < past) {
         pb_extent x = pb_tree_extent(b->pool, &b->root, *page, past);
         *n = x.pages;
-        if (x.kind == PB_EXTENT_PRESENT && pb_frame_in_zone(x.frame)) {
+        if (x.kind != PB_EXTENT_BAD && pb_frame_in_zone(x.frame)) {
             return true;
         }
         *page += x.pages;

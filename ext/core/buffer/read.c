@@ -9,7 +9,7 @@ static inline bool
 may_read(const pb_buf *b, pb_entry e, uint64_t off, uint64_t pages)
 {
     bool good = pb_pages_readable(b->pool, pb_entry_frame(e), pages);
-    if (PB_UNLIKELY(!good)) {
+    if (PB_UNLIKELY(!good) && !pb_zone_note_absent(b->pool, pb_entry_frame(e), pages)) {
         pb_pool_found_bad(b->pool, &b->member, pb_entry_frame(e), off);
     }
     return good;
@@ -62,6 +62,20 @@ pb_buf_stretch(const pb_buf *b, uint64_t off, uint64_t n)
     return stretch_at(b, b->root.bias + off, b->root.bias + off + n);
 }
 
+bool
+pb_buf_note_absent(const pb_buf *b, uint64_t off, uint64_t n)
+{
+    bool any = false;
+    if (PB_LIKELY(b->pool->root->fetched == 0) || pb_buf_is_inline(b)) {
+        return false;
+    }
+    for (pb_stretch s; n; off += s.n, n -= s.n) {
+        s = pb_buf_stretch(b, off, n);
+        any |= s.kind == PB_EXTENT_ABSENT;
+    }
+    return any;
+}
+
 /* Does the caller's memory overlap a live view of this buffer?  If n is 0, `mem` may be any
  * pointer. */
 static inline bool
@@ -95,9 +109,10 @@ pb_status
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     uint8_t *to = dst;
+    bool absent = false;
     if (is_own_view(b, dst, n)) {
         pb_overlap_copy(b, off, dst, n, false);
-        return PB_OK;
+        return pb_pool_read_status(b->pool);
     }
     while (n) {
         pb_stretch from = pb_buf_stretch(b, off, n);
@@ -105,13 +120,25 @@ pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
             pb_copy(to, from.at, from.n);
         }
         else {
+            absent |= from.kind == PB_EXTENT_ABSENT;
             pb_zero(to, from.n);
         }
         to += from.n;
         off += from.n;
         n -= from.n;
     }
-    return PB_OK;
+    return absent ? PB_ABSENT : PB_OK;
+}
+
+/* The address of a run of which an entry is at `at`, of a zone's frames if they can be read.  Else what is
+ * wrong, or absent, is noted: NULL. */
+PB_NOINLINE static const uint8_t *
+peek_other_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
+{
+    pb_entry e = pb_entry_load(at);
+    uint64_t in_page = (b->root.bias + off) & PB_PAGE_MASK;
+    bool there = may_read(b, e, off, page_of(in_page + n - 1) + 1);
+    return there ? pb_page_address(b->pool, pb_entry_frame(e)) + in_page : NULL;
 }
 
 /* pb_buf_peek for a range in more than one page. */
@@ -120,10 +147,14 @@ peek_run(const pb_buf *b, const pb_entry *at, uint64_t off, uint64_t n)
 {
     uint64_t pos = b->root.bias + off;
     uint64_t in_page = pos & PB_PAGE_MASK;
-    bool there = run_holds(b, at, page_of(pos), in_page, n) &&
-                 may_read(b, pb_entry_load(at), off, page_of(in_page + n - 1) + 1);
-    return there ? pb_page_address(b->pool, pb_entry_frame(pb_entry_load(at))) + in_page
-                 : NULL;
+    if (!run_holds(b, at, page_of(pos), in_page, n)) {
+        return NULL;
+    }
+    pb_frame frame = pb_entry_frame(pb_entry_load(at));
+    if (PB_LIKELY(pb_run_readable(b->pool, frame, page_of(in_page + n - 1) + 1))) {
+        return pb_frame_address(b->pool, frame) + in_page;
+    }
+    return peek_other_run(b, at, off, n);
 }
 
 /* The address of a byte in the page of a zone.  If entry `at`, which lies in the leaf of the read hint
@@ -132,8 +163,11 @@ PB_NOINLINE static const uint8_t *
 peek_other(const pb_buf *b, const pb_entry *at, uint64_t in_page)
 {
     pb_frame frame = pb_entry_frame(pb_entry_load(at));
-    if (pb_zone_has(b->pool, frame, 1)) {
+    if (pb_zone_reads(b->pool, frame, 1)) {
         return pb_zone_address(b->pool, frame) + in_page;
+    }
+    if (pb_zone_note_absent(b->pool, frame, 1)) {
+        return NULL;
     }
     uint64_t page = b->root.levels > 1 ? b->leaf_r_first + (uint64_t)(at - b->leaf_r)
                                        : (uint64_t)(at - b->root.slot);
@@ -166,7 +200,8 @@ peek_flat(const pb_buf *b, uint64_t off, uint64_t n)
 {
     uint64_t pos = b->root.bias + off, page = page_of(pos), past = page_of(pos + n - 1) + 1;
     pb_extent x = pb_tree_extent(b->pool, &b->root, page, past);
-    return x.pages == past - page ? extent_address(b, &x, pos) : NULL;
+    bool whole = x.pages == past - page || x.kind == PB_EXTENT_ABSENT;
+    return whole ? extent_address(b, &x, pos) : NULL;
 }
 
 /* pb_buf_peek where no entry is above the page. */
@@ -225,6 +260,9 @@ uint8_t *
 pb_buf_page(const pb_buf *b, uint64_t page)
 {
     pb_extent x = pb_tree_extent(b->pool, &b->root, page, page + 1);
+    if (PB_UNLIKELY(x.kind == PB_EXTENT_ABSENT)) {
+        (void)pb_zone_note_absent(b->pool, x.frame, 1);
+    }
     if (PB_UNLIKELY(x.kind == PB_EXTENT_BAD)) {
         (void)pb_entry_note_bad(b->pool, pb_entry_of(x.frame));
     }

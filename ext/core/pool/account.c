@@ -49,8 +49,10 @@ reserve_locked(pb_pool *pool, uint64_t n, uint64_t moved)
     pb_pool *root = pool->root;
     uint64_t wanted = root->reserved + n + moved;
     pb_refusal *refusal = pb_refusal_of(pool);
-    if (PB_UNLIKELY(pb_pending(root) & PB_PENDING_FAULT)) {
-        return PB_CORRUPT; /* perhaps found while the caller counted n */
+    pb_status trouble = PB_OK; /* perhaps found while the caller counted n */
+    if (PB_UNLIKELY(pb_pending(root) & (PB_PENDING_FAULT | PB_PENDING_ABSENT)) &&
+        (trouble = pb_pool_trouble(root)) != PB_OK) {
+        return trouble;
     }
     pb_pool *refused = wanted < n ? root : over_limit(pool, n);
     if (PB_UNLIKELY(refused != NULL)) {
@@ -76,12 +78,12 @@ pb_reserve_locked(pb_pool *pool, uint64_t n)
     return reserve_locked(pool, n, 0);
 }
 
-/* The pool refuses n frames: use those of the claim.  Damage refuses nevertheless. */
+/* The pool refuses n frames: use those of the claim.  Damage and absent pages refuse nevertheless. */
 PB_NOINLINE static pb_status
 reserve_claimed(pb_pool *pool, uint64_t n, pb_status st)
 {
     pb_acting *acting = pb_acting_of(pool);
-    if (st == PB_CORRUPT || n > acting->claimed) {
+    if (st == PB_CORRUPT || st == PB_ABSENT || n > acting->claimed) {
         return st;
     }
     acting->claimed -= n;

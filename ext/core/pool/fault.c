@@ -53,6 +53,25 @@ pb_pool_take_fault(pb_pool *pool, pb_fault *fault)
     return mine;
 }
 
+uint32_t
+pb_pool_take_absent(pb_pool *pool, pb_frames out[PB_ABSENT_RUNS])
+{
+    pb_pool *root = pool->root;
+    pb_refusal *r = pb_refusal_of(pool);
+    uint32_t n = r->absent_in == root ? r->absents : 0;
+    if (n == 0) {
+        return 0;
+    }
+    memcpy(out, r->absent, n * sizeof *out);
+    r->absents = 0;
+    pb_lock_take(&root->fault_lock);
+    if (--root->absent == 0) {
+        pb_clear_bits8(&root->pending, PB_PENDING_ABSENT);
+    }
+    pb_lock_drop(&root->fault_lock);
+    return n;
+}
+
 static const char *
 why_bad(const pb_pool *pool, pb_frame frame)
 {

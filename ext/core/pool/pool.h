@@ -125,6 +125,7 @@ typedef struct pb_zone {
     uint32_t count;
     uint64_t
         entries; /* that name frames of it, over all trees; a huge one counts once (I12) */
+    uint64_t *here; /* a bit for each frame: in memory (I14); NULL: all are, always */
     pb_frame
         tail; /* a copy of the bytes behind the last frame, less than a page; 0: none */
     uint32_t tail_bytes;   /* how many those are */
@@ -141,13 +142,25 @@ typedef struct pb_zone {
 #define PB_ZONE_CHUNK_BITS 14
 #define PB_ZONE_CHUNKS (PB_ZONE_FIRST >> PB_ZONE_CHUNK_BITS)
 
-/* Why the last reservation was refused. */
+/* Frames of a zone that follow one another. */
+typedef struct {
+    pb_frame first;
+    uint32_t count;
+} pb_frames;
+
+#define PB_ABSENT_RUNS 8 /* that are noted; of more the next attempt learns */
+
+/* Why the last reservation was refused, and what the thread could not read (I14). */
 typedef struct {
     uint64_t asked;          /* after PB_LIMIT: frames that the reservation asked for */
     uint64_t short_by;       /* after PB_NEED_PAGES: how many more are needed */
     bool short_of_run;       /* and in one piece */
     bool for_room;           /* and do without if they cannot be had */
     struct pb_pool *refused; /* after PB_LIMIT: whose limit it was */
+    /* with PB_PENDING_ABSENT: which frames of zones a call met that are not in memory */
+    const struct pb_pool *absent_in; /* the root whose frames they are */
+    uint32_t absents;
+    pb_frames absent[PB_ABSENT_RUNS];
 } pb_refusal;
 
 /* The tree that takes or frees frames: the one that changes, or the one on whose behalf
@@ -220,6 +233,8 @@ typedef struct pb_pool {
     pb_zone *open_zones;  /* named by an entry, or about to be */
     pb_zone *ended_zones; /* with PB_PENDING_ZONE: named by none any more */
     uint32_t zone_chunk;  /* no chunk before this one is free */
+    uint32_t fetched;     /* zones with frames that may be absent */
+    uint32_t absent;      /* threads that have noted some */
     pb_member *members;   /* every tree that draws from the root or a child */
     pb_map *map;          /* where regions and views are listed; may be NULL */
     pb_fault fault;       /* the first broken rule; it stays */
@@ -241,6 +256,8 @@ typedef struct pb_pool {
 #define PB_PENDING_FAULT 1
 #define PB_PENDING_PRESSURE 2
 #define PB_PENDING_ZONE 4
+#define PB_PENDING_ABSENT 8
+#define PB_PENDING_HELD 16 /* the caller's: a call holds pages that it has fetched */
 
 #if PB_LOCKS
 extern _Thread_local uint64_t pb_taken_here; /* by this thread, for all pools */
@@ -453,6 +470,37 @@ pb_pending(const pb_pool *pool)
 {
     return pb_load8(&pool->root->pending);
 }
+
+/* ---- what a call could not read (I14): noted by the thread that met it ---- */
+
+/* Has this thread noted absent frames of the pool's root? */
+static inline bool
+pb_pool_met_absent(pb_pool *pool)
+{
+    return PB_UNLIKELY(pb_pending(pool) & PB_PENDING_ABSENT) &&
+           pb_refusal_of(pool)->absents && pb_refusal_of(pool)->absent_in == pool->root;
+}
+
+/* The status of a read: PB_OK, or PB_ABSENT where it met such frames, so that its result is void. */
+static inline pb_status
+pb_pool_read_status(pb_pool *pool)
+{
+    return pb_pool_met_absent(pool) ? PB_ABSENT : PB_OK;
+}
+
+/* Why nothing may change now: damage that waits to be reported, or absent frames.  Else PB_OK. */
+static inline pb_status
+pb_pool_trouble(pb_pool *pool)
+{
+    if (PB_UNLIKELY(pb_pending(pool) & PB_PENDING_FAULT)) {
+        return PB_CORRUPT;
+    }
+    return pb_pool_read_status(pool);
+}
+
+/* Take what this thread has noted: returns how many runs, which `out` has room for. */
+uint32_t
+pb_pool_take_absent(pb_pool *pool, pb_frames out[PB_ABSENT_RUNS]);
 
 /* Take the noted damage for reporting, so that it is reported once.  false: another
  * thread has taken it. */

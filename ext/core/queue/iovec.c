@@ -24,5 +24,5 @@ pb_iov_list(const pb_buf *b, uint64_t off, uint64_t n, struct iovec *iov, unsign
     }
     *pieces = count;
     *bytes = done;
-    return PB_OK;
+    return done ? PB_OK : pb_pool_read_status(b->pool);
 }

@@ -164,7 +164,9 @@ same_entries(const pb_diff *d, uint64_t a, uint64_t b)
 static const uint8_t *
 page_or_zeros(const pb_buf *b, pb_entry e)
 {
-    bool good = e != PB_HOLE && pb_page_good(b->pool, e);
+    bool good = e != PB_HOLE && pb_page_good(b->pool, e) &&
+                !(pb_frame_in_zone(pb_entry_frame(e)) &&
+                  pb_zone_note_absent(b->pool, pb_entry_frame(e), 1));
     return good ? pb_page_address(b->pool, pb_entry_frame(e)) : zeros;
 }
 
@@ -282,6 +284,13 @@ end_of_pages(pb_diff *d, uint64_t off)
     return end;
 }
 
+static pb_status
+status_of(const pb_diff *d)
+{
+    pb_status st = pb_pool_read_status(d->a->pool);
+    return st == PB_OK ? pb_pool_read_status(d->b->pool) : st;
+}
+
 pb_status
 pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
 {
@@ -292,7 +301,7 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
     uint64_t start = d->at < d->common ? seek_different(d, d->at, d->common) : d->common;
     uint64_t end = start;
     if (start == d->common && start == d->size) {
-        return PB_OK;
+        return status_of(d);
     }
     if (start < d->common) {
         end = d->exact ? seek_equal(d, start, d->common) : end_of_pages(d, start);
@@ -307,5 +316,5 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
     d->at = end;
     *off = start;
     *n = end - start;
-    return PB_OK;
+    return status_of(d);
 }

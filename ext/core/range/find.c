@@ -101,7 +101,11 @@ static pb_run
 run_ahead(const sought *s, uint64_t off, uint64_t most, uint64_t to)
 {
     pb_run run = pb_run_first(s->b, off, off + most);
-    if (run.at == NULL && !lies_in_hole(s, &run)) {
+    if (PB_UNLIKELY(run.kind ==
+                    PB_EXTENT_ABSENT)) { /* look no further: the result is void */
+        run.n = to - off;
+    }
+    else if (run.at == NULL && !lies_in_hole(s, &run)) {
         run.n = pb_run_alike(s->b, off, to - off, false, true);
     }
     return run;
@@ -111,7 +115,11 @@ static pb_run
 run_behind(const sought *s, uint64_t from, uint64_t most, uint64_t to)
 {
     pb_run run = pb_run_last(s->b, to - most, to);
-    if (run.at == NULL && !lies_in_hole(s, &run)) {
+    if (PB_UNLIKELY(run.kind == PB_EXTENT_ABSENT)) {
+        run.start = from;
+        run.n = to - from;
+    }
+    else if (run.at == NULL && !lies_in_hole(s, &run)) {
         run.n = pb_run_alike(s->b, from, to - from, true, true);
         run.start = to - run.n;
     }
@@ -191,7 +199,7 @@ pb_buf_find(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, siz
     sought s = seek_for(b, needle, n);
     to = pb_min(to, b->root.size);
     *at = n ? find(&s, from, to) : from <= to ? from : NONE;
-    return PB_OK;
+    return pb_pool_read_status(b->pool);
 }
 
 /* ---- backwards: the same, mirrored ----
@@ -266,7 +274,7 @@ pb_buf_rfind(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
         found = step_back(&s, from, &to, &ask);
     }
     *at = found;
-    return PB_OK;
+    return pb_pool_read_status(b->pool);
 }
 
 /* ---- count ---- */
@@ -330,7 +338,7 @@ pb_buf_count(const pb_buf *b, uint64_t from, uint64_t to, const void *needle, si
         count += alone ? count_in_run(&s, &run, &from) : count_one(&s, &from, to);
     }
     *found = count;
-    return PB_OK;
+    return pb_pool_read_status(b->pool);
 }
 
 /* ---- compare ---- */
@@ -358,7 +366,7 @@ pb_buf_compare(const pb_buf *b, uint64_t off, const void *bytes, uint64_t n, int
         with += run.n;
         off += run.n;
     }
-    return PB_OK;
+    return pb_pool_read_status(b->pool);
 }
 
 /* If the run is used up, get the one that begins at *off. */
@@ -393,5 +401,6 @@ pb_buf_compare_buf(const pb_buf *a, uint64_t a_off, const pb_buf *b, uint64_t b_
         pass(&y, &b_off, len);
         n -= len;
     }
-    return PB_OK;
+    pb_status st = pb_pool_read_status(a->pool);
+    return st == PB_OK ? pb_pool_read_status(b->pool) : st;
 }

@@ -149,7 +149,10 @@ need_for_all(pb_paste *p)
     EACH_PIECE(p, x)
     {
         n += need_for(p, &x);
-        p->bytes += x.kind == BYTES ? x.end - x.pos : 0;
+        if (x.kind == BYTES) {
+            p->bytes += x.end - x.pos;
+            (void)pb_buf_note_absent(p->from, source_of(p, x.pos), x.end - x.pos);
+        }
     }
     return n;
 }
@@ -258,7 +261,8 @@ begin_in_tree(pb_paste *p)
     uint64_t need = 0;
     if (st == PB_OK) {
         need = need_for_all(p);
-        st = pb_pool_reserve(to->pool, need);
+        st = pb_pool_read_status(from->pool);
+        st = st == PB_OK ? pb_pool_reserve(to->pool, need) : st;
     }
     if (st != PB_OK) {
         forget(to);
@@ -304,6 +308,9 @@ pb_paste_begin(pb_paste *p, pb_buf *to, uint64_t off, const pb_buf *from, uint64
         return PB_CAPACITY;
     }
     bool was_inline = pb_buf_is_inline(to);
+    if (was_inline && end <= PB_INLINE && pb_buf_note_absent(from, from_off, n)) {
+        return PB_ABSENT;
+    }
     if (was_inline && end <= PB_INLINE) {
         pb_buf_grow_to(to, end);
         pb_buf_remember_tail(to);

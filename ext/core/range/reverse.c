@@ -352,7 +352,7 @@ has_hole(const pb_buf *b)
     bool found = false;
     for (uint64_t off = 0; off < b->root.size;) {
         pb_run run = pb_run_first(b, off, b->root.size);
-        if (run.kind == PB_EXTENT_BAD) {
+        if (run.kind == PB_EXTENT_BAD || run.kind == PB_EXTENT_ABSENT) {
             return false;
         }
         found |= run.kind == PB_EXTENT_HOLE;

@@ -115,11 +115,15 @@ exchange_inline(pb_buf *b, const exchange *x)
 {
     uint8_t bytes[PB_INLINE + 1];
     uint64_t old = b->root.size, behind = old - x->off - x->cut;
+    pb_status st = PB_OK;
     if (x->from) {
-        pb_buf_copy_out(x->from, x->from_off, bytes, x->n);
+        st = pb_buf_copy_out(x->from, x->from_off, bytes, x->n);
     }
     else {
         pb_zero(bytes, x->n);
+    }
+    if (st != PB_OK) {
+        return st;
     }
     uint8_t *at = pb_buf_inline(b) + x->off;
     memmove(at + x->n, at + x->cut, behind);

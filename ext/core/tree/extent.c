@@ -2,6 +2,24 @@
 #include "tree/extent.h"
 
 pb_extent
+pb_extent_other(const pb_pool *pool, pb_extent x, bool back)
+{
+    bool here;
+    if (!pb_zone_has(pool, x.frame, x.pages)) {
+        x.kind = PB_EXTENT_BAD;
+        return x;
+    }
+    const pb_zone *z = pb_zone_of(pool, x.frame);
+    uint64_t n = pb_zone_alike(z, x.frame, x.pages, &here);
+    while (back && n < x.pages) {
+        x.frame += (pb_frame)n;
+        x.pages -= n;
+        n = pb_zone_alike(z, x.frame, x.pages, &here);
+    }
+    return (pb_extent){here ? PB_EXTENT_PRESENT : PB_EXTENT_ABSENT, x.frame, n};
+}
+
+pb_extent
 pb_tree_extent(const pb_pool *pool, const pb_root *root, uint64_t page, uint64_t past)
 {
     pb_leaf leaf;
@@ -37,7 +55,10 @@ pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first, ui
     pb_tree_leaf(pool, root, past - 1, &leaf);
     first = pb_max(first, leaf.first);
     if (leaf.entry == NULL || leaf.flat) {
-        return pb_leaf_extent(pool, &leaf, first, past);
+        pb_extent all = pb_leaf_shape(&leaf, first, past);
+        bool bad = all.kind == PB_EXTENT_PRESENT &&
+                   !pb_leaf_readable(pool, &leaf, all.frame, all.pages);
+        return bad ? pb_extent_other(pool, all, true) : all;
     }
     const pb_entry *at = leaf.entry + (past - 1 - leaf.first);
     uint64_t most = past - first, n = 1;
@@ -47,8 +68,8 @@ pb_tree_extent_back(const pb_pool *pool, const pb_root *root, uint64_t first, ui
     }
     pb_extent x = {PB_EXTENT_HOLE, pb_entry_frame(pb_entry_load(at)), n};
     if (x.frame) {
-        bool good = pb_pages_readable(pool, x.frame, n);
-        x.kind = good ? PB_EXTENT_PRESENT : PB_EXTENT_BAD;
+        x.kind = PB_EXTENT_PRESENT;
+        return pb_pages_readable(pool, x.frame, n) ? x : pb_extent_other(pool, x, true);
     }
     return x;
 }

@@ -2,10 +2,11 @@
  *
  *    HOLE       no page, zeros: as far as there is no node, or no entry in the leaf
  *    PRESENT    frames that follow one another in one region or zone, side by side in memory
+ *    ABSENT     frames of a zone that are not in memory (I14); who asks notes them
  *    BAD        an entry names what must not be touched; who asks notes it
  *
  * Leaves are read here and nowhere else; what a buffer remembers of them is a cache of it
- * (buffer/hints.c).  So a page that is there, but not in memory, will be one kind more. */
+ * (buffer/hints.c). */
 #ifndef PB_TREE_EXTENT_H
 #define PB_TREE_EXTENT_H
 
@@ -14,6 +15,7 @@
 typedef enum {
     PB_EXTENT_HOLE = 0,
     PB_EXTENT_PRESENT,
+    PB_EXTENT_ABSENT,
     PB_EXTENT_BAD,
 } pb_extent_kind;
 
@@ -68,13 +70,18 @@ pb_leaf_shape(const pb_leaf *leaf, uint64_t page, uint64_t past)
     return (pb_extent){PB_EXTENT_PRESENT, pb_entry_frame(e), pb_run_ahead(at, e, most)};
 }
 
+/* What frames are that a look found not to be readable, all of them: BAD, or where they are a zone's
+ * PRESENT or ABSENT, and then as many as are alike from the first one on, or up to the last one. */
+pb_extent
+pb_extent_other(const pb_pool *pool, pb_extent x, bool back);
+
 /* The same, but PRESENT only after a look at every frame (I1). */
 static inline pb_extent
 pb_leaf_extent(const pb_pool *pool, const pb_leaf *leaf, uint64_t page, uint64_t past)
 {
     pb_extent x = pb_leaf_shape(leaf, page, past);
     if (x.kind == PB_EXTENT_PRESENT && !pb_leaf_readable(pool, leaf, x.frame, x.pages)) {
-        x.kind = PB_EXTENT_BAD;
+        return pb_extent_other(pool, x, false);
     }
     return x;
 }

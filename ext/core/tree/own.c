@@ -50,7 +50,9 @@ need_below(const pb_pool *pool, pb_entry e, unsigned h, uint64_t lo, uint64_t hi
         return need_hole(h, lo, hi);
     }
     if (PB_UNLIKELY(pb_frame_in_zone(pb_entry_frame(e)))) {
-        return pb_entry_good(pool, e, h) ? need_hole(h, lo, hi) : 0;
+        bool good = pb_entry_good(pool, e, h);
+        (void)pb_zone_note_absent(pool, pb_entry_frame(e) + (pb_frame)lo, hi - lo + 1);
+        return good ? need_hole(h, lo, hi) : 0;
     }
     if (!(may_share || h ? pb_entry_good(pool, e, h) : pb_page_mine(pool, e))) {
         return 0;

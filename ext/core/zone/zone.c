@@ -93,6 +93,118 @@ pb_zone_take_ended(pb_pool *pool)
     return ended;
 }
 
+/* ---- frames that may be absent (I14) ---- */
+
+void
+pb_zone_make_absent(pb_pool *pool, pb_zone *zone, uint64_t *here)
+{
+    pb_lock_take(&pool->root->lock);
+    zone->here = here;
+    pool->root->fetched++;
+    pb_lock_drop(&pool->root->lock);
+}
+
+static inline bool
+is_here(const pb_zone *z, uint64_t i)
+{
+    return pb_load64(&z->here[i >> 6]) >> (i & 63) & 1;
+}
+
+uint64_t
+pb_zone_alike(const pb_zone *zone, pb_frame frame, uint64_t n, bool *here)
+{
+    uint64_t first = frame - zone->first, i = 1;
+    *here = zone->here == NULL || is_here(zone, first);
+    if (zone->here == NULL) {
+        return n;
+    }
+    const uint64_t full = *here ? ~(uint64_t)0 : 0;
+    while (i < n) {
+        uint64_t at = first + i;
+        if ((at & 63) == 0 && n - i >= 64 && pb_load64(&zone->here[at >> 6]) == full) {
+            i += 64;
+        }
+        else if (is_here(zone, at) == *here) {
+            i++;
+        }
+        else {
+            break;
+        }
+    }
+    return i;
+}
+
+bool
+pb_zone_reads(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    bool here = false;
+    const pb_zone *z = pb_zone_of(pool, frame);
+    return z && n <= z->count - (frame - z->first) &&
+           pb_zone_alike(z, frame, n, &here) == n && here;
+}
+
+void
+pb_zone_set_here(pb_zone *zone, uint64_t page, uint64_t n, bool here)
+{
+    for (uint64_t i = page; i < page + n; i++) {
+        uint64_t bit = (uint64_t)1 << (i & 63), word = pb_load64(&zone->here[i >> 6]);
+        pb_store64(&zone->here[i >> 6], here ? word | bit : word & ~bit);
+    }
+}
+
+/* Of one call so many pages are noted at most: more could be more than may be in memory. */
+#define NOTED_MOST ((uint64_t)1 << (22 - PB_PAGE_SHIFT))
+
+static uint64_t
+noted(const pb_refusal *r)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < r->absents; i++) {
+        n += r->absent[i].count;
+    }
+    return n;
+}
+
+static void
+note(pb_pool *root, pb_frame frame, uint64_t n)
+{
+    pb_refusal *r = pb_refusal_of(root);
+    if (r->absents == 0 || r->absent_in != root) {
+        r->absents = 0;
+        r->absent_in = root;
+        pb_lock_take(&root->fault_lock);
+        root->absent++;
+        pb_set_bits8(&root->pending, PB_PENDING_ABSENT);
+        pb_lock_drop(&root->fault_lock);
+    }
+    n = pb_min(n, NOTED_MOST - noted(r));
+    pb_frames *last = r->absents ? &r->absent[r->absents - 1] : NULL;
+    if (last && frame >= last->first && frame <= last->first + last->count) {
+        last->count = (uint32_t)pb_max(last->count, frame - last->first + n);
+    }
+    else if (n && r->absents < PB_ABSENT_RUNS) {
+        r->absent[r->absents++] = (pb_frames){frame, (uint32_t)n};
+    }
+}
+
+bool
+pb_zone_note_absent(const pb_pool *pool, pb_frame frame, uint64_t n)
+{
+    const pb_zone *z = pb_zone_of(pool, frame);
+    bool any = false, here;
+    if (z == NULL || z->here == NULL || n > z->count - (frame - z->first)) {
+        return false;
+    }
+    for (uint64_t alike; n; frame += (pb_frame)alike, n -= alike) {
+        alike = pb_zone_alike(z, frame, n, &here);
+        if (!here) {
+            note(((pb_pool *)(uintptr_t)pool)->root, frame, alike);
+            any = true;
+        }
+    }
+    return any;
+}
+
 /* ---- frames ---- */
 
 uint8_t *

@@ -44,6 +44,39 @@ pb_zone_has(const pb_pool *pool, pb_frame frame, uint64_t n)
     return z && n <= z->count - (frame - z->first);
 }
 
+/* ---- frames that may be absent (I14) ---- */
+
+/* From now on a bit of `here` says of each frame whether it is in memory: none is.  No entry names one
+ * yet, and the map stays until the zone has ended. */
+void
+pb_zone_make_absent(pb_pool *pool, pb_zone *zone, uint64_t *here);
+
+/* The pages [page, page + n) of a zone have come into memory, or are about to leave it.  One thread does
+ * that at a time. */
+void
+pb_zone_set_here(pb_zone *zone, uint64_t page, uint64_t n, bool here);
+
+/* How many of n > 0 frames that the zone has are alike, from the first one on: *here, or absent. */
+uint64_t
+pb_zone_alike(const pb_zone *zone, pb_frame frame, uint64_t n, bool *here);
+
+/* Has one zone these frames, and are all of them in memory? */
+bool
+pb_zone_reads(const pb_pool *pool, pb_frame frame, uint64_t n);
+
+/* Note those of n > 0 frames of a zone that are absent, to be fetched before the call is made again
+ * (PB_PENDING_ABSENT).  false: none of them is.  Any number may be asked about. */
+bool
+pb_zone_note_absent(const pb_pool *pool, pb_frame frame, uint64_t n);
+
+/* Is the frame one that may be absent? */
+static inline bool
+pb_frame_is_fetched(const pb_pool *pool, pb_frame frame)
+{
+    const pb_zone *z = pb_zone_of(pool, frame);
+    return z && z->here;
+}
+
 /* Is it the entry of height h of frames that one zone has? */
 bool
 pb_zone_has_entry(const pb_pool *pool, pb_entry e, unsigned h);
@@ -64,7 +97,7 @@ pb_page_address(const pb_pool *pool, pb_frame frame)
 static inline bool
 pb_pages_readable(const pb_pool *pool, pb_frame frame, uint64_t n)
 {
-    return PB_LIKELY(pb_run_readable(pool, frame, n)) || pb_zone_has(pool, frame, n);
+    return PB_LIKELY(pb_run_readable(pool, frame, n)) || pb_zone_reads(pool, frame, n);
 }
 
 #endif

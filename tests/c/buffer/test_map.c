@@ -1,5 +1,8 @@
 /* Buffers over memory of somebody else (I12), each beside plain bytes.  The source is a block of its own
- * size, so the sanitizer sees a read beyond it, and it is compared with a copy at the end. */
+ * size, so the sanitizer sees a read beyond it, and it is compared with a copy at the end.
+ *
+ * The same changes are made to sources whose pages may be absent (I14).  Before each call all pages are
+ * sent out, and garbage lies in their place; what the call then notes is brought, and no more. */
 #include "buffer/share.h"
 #include "range/diff.h"
 #include "range/edit.h"
@@ -20,7 +23,10 @@ typedef struct {
     uint8_t *block, *bytes, *copy;
     uint64_t size;
     pb_zone zone;
+    uint64_t *here; /* NULL: its pages are never absent */
 } source;
+
+static source *fetched[2];
 
 /* A buffer and what it should hold. */
 typedef struct {
@@ -37,14 +43,92 @@ source_make(source *s, uint64_t size, unsigned odd)
     s->bytes = s->block + odd;
     s->copy = malloc(size);
     s->size = size;
+    s->here = NULL;
     fill(&c, s->bytes, size);
     memcpy(s->copy, s->bytes, size);
 }
 
+static uint64_t
+pages_of(const source *s)
+{
+    return s->here ? (s->size + PB_PAGE_MASK) >> PB_PAGE_SHIFT : s->size >> PB_PAGE_SHIFT;
+}
+
+/* Have its pages absent. */
+static void
+source_fetched(source *s)
+{
+    uint64_t pages = (s->size + PB_PAGE_MASK) >> PB_PAGE_SHIFT;
+    free(s->block);
+    s->bytes = s->block = malloc(pages << PB_PAGE_SHIFT);
+    s->here = calloc(pages / 64 + 1, sizeof *s->here);
+    *(fetched[0] ? &fetched[1] : &fetched[0]) = s;
+}
+
+/* Nothing stays in memory. */
+static void
+send_out(void)
+{
+    for (unsigned i = 0; i < 2 && fetched[i]; i++) {
+        source *s = fetched[i];
+        memset(s->bytes, GARBAGE, pages_of(s) << PB_PAGE_SHIFT);
+        if (pb_zone_of(&mem.pool, s->zone.first) == &s->zone) {
+            pb_zone_set_here(&s->zone, 0, pages_of(s), false);
+        }
+    }
+}
+
+static void
+bring_pages(source *s, uint64_t page, uint64_t n)
+{
+    uint64_t off = page << PB_PAGE_SHIFT, len = n << PB_PAGE_SHIFT;
+    CHECK(page + n <= pages_of(s));
+    memset(s->bytes + off, 0, len);
+    memcpy(s->bytes + off, s->copy + off, pb_min(len, s->size - off));
+    pb_zone_set_here(&s->zone, page, n, true);
+}
+
+/* Bring what the last call has noted. */
+static bool
+bring(void)
+{
+    pb_frames noted[PB_ABSENT_RUNS];
+    uint32_t n = pb_pool_take_absent(&mem.pool, noted);
+    CHECK(n > 0);
+    CHECK(!(pb_pending(&mem.pool) & PB_PENDING_ABSENT));
+    for (uint32_t i = 0; i < n; i++) {
+        pb_zone *zone = pb_zone_of(&mem.pool, noted[i].first);
+        source *s = fetched[0];
+        s = zone == &s->zone ? s : fetched[1];
+        CHECK(s && zone == &s->zone);
+        bring_pages(s, noted[i].first - zone->first, noted[i].count);
+    }
+    return true;
+}
+
+/* st = call, made again until it needs no frames and no pages. */
+#define CALL(st, call)                        \
+    do {                                      \
+        send_out();                           \
+        do {                                  \
+            GROWING(&mem, st, call);          \
+        } while (st == PB_ABSENT && bring()); \
+    } while (0)
+
+#define CALL_OK(call)    \
+    do {                 \
+        pb_status st_;   \
+        CALL(st_, call); \
+        CHECK_OK(st_);   \
+    } while (0)
+
 static void
 source_end(source *s)
 {
-    CHECK_BYTES(s->bytes, s->copy, s->size);
+    if (s->here == NULL) {
+        CHECK_BYTES(s->bytes, s->copy, s->size);
+    }
+    free(s->here);
     free(s->block);
     free(s->copy);
 }
@@ -74,12 +158,15 @@ map(plain *p, source *s)
 {
     pb_status st;
     pb_buf_init(&p->b, &mem.pool, PB_MAX_LEVELS);
-    CHECK_OK(pb_zone_open(&mem.pool, &s->zone, s->bytes, s->size >> PB_PAGE_SHIFT));
-    GROWING(&mem, st, pb_buf_map(&p->b, &s->zone, s->size));
+    CHECK_OK(pb_zone_open(&mem.pool, &s->zone, s->bytes, pages_of(s)));
+    if (s->here) {
+        pb_zone_make_absent(&mem.pool, &s->zone, s->here);
+    }
+    CALL(st, pb_buf_map(&p->b, &s->zone, s->size));
     CHECK_OK(st);
     p->bytes = calloc(1, MOST);
     p->size = s->size;
-    memcpy(p->bytes, s->bytes, s->size);
+    memcpy(p->bytes, s->copy, s->size);
 }
 
 static void
@@ -107,7 +194,7 @@ agree(plain *p)
     }
     CHECK_EQ(p->b.root.size, p->size);
     memset(read, GARBAGE, p->size);
-    CHECK_OK(pb_buf_copy_out(&p->b, 0, read, p->size));
+    CALL_OK(pb_buf_copy_out(&p->b, 0, read, p->size));
     CHECK_BYTES(read, p->bytes, p->size);
 }
 
@@ -170,45 +257,45 @@ change(chance *c, plain *p, plain *other)
     case 2:
         fill(c, bytes, n);
         DOING("write %" PRIu64 " at %" PRIu64, n, off);
-        GROWING(&mem, st, n ? pb_buf_write(&p->b, off, bytes, n) : PB_OK);
+        CALL(st, n ? pb_buf_write(&p->b, off, bytes, n) : PB_OK);
         memcpy(p->bytes + off, bytes, n);
         break;
     case 3:
         DOING("punch %" PRIu64 " at %" PRIu64, n, off);
-        GROWING(&mem, st, pb_buf_punch(&p->b, off, n));
+        CALL(st, pb_buf_punch(&p->b, off, n));
         memset(p->bytes + off, 0, n);
         break;
     case 4:
         DOING("truncate %" PRIu64, p->size - n);
-        GROWING(&mem, st, pb_buf_truncate(&p->b, p->size - n));
+        CALL(st, pb_buf_truncate(&p->b, p->size - n));
         resize(p, p->size - n);
         break;
     case 5:
         DOING("lengthen by %" PRIu64, more);
-        GROWING(&mem, st, pb_buf_truncate(&p->b, p->size + more));
+        CALL(st, pb_buf_truncate(&p->b, p->size + more));
         resize(p, p->size + more);
         break;
     case 6:
         n = pb_min(n, p->size);
         DOING("drop %" PRIu64 " off the front", n);
-        GROWING(&mem, st, pb_buf_drop_front(&p->b, n));
+        CALL(st, pb_buf_drop_front(&p->b, n));
         splice_bytes(p, 0, n, NULL, 0);
         break;
     case 7:
         DOING("collapse %" PRIu64 " at %" PRIu64, n, off);
-        GROWING(&mem, st, pb_buf_collapse(&p->b, off, n));
+        CALL(st, pb_buf_collapse(&p->b, off, n));
         splice_bytes(p, off, n, NULL, 0);
         break;
     case 8:
         DOING("insert hole %" PRIu64 " at %" PRIu64, more, off);
-        GROWING(&mem, st, pb_buf_insert_hole(&p->b, off, more));
+        CALL(st, pb_buf_insert_hole(&p->b, off, more));
         splice_bytes(p, off, 0, NULL, more);
         break;
     case 9:
         more = pb_min(more, 300);
         fill(c, bytes, more);
         DOING("replace %" PRIu64 " at %" PRIu64 " by %" PRIu64, n, off, more);
-        GROWING(&mem, st, pb_buf_replace(&p->b, off, n, bytes, more));
+        CALL(st, pb_buf_replace(&p->b, off, n, bytes, more));
         splice_bytes(p, off, n, bytes, more);
         break;
     case 10: {
@@ -216,7 +303,7 @@ change(chance *c, plain *p, plain *other)
         uint64_t size = some_length(c, other->size - from);
         size = pb_min(size, MOST - (p->size - n));
         DOING("splice %" PRIu64 " of another at %" PRIu64, size, off);
-        GROWING(&mem, st, pb_buf_splice(&p->b, off, n, &other->b, from, size, &shared));
+        CALL(st, pb_buf_splice(&p->b, off, n, &other->b, from, size, &shared));
         if (shared) {
             pb_buf_mark_shared(&other->b);
         }
@@ -226,7 +313,7 @@ change(chance *c, plain *p, plain *other)
     default:
         if (one_in(c, 6)) {
             DOING("reverse");
-            GROWING(&mem, st, pb_buf_reverse(&p->b));
+            CALL(st, pb_buf_reverse(&p->b));
             for (uint64_t i = 0; i < p->size / 2; i++) {
                 uint8_t byte = p->bytes[i];
                 p->bytes[i] = p->bytes[p->size - 1 - i];
@@ -235,7 +322,7 @@ change(chance *c, plain *p, plain *other)
         }
         else {
             DOING("restore");
-            GROWING(&mem, st, pb_buf_restore(&p->b, &other->b));
+            CALL(st, pb_buf_restore(&p->b, &other->b));
             memcpy(p->bytes, other->bytes, MOST);
             p->size = other->size;
         }
@@ -253,16 +340,16 @@ look(chance *c, plain *p, plain *other)
     uint64_t n = pb_min(p->size - off, 1 + below(c, 20));
     if (n) {
         DOING("find");
-        CHECK_OK(pb_buf_find(&p->b, 0, p->size, p->bytes + off, n, &at));
+        CALL_OK(pb_buf_find(&p->b, 0, p->size, p->bytes + off, n, &at));
         CHECK(at <= off);
         CHECK_BYTES(p->bytes + at, p->bytes + off, n);
-        CHECK_OK(pb_buf_rfind(&p->b, 0, p->size, p->bytes + off, n, &at));
+        CALL_OK(pb_buf_rfind(&p->b, 0, p->size, p->bytes + off, n, &at));
         CHECK(at >= off && at != UINT64_MAX);
         CHECK_BYTES(p->bytes + at, p->bytes + off, n);
         const uint8_t *seen = pb_buf_peek(&p->b, off, n);
         bool one = (p->b.root.bias + off) >> PB_PAGE_SHIFT ==
                    (p->b.root.bias + off + n - 1) >> PB_PAGE_SHIFT;
-        CHECK(seen || !one || p->bytes[off] == 0 || pb_buf_is_inline(&p->b));
+        CHECK(seen || !one || p->bytes[off] == 0 || pb_buf_is_inline(&p->b) || fetched[0]);
         CHECK_BYTES(seen ? seen : p->bytes + off, p->bytes + off, n);
         uint8_t *run = pb_buf_one_run(&p->b, off, p->size - off);
         CHECK_BYTES(run ? run : p->bytes + off, p->bytes + off, p->size - off);
@@ -270,13 +357,27 @@ look(chance *c, plain *p, plain *other)
     DOING("compare");
     int order;
     n = pb_min(p->size, other->size);
-    CHECK_OK(pb_buf_compare_buf(&p->b, 0, &other->b, 0, n, &order));
+    CALL_OK(pb_buf_compare_buf(&p->b, 0, &other->b, 0, n, &order));
     CHECK_EQ(order == 0, memcmp(p->bytes, other->bytes, n) == 0);
+    DOING("count");
+    CALL_OK(pb_buf_count(&p->b, 0, p->size, "\1\2", 2, &at));
+    uint64_t pairs = 0;
+    for (uint64_t i = 0; i + 1 < p->size; i++) {
+        pairs += p->bytes[i] == 1 && p->bytes[i + 1] == 2;
+    }
+    CHECK_EQ(at, pairs);
     DOING("diff");
     pb_diff d;
+    send_out();
     pb_diff_open(&d, &p->b, &other->b, true);
     for (want = 0;; want = at + n) {
-        CHECK_OK(pb_diff_next(&d, &at, &n));
+        pb_status st = pb_diff_next(&d, &at, &n);
+        if (st == PB_ABSENT && bring()) {
+            pb_diff_open(&d, &p->b, &other->b, true); /* from the beginning */
+            at = n = 0;
+            continue;
+        }
+        CHECK_OK(st);
         uint64_t stop = n ? at : pb_min(p->size, other->size);
         CHECK(stop <= want || memcmp(p->bytes + want, other->bytes + want,
                                      pb_min(stop, d.common) - pb_min(want, d.common)) == 0);
@@ -290,7 +391,7 @@ look(chance *c, plain *p, plain *other)
 }
 
 static void
-play(uint64_t seed, uint64_t size, int steps)
+play(uint64_t seed, uint64_t size, int steps, bool absent)
 {
     static source s[2];
     static plain p[BUFFERS];
@@ -298,6 +399,11 @@ play(uint64_t seed, uint64_t size, int steps)
     start(PB_UNLIMITED);
     source_make(&s[0], size, seed % 3);
     source_make(&s[1], size / 2 + PB_PAGE_SIZE, 0);
+    fetched[0] = fetched[1] = NULL;
+    if (absent) {
+        source_fetched(&s[0]);
+        source_fetched(&s[1]);
+    }
     map(&p[0], &s[0]);
     map(&p[1], &s[1]);
     begin_empty(&p[2]);
@@ -315,10 +421,11 @@ play(uint64_t seed, uint64_t size, int steps)
     stop();
     source_end(&s[0]);
     source_end(&s[1]);
+    fetched[0] = fetched[1] = NULL;
 }
 
 static void
-test_at_random(void)
+play_all(bool absent)
 {
     const uint64_t n = WIDE * PB_PAGE_SIZE;
     const uint64_t sizes[] = {
@@ -326,9 +433,21 @@ test_at_random(void)
         4 * n,        4 * n + 3,        7 * n + 9, 9 * n};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (uint64_t seed = 0; seed < (PB_PAGE_SHIFT == 12 ? 1 : 6); seed++) {
-            play(seed, sizes[i], PB_PAGE_SHIFT == 12 ? 12 : 60);
+            play(seed, sizes[i], PB_PAGE_SHIFT == 12 ? 12 : 60, absent);
         }
     }
+}
+
+static void
+test_at_random(void)
+{
+    play_all(false);
+}
+
+static void
+test_everything_is_absent_before_each_call(void)
+{
+    play_all(true);
 }
 
 /* ---- one by one ---- */
@@ -520,5 +639,6 @@ main(void)
     RUN(test_short);
     RUN(test_damage);
     RUN(test_at_random);
+    RUN(test_everything_is_absent_before_each_call);
     return finish();
 }

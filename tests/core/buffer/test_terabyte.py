@@ -225,6 +225,7 @@ CALLS = {
     "frozen": (lambda c: c.buf.frozen, False),
     "gather": None,
     "index": (lambda c: c.buf.index(b"\0x", NEAR + 1), lambda c: c.at[1] - 1),
+    "forget": (lambda c: c.buf.forget(), None),
     "insert": (lambda c: moved(c, lambda b: b.insert(c.size // 4, 1), 1), True),
     "insert_hole": (
         lambda c: [
@@ -243,6 +244,8 @@ CALLS = {
         lambda c: (c.buf.pop(), c.buf.pop(0), moved(c, lambda b: b.pop(c.size // 4), -1)),
         (0, 0, True),
     ),
+    "present": (lambda c: c.buf.present(), lambda c: [(0, c.size)]),
+    "prefetch": (lambda c: c.buf.prefetch(), None),
     "prepend": (lambda c: then(None, c.buf.prepend(b"new")), None),
     "punch": (lambda c: then(None, c.buf.punch(1, c.size - 2)), None),
     "read": (lambda c: c.buf.read(c.at[1] - 2, 5), MIDDLE),
@@ -283,6 +286,7 @@ AS_LONG_AS_THE_RANGE = {
 
 # These do not depend on the contents, or every object has them.
 LEFT_OUT = {
+    "remote",
     "__buffer__",
     "__release_buffer__",
     "__class_getitem__",
