@@ -63,13 +63,16 @@ _Static_assert((PB_REACH_BITS - PB_ROOT_BITS - PB_PAGE_SHIFT) % PB_NODE_BITS == 
 #if defined(__GNUC__) || defined(__clang__)
 #define PB_NOINLINE \
     __attribute__((noinline)) /* keeps its registers out of the hot caller */
+#define PB_ALWAYS_INLINE __attribute__((always_inline)) static inline
 #define PB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PB_UNLIKELY(x) __builtin_expect(!!(x), 0)
-/* Any address will do: one that is not mapped does no harm. */
+/* Any address will do: one that is not mapped does no harm.  A function that does nothing else must be
+ * PB_ALWAYS_INLINE: gcc finds that it has no effect, and leaves out its calls. */
 #define PB_PREFETCH(at) __builtin_prefetch(at)
 #define PB_PREFETCH_TO_WRITE(at) __builtin_prefetch(at, 1)
 #else
 #define PB_NOINLINE
+#define PB_ALWAYS_INLINE static inline
 #define PB_LIKELY(x) (x)
 #define PB_UNLIKELY(x) (x)
 #define PB_PREFETCH(at) ((void)(at))

@@ -88,14 +88,17 @@ next_frame(const pb_pool *pool)
 
 /* A page may have to be copied, and both it and the frame that it goes to are in no cache then: load the
  * beginning of each while their rows are on the way. */
-static inline void
+PB_ALWAYS_INLINE void
 prefetch_copy(const pb_pool *pool, pb_frame from)
 {
     const uint8_t *src = pb_frame_address(pool, from);
-    uint8_t *dst = pb_frame_address(pool, next_frame(pool));
+    pb_frame next = next_frame(pool);
+    uint8_t *dst = pb_frame_address(pool, next);
     for (unsigned i = 0; i < PREFETCHED && i < PB_PAGE_SIZE; i += 64) {
         PB_PREFETCH(src + i);
-        PB_PREFETCH_TO_WRITE(dst + i);
+        if (PB_LIKELY(next)) {
+            PB_PREFETCH_TO_WRITE(dst + i);
+        }
     }
 }
 
