@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("fsspec", reason="fsspec is not installed: its cache has a page")
+
 import pagebuf
 from pagebuf import aio
 from tools.site import api, steps

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pagebuf
-from pagebuf import aio, delta, live, picture
+from pagebuf import aio, delta, fsspec, live, picture
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "pagebuf"
@@ -79,6 +79,13 @@ PAGES = (
         live,
         tuple(live.__all__),
     ),
+    Page(
+        "reference/fsspec.md",
+        "pagebuf.fsspec",
+        "Remote files by pages.",
+        fsspec,
+        tuple(fsspec.__all__),
+    ),
     Page("reference/picture.md", "pagebuf.picture", "Pictures.", picture, tuple(picture.__all__)),
     Page(
         "reference/reports.md",
@@ -109,6 +116,7 @@ ELSEWHERE = {
     "QueueReader": "As in `asyncio.StreamReader`.",
     "QueueWriter": "As in `asyncio.StreamWriter`.",
     "SpooledTemporaryFile": "As in `tempfile.SpooledTemporaryFile`.",
+    "PageCache.name": "What `cache_type` names.",
     "Delta.base_hash": "What the base is known by, checked when the delta is applied.",
     "Delta.base_size": "The length of the base, in bytes.",
     "Delta.ranges": "Offset and size of each range that changed.",
