@@ -297,7 +297,9 @@ class PageCache(BaseCache):  # type: ignore[misc]
             raise ValueError("the file is closed")
         key = self._key()
         with _lock:
-            pages = None if key is None else _shared.get(key)
+            pages = self._pages  # another thread may have been quicker
+            if pages is None and key is not None:
+                pages = _shared.get(key)
             if pages is None:
                 pages = _Pages(self.size, self.page_in, self._pool)
             if key is not None:
