@@ -33,7 +33,8 @@ class Exports(RaceSection):
     title = "One piece of bytes that grow, or grew beside others: time of one request"
     note = (
         "by turns: after each record of 1 KiB in each of several stores, in a fresh pool; warm: in "
-        "one that keeps what was freed before; resize, fill: in a warm pool; fresh: in a new one"
+        "one that keeps what was freed before; resize, fill: in a warm pool; fresh: in a new one; "
+        "first, scattered: of 128 MiB, beside one copy of as much"
     )
 
     def races(self) -> list[Case]:
@@ -46,6 +47,7 @@ class Exports(RaceSection):
             self._scan("match at", words, self._lexed),
             self._resized(total),
             self._written(600 if small else 12_000),
+            self._first(MIB if small else 128 * MIB),
         ]
 
     def _by_turns(self, stores: int, records: int) -> Case:
@@ -148,6 +150,24 @@ class Exports(RaceSection):
             ours(lambda: setup(BytesIO())),
         ]
         return Race(self, "write, getbuffer", times, entries, long=True)
+
+    def _first(self, size: int) -> Case:
+        """The first piece of pages that alternate with those of another buffer."""
+        page = bytes(range(256)) * (PAGE_SIZE // 256)
+
+        def scattered() -> Work:
+            one, other = (PageBuffer(pool=pool) for pool in [PagePool()] * 2)
+            for _ in range(size // PAGE_SIZE):
+                one.extend(page)
+                other.extend(page)
+            return lambda: (memoryview(one).nbytes, other.pool)[0]
+
+        def copied() -> Work:
+            source = bytearray(page * (size // PAGE_SIZE))
+            return lambda: len(bytes(source))
+
+        entries = [Entry("bytes(bytearray)", copied), ours(scattered)]
+        return Race(self, "first, scattered", 1, entries, long=True)
 
 
 class Holes(RaceSection):

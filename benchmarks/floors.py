@@ -68,7 +68,7 @@ FLOORS: list[Floor] = [
     *_floors("burst", {"64 KiB": 0.92, "64 KiB, keep=": 1.0}, family=RING),
     *_floors("exports", {"4 by turns": 1 / 3, "64 by turns": 1 / 3}),
     *_floors("exports", dict.fromkeys(("finditer", "match at", "resize, fill"), 0.5)),
-    *_floors("exports", {"write, getbuffer": 0.5}),
+    *_floors("exports", {"write, getbuffer": 0.5, "first, scattered": 1 / 1.3}),
     *_floors("bytesio", {"create": 1.3}),
     *_floors(
         "bytesio",
