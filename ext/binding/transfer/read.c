@@ -178,12 +178,12 @@ read_pages(pb_buf *b, const transfer_range *asked)
 
 /* Copy without the lock; false: take it. */
 static bool
-copy_out_apart(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got)
+copy_out_apart(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got, pb_status *st)
 {
     reader_slot *slot = n <= READ_APART ? readers_enter(b) : NULL;
     if (slot) {
         *got = clip_lock_held(b, off, n);
-        (void)pb_buf_copy_out(b, off, dst, *got);
+        *st = pb_buf_copy_out(b, off, dst, *got);
         readers_leave(slot);
     }
     return slot != NULL;
@@ -200,7 +200,7 @@ read_apart(pb_buf *b, uint64_t off, uint64_t n)
     }
     uint64_t got;
     pb_status st = PB_OK;
-    bool whole = copy_out_apart(b, off, PyBytes_AS_STRING(out), n, &got) && got == n;
+    bool whole = copy_out_apart(b, off, PyBytes_AS_STRING(out), n, &got, &st) && got == n;
     if (whole) {
         (void)transfer_again(b, &st, off, n);
     }
@@ -229,8 +229,11 @@ read_small(pb_buf *b, uint64_t off, uint64_t n)
     buffer_lock_to_read(b);
     PyObject *out = read_run_lock_held(b, off, clip_lock_held(b, off, n), &found);
     buffer_unlock(b);
-    return PB_LIKELY(found) ? out
-                            : read_pages(b, &(transfer_range){off, n, find_clipped, NULL});
+    if (PB_LIKELY(found)) {
+        return out;
+    }
+    pool_forget_noted(pool_object(b)); /* without a GIL it may have come meanwhile */
+    return read_pages(b, &(transfer_range){off, n, find_clipped, NULL});
 }
 
 PyObject *
@@ -245,7 +248,11 @@ transfer_read_range(pb_buf *b, const transfer_range *asked)
         out = read_run_lock_held(b, r.off, r.n, &found);
     }
     buffer_unlock(b);
-    return found || st != PB_OK ? out : read_pages(b, asked);
+    if (found || st != PB_OK) {
+        return out;
+    }
+    pool_forget_noted(pool_object(b)); /* as above */
+    return read_pages(b, asked);
 }
 
 PyObject *
@@ -268,8 +275,7 @@ transfer_read_into(pb_buf *b, uint64_t off, void *dst, uint64_t n, uint64_t *got
     }
     pb_status st = PB_OK;
 #ifdef Py_GIL_DISABLED
-    if (copy_out_apart(b, off, dst, n, got)) {
-        (void)transfer_again(b, &st, off, *got);
+    if (copy_out_apart(b, off, dst, n, got, &st) && !transfer_again(b, &st, off, *got)) {
         return st == PB_OK ? 0 : -1;
     }
 #endif
