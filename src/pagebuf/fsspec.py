@@ -33,8 +33,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fsspec.caching import BaseCache, register_cache  # type: ignore[import-untyped]
-from fsspec.utils import tokenize  # type: ignore[import-untyped]
+try:
+    from fsspec.caching import BaseCache, register_cache  # type: ignore[import-untyped]
+    from fsspec.utils import tokenize  # type: ignore[import-untyped]
+except ImportError as _error:
+    raise ImportError("pagebuf.fsspec needs fsspec: install pagebuf[fsspec]") from _error
 
 from pagebuf._core import PAGE_SIZE, PageBuffer, PoolLimitError
 

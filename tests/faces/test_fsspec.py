@@ -6,6 +6,8 @@ import gc
 import io
 import pickle
 import random
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -365,6 +367,14 @@ def test_who_waits_for_a_request_that_fails_makes_his_own():
 
 
 # ---- libraries ----
+
+
+def test_without_fsspec_the_error_names_the_extra():
+    code = "import sys; sys.modules['fsspec'] = None; import pagebuf.fsspec"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.endswith(
+        "ImportError: pagebuf.fsspec needs fsspec: install pagebuf[fsspec]\n"
+    )
 
 
 def test_a_zip_is_listed_and_a_member_read():
