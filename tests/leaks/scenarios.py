@@ -10,6 +10,7 @@ import gc
 import sys
 import tempfile
 import weakref
+from pathlib import Path
 
 import pagebuf
 from tests.helpers import PAGE, reach
@@ -153,34 +154,39 @@ def queue():
     buf.write(reach(3) + 5, DATA)
 
 
+# One for all rounds: 3.12 keeps something of each new one.
+FOLDER = tempfile.TemporaryDirectory()
+
+
 def stores():
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/some.store"
-        with pagebuf.PageStore(path, pool=POOL, durability="off") as store:
-            store["a"], store["b"] = DATA, b"few"
+    path = Path(FOLDER.name, "some.store")
+    with pagebuf.PageStore(path, pool=POOL, durability="off") as store:
+        store["a"], store["b"] = DATA, b"few"
+        store.commit()
+        with pagebuf.PageStore(path, "r", pool=POOL) as reader:
+            store["a"].extend(DATA)
             store.commit()
-            with pagebuf.PageStore(path, "r", pool=POOL) as reader:
-                store["a"].extend(DATA)
-                store.commit()
-                reader["a"], reader.refresh(), reader["a"], len(reader)
-                with contextlib.suppress(OSError):
-                    reader["a"] = b""
-            with contextlib.suppress(pagebuf.LockedError):
-                pagebuf.PageStore(path, pool=POOL)
-            with contextlib.suppress(ZeroDivisionError), store.transaction():
-                store["c"] = DATA
-                del store["b"]
-                store["a"].clear()
-                raise ZeroDivisionError
+            reader["a"], reader.refresh(), reader["a"], len(reader)
+            with contextlib.suppress(OSError):
+                reader["a"] = b""
+        with contextlib.suppress(pagebuf.LockedError):
+            pagebuf.PageStore(path, pool=POOL)
+        with contextlib.suppress(ZeroDivisionError), store.transaction():
             store["c"] = DATA
-            del store["a"]
-            store._file.write, write = refuse, store._file.write
-            with contextlib.suppress(MemoryError):
-                store.commit()
-            store._file.write = write
-            store.commit(), store.verify(), store.stats()
-        with contextlib.suppress(FileExistsError):
-            pagebuf.PageStore(path, "x", pool=POOL)
+            del store["b"]
+            store["a"].clear()
+            raise ZeroDivisionError
+        store["c"] = DATA
+        del store["a"]
+        store._file.write, write = refuse, store._file.write
+        with contextlib.suppress(MemoryError):
+            store.commit()
+        store._file.write = write
+        store.commit(), store.verify(), store.stats()
+    with contextlib.suppress(FileExistsError):
+        pagebuf.PageStore(path, "x", pool=POOL)
+    for left in path.parent.iterdir():
+        left.unlink()
 
 
 def refuse(*args):
