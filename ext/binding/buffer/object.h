@@ -143,6 +143,9 @@ extern PyGetSetDef buffer_getset[];
 PyObject *
 buffer_extents(BufferObject *self, PyObject *ignored);
 extern const char buffer_extents_doc[];
+PyObject *
+buffer_fetched_runs(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
+extern const char buffer_fetched_runs_doc[];
 
 /* ---- buffer/share.c ---- */
 
@@ -198,24 +201,10 @@ PyObject *
 buffer_neighbours(PyObject *type, PyObject *rows);
 PyObject *
 buffer_map_absent(PyObject *type, PyObject *const *args, Py_ssize_t nargs);
-extern const char buffer_map_absent_doc[];
-PyObject *
-buffer_fetched_runs(BufferObject *self, PyObject *const *args, Py_ssize_t nargs);
-extern const char buffer_fetched_runs_doc[];
-PyObject *
-buffer_remote(PyObject *type, PyObject *args, PyObject *kwargs);
-PyObject *
-buffer_prefetch(BufferObject *self, PyObject *args, PyObject *kwargs);
-PyObject *
-buffer_present(BufferObject *self, PyObject *ignored);
-PyObject *
-buffer_forget(BufferObject *self, PyObject *args, PyObject *kwargs);
-extern const char buffer_remote_doc[], buffer_prefetch_doc[], buffer_present_doc[],
-    buffer_forget_doc[];
-extern const char buffer_map_memory_doc[], buffer_map_doc[], buffer_save_doc[],
-    buffer_save_changes_doc[], buffer_detach_doc[], buffer_show_source_doc[],
-    buffer_show_again_doc[], buffer_keep_cut_doc[], buffer_neighbours_doc[],
-    buffer_put_memory_doc[];
+extern const char buffer_map_memory_doc[], buffer_map_absent_doc[], buffer_map_doc[],
+    buffer_save_doc[], buffer_save_changes_doc[], buffer_detach_doc[],
+    buffer_show_source_doc[], buffer_show_again_doc[], buffer_keep_cut_doc[],
+    buffer_neighbours_doc[], buffer_put_memory_doc[];
 
 /* ---- buffer/range.c ---- */
 
@@ -284,5 +273,15 @@ PyObject *
 buffer_repr_svg(PyObject *self, PyObject *ignored);
 extern const char buffer_as_array_doc[], buffer_reduce_doc[], buffer_delta_doc[],
     buffer_apply_doc[], buffer_repr_svg_doc[];
+PyObject *
+buffer_remote(PyObject *type, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_prefetch(BufferObject *self, PyObject *args, PyObject *kwargs);
+PyObject *
+buffer_present(BufferObject *self, PyObject *ignored);
+PyObject *
+buffer_forget(BufferObject *self, PyObject *args, PyObject *kwargs);
+extern const char buffer_remote_doc[], buffer_prefetch_doc[], buffer_present_doc[],
+    buffer_forget_doc[];
 
 #endif

@@ -110,6 +110,14 @@ back(pb_region *r, pb_frame from, pb_frame to)
     r->by_touch = madvise(at, n, MADV_POPULATE_WRITE) != 0;
 }
 
+/* The same for frames that nobody touched, which it remembers. */
+static void
+back_untouched(pb_region *r, pb_frame from, pb_frame to)
+{
+    back(r, from, to);
+    r->backed = r->by_touch ? r->backed : to;
+}
+
 void
 pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held)
 {
@@ -121,8 +129,7 @@ pb_advise_ahead(pb_region *r, pb_frame first, uint64_t held)
     if (r->by_touch || r->lo - first > PB_AHEAD_MOST || to - from < AHEAD_LEAST) {
         return;
     }
-    back(r, from, to);
-    r->backed = r->by_touch ? r->backed : to;
+    back_untouched(r, from, to);
 }
 
 void
@@ -138,9 +145,7 @@ pb_advise_run(pb_pool *pool, pb_frame first, uint64_t n)
 {
     pb_region *r = &pool->root->region[pb_region_of(first)];
     if (n >= AHEAD_LEAST && first >= r->backed && !r->by_touch && !pool->root->debug) {
-        pb_frame to = first + (pb_frame)pb_min(n, PB_AHEAD_MOST);
-        back(r, first, to);
-        r->backed = r->by_touch ? r->backed : to;
+        back_untouched(r, first, first + (pb_frame)pb_min(n, PB_AHEAD_MOST));
     }
 }
 

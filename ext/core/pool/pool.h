@@ -488,6 +488,14 @@ pb_pool_read_status(pb_pool *pool)
     return pb_pool_met_absent(pool) ? PB_ABSENT : PB_OK;
 }
 
+/* The same of a read of two trees, whose pools may differ. */
+static inline pb_status
+pb_pool_read_status_two(pb_pool *a, pb_pool *b)
+{
+    pb_status st = pb_pool_read_status(a);
+    return st == PB_OK ? pb_pool_read_status(b) : st;
+}
+
 /* Why nothing may change now: damage that waits to be reported, or absent frames.  Else PB_OK. */
 static inline pb_status
 pb_pool_trouble(pb_pool *pool)

@@ -284,13 +284,6 @@ end_of_pages(pb_diff *d, uint64_t off)
     return end;
 }
 
-static pb_status
-status_of(const pb_diff *d)
-{
-    pb_status st = pb_pool_read_status(d->a->pool);
-    return st == PB_OK ? pb_pool_read_status(d->b->pool) : st;
-}
-
 pb_status
 pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
 {
@@ -301,7 +294,7 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
     uint64_t start = d->at < d->common ? seek_different(d, d->at, d->common) : d->common;
     uint64_t end = start;
     if (start == d->common && start == d->size) {
-        return status_of(d);
+        return pb_pool_read_status_two(d->a->pool, d->b->pool);
     }
     if (start < d->common) {
         end = d->exact ? seek_equal(d, start, d->common) : end_of_pages(d, start);
@@ -316,5 +309,5 @@ pb_diff_next(pb_diff *d, uint64_t *off, uint64_t *n)
     d->at = end;
     *off = start;
     *n = end - start;
-    return status_of(d);
+    return pb_pool_read_status_two(d->a->pool, d->b->pool);
 }

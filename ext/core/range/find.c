@@ -401,6 +401,5 @@ pb_buf_compare_buf(const pb_buf *a, uint64_t a_off, const pb_buf *b, uint64_t b_
         pass(&y, &b_off, len);
         n -= len;
     }
-    pb_status st = pb_pool_read_status(a->pool);
-    return st == PB_OK ? pb_pool_read_status(b->pool) : st;
+    return pb_pool_read_status_two(a->pool, b->pool);
 }
