@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
@@ -408,6 +408,14 @@ class PageStore(MutableMapping[str, PageBuffer]):
             names = {*self._entries, *(name for name in self._written() if name not in self._gone)}
             return sorted(names, key=str.encode)
 
+    def _sizes(self) -> Iterator[tuple[str, int]]:
+        """The names of the last commit, and how many bytes each has.  Reads no buffer."""
+        with self._mutex:
+            self._check()
+            for name in self._written():
+                few, root = self._core.find(name.encode()) or (b"", None)
+                yield name, int.from_bytes(root[:8], "little") if root else len(few or b"")
+
     def create(self, name: str, data: ReadableBuffer = b"") -> PageBuffer:
         """Make a buffer with a new name, and return it.  O(len(data)).
 
@@ -759,6 +767,10 @@ class PageStore(MutableMapping[str, PageBuffer]):
         ...     PageStore(folder + "/copy.store", "r")["log"].tobytes()
         b'one'
         """
+        self._compact(path, None)
+
+    def _compact(self, path: StrOrBytesPath, told: Callable[[int], object] | None) -> None:
+        """The same; `told` hears of each number of bytes that was read or written."""
         where = _checked_path(path)
         checksums = self.stats().checksums
         _check_free(where)
@@ -768,6 +780,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
                 PageStore(self._path, "r", pool=pool) as source,
                 PageStore(part, "x", durability="off", checksums=checksums, pool=pool) as target,
             ):
+                source._file.told = target._file.told = told
                 target._copy(source)
             _check_free(where)
             Path(part).rename(where)

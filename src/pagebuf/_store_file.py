@@ -11,7 +11,10 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 with contextlib.suppress(ImportError):  # Windows has none, and stores need it first when one opens
     import fcntl
@@ -154,9 +157,13 @@ class StoreFile:
         """Whether a barrier waits for the disk (durability="off")."""
         self.fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
         self.direct = -1
+        self.told: Callable[[int], object] | None = None
+        """Called with the number of bytes of each read and write: who draws a bar asks for it."""
         _open_files.add(self)
 
     def read(self, at: int, memory: memoryview) -> None:
+        if self.told:
+            self.told(len(memory))
         done = 0
         while done < len(memory):
             n = os.preadv(self.fd, [memory[done:]], at + done)
@@ -190,6 +197,8 @@ class StoreFile:
         return True
 
     def write(self, at: int, memory: memoryview) -> None:
+        if self.told:
+            self.told(len(memory))
         done = 0
         while done < len(memory):
             done += os.pwrite(self.fd, memory[done:], at + done)

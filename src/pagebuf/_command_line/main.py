@@ -1,4 +1,4 @@
-"""Shows what is installed, and inspects pools and buffers."""
+"""Shows what is installed, inspects pools and buffers, and works on stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pagebuf
 from pagebuf import picture
-from pagebuf._command_line import attach
+from pagebuf._command_line import attach, store
 from pagebuf._command_line.commands import top, walks
 from pagebuf._command_line.demo import demo
 from pagebuf._command_line.find import Refused, find_buffer, find_pool, scene_of
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     chart.add_argument(
         "-o", "--output", metavar="FILE", required=True, type=_picture_file, help=".svg or .png"
     )
+    store.add_to(commands)
     return parser
 
 
@@ -142,6 +143,8 @@ def _obey(options: argparse.Namespace, out: TextIO) -> int:
     if options.command == "demo":
         demo(out, fast=options.fast)
         return 0
+    if options.command == "store":
+        return store.obey(options, out)
     if options.attach is not None:
         return _look_there(options, out)
     return _look_here(options, out)
