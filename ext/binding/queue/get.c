@@ -138,30 +138,37 @@ take_some(QueueObject *self, uint64_t n, bool drop, patience *p)
     return out;
 }
 
-/* The slow path: bytes that are not ready at once, and calls with a timeout. */
+/* Bytes that are not ready at once. */
+PB_NOINLINE static PyObject *
+get_unready(QueueObject *self, uint64_t n)
+{
+    queue_taking t = {.n = n, .drop = true};
+    return PyErr_Occurred() ? NULL : queue_take(self, &t);
+}
+
+/* Calls without a small size, or with a timeout. */
 PB_NOINLINE static PyObject *
 get_slowly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
     patience p = NO_PATIENCE;
-    if (PyErr_Occurred() || queue_arg_size("get", args, nargs, &n) < 0 ||
+    if (queue_arg_size("get", args, nargs, &n) < 0 ||
         queue_arg_timeout("get", args + nargs, kwnames, &p) < 0) {
         return NULL;
     }
     return take_some(self, n, true, &p);
 }
 
+/* What is slow gets the values, not the arguments, so that the common case has fewer registers to save. */
 PyObject *
 queue_get(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     uint64_t n;
-    if (PB_LIKELY(nargs == 1 && kwnames == NULL && arg_small(args[0], &n))) {
-        PyObject *out = queue_take_fast(self, n);
-        if (PB_LIKELY(out != NULL)) {
-            return out;
-        }
+    if (PB_UNLIKELY(nargs != 1 || kwnames || !arg_small(args[0], &n))) {
+        return get_slowly(self, args, nargs, kwnames);
     }
-    return get_slowly(self, args, nargs, kwnames);
+    PyObject *out = queue_take_fast(self, n);
+    return PB_LIKELY(out != NULL) ? out : get_unready(self, n);
 }
 
 PyObject *

@@ -162,6 +162,15 @@ put_object(QueueObject *self, PyObject *data, patience *p)
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
+/* Bytes for which there is no room at once. */
+PB_NOINLINE static PyObject *
+put_unready(QueueObject *self, PyObject *bytes)
+{
+    patience p = FOR_EVER;
+    return put_object(self, bytes, &p);
+}
+
+/* Calls with something else than bytes, or with a timeout. */
 PB_NOINLINE static PyObject *
 put_slowly(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -211,15 +220,18 @@ queue_put_fast(QueueObject *self, PyObject *bytes)
     return done;
 }
 
+/* What is slow gets the values, not the arguments, so that the common case has fewer registers to save. */
 PyObject *
 queue_put(QueueObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    if (PB_LIKELY(nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0]))) {
-        if (PB_LIKELY(queue_put_fast(self, args[0]))) {
-            Py_RETURN_TRUE;
-        }
+    if (PB_UNLIKELY(nargs != 1 || kwnames || !PyBytes_CheckExact(args[0]))) {
+        return put_slowly(self, args, nargs, kwnames);
     }
-    return put_slowly(self, args, nargs, kwnames);
+    PyObject *bytes = args[0];
+    if (PB_UNLIKELY(!queue_put_fast(self, bytes))) {
+        return put_unready(self, bytes);
+    }
+    Py_RETURN_TRUE;
 }
 
 /* ---- back in front ---- */
