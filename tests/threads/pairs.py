@@ -1,9 +1,10 @@
 """Every pair of calls of every type, for `test_pairs.py`.  To run them by hand:
 
     python -m tests.threads.pairs --seconds 0.02 --kind ByteQueue --only put
+    python -m tests.threads.pairs --seconds 0.02 --part 3/20
 
 This prints each pair before it runs, so that you see which one crashed, hung or was reported by a
-sanitizer."""
+sanitizer.  The twenty parts of 3/20 make all pairs together; processes run them side by side."""
 
 from __future__ import annotations
 
@@ -80,6 +81,14 @@ def chosen(count: int, seed: int) -> list[Pair]:
     return random.Random(seed).sample(all_pairs(), count)
 
 
+def part_of(pairs: list[Pair], part: str) -> list[Pair]:
+    """Every n-th pair from the k-th on, for "k/n", k from 1 on."""
+    k, n = map(int, part.split("/"))
+    if not 1 <= k <= n:
+        raise SystemExit(f"--part is k/n with 1 <= k <= n, not {part}")
+    return pairs[k - 1 :: n]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.threads.pairs")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each pair")
@@ -87,6 +96,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="pairs whose name has this text")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=0, help="so many, chosen by the seed")
+    parser.add_argument("--part", default="1/1", help="k/n: every n-th pair, from the k-th on")
     parser.add_argument("--parts", action="store_true", help="those of calls_of_parts.py")
     options = parser.parse_args()
     pairs = chosen(options.count, options.seed) if options.count else all_pairs()
@@ -94,9 +104,8 @@ def main() -> int:
         pairs = [pair for kind in [*PARTS, TWO_BUFFERS] for pair in pairs_of(kind)]
     sys.setswitchinterval(1e-5)
     failed, ran, rounds, start = 0, 0, 0, time.monotonic()
-    for pair in pairs:
-        if options.kind not in pair.kind.name or options.only not in str(pair):
-            continue
+    pairs = [pair for pair in pairs if options.kind in pair.kind.name and options.only in str(pair)]
+    for pair in part_of(pairs, options.part):
         race = Race(pair, options.seed)
         print(f"-- {pair}", file=sys.stderr, flush=True)
         faulthandler.dump_traceback_later(options.seconds + 90, exit=True)
