@@ -366,7 +366,8 @@ def map_absent(
     made = cls._map_absent(memoryview(pages.memory)[:length], pool, size, pages)
     pages.pool = made.pool
     pages.frame = made.walk(0).steps[-1].frame
-    _living.add(pages)
+    with _shared.changed:  # others may be going through the set
+        _living.add(pages)
     return made
 
 

@@ -8,11 +8,12 @@ import io
 import os
 import pickle
 import threading
+import weakref
 
 import pytest
 
 import pagebuf
-from pagebuf import BytesIO, PageBuffer, PagePool, PoolLimitError
+from pagebuf import BytesIO, PageBuffer, PagePool, PoolLimitError, _remote
 from tests.support import pattern
 
 PIECE = max(65536, os.sysconf("SC_PAGESIZE"))
@@ -334,6 +335,20 @@ def test_threads_under_a_small_limit():
         thread.join()
     assert wrong == []
     pool.check()
+
+
+def test_a_new_buffer_is_listed_while_nobody_looks_for_what_may_go(monkeypatch):
+    """Who goes through a set fails if it grows meanwhile, so both have the lock."""
+    locked = []
+
+    class Watched(weakref.WeakSet):
+        def add(self, item):
+            locked.append(_remote._shared.changed._is_owned())
+            super().add(item)
+
+    monkeypatch.setattr(_remote, "_living", Watched())
+    make()
+    assert locked == [True]
 
 
 @pytest.mark.parametrize("change", [False, True])
