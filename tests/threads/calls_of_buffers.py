@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import mmap
 import pathlib
 import pickle
 import tempfile
@@ -186,7 +187,7 @@ CALLS = [
     Call("rindex", lambda b, g, w: b.rindex(pattern(3, 2)), (ValueError,), looks=True),
     Call("remote", fetched, looks=True),
     Call("prefetch", lambda b, g, w: b.prefetch(), looks=True),
-    Call("present", lambda b, g, w: b.present(), looks=True),
+    Call("present", lambda b, g, w: b.present(), looks=True, steps=True),  # reads fetch in steps
     Call("forget", lambda b, g, w: b.forget(), looks=True),
     Call("save", saved, looks=True),
     Call("save_changes", saved_changes, looks=True),
@@ -198,7 +199,7 @@ CALLS = [
     Call("views", lambda b, g, w: b"".join(b.views()), looks=True),
     Call("data_views", data_of, looks=True),
     Call("views some", lambda b, g, w: b.views(9, 5), GONE, looks=True),
-    Call("walk", lambda b, g, w: b.walk(5), looks=True),
+    Call("walk", lambda b, g, w: b.walk(5), looks=True, steps=True),  # as present
     # ---- live views, which show the contents ----
     Call("view", lambda b, g, w: b.view(), SCATTERED, steps=True),
     Call("view stable", lambda b, g, w: b.view(0, 9, writable=False), GONE, looks=True),
@@ -277,6 +278,19 @@ def of_a_map(pool: pagebuf.PagePool) -> tuple[Any, Any]:
     return buf, None
 
 
+def of_a_remote(pool: pagebuf.PagePool) -> tuple[Any, Any]:
+    """Pages that are fetched when they are touched, one that was written, and a hole."""
+    unit = max(PAGE, mmap.PAGESIZE)
+    data = pattern(0, 4 * unit + 9)
+    there = pagebuf.PageBuffer.remote(
+        len(data), lambda at, size: data[at : at + size], page_in=unit, pool=pool
+    )
+    buf = there.clone()
+    buf.write(PAGE + 5, b"w" * 20)
+    buf.punch(2 * unit, PAGE)
+    return buf, there
+
+
 def alone(make: Any) -> Any:
     return lambda pool: (make(pool), None)
 
@@ -286,6 +300,7 @@ SHAPES = [
     Shape("shared", with_snapshot(shared), often=5),
     Shape("short", alone(short), often=4),
     Shape("of a map", of_a_map, often=3, burst=6),
+    Shape("of a remote", of_a_remote, often=3, burst=6),
     Shape("large", alone(large), burst=3),
 ]
 

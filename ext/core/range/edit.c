@@ -139,6 +139,9 @@ pb_buf_take_byte(pb_buf *b, uint64_t off, uint8_t *byte)
         return PB_OK;
     }
     const uint8_t *at = pb_buf_peek(b, off, 1);
+    if (at == NULL && pb_pool_met_absent(b->pool)) {
+        return PB_ABSENT; /* what removes the byte need not read it (I14) */
+    }
     *byte = at ? *at : 0;
     pb_status st = pb_buf_replace(b, off, 1, NULL, 0);
     if (st == PB_OK && !b->pool->debug) {

@@ -416,6 +416,8 @@ CALLS = {
     "delete stride": lambda b: (b.__delitem__(slice(0, None, SIZE // 3)), bytes(b)),
     "insert": lambda b: (b.insert(PIECE + 5, 7), bytes(b)),
     "pop": lambda b: (b.pop(PIECE + 5), bytes(b)),
+    "pop the first": lambda b: (b.pop(0), bytes(b)),
+    "pop the last": lambda b: (b.pop(), bytes(b)),
     "remove": lambda b: (b.remove(DATA[0]), bytes(b)),
     "reverse": lambda b: (b.reverse(), bytes(b)),
     "extend": lambda b: (b.extend(b"end"), bytes(b)),
