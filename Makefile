@@ -25,7 +25,7 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) test-portable slow sanitize powercut fuzz lint lint-python \
+.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) test-portable slow engines sanitize powercut fuzz lint lint-python \
         lint-c lint-types format arrows figures docs docs-check wheels compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
+	@echo "make engines   tests with Zarr, xarray, Dask and Ray, which it installs beside .venv"
 	@echo "make powercut  a store on a disk that loses power: CUTS=$(CUTS) times"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
@@ -110,8 +111,9 @@ define pytest
 endef
 
 # What neither the size of a page nor a debug level can change runs once, in test-py.
-ONCE := tests/aio tests/clients tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
+ONCE := tests/aio tests/clients tests/engines tests/house tests/conformance/test_streams.py tests/faces/test_aio.py tests/faces/test_chart_pictures.py \
         tests/faces/test_clients.py tests/faces/test_command_line.py tests/faces/test_demo.py \
+        tests/faces/test_store_filesystem_as_fsspec_wants.py \
         tests/faces/test_who_copies.py tests/leaks tests/threads/test_fork.py tests/threads/test_pairs.py
 # Level 2 does all that level 1 does, and more: level 1 alone runs what looks at pages, not at who calls.
 test-level1: CHOICE := tests/core tests/model
@@ -159,8 +161,22 @@ $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests at debug level $*"
 	$(call pytest,PAGEBUF_DEBUG=$* PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick,$(CHOICE),$(CHOICE_ALONE))
 
-slow: build/stamps/normal .venv/.stamps/test
+slow: build/stamps/normal .venv/.stamps/test engines
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)
+
+# With what others build on: Zarr, xarray, Dask, Ray, in an environment of their own.  Their warnings
+# are theirs.  The package is that of the build in place; its tests of the file system come along.
+engines: build/stamps/normal build/stamps/engines
+	@echo "== Python tests with engines"
+	@PYTHONPATH=src build/engines/bin/python -m pytest tests/engines tests/clients/test_store_as_a_disk.py \
+	    -m "" -W default -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function $(PYTEST)
+
+build/stamps/engines: .venv/.stamps/venv pyproject.toml
+	@echo "== engines"
+	@$(PY) -m venv build/engines
+	@build/engines/bin/python -m pip install -qq --disable-pip-version-check --no-compile --upgrade pip
+	@build/engines/bin/python -m pip install -qq --disable-pip-version-check --no-compile --group engines
+	@mkdir -p $(@D) && touch $@
 
 # The whole extension under ASan and UBSan.  The library has to be there before the interpreter is;
 # leaks are not looked for, since CPython keeps memory until the end on purpose.  Tests look into

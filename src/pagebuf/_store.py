@@ -5,6 +5,7 @@ docs/store.md says how it is used and what it promises, docs/store-format.md wha
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import os
@@ -413,8 +414,61 @@ class PageStore(MutableMapping[str, PageBuffer]):
         with self._mutex:
             self._check()
             for name in self._written():
-                few, root = self._core.find(name.encode()) or (b"", None)
-                yield name, int.from_bytes(root[:8], "little") if root else len(few or b"")
+                yield name, self._written_size(name.encode()) or 0
+
+    def _written_size(self, name: bytes) -> int | None:
+        """The bytes that the last commit has of a name; None: it has no such name."""
+        found = self._core.find(name)
+        if found is None:
+            return None
+        few, root = found
+        return int.from_bytes(root[:8], "little") if root else len(few or b"")
+
+    # ---- for the file system ----
+
+    def _size_of(self, name: str) -> int | None:
+        """The bytes of a buffer, which is not read; None: there is no such name.  O(log names)."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            return len(entry.buf)
+        return None if name in self._gone else self._written_size(_encoded(name))
+
+    def _below(self, prefix: str, *, flat: bool = False) -> Iterator[str]:
+        """The names that begin so, in order.  Flat: of those with one more "/", one for each part.
+
+        O(names that come * log names + buffers that were used).
+        """
+        begin = prefix.encode()
+        new = (name for name, entry in self._entries.items() if entry.unwritten)
+        waiting = sorted(name.encode() for name in new if name.startswith(prefix))
+        at, itself = begin, True
+        while len(at) <= MOST_NAME:
+            found = self._next_written(at, itself)
+            first = (bisect.bisect_left if itself else bisect.bisect_right)(waiting, at)
+            if first < len(waiting) and (found is None or waiting[first] < found):
+                found = waiting[first]
+            if found is None or not found.startswith(begin):
+                return
+            yield found.decode()
+            slash = found.find(b"/", len(begin)) if flat else -1
+            itself = slash >= 0
+            at = found[:slash] + b"0" if itself else found  # "0" comes after "/"
+
+    def _next_written(self, at: bytes, itself: bool) -> bytes | None:
+        """The first name of the last commit after one, or at it, that has not gone meanwhile."""
+        found: bytes | None = at
+        if not (itself and at and self._core.find(at) is not None):
+            found = self._core.next(at)
+        while found is not None and found.decode() in self._gone:
+            found = self._core.next(found)
+        return found
+
+    def _let_go(self, name: str) -> None:
+        """Forget a buffer that has nothing to commit: who asks for the name reads it again."""
+        entry = self._entries.get(name)
+        if entry is not None and not entry.is_changed():
+            del self._entries[name]
+            self._base.pop(name, None)
 
     def create(self, name: str, data: ReadableBuffer = b"") -> PageBuffer:
         """Make a buffer with a new name, and return it.  O(len(data)).

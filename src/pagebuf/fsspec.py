@@ -34,12 +34,14 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 try:
+    from fsspec import register_implementation  # type: ignore[import-untyped]
     from fsspec.caching import BaseCache, register_cache  # type: ignore[import-untyped]
     from fsspec.utils import tokenize  # type: ignore[import-untyped]
 except ImportError as _error:
     raise ImportError("pagebuf.fsspec needs fsspec: install pagebuf[fsspec]") from _error
 
 from pagebuf._core import PAGE_SIZE, PageBuffer, PoolLimitError
+from pagebuf._store_filesystem import StoreFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
     _Fetcher = Callable[[int, int], bytes]
 
-__all__ = ["PageCache"]
+__all__ = ["PageCache", "StoreFileSystem"]
 
 PAGE_IN = 65536
 UNIT = max(PAGE_SIZE, mmap.PAGESIZE)
@@ -340,3 +342,4 @@ class PageCache(BaseCache):  # type: ignore[misc]
 
 
 register_cache(PageCache, clobber=True)
+register_implementation("pagebuf", StoreFileSystem, clobber=True)

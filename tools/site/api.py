@@ -82,7 +82,7 @@ PAGES = (
     Page(
         "reference/fsspec.md",
         "pagebuf.fsspec",
-        "Remote files by pages.",
+        "Remote files by pages, and a store as a file system.",
         fsspec,
         tuple(fsspec.__all__),
     ),
@@ -117,6 +117,10 @@ ELSEWHERE = {
     "QueueWriter": "As in `asyncio.StreamWriter`.",
     "SpooledTemporaryFile": "As in `tempfile.SpooledTemporaryFile`.",
     "PageCache.name": "What `cache_type` names.",
+    "StoreFileSystem.cachable": "fsspec keeps none of them alive.",
+    "StoreFileSystem.protocol": "What a URL begins with.",
+    "StoreFileSystem.root_marker": "The path of the root.",
+    "StoreFileSystem.transaction_type": "What `transaction` is: it ends in one commit.",
     "Delta.base_hash": "What the base is known by, checked when the delta is applied.",
     "Delta.base_size": "The length of the base, in bytes.",
     "Delta.ranges": "Offset and size of each range that changed.",
@@ -218,6 +222,8 @@ def members(cls: type) -> list[str]:
     names = [name for name in dir(cls) if not name.startswith("_")]
     if issubclass(cls, BaseException):
         names = [name for name in names if not hasattr(OSError, name)]
+    elif issubclass(cls, fsspec.StoreFileSystem):  # fsspec says what the others do
+        names = [name for name in names if name in vars(cls)]
     elif issubclass(cls, tuple):
         names = [name for name in names if not hasattr(tuple, name) or name in _fields(cls)]
         names = [
