@@ -78,19 +78,19 @@ any_waits(const pb_pool *root)
 }
 
 /* A call may cross marks of its own pool and of all pools above, which pay for it as
- * well. */
+ * well.  Marks are crossed under the lock; the bit stands until none waits: callbacks let other threads
+ * run, whose calls end meanwhile and have marks of their own to tell of. */
 static void
 report_pressure_above(PoolObject *self)
 {
     pb_pool *root = self->pool.root;
     Py_INCREF(self); /* Python code runs */
-    pb_clear_bits8(&root->pending, PB_PENDING_PRESSURE);
     for (PoolObject *p = self; p; p = p->parent) {
         report_pressure(p);
     }
     pb_lock_take(&root->lock);
-    if (any_waits(root)) {
-        pb_set_bits8(&root->pending, PB_PENDING_PRESSURE);
+    if (!any_waits(root)) {
+        pb_clear_bits8(&root->pending, PB_PENDING_PRESSURE);
     }
     pb_lock_drop(&root->lock);
     Py_DECREF(self);

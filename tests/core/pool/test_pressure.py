@@ -6,6 +6,7 @@ import gc
 import operator
 import sys
 import threading
+import time
 import weakref
 from decimal import Decimal
 from fractions import Fraction
@@ -487,6 +488,27 @@ def test_large_writes_in_threads_lose_no_crossing():
 
     together(*(partial(work, n) for n in range(3)))
     assert [len(told) for told in calls] == [40] * 3
+
+
+def test_a_call_that_ends_during_a_callback_tells_of_its_own_mark():
+    """A write has crossed its mark, and copies without the GIL while the callback of another pool begins."""
+    pool = pagebuf.PagePool(limit=1 << 30)
+    ours, theirs = pool.child(limit=1 << 30), pool.child(limit=1 << 30)
+    data = bytes(16384 * PAGE)
+    kept, told, told_at_the_end = [pagebuf.PageBuffer(pool=theirs)], [], []
+
+    def write():
+        kept[0].write(0, data)
+        told_at_the_end.append(len(told))
+
+    other = threading.Thread(target=write)
+    theirs.on_pressure(1e-9, told.append)
+    ours.on_pressure(1e-9, lambda pool: other.join())
+    other.start()
+    while not theirs.stats().held:
+        time.sleep(0)
+    kept.append(filled(ours, 3 * PAGE))
+    assert told_at_the_end == [1]
 
 
 @pytest.mark.parametrize("shared", [True, False])
