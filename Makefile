@@ -16,6 +16,8 @@ PIP      := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 TINY     := page64 page16
 LEVELS   := level1 level2
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
+# A worker more than processors: some tests wait, for a process, a socket or a disk.
+WORKERS  := $(shell expr $(JOBS) + 1)
 # pytest keeps the test modules that it has rewritten: to do so again is 15 s in each worker of each run.
 unexport PYTHONDONTWRITEBYTECODE
 NATIVE   := $(wildcard ext/*/*/*.c ext/*/*/*.h) setup.py
@@ -25,18 +27,18 @@ PY_FILES := $(wildcard setup.py src tests benchmarks tools examples)
 STUBTEST := --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt --mypy-config-file pyproject.toml
 
 .NOTPARALLEL:
-.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) test-portable slow engines sanitize powercut fuzz lint lint-python \
+.PHONY: help build quick tiny test test-c test-py $(TINY:%=test-%) $(LEVELS:%=test-%) test-portable test-more slow engines sanitize powercut fuzz lint lint-python \
         lint-c lint-types format arrows figures docs docs-check wheels compare compare-more bench instructions free-threaded scaling clean distclean
 
 help:
 	@echo "make quick     builds, and tries the extension for a few seconds; 20 s, or a minute at first"
-	@echo "make test      C tests under sanitizers, Python tests on 4096-, 64- and 16-byte pages"
+	@echo "make test      C tests under sanitizers and Python tests, on 4096- and 16-byte pages"
+	@echo "make test-more on 64-byte pages, at debug levels 1 and 2, and without what only Linux has"
 	@echo "make compare   the comparison with ring buffers and growable buffers"
 	@echo "make compare-more   the rows that it leaves out: more sizes, more rounds, memory"
 	@echo "make figures   the figures and the picture of the documents, from the kept run of compare"
 	@echo "make bench     the same cases under pytest-benchmark"
 	@echo "make instructions   what the checks cost, counted under valgrind"
-	@echo "make test-portable   the build without what only Linux has"
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
@@ -103,10 +105,10 @@ build/stamps/portable: .venv/.stamps/venv $(NATIVE) $(PACKAGE)
 # all others takes longer than these run.
 ALONE := $(wildcard tests/*/*_oom.py tests/*/*/*_oom.py)
 
-# In a worker a processor, then those that must be alone.  That a choice of tests leaves nothing for
+# By some workers, then those that must be alone.  That a choice of tests leaves nothing for
 # one of the two (status 5) is no failure.
 define pytest
-	@$(1) $(PY) -m pytest $(2) -n $(JOBS) -m "not alone and not slow" $(PYTEST) || [ $$? = 5 ]
+	@$(1) $(PY) -m pytest $(2) -n $(WORKERS) -m "not alone and not slow" $(PYTEST) || [ $$? = 5 ]
 	@$(1) $(PY) -m pytest $(or $(3),$(ALONE)) -m alone $(PYTEST) || [ $$? = 5 ]
 endef
 
@@ -122,7 +124,7 @@ test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/tes
 
 # What is about to be done, and how long it takes on two idle cores.
 SAY_quick   := .venv and the extension, where they are not there, then a smoke test; 10 s, or a minute at first
-SAY_test    := C tests under sanitizers, then Python tests on three page sizes; 5 minutes, or 7 at first
+SAY_test    := C tests under sanitizers, then Python tests, on the largest and the smallest pages; 6 minutes, or 7 at first
 SAY_wheels  := an sdist and a wheel for each CPython here, checked, installed without a compiler and tried; 5 minutes
 SAY_compare := pagebuf beside what people use, after its peers are installed; 6 minutes
 say-%:
@@ -132,19 +134,29 @@ say-%:
 quick: say-quick build/stamps/normal
 	@$(PY) -W error tools/smoke.py
 
-test: say-test test-c test-py $(TINY:%=test-%)
+# The largest and the smallest page; the one between, and the debug levels, are test-more.
+test: SHIFTS := 12 4
+test: say-test test-c test-py test-page16
 
+# Each size of page and each debug level meets the whole suite once: 4096 bytes at 0 and 2, 64 at 1,
+# 16 at 0.
+test-more: SHIFTS := 6
+test-more: test-c test-page64 test-level2 test-portable
+
+test-c: SHIFTS ?= 12 6 4
 test-c: .venv/.stamps/venv
-	@echo "== C tests"
-	@$(MAKE) --no-print-directory -j$(JOBS) -f tests/c/Makefile PYTHON=$(PY) WERROR=$(WERROR)
+	@echo "== C tests, shifts $(SHIFTS)"
+	@$(MAKE) --no-print-directory -j$(JOBS) -f tests/c/Makefile PYTHON=$(PY) WERROR=$(WERROR) SHIFTS="$(SHIFTS)"
 
 test-py: build/stamps/normal .venv/.stamps/test
 	@echo "== Python tests"
 	$(call pytest,PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick)
 
+test-page16: LEVEL := 0
+test-page64: LEVEL := 1
 $(TINY:%=test-%): test-%: build/stamps/% .venv/.stamps/test
-	@echo "== Python tests, $*"
-	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PYTHONPATH=build/$*/lib,tests $(ONCE:%=--ignore %))
+	@echo "== Python tests, $*, debug level $(LEVEL)"
+	$(call pytest,PAGEBUF_EXPECT=$(*:page%=%) PAGEBUF_DEBUG=$(LEVEL) PYTHONPATH=build/$*/lib,tests $(ONCE:%=--ignore %))
 
 # The plain ways of other systems: the smoke test, and what uses them.
 PORTABLE := tests/core/buffer/test_extend_append.py tests/core/buffer/test_map.py tests/core/buffer/test_read_write.py \
@@ -154,7 +166,7 @@ PORTABLE := tests/core/buffer/test_extend_append.py tests/core/buffer/test_map.p
 test-portable: build/stamps/portable .venv/.stamps/test
 	@echo "== Python tests on the portable build"
 	@PYTHONPATH=build/portable/lib $(PY) -W error tools/smoke.py
-	@PYTHONPATH=build/portable/lib PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick $(PY) -m pytest $(PORTABLE) -n $(JOBS) \
+	@PYTHONPATH=build/portable/lib PAGEBUF_EXPECT=4096 HYPOTHESIS_PROFILE=quick $(PY) -m pytest $(PORTABLE) -n $(WORKERS) \
 	    -m "not alone and not slow" $(PYTEST)
 
 $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
