@@ -30,7 +30,7 @@ stream_remember_lock_held(pb_buf *b, stream *s)
         remember_lent_lock_held(b, s);
         return;
     }
-    if (PB_UNLIKELY(b->pool->root->fetched)) {
+    if (PB_UNLIKELY(pb_pool_fetches(b->pool))) {
         return; /* pages may leave memory: nobody keeps an address */
     }
     uint64_t in_page = s->pos & PB_PAGE_MASK, lo = s->pos - in_page;

@@ -143,7 +143,7 @@ copy_gate *
 buffer_leave_gil(pb_buf *b, const copy_job *job, PyThreadState **saved)
 {
     /* where pages may leave memory, that happens while no thread copies: with the GIL */
-    copy_gate *gate = b->pool->root->fetched ? NULL : free_gate(state_of_buf(b));
+    copy_gate *gate = pb_pool_fetches(b->pool) ? NULL : free_gate(state_of_buf(b));
     if (gate) {
         PyThread_acquire_lock(gate->lock, WAIT_LOCK);
         gate->buffer = b;

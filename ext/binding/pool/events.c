@@ -119,7 +119,7 @@ static bool
 nothing_came_between(const PoolObject *self)
 {
 #ifdef Py_GIL_DISABLED
-    return self->pool.root->fetched == 0;
+    return !pb_pool_fetches(&self->pool);
 #else
     (void)self;
     return true;

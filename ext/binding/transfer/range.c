@@ -52,7 +52,7 @@ static void
 finish_lock_held(pb_buf *b, const pb_paste *p)
 {
     PyThreadState *saved = NULL;
-    bool large = p->bytes >= COPY_WITHOUT_GIL && p->from->pool->root->fetched == 0;
+    bool large = p->bytes >= COPY_WITHOUT_GIL && !pb_pool_fetches(p->from->pool);
     copy_gate *gate = large ? buffer_leave_gil(b, &(copy_job){.paste = *p}, &saved) : NULL;
     pb_paste_finish(p);
     if (large) {

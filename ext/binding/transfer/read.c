@@ -12,7 +12,7 @@
 static inflight_tree *
 snapshot_for_copy(pb_buf *b, uint64_t n)
 {
-    bool may_go = b->pool->root->fetched; /* pages may leave memory while no lock is held */
+    bool may_go = pb_pool_fetches(b->pool); /* pages may go while nobody has the lock */
     if (n < COPY_WITHOUT_GIL || may_go || pb_buf_is_inline(b) || pb_buf_viewed(b)) {
         return NULL;
     }

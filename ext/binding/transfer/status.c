@@ -145,7 +145,7 @@ raise_corrupt(const pb_buf *b)
 static bool
 has_fetched(const pb_buf *b)
 {
-    return pb_buf_pool(b)->root->fetched != 0;
+    return pb_pool_fetches(pb_buf_pool(b));
 }
 
 /* Let go of pages that can be fetched again, instead of refusing.  1: some are gone; 0; -1 with an

@@ -59,7 +59,7 @@ static bool
 is_copied(view_list *v, pb_stretch *s)
 {
     const pb_buf *b = &v->stable->b;
-    bool may = PB_UNLIKELY(b->pool->root->fetched != 0);
+    bool may = PB_UNLIKELY(pb_pool_fetches(b->pool));
     if (!may || (s->at && pb_buf_one_run(b, v->off, s->n))) {
         return false;
     }

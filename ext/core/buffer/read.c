@@ -66,7 +66,7 @@ bool
 pb_buf_note_absent(const pb_buf *b, uint64_t off, uint64_t n)
 {
     bool any = false;
-    if (PB_LIKELY(b->pool->root->fetched == 0) || pb_buf_is_inline(b)) {
+    if (PB_LIKELY(!pb_pool_fetches(b->pool)) || pb_buf_is_inline(b)) {
         return false;
     }
     for (pb_stretch s; n; off += s.n, n -= s.n) {

@@ -56,7 +56,7 @@ end_zone(pb_pool *root, pb_zone *z)
         root->zones[chunk + i] = NULL;
     }
     root->zone_chunk = chunk < root->zone_chunk ? chunk : root->zone_chunk;
-    root->fetched -= z->here != NULL;
+    pb_store32(&root->fetched, root->fetched - (z->here != NULL));
     *(z->prev ? &z->prev->next : &root->open_zones) = z->next;
     if (z->next) {
         z->next->prev = z->prev;

@@ -233,7 +233,7 @@ typedef struct pb_pool {
     pb_zone *open_zones;  /* named by an entry, or about to be */
     pb_zone *ended_zones; /* with PB_PENDING_ZONE: named by none any more */
     uint32_t zone_chunk;  /* no chunk before this one is free */
-    uint32_t fetched;     /* zones with frames that may be absent */
+    uint32_t fetched;     /* zones with frames that may be absent: see pb_pool_fetches */
     uint32_t absent;      /* threads that have noted some */
     pb_member *members;   /* every tree that draws from the root or a child */
     pb_map *map;          /* where regions and views are listed; may be NULL */
@@ -469,6 +469,14 @@ static inline uint8_t
 pb_pending(const pb_pool *pool)
 {
     return pb_load8(&pool->root->pending);
+}
+
+/* Has the pool's family zones with frames that may be absent?  It changes under the pool's lock, and is
+ * looked at without: the zone of a frame that the caller's tree names is among them. */
+static inline bool
+pb_pool_fetches(const pb_pool *pool)
+{
+    return pb_load32(&pool->root->fetched) != 0;
 }
 
 /* ---- what a call could not read (I14): noted by the thread that met it ---- */

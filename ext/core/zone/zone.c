@@ -100,7 +100,7 @@ pb_zone_make_absent(pb_pool *pool, pb_zone *zone, uint64_t *here)
 {
     pb_lock_take(&pool->root->lock);
     zone->here = here;
-    pool->root->fetched++;
+    pb_store32(&pool->root->fetched, pool->root->fetched + 1);
     pb_lock_drop(&pool->root->lock);
 }
 
