@@ -182,7 +182,7 @@ trace_count(PoolObject *self)
 void
 trace_replace(uint32_t since, const pb_buf *old, const pb_buf *now)
 {
-    PoolObject *self = pool_around(now->pool->root);
+    PoolObject *self = pool_around(old->pool->root); /* nobody else knows `old` */
     pb_lock_take(&self->pool.lock);
     for (uint32_t n = self->event_count; self->events && n != since; n--) {
         event *e = &self->events[n % EVENTS];
