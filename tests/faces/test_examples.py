@@ -6,6 +6,9 @@ import importlib.util
 import pathlib
 from typing import Any
 
+import pytest
+
+from pagebuf import PageBuffer
 from tests.helpers import PAGE
 from tests.support import pattern
 
@@ -54,3 +57,30 @@ def test_disk_overlay(tmp_path):
     one.commit(tmp_path / "machine")
     assert (tmp_path / "machine").read_bytes() == one.bytes.tobytes()
     assert image.read_bytes() == data
+
+
+def test_shared_memory():
+    shared_memory = load("shared_memory")
+    buf = PageBuffer(pattern(0, 100 * PAGE + 3))
+    buf.resize(10_000 * PAGE)
+    buf.extend(pattern(1, 70 * PAGE))
+    want = buf.tobytes()
+    parcel, memory = shared_memory.send(buf)
+    assert sum(parcel.sizes) < 180 * PAGE
+    assert len(parcel.pickled) < 1000
+    there, mapped = shared_memory.receive(parcel)
+    try:
+        assert there == want
+        assert there.stats().mapped >= 168
+        there.write(5 * PAGE, b"new")
+        assert buf == want
+        assert bytes(memory.buf[5 * PAGE : 6 * PAGE]) == want[5 * PAGE : 6 * PAGE]
+        with pytest.raises(BufferError):
+            mapped.close()
+        there.detach()
+        mapped.close()
+        assert there[-70 * PAGE :] == pattern(1, 70 * PAGE)
+    finally:
+        del there
+        memory.close()
+        memory.unlink()

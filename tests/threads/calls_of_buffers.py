@@ -158,6 +158,7 @@ CALLS = [
     Call("__repr__", lambda b, g, w: len(repr(b)) > 9, steps=True),
     Call("__reduce_ex__", lambda b, g, w: pickle.loads(pickle.dumps(b, 4)).tobytes(), looks=True),
     Call("__reduce_ex__ 5", lambda b, g, w: pickle.loads(pickle.dumps(b, 5)).tobytes(), looks=True),
+    Call("__sizeof__", lambda b, g, w: b.__sizeof__() > 0, looks=True),
     Call("_tree_runs", lambda b, g, w: bool(b._tree_runs()) >= 0, looks=True),
     Call("capacity", lambda b, g, w: b.capacity, looks=True),
     Call("check", lambda b, g, w: b.check(), looks=True),

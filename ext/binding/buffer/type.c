@@ -120,6 +120,11 @@ buffer_length(BufferObject *self)
 
 PyDoc_STRVAR(bytes_doc, "__bytes__($self, /)\n--\n\nAll bytes, as one bytes object.");
 
+PyDoc_STRVAR(sizeof_doc,
+             "__sizeof__($self, /)\n--\n\n"
+             "Bytes of the object, its pages and its nodes, shared ones too, but not of memory\n"
+             "of others that it maps.  O(nodes).");
+
 PyDoc_STRVAR(stats_doc,
              "stats($self, /)\n--\n\n"
              "How the buffer stands: a BufferStats.  O(pages), of the whole pool where pages are\n"
@@ -200,6 +205,7 @@ static PyMethodDef buffer_methods[] = {
     METHOD("apply", buffer_apply, METH_O, buffer_apply_doc),
     METHOD("as_array", buffer_as_array, METH_VARARGS | METH_KEYWORDS, buffer_as_array_doc),
     METHOD("__reduce_ex__", buffer_reduce, METH_VARARGS, buffer_reduce_doc),
+    METHOD("__sizeof__", holder_sizeof, METH_NOARGS, sizeof_doc),
     METHOD("extents", buffer_extents, METH_NOARGS, buffer_extents_doc),
     METHOD("stats", holder_stats, METH_NOARGS, stats_doc),
     METHOD("walk", holder_walk, METH_O, holder_walk_doc),

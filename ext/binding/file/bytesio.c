@@ -647,13 +647,7 @@ bytesio_tree_walk(PyObject *self, PyObject *offset)
 static PyObject *
 bytesio_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    pb_buf *b = &part_of(self)->b;
-    pb_tree_stats use;
-    buffer_lock(b);
-    pb_buf_stats(b, &use);
-    buffer_unlock(b);
-    return PyLong_FromUnsignedLongLong((uint64_t)Py_TYPE(self)->tp_basicsize +
-                                       ((use.pages + use.nodes) << PB_PAGE_SHIFT));
+    return tree_sizeof(self, &part_of(self)->b);
 }
 
 static PyMethodDef bytesio_methods[] = {

@@ -191,6 +191,23 @@ holder_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
     return tree_stats(&((Holder *)self)->b);
 }
 
+PyObject *
+tree_sizeof(PyObject *self, pb_buf *b)
+{
+    pb_tree_stats use;
+    buffer_lock(b);
+    pb_buf_stats(b, &use);
+    buffer_unlock(b);
+    return PyLong_FromUnsignedLongLong((uint64_t)Py_TYPE(self)->tp_basicsize +
+                                       ((use.pages + use.nodes) << PB_PAGE_SHIFT));
+}
+
+PyObject *
+holder_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return tree_sizeof(self, &((Holder *)self)->b);
+}
+
 /* ---- the tree as runs of entries ---- */
 
 const char holder_tree_runs_doc[] = PyDoc_STR(

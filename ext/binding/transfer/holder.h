@@ -53,6 +53,11 @@ tree_walk(pb_buf *b, PyObject *offset);
 PyObject *
 holder_walk(PyObject *self, PyObject *offset);
 extern const char holder_walk_doc[], holder_tree_walk_doc[];
+/* __sizeof__: the object, its pages and its nodes, but not memory of others. */
+PyObject *
+tree_sizeof(PyObject *self, pb_buf *b);
+PyObject *
+holder_sizeof(PyObject *self, PyObject *ignored);
 PyObject *
 holder_stats(PyObject *self, PyObject *ignored);
 PyObject *

@@ -385,6 +385,22 @@ def test_no_copy_that_lost_its_bytes(pool):
             assert make(buf).__dict__ == buf.__dict__ if isinstance(buf, Named) else True
 
 
+def test_getsizeof_is_what_is_resident(pool):
+    empty = sys.getsizeof(pagebuf.PageBuffer(pool=pool))
+    buf = filled(pool, 3 * pagebuf.FANOUT * PAGE + 5)
+    buf.resize(9 * pagebuf.FANOUT * PAGE)
+    assert sys.getsizeof(buf) == empty + buf.stats().resident
+    buf.punch(0, pagebuf.FANOUT * PAGE)
+    assert sys.getsizeof(buf) == empty + buf.stats().resident < empty + 3 * pagebuf.FANOUT * PAGE
+    assert sys.getsizeof(buf.snapshot()) == sys.getsizeof(buf)
+    source = bytes(9 * pagebuf.FANOUT * PAGE)
+    mapped = pagebuf.PageBuffer.map(source, pool=pool)
+    assert sys.getsizeof(mapped) == empty + mapped.stats().resident < len(source)
+    mapped.write(0, b"1")
+    assert sys.getsizeof(mapped) == empty + mapped.stats().resident
+    del mapped
+
+
 def test_an_empty_buffer_is_small(pool):
     assert sys.getsizeof(pagebuf.PageBuffer(pool=pool)) <= 512
 

@@ -176,6 +176,7 @@ CALLS = {
     "__lt__": (lambda c: c.buf < c.twin, False),
     "__ne__": (lambda c: c.buf != c.twin, False),
     "__reduce_ex__": (lambda c: [through_pickle(c, n) for n in (2, 5)], [(True, True)] * 2),
+    "__sizeof__": (lambda c: c.buf.__sizeof__() < c.buf.stats().resident + PAGE + 512, True),
     "__repr__": (lambda c: str(c.size) in repr(c.buf), True),
     "__setitem__": (
         lambda c: (
