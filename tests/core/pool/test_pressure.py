@@ -491,7 +491,7 @@ def test_large_writes_in_threads_lose_no_crossing():
 
 
 def test_a_call_that_ends_during_a_callback_tells_of_its_own_mark():
-    """A write has crossed its mark, and copies without the GIL while the callback of another pool begins."""
+    """A write that crossed its mark copies without the GIL; another pool's callback begins."""
     pool = pagebuf.PagePool(limit=1 << 30)
     ours, theirs = pool.child(limit=1 << 30), pool.child(limit=1 << 30)
     data = bytes(16384 * PAGE)
