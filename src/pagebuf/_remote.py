@@ -177,7 +177,7 @@ class Pages:
                 del self.coming[piece]
                 _shared.charged.pop((self, piece), None)
                 if charged and piece not in self.here:
-                    self.pool._zone_charge(self.frame, -self._pages(piece)[1] * PAGE_SIZE)
+                    self._uncharge(self._pages(piece)[1])
                 _shared.changed.notify_all()
         return charged
 
@@ -218,23 +218,32 @@ class Pages:
             self.memory[offset : offset + len(data)] = data
             self.here[piece] = None
             _hold((self, piece))
-            self.pool._zone_here(self.frame, page, count, True)
+            self.pool._zone_here(self.frame, page, count, True, self)
 
     def _charge(self, piece: int) -> bool:
-        """Charge the pool.  For that others go, but not what calls hold.  False: try again."""
-        frames = self._pages(piece)[1]
+        """Charge the pool for a piece.  False: try again."""
         with _shared.changed:
-            while (over := self.pool._zone_charge(self.frame, frames * PAGE_SIZE)) is not None:
-                if _drop_oldest(over, frames):
-                    continue
-                if not _others_use(over):
-                    why = f"{frames * PAGE_SIZE} bytes more in memory asked than {over!r} may have"
-                    raise PoolLimitError(f"{why}: all that one call needs at once must fit")
-                if not _is_first():
-                    return False
-                _wait()
+            if not self._charge_frames(self._pages(piece)[1]):
+                return False
             _shared.charged[self, piece] = threading.get_ident()
         return True
+
+    def _charge_frames(self, frames: int) -> bool:
+        """Charge the pool.  For that others go, but not what calls hold.  False: try again."""
+        size = frames * PAGE_SIZE
+        while (over := self.pool._zone_charge(self.frame, size, self)) is not None:
+            if _drop_oldest(over, frames):
+                continue
+            if not _others_use(over):
+                why = f"{size} bytes more in memory asked than {over!r} may have"
+                raise PoolLimitError(f"{why}: all that one call needs at once must fit")
+            if not _is_first():
+                return False
+            _wait()
+        return True
+
+    def _uncharge(self, frames: int) -> None:
+        self.pool._zone_charge(self.frame, -frames * PAGE_SIZE, self)
 
     # ---- out ----
 
@@ -245,9 +254,9 @@ class Pages:
                 return False
             page, count = self._pages(piece)
             del self.here[piece]
-            self.pool._zone_here(self.frame, page, count, False)
+            self.pool._zone_here(self.frame, page, count, False, self)
             self._discard(page * PAGE_SIZE, count * PAGE_SIZE)
-            self.pool._zone_charge(self.frame, -count * PAGE_SIZE)
+            self._uncharge(count)
             return True
 
     def _discard(self, offset: int, size: int) -> None:
@@ -283,12 +292,13 @@ def _pays(pool: PagePool | None, over: PagePool) -> bool:
 
 
 def _drop_oldest(over: PagePool, frames: int) -> bool:
-    """Let go of pages that can be fetched again.  Return whether any went."""
+    """Let go of pages that can be fetched again, or put into a file.  Return whether any went."""
     gone = 0
     for pages in list(_living):
         if gone < frames and _pays(pages.pool, over):
             gone += pages.drop_oldest(frames - gone)
-    return gone > 0
+    spill = over._spill if gone == 0 else None
+    return gone > 0 or (spill is not None and spill.make_room(over, frames))
 
 
 def make_room(over: PagePool, frames: int) -> bool:

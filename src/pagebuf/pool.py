@@ -13,7 +13,15 @@ from pagebuf._core import _BUILD_FLAGS, PAGE_SIZE, SAMPLE_FRAMES, Pool, Usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final
+    from typing import Final, Protocol
+
+    from pagebuf._spill import Spill
+
+    class _HasFileno(Protocol):
+        """An open file."""
+
+        def fileno(self) -> int: ...
+
 
 __all__ = ["PagePool", "live_pools"]
 
@@ -79,6 +87,17 @@ def _frames(nbytes: int | None) -> int:
     return -1 if nbytes is None else min(nbytes // PAGE_SIZE, MOST_FRAMES)
 
 
+def _kept(limit: int | None, spills: bool) -> tuple[int, int]:
+    """How many bytes of free pages stay, at first and at most.
+
+    Where pages leave memory to keep within a limit, free ones may hardly exceed it.
+    """
+    if not spills:
+        return KEEP, KEEP_MOST
+    kept = KEEP if limit is None else min(KEEP, limit // 64)
+    return kept, kept
+
+
 def _mark(fraction: float, limit: int) -> int:
     """The number of pages in use that reaches a fraction of a limit."""
     exactly = round(fraction * _frames(limit), 6)  # as a float, 0.55 * 100 is above 55
@@ -124,11 +143,17 @@ class PagePool(Pool):
         debug: 0, 1 or 2 (docs/debugging.md), or ``"sample"`` / ``"sample:N"`` to guard one frame in
             N.  None: what the environment variable ``PAGEBUF_DEBUG`` says, else 0.
         name: shown in reports.
+        spill: where pages of buffers go when a call needs more than ``limit``, instead of a
+            `PoolLimitError`.  True: an unnamed temporary file in the folder that `tempfile` uses.
+            The path of a folder: such a file there.  An open file or a descriptor, for reading
+            and writing: that one, whose contents are lost.  Pages come back when they are needed.
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: limit is less than a page, keep is negative, or debug is none of these.  A
-            limit that no memory can reach is none.
+        ValueError: limit is less than a page, keep is negative, or debug is none of these; or
+            spill is no file that can be read and written anywhere.  A limit that no memory can
+            reach is none.
+        OSError: the file cannot be made.
 
     ``pool.limit`` may be set later, that of `default_pool()` too.
 
@@ -137,6 +162,12 @@ class PagePool(Pool):
     >>> buf = PageBuffer(bytes(1000), pool=pool)
     >>> pool.stats().held
     1
+    >>> pool = PagePool(limit=64 * PAGE_SIZE, spill=True)
+    >>> buf = PageBuffer(pool=pool)
+    >>> for i in range(1000):
+    ...     buf.extend(bytes([i % 251]) * PAGE_SIZE)
+    >>> pool.stats().held <= 64, pool.stats().spilled > 900, buf[500 * PAGE_SIZE]
+    (True, True, 249)
     """
 
     # What the core may assume about a new region.  _fresh_zero: its bytes and its table are zeros
@@ -150,6 +181,7 @@ class PagePool(Pool):
     _name: str | None = None
     _debug: int | str = 0
     _above: PagePool | None = None
+    _spill: Spill | None = None
 
     def __init__(
         self,
@@ -158,17 +190,23 @@ class PagePool(Pool):
         keep: int | None = None,
         debug: int | str | None = None,
         name: str | None = None,
+        spill: bool | int | str | os.PathLike[str] | _HasFileno | None = None,
     ) -> None:
         level, sample = _level(debug)
         most, kept = _checked_limit(limit), _nbytes(keep, "keep")
         called = _checked_name(name)
-        first, last = (KEEP, KEEP_MOST) if kept is None else (kept, kept)
+        spills = spill is not None and spill is not False
+        first, last = _kept(most, spills) if kept is None else (kept, kept)
         self._set_limit(_frames(most))
         self._configure(_frames(first), _frames(last), level)
         self._describe(most, called)
         self._debug = f"sample:{sample}" if sample else level
         if sample:
             self._begin_sample(sample)
+        if spills:
+            from pagebuf._spill import begin
+
+            self._spill = begin(self, spill)
         _POOLS.add(self)  # from now on others see it
 
     def _describe(self, limit: int | None, name: str | None) -> None:
@@ -241,6 +279,9 @@ class PagePool(Pool):
         child._describe(most, called)
         child._above = self
         child._join(self)  # from now on others see it
+        child._spill = self._spill
+        if child._spill is not None:
+            child._spill.pools.add(child)
         _POOLS.add(child)
         return child
 

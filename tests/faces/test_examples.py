@@ -41,6 +41,21 @@ def test_hex_editor(tmp_path):
     assert path.read_bytes() == data
 
 
+def test_spike():
+    """Three uploads of 400 pages wait in the memory of 64."""
+    spike = load("spike")
+    backlog = spike.Backlog(64 * PAGE)
+    uploads = [[pattern(i, 4 * PAGE, salt) for i in range(100)] for salt in range(3)]
+    for upload in uploads:
+        backlog.put(upload)
+        assert backlog.pool.stats().held <= 64
+    for upload in uploads:
+        assert b"".join(backlog.take()) == b"".join(upload)
+    stats = backlog.pool.stats()
+    assert stats.high_water <= 64
+    assert stats.held == stats.spilled == 0
+
+
 def test_disk_overlay(tmp_path):
     image = tmp_path / "image"
     disk_overlay = load("disk_overlay")

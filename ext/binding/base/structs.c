@@ -22,12 +22,13 @@ static PyStructSequence_Field pool_fields[] = {
     {"detached", "held frames that only views still have"},
     {"lent",
      "bytes outside of all frames that only buffers of the pool keep; limits count them"},
+    {"spilled", "pages that are in the spill file, and not in memory"},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc pool_desc = {
     "pagebuf.PoolStats", "The figures of a pool, in frames where not said otherwise.",
-    pool_fields, 17};
+    pool_fields, 18};
 
 static PyStructSequence_Field buffer_fields[] = {
     {"size", "bytes"},

@@ -41,17 +41,18 @@ typedef struct {
     bool stays; /* the position does */
 } next_read;
 
+/* *absent: it may be more, as bytes that were noted have to be looked at first. */
 static inline uint64_t
-next_length_lock_held(const pb_buf *b, const stream *s, const next_read *next)
+next_length_lock_held(const pb_buf *b, const stream *s, const next_read *next, bool *absent)
 {
     uint64_t ahead = stream_ahead_lock_held(b, s, next->n), n = 0;
-    bool absent = false;
+    *absent = false;
     if (PB_LIKELY(next->what == NEXT_BYTES)) {
         return ahead;
     }
     do {
-        n += line_length_lock_held(b, s->pos + n, ahead - n, &absent);
-    } while (next->what == NEXT_LINES && n < ahead && n < next->hint && !absent);
+        n += line_length_lock_held(b, s->pos + n, ahead - n, absent);
+    } while (next->what == NEXT_LINES && n < ahead && n < next->hint && !*absent);
     return n;
 }
 
@@ -60,7 +61,11 @@ static pb_status
 copy_next_lock_held(pb_buf *b, stream *s, const next_read *next, void *dst, uint64_t len,
                     bool *same)
 {
-    *same = next_length_lock_held(b, s, next) == len;
+    bool absent;
+    *same = next_length_lock_held(b, s, next, &absent) == len;
+    if (absent) {
+        return PB_ABSENT;
+    }
     pb_status st = *same ? stream_copy_out_lock_held(b, s->pos, dst, len) : PB_OK;
     s->pos += *same && st == PB_OK && !next->stays ? len : 0;
     return st;
@@ -89,8 +94,9 @@ static PyObject *
 read_ahead(pb_buf *b, stream *s, const next_read *next, void *dst)
 {
     for (;;) {
+        bool absent; /* copy_next sees to that */
         buffer_lock(b);
-        uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, next);
+        uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, next, &absent);
         buffer_unlock(b);
         PyObject *out = dst ? PyLong_FromUnsignedLongLong(len) : new_bytes(len);
         if (out == NULL) {
@@ -120,8 +126,9 @@ static inline PyObject *
 read_next(pb_buf *b, stream *s, next_read next)
 {
     PyObject *out = NULL;
+    bool absent; /* then there is no address */
     buffer_lock(b);
-    uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, &next);
+    uint64_t len = stream_may_read(s) ? 0 : next_length_lock_held(b, s, &next, &absent);
     const uint8_t *at = len ? stream_look_lock_held(b, s, len) : NULL;
     if (len && reads_all_lent(b, s, len)) {
         at = pb_buf_lender(b)->at;

@@ -12,6 +12,7 @@
 #include "queue/object.h"
 #include "store/object.h"
 #include "view/object.h"
+#include "zone/spill.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -50,6 +51,12 @@ static PyMethodDef module_methods[] = {
     {"is_valid", (PyCFunction)(void (*)(void))module_is_valid, METH_FASTCALL, is_valid_doc},
     {"default_pool", default_pool, METH_NOARGS, default_pool_doc},
     {"_set_pool_factory", set_pool_factory, METH_O, set_factory_doc},
+    {"_spill_begin", spill_begin, METH_O, spill_begin_doc},
+    {"_spill_open", spill_open, METH_VARARGS, spill_open_doc},
+    {"_spill_close", spill_close, METH_VARARGS, spill_close_doc},
+    {"_spill_out", spill_out, METH_VARARGS, spill_out_doc},
+    {"_spill_given_up", spill_given_up, METH_VARARGS, spill_given_up_doc},
+    {"_spill_punch", spill_punch, METH_VARARGS, spill_punch_doc},
     {"_hasten", queue_hasten, METH_VARARGS, queue_hasten_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -207,6 +207,7 @@ free_zone(pool_zone *z)
     PyBuffer_Release(&z->memory);
     Py_XDECREF(z->fetcher);
     PyMem_RawFree(z->zone.here);
+    PyMem_RawFree(z->zone.named);
     PyMem_Free(z);
 }
 
@@ -250,6 +251,40 @@ pool_cancel_zone(PoolObject *self, pool_zone *zone)
     pool_release_zones(self);
 }
 
+/* The fetcher of a zone of which frames were given up, a reference; NULL: there is none left to tell. */
+static PyObject *
+take_told(pb_pool *root)
+{
+    PyObject *fetcher = NULL;
+    pb_lock_take(&root->lock);
+    for (pb_zone *z = root->told ? root->open_zones : NULL; z && !fetcher; z = z->next) {
+        if (z->told) {
+            z->told = false;
+            fetcher = Py_NewRef(((pool_zone *)z)->fetcher);
+        }
+    }
+    root->told = fetcher != NULL;
+    pb_lock_drop(&root->lock);
+    return fetcher;
+}
+
+/* Tell those who keep the bytes of frames that no entry names any more (I13). */
+static void
+tell_given_up(pb_pool *root)
+{
+    PyObject *type, *value, *traceback, *fetcher;
+    PyErr_Fetch(&type, &value, &traceback);
+    while (root->told && (fetcher = take_told(root)) != NULL) {
+        PyObject *done = PyObject_CallMethod(fetcher, "given_up", NULL);
+        if (done == NULL) {
+            PyErr_WriteUnraisable(fetcher);
+        }
+        Py_XDECREF(done);
+        Py_DECREF(fetcher);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
 void
 pool_release_zones(PoolObject *self)
 {
@@ -268,6 +303,9 @@ pool_release_zones(PoolObject *self)
         }
         free_zone(z);
     }
+    if (PB_UNLIKELY(self->pool.root->told)) {
+        tell_given_up(self->pool.root);
+    }
 }
 
 /* The zone whose first frame has the number; NULL: it has ended. */
@@ -276,6 +314,13 @@ zone_of(PoolObject *self, uint64_t frame)
 {
     pb_zone *z = frame <= UINT32_MAX ? pb_zone_of(&self->pool, (pb_frame)frame) : NULL;
     return z && z->first == frame ? (pool_zone *)z : NULL;
+}
+
+pool_zone *
+pool_fetched_zone(PoolObject *self, uint64_t frame, const PyObject *fetcher)
+{
+    pool_zone *z = zone_of(self, frame);
+    return z && z->fetcher == fetcher ? z : NULL;
 }
 
 /* ---- which pages do trees name? ---- */
@@ -487,20 +532,23 @@ pool_noted(PoolObject *self, PyObject **fetcher, pb_frames noted[PB_ABSENT_RUNS]
 }
 
 const char pool_zone_here_doc[] =
-    "_zone_here($self, frame, page, count, here, /)\n--\n\n"
-    "Pages of the zone that begins with ``frame`` have come into memory, or are about to leave it.";
+    "_zone_here($self, frame, page, count, here, fetcher, /)\n--\n\n"
+    "Pages of the zone that begins with ``frame`` have come into memory, or are about to leave it.\n"
+    "Nothing where it has ended.";
 
 PyObject *
 pool_zone_here(PoolObject *self, PyObject *args)
 {
     unsigned long long frame, page, count;
     int here;
-    if (!PyArg_ParseTuple(args, "KKKp:_zone_here", &frame, &page, &count, &here)) {
+    PyObject *fetcher;
+    if (!PyArg_ParseTuple(args, "KKKpO:_zone_here", &frame, &page, &count, &here,
+                          &fetcher)) {
         return NULL;
     }
     rest_begin(self); /* nobody reads meanwhile */
-    pool_zone *z = zone_of(self, frame);
-    if (z && z->fetcher && page <= z->zone.count && count <= z->zone.count - page) {
+    pool_zone *z = pool_fetched_zone(self, frame, fetcher);
+    if (z && page <= z->zone.count && count <= z->zone.count - page) {
         pb_zone_set_here(&z->zone, page, count, here);
     }
     rest_end(self);
@@ -508,19 +556,20 @@ pool_zone_here(PoolObject *self, PyObject *args)
 }
 
 const char pool_zone_charge_doc[] =
-    "_zone_charge($self, frame, size, /)\n--\n\n"
+    "_zone_charge($self, frame, size, fetcher, /)\n--\n\n"
     "Charge the pool for so many bytes more that a zone has in memory, or fewer.  Returns None, or\n"
-    "the pool whose limit forbids that.";
+    "the pool whose limit forbids that.  Nothing where the zone has ended.";
 
 PyObject *
 pool_zone_charge(PoolObject *self, PyObject *args)
 {
     unsigned long long frame;
     long long size;
-    if (!PyArg_ParseTuple(args, "KL:_zone_charge", &frame, &size)) {
+    PyObject *fetcher;
+    if (!PyArg_ParseTuple(args, "KLO:_zone_charge", &frame, &size, &fetcher)) {
         return NULL;
     }
-    pool_zone *z = zone_of(self, frame);
+    pool_zone *z = pool_fetched_zone(self, frame, fetcher);
     if (z == NULL) {
         Py_RETURN_NONE;
     }

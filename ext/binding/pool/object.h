@@ -188,6 +188,9 @@ typedef struct {
     pb_pool *root;
     PyObject *fetcher; /* who brings absent pages (pagebuf._remote); or NULL */
     bool unlisted;     /* it has no place */
+    int fd;            /* of a zone that frames are spilled to: its file, ... */
+    uint64_t file_at;  /* ... where in it the zone begins, ... */
+    uint64_t forks;    /* ... and whose process it is (lock_state) */
 } pool_zone;
 
 /* Lend the whole pages of an object that has the buffer protocol to the pool, as a zone that no entry
@@ -206,6 +209,10 @@ pool_zone_here(PoolObject *self, PyObject *args);
 PyObject *
 pool_zone_charge(PoolObject *self, PyObject *args);
 extern const char pool_zone_here_doc[], pool_zone_charge_doc[];
+
+/* The zone whose first frame has the number, if it is that of this fetcher; NULL: it has ended. */
+pool_zone *
+pool_fetched_zone(PoolObject *self, uint64_t frame, const PyObject *fetcher);
 
 /* No entry came to name it. */
 void

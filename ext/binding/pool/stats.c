@@ -14,7 +14,21 @@ const char pool_stats_doc[] =
     "the pool and its children took; the frames that nobody has are those of the whole\n"
     "family.";
 
-#define STATS 17
+#define STATS 18
+
+/* Pages of the pool and its children that have left memory, as far as entries name them. */
+static uint64_t
+count_spilled(const pb_pool *pool)
+{
+    uint64_t n = 0;
+    for (const pb_zone *z = pool->root->open_zones; z; z = z->next) {
+        bool counts = z->named && z->payer && pb_pool_within(z->payer, pool);
+        for (uint32_t i = 0; counts && i < z->count; i++) {
+            n += z->named[i] && !(pb_load64(&z->here[i >> 6]) >> (i & 63) & 1);
+        }
+    }
+    return n;
+}
 
 /* The pool is at rest. */
 static void
@@ -39,6 +53,7 @@ stats_at_rest(const PoolObject *self, long long values[STATS])
         (long long)root->guards,
         (long long)p->detached,
         (long long)p->lent,
+        (long long)count_spilled(p),
     };
     memcpy(values, now, sizeof now);
 }

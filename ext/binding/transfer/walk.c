@@ -64,6 +64,7 @@ PyObject *
 tree_walk(pb_buf *b, PyObject *offset)
 {
     pb_step steps[PB_MAX_LEVELS + 1];
+    char spilled[48] = "";
     unsigned n = 0;
     uint64_t off;
     if (arg_offset(offset, "offset", &off) < 0) {
@@ -75,9 +76,17 @@ tree_walk(pb_buf *b, PyObject *offset)
     if (inside && !tiny) {
         n = pb_tree_walk(b->pool, &b->root, (b->root.bias + off) >> PB_PAGE_SHIFT, steps);
     }
+    pool_zone *z =
+        inside && !tiny ? (pool_zone *)pb_zone_of(b->pool, steps[n - 1].frame) : NULL;
+    if (z && z->zone.named && steps[n - 1].address == 0) {
+        uint64_t page = steps[n - 1].frame - z->zone.first;
+        PyOS_snprintf(spilled, sizeof spilled, "spilled at offset %llu",
+                      (unsigned long long)(z->file_at + (page << PB_PAGE_SHIFT)));
+    }
     buffer_unlock(b);
-    const char *stop = !inside ? "past the end"
-                       : tiny  ? "inline"
+    const char *stop = !inside      ? "past the end"
+                       : spilled[0] ? spilled
+                       : tiny       ? "inline"
                        : pb_frame_in_zone(steps[n - 1].frame)
                            ? (steps[n - 1].address ? "mapped" : "absent")
                        : steps[n - 1].frame ? "page"

@@ -105,11 +105,46 @@ pb_buf_copy_in(const pb_buf *b, uint64_t off, const void *src, uint64_t n)
     }
 }
 
+/* Copy what lies at a position, of an extent, or read it where it is not in memory.  false: neither can
+ * be done now. */
+static bool
+copy_or_read(const pb_buf *b, const pb_extent *x, uint64_t pos, uint8_t *to, uint64_t n)
+{
+    const pb_zone *z = x->kind == PB_EXTENT_ABSENT ? pb_zone_of(b->pool, x->frame) : NULL;
+    uint64_t at = z ? ((uint64_t)(x->frame - z->first) << PB_PAGE_SHIFT) : 0;
+    if (z && z->read && z->read(z, at + (pos & PB_PAGE_MASK), n, to)) {
+        return true;
+    }
+    const uint8_t *from = extent_address(b, x, pos);
+    from ? pb_copy(to, from, n) : pb_zero(to, n);
+    return x->kind != PB_EXTENT_ABSENT;
+}
+
+/* pb_buf_copy_out where frames may have left memory: what is not there goes from the file to `dst`, and
+ * takes no memory on the way. */
+PB_NOINLINE static pb_status
+copy_out_through(const pb_buf *b, uint64_t off, uint8_t *to, uint64_t n)
+{
+    uint64_t pos = b->root.bias + off, end = pos + n;
+    bool whole = true;
+    for (uint64_t len; pos < end; pos += len, to += len) {
+        uint64_t page = page_of(pos);
+        pb_extent x = pb_tree_extent(b->pool, &b->root, page, page_of(end - 1) + 1);
+        len = pb_min(end, (page + x.pages) << PB_PAGE_SHIFT) - pos;
+        whole &= copy_or_read(b, &x, pos, to, len);
+    }
+    return whole ? PB_OK : PB_ABSENT;
+}
+
 pb_status
 pb_buf_copy_out(const pb_buf *b, uint64_t off, void *dst, uint64_t n)
 {
     uint8_t *to = dst;
     bool absent = false;
+    if (PB_UNLIKELY(b->pool->root->spills) && !pb_buf_is_inline(b) &&
+        !is_own_view(b, dst, n)) {
+        return copy_out_through(b, off, dst, n);
+    }
     if (is_own_view(b, dst, n)) {
         pb_overlap_copy(b, off, dst, n, false);
         return pb_pool_read_status(b->pool);

@@ -313,13 +313,25 @@ pb_pool_check_words(const pb_pool *pool)
     return pb_pool_numbers(pool) + (pool->root->accounts ? PB_MOST_POOLS : 1) * 3;
 }
 
+/* A number for each index, so that sums of different ones differ. */
+static inline uint64_t
+scattered(uint64_t i)
+{
+    uint64_t x = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 29;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    return x ^ x >> 32;
+}
+
 /* Count a reference.  The subtree of a node is counted once, at its first reference. */
 static pb_visit
 recount(void *arg, const pb_place *at)
 {
     const checker *c = arg;
     if (at->zone) {
-        pb_zone_of(c->b->pool, at->frame)->seen++;
+        pb_zone *z = pb_zone_of(c->b->pool, at->frame);
+        z->seen++;
+        z->seen_sum += scattered(at->frame - z->first);
         return PB_VISIT_PAST;
     }
     return c->seen[at->frame]++ ? PB_VISIT_PAST : PB_VISIT_BELOW;
@@ -333,9 +345,20 @@ recount_tails(const checker *c, const pb_pool *root)
 {
     EACH_ZONE(root, z)
     {
-        z->seen = 0;
+        z->seen = z->seen_sum = 0;
         c->seen[z->tail] += z->tail != 0;
     }
+}
+
+/* I13: which frames the entries name is summed up, too. */
+static bool
+counts_names(const pb_zone *z)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; z->named && i < z->count; i++) {
+        sum += z->named[i] * scattered(i);
+    }
+    return z->named == NULL || sum == z->seen_sum;
 }
 
 /* I12.  A zone that nobody names yet is about to be. */
@@ -346,6 +369,9 @@ check_zones(const checker *c, const pb_pool *root)
     {
         if (z->seen != z->entries) {
             return broken(c, "I12: a zone miscounts the entries that name it", z->first, 0);
+        }
+        if (!counts_names(z)) {
+            return broken(c, "I13: a zone miscounts the names of its frames", z->first, 0);
         }
     }
     return true;

@@ -69,6 +69,18 @@ end_zone(pb_pool *root, pb_zone *z)
     }
 }
 
+/* The last entry that named a frame of a counted zone is gone (I13).  Whoever has the bytes is told at once of
+ * one in memory, and of others when they are many. */
+static void
+give_up(pb_pool *root, pb_zone *z, uint32_t i)
+{
+    bool here = pb_load64(&z->here[i >> 6]) >> (i & 63) & 1;
+    if (++z->given_up == pb_zone_many(z) || here) {
+        z->told = root->told = true;
+        pb_set_bits8(&root->pending, PB_PENDING_ZONE);
+    }
+}
+
 /* Drop a reference to a frame of a zone (I12).  false: there is none. */
 static bool
 unref_zone(pb_pool *root, pb_frame frame)
@@ -76,6 +88,9 @@ unref_zone(pb_pool *root, pb_frame frame)
     pb_zone *z = pb_zone_of(root, frame);
     if (z == NULL || z->entries == 0) {
         return false;
+    }
+    if (z->named && --z->named[frame - z->first] == 0) {
+        give_up(root, z, frame - z->first);
     }
     if (--z->entries == 0) {
         end_zone(root, z);
@@ -225,7 +240,17 @@ ref_zone(pb_pool *root, pb_frame frame, uint64_t n)
     pb_zone *z = pb_zone_of(root, frame);
     if (z) {
         z->entries += n;
+        if (z->named) { /* no huge entry names it */
+            z->named[frame - z->first] += (uint32_t)n;
+        }
     }
+}
+
+void
+pb_frame_spill_locked(pb_pool *root, pb_frame frame, pb_frame to)
+{
+    ref_zone(root, to, 1);
+    unref_locked(root, frame);
 }
 
 void

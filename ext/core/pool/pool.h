@@ -125,15 +125,28 @@ typedef struct pb_zone {
     uint32_t count;
     uint64_t
         entries; /* that name frames of it, over all trees; a huge one counts once (I12) */
-    uint64_t *here; /* a bit for each frame: in memory (I14); NULL: all are, always */
+    uint64_t *here;    /* a bit for each frame: in memory (I14); NULL: all are, always */
+    uint32_t *named;   /* how many entries name each frame (I13); NULL: nobody asks */
+    uint32_t given_up; /* frames that no entry names any more, since somebody looked */
+    bool told;         /* and of which one is in memory, or that are many */
+    /* Read bytes that are not in memory; they lie in one frame after the other from byte `at` on.  false:
+     * they must be fetched.  NULL: always. */
+    bool (*read)(const struct pb_zone *z, uint64_t at, uint64_t n, void *dst);
     pb_frame
         tail; /* a copy of the bytes behind the last frame, less than a page; 0: none */
     uint32_t tail_bytes;   /* how many those are */
     struct pb_pool *payer; /* who is lent the bytes that ... */
     uint64_t kept;         /* ... the zone keeps of what its source had */
     struct pb_zone *prev, *next;
-    uint64_t seen; /* pb_pool_check's */
+    uint64_t seen, seen_sum; /* pb_pool_check's */
 } pb_zone;
+
+/* So many frames of a zone that nobody names any more are worth a look. */
+static inline uint32_t
+pb_zone_many(const pb_zone *z)
+{
+    return (z->count >> 4) + 1;
+}
 
 /* The numbers of a zone are whole chunks, the last frame of which it leaves free.  A table leads
  * from a chunk to its zone: whoever copies without a lock may look there, as only the places of
@@ -233,13 +246,16 @@ typedef struct pb_pool {
     pb_zone *open_zones;  /* named by an entry, or about to be */
     pb_zone *ended_zones; /* with PB_PENDING_ZONE: named by none any more */
     uint32_t zone_chunk;  /* no chunk before this one is free */
-    uint32_t fetched;     /* zones with frames that may be absent: see pb_pool_fetches */
-    uint32_t absent;      /* threads that have noted some */
-    pb_member *members;   /* every tree that draws from the root or a child */
-    pb_map *map;          /* where regions and views are listed; may be NULL */
-    pb_fault fault;       /* the first broken rule; it stays */
-    pb_fault found;       /* with PB_PENDING_FAULT: what to report */
-    pb_lock fault_lock;   /* of both; innermost, as damage is noted under any lock */
+    uint32_t
+        fetched; /* zones with frames that may be absent, and one more if it spills: see pb_pool_fetches */
+    bool spills;        /* frames may leave memory (spill/spill.h) */
+    bool told;          /* with PB_PENDING_ZONE: so is a zone */
+    uint32_t absent;    /* threads that have noted some */
+    pb_member *members; /* every tree that draws from the root or a child */
+    pb_map *map;        /* where regions and views are listed; may be NULL */
+    pb_fault fault;     /* the first broken rule; it stays */
+    pb_fault found;     /* with PB_PENDING_FAULT: what to report */
+    pb_lock fault_lock; /* of both; innermost, as damage is noted under any lock */
     /* Called for each tree that is linked, in the thread that links it. */
     void (*link_hook)(pb_member *tree);
     pb_trace_hook *trace_hook;          /* see pb_pool_set_trace */
@@ -777,6 +793,10 @@ pb_zone_of(const pb_pool *pool, pb_frame frame)
 /* Count n > 0 more entries that name frames of the zone of `frame`. */
 void
 pb_zone_ref(pb_pool *pool, pb_frame frame, uint64_t n);
+
+/* An entry that named a frame names one of a zone from now on.  The root's lock is held. */
+void
+pb_frame_spill_locked(pb_pool *root, pb_frame frame, pb_frame to);
 
 /* Does more than one entry name the frame, which is held, or is it a zone's? */
 static inline bool

@@ -300,9 +300,10 @@ typedef struct {
 static pb_store_status
 count_page(void *arg, uint64_t page, pb_entry e)
 {
+    changing *c = arg;
     (void)page;
-    (void)e;
-    ((changing *)arg)->pages++;
+    (void)pb_zone_note_absent(c->store->pool, pb_entry_frame(e), 1); /* I14 */
+    c->pages++;
     return PB_STORE_OK;
 }
 
@@ -366,6 +367,10 @@ want_books(pb_store *store, const pb_store_tree *directory, const pb_store_chang
         if (!changes[i].remove && !changes[i].few) {
             st = count_tree(store, &changes[i].tree, &n);
         }
+    }
+    if (st == PB_STORE_OK && pb_pool_met_absent(store->pool)) {
+        store->pool_status = PB_ABSENT;
+        return PB_STORE_POOL;
     }
     uint64_t rows = pb_space_row_pages(store->space.frames + n);
     uint64_t log = 3 * n * PB_LOG_BYTES / PB_PAGE_SIZE + PB_MAX_LEVELS;

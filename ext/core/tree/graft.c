@@ -43,6 +43,9 @@ is_flat(const pb_pool *pool, const pb_root *from, const part *p, pb_entry *e)
         return false;
     }
     pb_extent x = pb_tree_shape(pool, from, p->at, past);
+    if (pb_frame_is_counted(pool, x.frame)) { /* I13 */
+        return false;
+    }
     *e = pb_entry_of_zone(x.frame, p->h);
     pb_frame next = x.frame;
     uint64_t page = p->at;

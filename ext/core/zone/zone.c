@@ -104,6 +104,16 @@ pb_zone_make_absent(pb_pool *pool, pb_zone *zone, uint64_t *here)
     pb_lock_drop(&pool->root->lock);
 }
 
+void
+pb_zone_count_names(pb_pool *pool, pb_zone *zone, uint32_t *named,
+                    bool (*read)(const pb_zone *z, uint64_t at, uint64_t n, void *dst))
+{
+    pb_lock_take(&pool->root->lock);
+    zone->named = named;
+    zone->read = read;
+    pb_lock_drop(&pool->root->lock);
+}
+
 static inline bool
 is_here(const pb_zone *z, uint64_t i)
 {
@@ -222,5 +232,6 @@ pb_zone_has_entry(const pb_pool *pool, pb_entry e, unsigned h)
     pb_frame frame = pb_entry_frame(e);
     return h <= PB_ENTRY_HEIGHT_MOST && h * PB_NODE_BITS < 31 &&
            (e & mask) == pb_entry_of_zone(frame, h) &&
+           (h == 0 || !pb_frame_is_counted(pool, frame)) &&
            pb_zone_has(pool, frame, (uint64_t)1 << (h * PB_NODE_BITS));
 }

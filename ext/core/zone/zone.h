@@ -51,6 +51,12 @@ pb_zone_has(const pb_pool *pool, pb_frame frame, uint64_t n)
 void
 pb_zone_make_absent(pb_pool *pool, pb_zone *zone, uint64_t *here);
 
+/* And from now on each frame counts the entries that name it, in `named`, which is all zeros, so that it
+ * can be used again for other bytes when none does (I13).  `read` may be NULL. */
+void
+pb_zone_count_names(pb_pool *pool, pb_zone *zone, uint32_t *named,
+                    bool (*read)(const pb_zone *z, uint64_t at, uint64_t n, void *dst));
+
 /* The pages [page, page + n) of a zone have come into memory, or are about to leave it.  One thread does
  * that at a time. */
 void
@@ -75,6 +81,14 @@ pb_frame_is_fetched(const pb_pool *pool, pb_frame frame)
 {
     const pb_zone *z = pb_zone_of(pool, frame);
     return z && z->here;
+}
+
+/* Does the zone of the frame count the entries that name it?  Then each names one frame (I13). */
+static inline bool
+pb_frame_is_counted(const pb_pool *pool, pb_frame frame)
+{
+    const pb_zone *z = pb_zone_of(pool, frame);
+    return z && z->named;
 }
 
 /* Is it the entry of height h of frames that one zone has? */

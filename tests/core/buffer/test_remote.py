@@ -519,6 +519,18 @@ def test_save(pair, tmp_path):
     assert (tmp_path / "saved").read_bytes() == plain
 
 
+def test_a_commit_of_a_store_fetches_what_it_writes(pair, tmp_path):
+    buf, plain, source = pair
+    source.asked.clear()
+    with pagebuf.PageStore(tmp_path / "store", pool=buf.pool) as store:
+        store["remote"] = buf
+        store.commit()
+        assert len(source.asked) == len(set(source.asked))
+        assert store["remote"] == plain
+    with pagebuf.PageStore(tmp_path / "store", "r") as store:
+        assert store["remote"].tobytes() == plain
+
+
 # ---- files ----
 
 
