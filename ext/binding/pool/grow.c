@@ -263,7 +263,7 @@ take_told(pb_pool *root)
             fetcher = Py_NewRef(((pool_zone *)z)->fetcher);
         }
     }
-    root->told = fetcher != NULL;
+    pb_store8(&root->told, fetcher != NULL);
     pb_lock_drop(&root->lock);
     return fetcher;
 }
@@ -274,7 +274,7 @@ tell_given_up(pb_pool *root)
 {
     PyObject *type, *value, *traceback, *fetcher;
     PyErr_Fetch(&type, &value, &traceback);
-    while (root->told && (fetcher = take_told(root)) != NULL) {
+    while (pb_load8(&root->told) && (fetcher = take_told(root)) != NULL) {
         PyObject *done = PyObject_CallMethod(fetcher, "given_up", NULL);
         if (done == NULL) {
             PyErr_WriteUnraisable(fetcher);
@@ -303,7 +303,7 @@ pool_release_zones(PoolObject *self)
         }
         free_zone(z);
     }
-    if (PB_UNLIKELY(self->pool.root->told)) {
+    if (PB_UNLIKELY(pb_load8(&self->pool.root->told))) {
         tell_given_up(self->pool.root);
     }
 }

@@ -143,7 +143,7 @@ is_zeros(const uint8_t *page)
 static bool
 is_free_place(const pb_zone *z, uint32_t i)
 {
-    return z->named[i] == 0 && !(pb_load64(&z->here[i >> 6]) >> (i & 63) & 1);
+    return pb_load32(&z->named[i]) == 0 && !(pb_load64(&z->here[i >> 6]) >> (i & 63) & 1);
 }
 
 /* How many of the places of a zone are free: up to `most`. */
@@ -342,7 +342,7 @@ add_runs(PyObject *list, const pb_zone *z, uint32_t least,
 static bool
 is_kept_for_nobody(const pb_zone *z, uint32_t i)
 {
-    return z->named[i] == 0 && !is_free_place(z, i);
+    return pb_load32(&z->named[i]) == 0 && !is_free_place(z, i);
 }
 
 /* So many places side by side are worth a system call. */
@@ -361,11 +361,11 @@ spill_given_up(PyObject *module, PyObject *args)
     PyObject *here = PyErr_Occurred() ? NULL : PyList_New(0);
     PyObject *holes = here ? PyList_New(0) : NULL;
     int result = holes ? 0 : -1;
-    bool many = z && z->zone.given_up >= pb_zone_many(&z->zone);
+    bool many = z && pb_load32(&z->zone.given_up) >= pb_zone_many(&z->zone);
     if (result == 0 && z && z->zone.named) {
         result = add_runs(here, &z->zone, 1, is_kept_for_nobody);
         if (result == 0 && many) {
-            z->zone.given_up = 0;
+            pb_store32(&z->zone.given_up, 0);
             result = add_runs(holes, &z->zone, PUNCHED_LEAST, is_free_place);
         }
     }

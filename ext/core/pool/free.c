@@ -75,8 +75,10 @@ static void
 give_up(pb_pool *root, pb_zone *z, uint32_t i)
 {
     bool here = pb_load64(&z->here[i >> 6]) >> (i & 63) & 1;
-    if (++z->given_up == pb_zone_many(z) || here) {
-        z->told = root->told = true;
+    pb_store32(&z->given_up, z->given_up + 1);
+    if (z->given_up == pb_zone_many(z) || here) {
+        z->told = true;
+        pb_store8(&root->told, 1);
         pb_set_bits8(&root->pending, PB_PENDING_ZONE);
     }
 }
@@ -89,8 +91,12 @@ unref_zone(pb_pool *root, pb_frame frame)
     if (z == NULL || z->entries == 0) {
         return false;
     }
-    if (z->named && --z->named[frame - z->first] == 0) {
-        give_up(root, z, frame - z->first);
+    if (PB_UNLIKELY(z->named != NULL)) {
+        uint32_t *named = &z->named[frame - z->first];
+        pb_store32(named, *named - 1);
+        if (*named == 0) {
+            give_up(root, z, frame - z->first);
+        }
     }
     if (--z->entries == 0) {
         end_zone(root, z);
@@ -241,7 +247,8 @@ ref_zone(pb_pool *root, pb_frame frame, uint64_t n)
     if (z) {
         z->entries += n;
         if (z->named) { /* no huge entry names it */
-            z->named[frame - z->first] += (uint32_t)n;
+            uint32_t *named = &z->named[frame - z->first];
+            pb_store32(named, *named + (uint32_t)n);
         }
     }
 }

@@ -249,7 +249,7 @@ typedef struct pb_pool {
     uint32_t
         fetched; /* zones with frames that may be absent, and one more if it spills: see pb_pool_fetches */
     bool spills;        /* frames may leave memory (spill/spill.h) */
-    bool told;          /* with PB_PENDING_ZONE: so is a zone */
+    uint8_t told;       /* with PB_PENDING_ZONE: so is a zone */
     uint32_t absent;    /* threads that have noted some */
     pb_member *members; /* every tree that draws from the root or a child */
     pb_map *map;        /* where regions and views are listed; may be NULL */
