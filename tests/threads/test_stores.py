@@ -11,9 +11,15 @@ import pytest
 
 from pagebuf import PageStore
 from tests.helpers import PAGE
+from tests.threads.calls_of_stores import STORES
+from tests.threads.pairs import pairs_of
+from tests.threads.race import Race
 from tools import store_check
 
-pytestmark = pytest.mark.skipif(PAGE < 64, reason="stores have pages of 64 bytes at least")
+pytestmark = [
+    pytest.mark.skipif(PAGE < 64, reason="stores have pages of 64 bytes at least"),
+    pytest.mark.filterwarnings("ignore:.*not committed:ResourceWarning"),  # the pairs leave them so
+]
 
 NAMES = ["a", "b", "c"]
 THREADS, TIMES = 3, 40
@@ -83,3 +89,14 @@ def test_transactions_of_threads_are_whole(tmp_path: Path) -> None:
         assert sum(balance(store, name) for name in NAMES) == 0
         assert store.stats().commit > THREADS * TIMES // 3
     assert store_check.check(tmp_path / "some.store").faults == []
+
+
+def test_some_pairs_of_calls() -> None:
+    for pair in random.Random(1).sample(list(pairs_of(STORES)), 6):
+        Race(pair).run(0.001)
+
+
+@pytest.mark.slow
+def test_all_pairs_of_calls() -> None:
+    for pair in pairs_of(STORES):
+        Race(pair).run(0.02)
