@@ -42,7 +42,7 @@ help:
 	@echo "make lint      ruff, clang-format, mypy, stubtest;  make format rewrites the files"
 	@echo "make arrows    which folder of ext uses which, and what points the wrong way"
 	@echo "make slow      tests that take minutes or gigabytes;  make sanitize  the extension under ASan"
-	@echo "make engines   tests with Zarr, xarray, Dask and Ray, which it installs beside .venv"
+	@echo "make engines   tests with Zarr, xarray and Dask, which it installs beside .venv"
 	@echo "make powercut  a store on a disk that loses power: CUTS=$(CUTS) times"
 	@echo "make fuzz      libFuzzer on the C core, which takes clang: FUZZ_OPS=$(FUZZ_OPS) operations"
 	@echo "make free-threaded   Python tests and pairs of calls on an interpreter without a GIL: FT=..."
@@ -176,7 +176,7 @@ $(LEVELS:%=test-%): test-level%: build/stamps/normal .venv/.stamps/test
 slow: build/stamps/normal .venv/.stamps/test engines
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m slow -o faulthandler_timeout=3600 --timeout=3500 $(PYTEST)
 
-# With what others build on: Zarr, xarray, Dask, Ray, in an environment of their own.  Their warnings
+# With what others build on: Zarr, xarray, Dask, in an environment of their own.  Their warnings
 # are theirs.  The package is that of the build in place; its tests of the file system come along.
 engines: build/stamps/normal build/stamps/engines
 	@echo "== Python tests with engines"

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pagebuf
-from pagebuf import aio, delta, fsspec, live, picture
+from pagebuf import aio, dask, delta, fsspec, live, picture
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "pagebuf"
@@ -85,6 +85,13 @@ PAGES = (
         "Remote files by pages, and a store as a file system.",
         fsspec,
         tuple(fsspec.__all__),
+    ),
+    Page(
+        "reference/dask.md",
+        "pagebuf.dask",
+        "Buffers in Dask.",
+        dask,
+        tuple(dask.__all__),
     ),
     Page("reference/picture.md", "pagebuf.picture", "Pictures.", picture, tuple(picture.__all__)),
     Page(
