@@ -463,9 +463,7 @@ store_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     pb_file operations = file_operations(self);
-    pb_store_init(&self->s, &pool->pool, &operations);
-    pb_buf_fini(tree_of(self));
-    pb_buf_init_behind(tree_of(self), &pool->pool, PB_MAX_LEVELS, LEAD);
+    pb_store_init(&self->s, &pool->pool, &operations, LEAD);
     self->file = Py_NewRef(file); /* the tree keeps the reference to the pool */
     return (PyObject *)self;
 }

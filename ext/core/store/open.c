@@ -6,7 +6,7 @@
 #define LOG_MOST 64
 
 void
-pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file)
+pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file, unsigned lead)
 {
     memset(store, 0, sizeof *store);
     store->file = *file;
@@ -14,7 +14,7 @@ pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file)
     store->grow_by = GROW_BY;
     store->list_most = LIST_MOST;
     store->log_most = LOG_MOST;
-    pb_buf_init(&store->live, pool, PB_MAX_LEVELS);
+    pb_buf_init_behind(&store->live, pool, PB_MAX_LEVELS, lead);
     pb_buf_init_internal(&store->kept, pool);
 }
 

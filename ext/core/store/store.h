@@ -71,9 +71,10 @@ typedef struct {
     uint64_t log_most;  /* pages of the log before a checkpoint, at least */
 } pb_store;
 
-/* Begin.  The pool, and the table's argument, outlive the store. */
+/* Begin.  The pool, and the table's argument, outlive the store.  If an object is around `live`, so many
+ * words lie between its header and that: who links the tree looks for the object at once. */
 void
-pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file);
+pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file, unsigned lead);
 
 /* Give everything back.  Writes nothing: what was not committed is gone.  The caller frees the
  * books. */

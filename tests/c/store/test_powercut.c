@@ -82,7 +82,7 @@ reader_sees_the_newest(void)
     static pb_store reader;
     pb_file file = disk_file(&w.disk);
     pb_store_status st;
-    pb_store_init(&reader, &w.memory.pool, &file);
+    pb_store_init(&reader, &w.memory.pool, &file, 0);
     do {
         st = pb_store_open(&reader, false);
     } while (st == PB_STORE_POOL && memory_grow(&w.memory));

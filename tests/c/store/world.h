@@ -95,7 +95,7 @@ static inline void
 world_begin_store(world *w)
 {
     pb_file file = disk_file(&w->disk);
-    pb_store_init(&w->store, &w->memory.pool, &file);
+    pb_store_init(&w->store, &w->memory.pool, &file, 0);
     w->store.grow_by = w->grow_by;
     w->store.list_most = w->list_most;
     w->store.log_most = w->log_most;
