@@ -171,6 +171,6 @@ pairs "$lib"
 for shift in $TINY; do
     say "Python tests, GIL off, pages of $((1 << shift)) bytes"
     lib=$(build "$shift" -UNDEBUG)
-    PAGEBUF_EXPECT=$((1 << shift)) tests "$lib" tests -n "$JOBS" -m "not alone and not slow"
+    PAGEBUF_EXPECT=$((1 << shift)) tests "$lib" tests --ignore tests/house -n "$JOBS" -m "not alone and not slow"
     PAGEBUF_EXPECT=$((1 << shift)) tests "$lib" tests -m alone
 done
