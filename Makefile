@@ -135,6 +135,7 @@ quick: say-quick build/stamps/normal
 	@$(PY) -W error tools/smoke.py
 
 # The largest and the smallest page; the one between, and the debug levels, are test-more.
+SHIFTS ?= 12 6 4
 test: SHIFTS := 12 4
 test: say-test test-c test-py test-page16
 
@@ -143,7 +144,6 @@ test: say-test test-c test-py test-page16
 test-more: SHIFTS := 6
 test-more: test-c test-page64 test-level2 test-portable
 
-test-c: SHIFTS ?= 12 6 4
 test-c: .venv/.stamps/venv
 	@echo "== C tests, shifts $(SHIFTS)"
 	@$(MAKE) --no-print-directory -j$(JOBS) -f tests/c/Makefile PYTHON=$(PY) WERROR=$(WERROR) SHIFTS="$(SHIFTS)"
