@@ -27,7 +27,7 @@ from tools.py_imports import import_circles
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
-    "core": "base pool zone tree view buffer spill range queue directory store inspect",
+    "core": "base pool zone tree view buffer spill range queue directory crc store inspect",
     "binding": "base pool lock transfer view zone file queue buffer store module",
 }
 """Each layer and its folders, in order.  Some folders may not exist yet."""

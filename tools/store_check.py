@@ -10,7 +10,7 @@ is not known here.
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import unpack_from
@@ -27,8 +27,9 @@ MOST_FRAMES = 1 << 31
 RECORD = 12
 PAGE_OF_NAMES = 4096
 LEAF, INNER, FREE = 1, 2, 3
-ROOT, FEW = 1, 2
+ROOT, FEW, SNAPSHOT = 1, 2, 3
 MOST_HEIGHT = 11
+SNAPSHOT_VALUE = 96
 
 
 class Fault(NamedTuple):
@@ -89,6 +90,7 @@ class Superblock:
     checkpoint: int
     roots: dict[str, Root]
     names: Names
+    snapshot_names: Names
     listed: list[tuple[int, int]]
     tail: bytes
 
@@ -105,6 +107,7 @@ class Report:
     lost: list[tuple[int, int]] = field(default_factory=list)
     """Ranges of bytes of the directory's tree that cannot be read."""
     names: int = 0
+    snapshots: int = 0
     lost_of: list[tuple[bytes, int, int]] = field(default_factory=list)
     """Names, and ranges of their bytes that cannot be read."""
     fell_back: bool = False
@@ -173,6 +176,7 @@ def _fields(block: bytes, slot: int, page_shift: int) -> Superblock | str:
         checkpoint=unpack_from("<Q", block, 376)[0],
         roots={name: read_root(block, at) for name, at in places.items()},
         names=Names(*unpack_from("<Q4I", block, 160)),
+        snapshot_names=Names(*unpack_from("<Q4I", block, 240)),
         listed=[unpack_from("<II", block, 512 + 8 * i) for i in range(listed)],
         tail=block[tail : tail + RECORD * logged],
     )
@@ -184,6 +188,7 @@ def _fields(block: bytes, slot: int, page_shift: int) -> Superblock | str:
         and found.roots["log"].size % RECORD == 0
         and all(root_is_right(root, page_shift) for root in found.roots.values())
         and names_are_right(found.names, found.roots["directory"])
+        and names_are_right(found.snapshot_names, found.roots["snapshots"])
     )
     return found if right else "damaged"
 
@@ -198,7 +203,16 @@ def names_are_right(names: Names, directory: Root) -> bool:
         and bool(names.root) == bool(names.names)
         and (names.root != 0 or names.height == 0)
         and (names.pages < 2 or names.pages * PAGE_OF_NAMES <= directory.size)
+        and (names.pages < 2 or directory.bias == 0)
     )
+
+
+def unit_height(page_shift: int) -> int:
+    """The height of the entries that name whole pages of a directory."""
+    height = 0
+    while page_shift + (page_shift - 3) * height < 12:
+        height += 1
+    return height
 
 
 def first_frame(superblock: Superblock) -> int:
@@ -243,22 +257,49 @@ class Store:
             for frame, crc in self.superblock.listed
         )
 
-    def walk(self, root: Root, report: Report | None = None) -> Iterator[tuple[int, bytes]]:
-        """The pages of a tree by number.  Damage goes to the report, or is raised."""
+    def walk(
+        self,
+        root: Root,
+        report: Report | None = None,
+        unit: Callable[[bytes], None] | None = None,
+    ) -> Iterator[tuple[int, bytes]]:
+        """The pages of a tree by number.  Damage goes to the report, or is raised.
+
+        `unit` is called with the bytes of each unit of a directory, where its frame is met first.
+        """
         bits = self.superblock.page_shift - 3
         for i, entry in enumerate(root.entries):
             if entry and root.levels:
                 height = root.levels - 1
-                yield from self._below(entry, height, i << bits * height, report)
+                yield from self._below(entry, height, i << bits * height, report, unit)
+
+    def bytes_of(self, entry: int, height: int) -> bytes:
+        """What lies below an entry; nothing is counted."""
+        bits = self.superblock.page_shift - 3
+        if not entry:
+            return bytes(self.superblock.page << bits * height)
+        data = self.follow(entry)
+        if height == 0:
+            return data
+        below = unpack_from(f"<{1 << bits}Q", data)
+        return b"".join(self.bytes_of(entry, height - 1) for entry in below)
 
     def _below(
-        self, entry: int, height: int, page: int, report: Report | None
+        self,
+        entry: int,
+        height: int,
+        page: int,
+        report: Report | None,
+        unit: Callable[[bytes], None] | None,
     ) -> Iterator[tuple[int, bytes]]:
         bits = self.superblock.page_shift - 3
         frame = entry >> 12 & 0x7FFFFFFF
         self.counts[frame] = self.counts.get(frame, 0) + 1
         try:
             data = self.follow(entry)
+            is_unit = unit and height == unit_height(self.superblock.page_shift)
+            if unit and is_unit and self.counts[frame] == 1:
+                unit(self.bytes_of(entry, height))
         except DamagedError as error:
             if report is None:
                 raise
@@ -271,7 +312,7 @@ class Store:
             for i, below in enumerate(unpack_from(f"<{1 << bits}Q", data)):
                 if below:
                     first = page + (i << bits * (height - 1))
-                    yield from self._below(below, height - 1, first, report)
+                    yield from self._below(below, height - 1, first, report, unit)
 
     def contents(self, root: Root) -> bytes:
         """All bytes of a tree, which had better be small."""
@@ -402,6 +443,85 @@ def check_names(store: Store, report: Report) -> None:
     directory.check_free()
 
 
+# ---- snapshots ----
+
+
+class Snapshot(NamedTuple):
+    """What the tree of snapshots has under a name."""
+
+    name: bytes
+    commit: int
+    directory: Root
+    names: Names
+
+
+def read_snapshots(store: Store) -> Iterator[Snapshot]:
+    """The snapshots, in the order of their names."""
+    block = store.superblock
+    if not block.snapshot_names.pages:
+        return
+    tree = Directory(store.contents(block.roots["snapshots"]), block.snapshot_names)
+    for name, kind, value in tree.entries():
+        if kind != SNAPSHOT or len(value) != SNAPSHOT_VALUE:
+            raise DamagedError("F10", "a value is no snapshot")
+        directory, names = read_root(value, 16), Names(*unpack_from("<Q4I", value, 72))
+        right = root_is_right(directory, block.page_shift) and names_are_right(names, directory)
+        commit = unpack_from("<Q", value)[0]
+        if not right or commit > block.commit:
+            raise DamagedError("F10", f"the snapshot {name!r} is wrong")
+        yield Snapshot(name, commit, directory, names)
+    tree.check_free()
+
+
+def roots_in(unit: bytes, page_shift: int) -> Iterator[tuple[bytes, Root]]:
+    """Names and roots in pages of a directory."""
+    for start in range(0, len(unit), PAGE_OF_NAMES):
+        page = unit[start : start + PAGE_OF_NAMES]
+        kind, _, count = unpack_from("<BBH", page)
+        if kind != LEAF:
+            continue
+        if 12 + 2 * count > PAGE_OF_NAMES:
+            raise DamagedError("F9", "a page of a directory has too many records")
+        for at in unpack_from(f"<{count}H", page, 12):
+            name, what, value = _leaf_record(page, at)
+            root = root_of(what, value, page_shift)
+            if root:
+                yield name, root
+
+
+def check_snapshots(store: Store, report: Report) -> None:
+    """What snapshots have that nothing before them has."""
+    block = store.superblock
+    for snapshot in read_snapshots(store):
+        report.snapshots += 1
+        found = Report()
+
+        def below(unit: bytes, found: Report = found) -> None:
+            for name, root in roots_in(unit, block.page_shift):
+                check_tree(store, root, repr(name), found)
+
+        check_tree(store, snapshot.directory, "directory", found, below)
+        if not found.faults:
+            _check_directory(store, snapshot)
+        report.faults += [
+            fault._replace(what=f"of snapshot {snapshot.name!r}: {fault.what}")
+            for fault in found.faults
+        ]
+
+
+def _check_directory(store: Store, snapshot: Snapshot) -> None:
+    names = 0
+    if snapshot.names.pages:
+        directory = Directory(store.contents(snapshot.directory), snapshot.names)
+        for _, kind, value in directory.entries():
+            names += 1
+            root_of(kind, value, store.superblock.page_shift)
+        directory.check_free()
+    if names != snapshot.names.names:
+        what = f"{names} names, and the snapshot {snapshot.name!r} says {snapshot.names.names}"
+        raise DamagedError("F10", what)
+
+
 # ---- space ----
 
 
@@ -507,9 +627,15 @@ def check_edges(root: Root, page: int, number: int, data: bytes) -> str | None:
     return None
 
 
-def check_tree(store: Store, root: Root, name: str, report: Report) -> None:
+def check_tree(
+    store: Store,
+    root: Root,
+    name: str,
+    report: Report,
+    unit: Callable[[bytes], None] | None = None,
+) -> None:
     """Every page of a tree."""
-    for number, data in store.walk(root, report):
+    for number, data in store.walk(root, report, unit):
         if wrong := check_edges(root, store.superblock.page, number, data):
             report.faults.append(Fault("F4", f"{name}: {wrong}"))
 
@@ -524,6 +650,7 @@ def check_older(store: Store, older: Store, report: Report) -> None:
             check_tree(older, root, name, found)
         if not found.faults:
             check_names(older, found)
+            check_snapshots(older, found)
     except DamagedError as error:
         found.faults.append(error.fault)
     report.faults += [
@@ -546,6 +673,7 @@ def check(path: str | Path) -> Report:
             check_tree(store, block.roots["snapshots"], "snapshots", snapshots)
             report.faults += snapshots.faults
             check_names(store, report)
+            check_snapshots(store, report)
             compare_counts(store, read_counts(store, report), report)
             if older:
                 check_older(store, older, report)
@@ -574,12 +702,25 @@ def named(path: str | Path) -> dict[str, bytes]:
     with Path(path).open("rb") as file:
         store, _ = choose(file, Report())
         block = store.superblock
-        found: dict[str, bytes] = {}
-        directory = Directory(store.contents(block.roots["directory"]), block.names)
-        for name, kind, value in directory.entries():
-            root = root_of(kind, value, block.page_shift)
-            found[name.decode()] = store.contents(root) if root else value
-        return found
+        return _named(store, block.roots["directory"], block.names)
+
+
+def _named(store: Store, root: Root, names: Names) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name, kind, value in Directory(store.contents(root), names).entries():
+        below = root_of(kind, value, store.superblock.page_shift)
+        found[name.decode()] = store.contents(below) if below else value
+    return found
+
+
+def snapshots(path: str | Path) -> dict[str, dict[str, bytes]]:
+    """The snapshots of a store, and the names of each."""
+    with Path(path).open("rb") as file:
+        store, _ = choose(file, Report())
+        return {
+            snapshot.name.decode(): _named(store, snapshot.directory, snapshot.names)
+            for snapshot in read_snapshots(store)
+        }
 
 
 def describe(path: str, report: Report) -> str:
@@ -587,6 +728,7 @@ def describe(path: str, report: Report) -> str:
     state = "damaged" if report.faults else "whole"
     frames = f"{report.held} of {report.frames} frames held"
     what = f"{report.size} bytes, {report.names} names, {frames}"
+    what += f", {report.snapshots} snapshots" if report.snapshots else ""
     lines = [f"{path}: {state}: commit {report.commit}, {what}"]
     if report.fell_back:
         lines.append("    the newest superblock is not believed")

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
         ForkError,
         LockedError,
         PageStore,
+        SnapshotStats,
         StoreError,
+        StoreSnapshot,
         StoreStats,
     )
     from pagebuf.delta import Delta, DeltaError
@@ -76,8 +78,10 @@ __all__ = [
     "PoolLimitError",
     "PoolStats",
     "Region",
+    "SnapshotStats",
     "SpooledTemporaryFile",
     "StoreError",
+    "StoreSnapshot",
     "StoreStats",
     "Usage",
     "Walk",
@@ -96,7 +100,9 @@ _OF_STORES = {
     "ForkError",
     "LockedError",
     "PageStore",
+    "SnapshotStats",
     "StoreError",
+    "StoreSnapshot",
     "StoreStats",
 }
 

@@ -27,6 +27,7 @@ from pagebuf._store_file import (
     StoreFile,
     sync_directory,
 )
+from pagebuf._store_snapshot import SnapshotStats, StoreSnapshot, encoded_names
 from pagebuf.pool import PagePool
 
 if TYPE_CHECKING:
@@ -39,7 +40,16 @@ if TYPE_CHECKING:
     _Mode = Literal["r", "r+", "c", "x"]
     _Durability = Literal["full", "lazy", "off"]
 
-__all__ = ["CorruptStoreError", "ForkError", "LockedError", "PageStore", "StoreError", "StoreStats"]
+__all__ = [
+    "CorruptStoreError",
+    "ForkError",
+    "LockedError",
+    "PageStore",
+    "SnapshotStats",
+    "StoreError",
+    "StoreSnapshot",
+    "StoreStats",
+]
 
 MOST_NAME = 255
 MODES = {"r", "r+", "c", "x"}
@@ -57,6 +67,7 @@ class StoreStats(NamedTuple):
 
     commit: int
     names: int
+    snapshots: int
     pages: int
     held: int
     waiting: int
@@ -69,8 +80,9 @@ class StoreStats(NamedTuple):
 for _field, _says in {
     "commit": "The number of the commit; 0 is the empty store.",
     "names": "How many names it has.",
+    "snapshots": "How many snapshots there are.",
     "pages": "Pages of the file.",
-    "held": "Pages that the commit needs.  The others are free, or wait.",
+    "held": "Pages that the commit and snapshots need.  The others are free, or wait.",
     "waiting": "Pages that were freed and may still be needed, by a reader or after a crash.",
     "sealed": "Whether the last writer has closed the store, so that nothing was unfinished.",
     "checksums": "Whether pages carry checksums.",
@@ -394,13 +406,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
 
     def _written(self) -> Iterator[str]:
         """The names of the last commit."""
-        at = self._core.next(b"")
-        while at is not None:
-            try:
-                yield at.decode()
-            except UnicodeDecodeError:
-                raise self._file.corrupt(f"the name {at!r} is not UTF-8", 0) from None
-            at = self._core.next(at)
+        yield from encoded_names(self._core.next, self._file)
 
     def _names(self) -> list[str]:
         """All names, in the order of their bytes."""
@@ -601,7 +607,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
             self._check_commits()
             return self._commit()
 
-    def _commit(self) -> int:
+    def _commit(self, named: bytes | None = None) -> int:
         if self._half_back:
             why = "a rollback did not come to its end: release the views, and call rollback()"
             raise StoreError(errno.EBUSY, why, self._path)
@@ -615,8 +621,8 @@ class PageStore(MutableMapping[str, PageBuffer]):
         first = len(changes)
         for (name, entry), snapshot in zip(changed.items(), snapshots, strict=True):
             changes.append((name.encode(), snapshot, entry.kept, entry.root, entry.shift))
-        if changes:
-            roots = self._core.commit(changes, self._durable, _now())
+        if changes or named:
+            roots = self._core.commit(changes, self._durable, _now(), named, False)
             for entry, snapshot, root in zip(
                 changed.values(), snapshots, roots[first:], strict=True
             ):
@@ -760,13 +766,124 @@ class PageStore(MutableMapping[str, PageBuffer]):
             self._forget()
             return self._number()
 
+    # ---- snapshots ----
+
+    def snapshot(self, name: str) -> int:
+        """Commit, and give the commit a name: `at` shows it for as long as the name is there.
+
+        Args:
+            name: 1 to 255 bytes of UTF-8.  Snapshots have names of their own.
+
+        Returns the number of the commit, which comes also if nothing has changed.  The snapshot
+        lasts when its commit does: with ``durability="lazy"``, later.  O(1) in the size of the
+        store: what the snapshot shows it shares with the store, and what changes later is written
+        anew as always.  A page of the directory that the next commits write for the first time
+        since then takes a record for each page that its names have at their roots.
+
+        Raises:
+            ValueError: the store has a snapshot of that name, or none can be so.
+            OSError, StoreError, RuntimeError: as `commit()`.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     store.snapshot("monday")
+        ...     del store["log"]
+        ...     _ = store.commit()
+        ...     list(store), list(store.at("monday"))
+        1
+        ([], ['log'])
+        """
+        with self._mutex:
+            self._check_commits()
+            if self._core.snapshot(_encoded(name)) is not None:
+                raise ValueError(f"the store has a snapshot called {name!r}")
+            return self._commit(_encoded(name))
+
+    def snapshots(self, *, pages: bool = False) -> dict[str, SnapshotStats]:
+        """The snapshots by name, in the order of their UTF-8, with their figures.
+
+        Args:
+            pages: count how many pages `drop_snapshot` would free.  What several snapshots share
+                is not counted for any of them.  O(pages of the file) for each.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PAGE_SIZE, PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["a"] = b"1" * 100 * PAGE_SIZE
+        ...     _ = store.snapshot("monday")
+        ...     store["a"] = b"few"
+        ...     _ = store.commit()
+        ...     monday = store.snapshots(pages=True)["monday"]
+        ...     monday.commit, monday.names, monday.pages >= 100
+        (1, 1, True)
+        """
+        with self._mutex:
+            self._check()
+            found = {}
+            for name in encoded_names(self._core.next_snapshot, self._file):
+                commit, when, names = self._core.snapshot(name.encode()) or (0, 0, 0)
+                kept = self._core.kept_by(name.encode()) if pages else None
+                found[name] = SnapshotStats(commit, when / 1e6, names, kept)
+            return found
+
+    def at(self, name: str) -> StoreSnapshot:
+        """What the store was at a snapshot: a mapping that does not change.  `KeyError` without.
+
+        Its buffers are frozen; to go back to one, assign it: ``store[name] = then[name]``.  Until
+        the mapping is closed, or gone, pages that it shows are not used for anything else, also if
+        the snapshot is dropped.  O(names); a buffer is read when it is asked for.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     _ = store.snapshot("monday")
+        ...     store["log"].extend(b" more")
+        ...     with store.at("monday") as then:
+        ...         store["log"] = then["log"]
+        ...     store["log"].tobytes()
+        b'one'
+        """
+        with self._mutex:
+            self._check()
+            if self._core.snapshot(_encoded(name)) is None:
+                raise KeyError(name)
+            return StoreSnapshot(self._core, self._path, self._pool, name)
+
+    def drop_snapshot(self, name: str) -> None:
+        """Let a snapshot go, in a commit of its own.  `KeyError` if there is none.
+
+        What was not committed stays so.  Pages that only the snapshot had are used again by later
+        commits, as other pages that were freed.  O(pages that only the snapshot had).
+
+        Raises OSError, StoreError and RuntimeError as `commit()`.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from pagebuf import PageStore
+        >>> with TemporaryDirectory() as folder, PageStore(folder + "/some.store") as store:
+        ...     store["log"] = b"one"
+        ...     _ = store.snapshot("monday")
+        ...     store.drop_snapshot("monday")
+        ...     store.snapshots()
+        {}
+        """
+        with self._mutex:
+            self._check_commits()
+            if self._core.snapshot(_encoded(name)) is None:
+                raise KeyError(name)
+            self._core.commit([], self._durable, _now(), name.encode(), True)
+            self._settled = self._number()
+
     # ---- whole ----
 
     def verify(self) -> None:
-        """Read all that the last commit has, and compare it with its checksums.  O(pages).
+        """Read all that the last commit and snapshots have, and compare it with its checksums.
 
-        `CorruptStoreError` says file, page and rule where something is wrong; in a writer also
-        where a page is lost or counted wrongly.  It takes 4 bytes of memory a page of the file.
+        `CorruptStoreError` says file, page and rule where something is wrong, also where a page is
+        lost or counted wrongly.  O(pages); it takes 4 bytes of memory a page of the file, in a
+        reader 13.
         """
         with self._mutex:
             self._check()
@@ -792,6 +909,7 @@ class PageStore(MutableMapping[str, PageBuffer]):
             return StoreStats(
                 commit=info["commit"],
                 names=info["names"],
+                snapshots=info["snapshots"],
                 pages=info["frames"],
                 held=info["held"],
                 waiting=info["waiting"],
@@ -808,9 +926,9 @@ class PageStore(MutableMapping[str, PageBuffer]):
             path: where no file is, else `FileExistsError`.  It is there when all of it is on disk;
                 until then it has another name beside it, which ends in ``.part``.
 
-        What was not committed is not in it.  Holes stay holes, the commits of the copy are counted
-        anew, and pages that names have shared are written for each.  O(bytes), of which 64 MiB and
-        the largest buffer are in memory at a time.
+        What was not committed is not in it, and neither are snapshots.  Holes stay holes, the
+        commits of the copy are counted anew, and pages that names have shared are written for each.
+        O(bytes), of which 64 MiB and the largest buffer are in memory at a time.
 
         >>> from tempfile import TemporaryDirectory
         >>> from pagebuf import PageStore

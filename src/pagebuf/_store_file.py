@@ -259,6 +259,17 @@ class StoreFile:
         self.locks.close()
 
 
+def reader_file(path: str, sequence: int) -> StoreFile:
+    """The file, for a reader of a commit that a lock keeps already."""
+    locks = Locks(path, False)
+    try:
+        locks.read_at(sequence)
+        return StoreFile(path, os.O_RDONLY, locks)
+    except BaseException:
+        locks.close()
+        raise
+
+
 _open_files: weakref.WeakSet[StoreFile] = weakref.WeakSet()
 
 

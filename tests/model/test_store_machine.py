@@ -35,6 +35,7 @@ class Stores(RuleBasedStateMachine):
         self.now = {}
         self.committed = {}
         self.shown = {}  # by the reader
+        self.snapshots = {}
         self.number = 0
 
     @initialize(lazy=st.booleans(), checksums=st.booleans())
@@ -135,6 +136,22 @@ class Stores(RuleBasedStateMachine):
         self.store.commit()
         self.committed = {name: bytes(data) for name, data in self.now.items()}
 
+    @rule(name=names)
+    def snapshot(self, name):
+        if name in self.snapshots:
+            self.store.drop_snapshot(name)
+            del self.snapshots[name]
+        else:
+            self.store.snapshot(name)
+            self.committed = {name: bytes(data) for name, data in self.now.items()}
+            self.snapshots[name] = self.committed
+
+    @rule(name=names)
+    def look_at_a_snapshot(self, name):
+        if name in self.snapshots:
+            with self.store.at(name) as then:
+                assert {n: then[n].tobytes() for n in then} == self.snapshots[name]
+
     @rule()
     def rollback(self):
         self.store.rollback()
@@ -170,6 +187,7 @@ class Stores(RuleBasedStateMachine):
         self.reader.verify()
         assert store_check.check(self.path).faults == []
         assert store_check.named(self.path) == self.committed
+        assert store_check.snapshots(self.path) == self.snapshots
 
     def teardown(self):
         if hasattr(self, "store"):

@@ -42,6 +42,11 @@ def leave(store: Any, given: Any, who: bytes) -> None:
         pass
 
 
+def look_back(store: Any, given: Any, who: bytes) -> int:
+    with store.at("then") as then:
+        return len(then["a"]) and then.commit
+
+
 def read(store: Any, given: Any, who: bytes) -> int:
     with pagebuf.PageStore(store.path, "r") as reader:
         return reader.refresh() >= 0 and len(reader) >= 0
@@ -58,12 +63,14 @@ CALLS = [
     Call("__repr__", lambda s, g, w: len(repr(s)) > 9, steps=True),
     Call("__setitem__", lambda s, g, w: s.__setitem__("a", w * RECORD), CLOSED),
     Call("__setitem__ new", lambda s, g, w: s.__setitem__("new", w * PAGE), CLOSED),
+    Call("at", look_back, GONE, looks=True),
     Call("clear", lambda s, g, w: s.clear(), GONE, steps=True),
     Call("close", lambda s, g, w: s.close()),
     Call("closed", lambda s, g, w: s.closed, looks=True),
     Call("commit", lambda s, g, w: s.commit(), CLOSED),
     Call("compact", compact, CLOSED, steps=True),
     Call("create", lambda s, g, w: s.create("new", w * RECORD), CLOSED),
+    Call("drop_snapshot", lambda s, g, w: s.drop_snapshot("then"), GONE),
     Call("get", lambda s, g, w: s.get("a"), CLOSED, looks=True),
     Call("is_changed", lambda s, g, w: s.is_changed(), CLOSED, looks=True),
     Call("items", lambda s, g, w: [n for n, _ in s.items()], GONE, steps=True),
@@ -74,6 +81,8 @@ CALLS = [
     Call("rename", lambda s, g, w: s.rename("a", "z"), GONE),
     Call("rollback", lambda s, g, w: s.rollback(), CLOSED),
     Call("setdefault", lambda s, g, w: s.setdefault("new", w), CLOSED),
+    Call("snapshot", lambda s, g, w: s.snapshot("now"), CLOSED),
+    Call("snapshots", lambda s, g, w: list(s.snapshots(pages=True)), CLOSED, looks=True),
     Call("stats", lambda s, g, w: s.stats(), CLOSED, looks=True),
     Call("transaction", transaction, GONE),
     Call("transaction given up", given_up, GONE),
@@ -104,6 +113,7 @@ def opened(pool: Any, names: dict[str, bytes]) -> tuple[Any, Any]:
     path = folder.path / "some.store"
     with pagebuf.PageStore(path, durability="off") as store:
         store.update(names)
+        store.snapshot("then")
     store = pagebuf.PageStore(path, durability="off", pool=pool)
     store["a"].extend(b"more")
     return store, folder
@@ -115,7 +125,8 @@ NAMES = {"a": pattern(0, 3 * PAGE), "b": b"short", "unread": pattern(5, PAGE + 9
 def state(store: Any) -> Any:
     if store.closed:
         return None
-    return store.stats().commit, {name: buf.tobytes() for name, buf in store.items()}
+    names = {name: buf.tobytes() for name, buf in store.items()}
+    return store.stats().commit, names, list(store.snapshots())
 
 
 STORES = Kind(

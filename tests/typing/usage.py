@@ -24,7 +24,9 @@ from pagebuf import (
     PoolLimitError,
     PoolStats,
     Region,
+    SnapshotStats,
     StoreError,
+    StoreSnapshot,
     StoreStats,
     Usage,
     Walk,
@@ -77,6 +79,11 @@ def stores(pool: PagePool) -> None:
             assert_type(same, PageStore)
         assert_type(store.stats(), StoreStats)
         assert_type(store.is_changed(), bool)
+        assert_type(store.snapshot("monday"), int)
+        assert_type(store.snapshots(pages=True), dict[str, SnapshotStats])
+        assert_type(store.at("monday"), StoreSnapshot)
+        assert_type(store.at("monday")["a"], PageBuffer)
+        store.drop_snapshot("monday")
         store.compact("b")
     PageStore("a", limit=1 << 20, checksums=False).refresh()
     try:

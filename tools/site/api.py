@@ -70,7 +70,13 @@ PAGES = (
         aio,
         tuple(name for name in aio.__all__ if not name.startswith("Stream")),
     ),
-    Page("reference/store.md", "PageStore", "Named buffers in a file.", pagebuf, ("PageStore",)),
+    Page(
+        "reference/store.md",
+        "PageStore",
+        "Named buffers in a file.",
+        pagebuf,
+        ("PageStore", "StoreSnapshot"),
+    ),
     Page("reference/delta.md", "Delta", "What changed, packed.", delta, ("Delta",)),
     Page(
         "reference/live.md",
@@ -100,7 +106,8 @@ PAGES = (
         "What is returned, raised, and fixed.",
         pagebuf,
         (
-            *("PoolStats", "BufferStats", "StoreStats", "Usage", "Region", "Walk", "WalkStep"),
+            *("PoolStats", "BufferStats", "StoreStats", "SnapshotStats", "Usage", "Region"),
+            *("Walk", "WalkStep"),
             *("PoolLimitError", "CapacityError", "CorruptionError", "DeltaError"),
             *("StoreError", "LockedError", "ForkError", "CorruptStoreError"),
             *("PAGE_SIZE", "FANOUT", "MAX_LEVELS", "INLINE_SIZE", "SEEK_DATA", "SEEK_HOLE"),

@@ -67,7 +67,7 @@ holder_of(const pb_buf *b)
 static inline PyObject *
 object_around(const pb_buf *b)
 {
-    if (b == NULL || pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
+    if (b == NULL || pb_buf_is_internal(b)) {
         return NULL;
     }
     PyObject *obj = holder_of(b);

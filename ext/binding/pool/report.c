@@ -20,7 +20,7 @@ pool_called(const pb_pool *pool)
 PyObject *
 tree_called(const pb_buf *b)
 {
-    if (pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
+    if (pb_buf_is_internal(b)) {
         return PyUnicode_FromString("a view");
     }
     PyObject *obj = holder_of(b);

@@ -55,7 +55,7 @@ trace_type_name(const PyTypeObject *type)
 static void
 label_of(const pb_buf *b, char *out, size_t size)
 {
-    if (b == NULL || pb_buf_frozen(b) == PB_FROZEN_INTERNAL) {
+    if (b == NULL || pb_buf_is_internal(b)) {
         PyOS_snprintf(out, size, "a view");
         return;
     }

@@ -18,7 +18,7 @@ static void
 expect_references(pb_member *tree)
 {
     const pb_buf *b = pb_buf_of(tree);
-    if (pb_buf_frozen(b) != PB_FROZEN_INTERNAL) {
+    if (!pb_buf_is_internal(b)) {
         PyUnstable_EnableTryIncRef(holder_of(b));
     }
 }

@@ -132,6 +132,25 @@ store_open(StoreObject *self, PyObject *writable)
     return end_call(self, step);
 }
 
+/* ---- names ---- */
+
+static pb_name
+name_from(PyObject *bytes)
+{
+    return (pb_name){(const uint8_t *)PyBytes_AS_STRING(bytes),
+                     (uint32_t)PyBytes_GET_SIZE(bytes)};
+}
+
+static int
+check_name(PyObject *name)
+{
+    if (!PyBytes_CheckExact(name) || PyBytes_GET_SIZE(name) > PB_NAME_MOST) {
+        PyErr_SetString(PyExc_TypeError, "a name is up to 255 bytes");
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- commit ---- */
 
 /* What a commit was asked for, as the core takes it. */
@@ -260,25 +279,43 @@ roots_of(const asked *a)
     return roots;
 }
 
+/* A name of a snapshot to make or to drop; NULL for None: no such name. */
+static int
+naming_from(PyObject *name, int drop, pb_store_naming *naming)
+{
+    *naming = (pb_store_naming){.drop = drop != 0};
+    if (name == NULL || name == Py_None) {
+        return 0;
+    }
+    if (check_name(name) < 0) {
+        return -1;
+    }
+    naming->name = name_from(name);
+    return 0;
+}
+
 PyDoc_STRVAR(commit_doc,
-             "commit($self, changes, durable, time, /)\n--\n\n"
+             "commit($self, changes, durable, time, snapshot=None, drop=False, /)\n--\n\n"
              "Make changes of names the next commit.  Each is (name, snapshot, snapshot of the last\n"
-             "commit, root, shift); without a snapshot the name goes.  Returns the new roots.");
+             "commit, root, shift); without a snapshot the name goes.  Returns the new roots.\n"
+             "A snapshot of the store of that name is made, or dropped.");
 
 static PyObject *
 store_commit(StoreObject *self, PyObject *args)
 {
-    PyObject *list, *roots = NULL;
+    PyObject *list, *name = NULL, *roots = NULL;
     unsigned long long time;
-    int durable, step = -1;
+    int durable, drop = 0, step = -1;
+    pb_store_naming naming;
     asked a;
-    if (!PyArg_ParseTuple(args, "OpK:commit", &list, &durable, &time) ||
-        begin_call(self) < 0) {
+    if (!PyArg_ParseTuple(args, "OpK|Op:commit", &list, &durable, &time, &name, &drop) ||
+        naming_from(name, drop, &naming) < 0 || begin_call(self) < 0) {
         return NULL;
     }
     if (parse_changes(self, list, &a) == 0) {
         ASKING(self, step,
-               pb_store_commit_names(&self->s, a.change, (size_t)a.n, durable != 0, time));
+               pb_store_commit_naming(&self->s, a.change, (size_t)a.n,
+                                      naming.name.n ? &naming : NULL, durable != 0, time));
     }
     if (step == 0) {
         roots = roots_of(&a);
@@ -303,23 +340,6 @@ store_seal(StoreObject *self, PyObject *arg)
 }
 
 /* ---- look ---- */
-
-static pb_name
-name_from(PyObject *bytes)
-{
-    return (pb_name){(const uint8_t *)PyBytes_AS_STRING(bytes),
-                     (uint32_t)PyBytes_GET_SIZE(bytes)};
-}
-
-static int
-check_name(PyObject *name)
-{
-    if (!PyBytes_CheckExact(name) || PyBytes_GET_SIZE(name) > PB_NAME_MOST) {
-        PyErr_SetString(PyExc_TypeError, "a name is up to 255 bytes");
-        return -1;
-    }
-    return 0;
-}
 
 PyDoc_STRVAR(find_doc, "find($self, name, /)\n--\n\n"
                        "What the last commit has for a name: (bytes, None), (None, root), or None.");
@@ -396,6 +416,109 @@ store_load(StoreObject *self, PyObject *bytes)
     return Py_BuildValue("NK", made, (unsigned long long)shift);
 }
 
+/* ---- snapshots of the store ---- */
+
+PyDoc_STRVAR(snapshot_doc, "snapshot($self, name, /)\n--\n\n"
+                           "Commit, time, and how many names a snapshot has; None: there is none.");
+
+static PyObject *
+store_snapshot(StoreObject *self, PyObject *name)
+{
+    pb_store_snapshot found;
+    int step;
+    if (check_name(name) < 0 || begin_call(self) < 0) {
+        return NULL;
+    }
+    ASKING(self, step, pb_store_snapshot_find(&self->s, name_from(name), &found));
+    PyObject *none = end_call(self, step);
+    if (none == NULL || !found.found) {
+        return none;
+    }
+    Py_DECREF(none);
+    return Py_BuildValue("KKK", (unsigned long long)found.commit,
+                         (unsigned long long)found.time,
+                         (unsigned long long)found.names.names);
+}
+
+PyDoc_STRVAR(next_snapshot_doc, "next_snapshot($self, name, /)\n--\n\n"
+                                "The first snapshot above this name; None: there is none.");
+
+static PyObject *
+store_next_snapshot(StoreObject *self, PyObject *name)
+{
+    uint8_t next[PB_NAME_MOST];
+    uint32_t n = 0;
+    int step;
+    if (check_name(name) < 0 || begin_call(self) < 0) {
+        return NULL;
+    }
+    ASKING(self, step, pb_store_snapshot_next(&self->s, name_from(name), next, &n));
+    PyObject *none = end_call(self, step);
+    if (none == NULL || n == 0) {
+        return none;
+    }
+    Py_DECREF(none);
+    return PyBytes_FromStringAndSize((const char *)next, (Py_ssize_t)n);
+}
+
+PyDoc_STRVAR(open_at_doc, "open_at($self, store, name, /)\n--\n\n"
+                          "Show what a snapshot of another store of the same file shows.");
+
+static PyObject *
+store_open_at(StoreObject *self, PyObject *args)
+{
+    PyObject *of, *name;
+    pb_store_snapshot found;
+    int step;
+    if (!PyArg_ParseTuple(args, "O!O:open_at", Py_TYPE(self), &of, &name) ||
+        check_name(name) < 0 || begin_call((StoreObject *)of) < 0) {
+        return NULL;
+    }
+    StoreObject *other = (StoreObject *)of;
+    ASKING(other, step, pb_store_snapshot_find(&other->s, name_from(name), &found));
+    PyObject *none = end_call(other, step);
+    if (none == NULL) {
+        return NULL;
+    }
+    Py_DECREF(none);
+    if (!found.found) {
+        PyErr_SetObject(PyExc_KeyError, name);
+        return NULL;
+    }
+    if (begin_call(self) < 0) {
+        return NULL;
+    }
+    ASKING(self, step, pb_store_open_at(&self->s, &other->s, &found));
+    return end_call(self, step);
+}
+
+PyDoc_STRVAR(kept_by_doc, "kept_by($self, name, /)\n--\n\n"
+                          "How many pages go with a snapshot.");
+
+static PyObject *
+store_kept_by(StoreObject *self, PyObject *name)
+{
+    uint64_t pages = 0;
+    int step = -1;
+    if (check_name(name) < 0 || begin_call(self) < 0) {
+        return NULL;
+    }
+    uint32_t *scratch = PyMem_RawCalloc((size_t)self->s.super.frames + 1, sizeof *scratch);
+    if (scratch == NULL) {
+        PyErr_NoMemory();
+    }
+    else {
+        ASKING(self, step, pb_store_kept_by(&self->s, name_from(name), scratch, &pages));
+    }
+    PyMem_RawFree(scratch);
+    PyObject *none = end_call(self, step);
+    if (none == NULL) {
+        return NULL;
+    }
+    Py_DECREF(none);
+    return PyLong_FromUnsignedLongLong(pages);
+}
+
 PyDoc_STRVAR(verify_doc, "verify($self, /)\n--\n\n"
                          "Read all that the last commit names, and count it.");
 
@@ -424,12 +547,13 @@ store_info(StoreObject *self, PyObject *Py_UNUSED(ignored))
 {
     const pb_super *super = &self->s.super;
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsNsNsNsN}", "sequence", (unsigned long long)super->sequence,
+        "{sKsKsKsKsKsKsKsKsNsNsNsN}", "sequence", (unsigned long long)super->sequence,
         "commit", (unsigned long long)super->commit, "time",
         (unsigned long long)super->time, "frames", (unsigned long long)super->frames,
         "held", (unsigned long long)super->held, "waiting",
-        (unsigned long long)self->s.space.pending, "names",
-        (unsigned long long)self->s.named.names, "sealed",
+        (unsigned long long)(self->s.writable ? self->s.space.pending : 0), "names",
+        (unsigned long long)self->s.named.names, "snapshots",
+        (unsigned long long)super->snapshot_names.names, "sealed",
         PyBool_FromLong(super->flags & PB_SUPER_SEALED), "checksums",
         PyBool_FromLong(super->flags & PB_SUPER_CHECKSUMS), "fell_back",
         PyBool_FromLong(self->s.fell_back), "broken", PyBool_FromLong(self->s.broken));
@@ -493,7 +617,7 @@ store_dealloc(StoreObject *self)
     PyObject_GC_UnTrack(self);
     store_clear(self);
     if (tree_of(self)->pool) {
-        pb_buf_fini(&self->s.kept);
+        pb_store_fini_kept(&self->s);
         PyMem_RawFree(self->s.books);
         holder_release(tree_of(self));
     }
@@ -508,6 +632,10 @@ static PyMethodDef store_methods[] = {
     METHOD("find", store_find, METH_O, find_doc),
     METHOD("next", store_next, METH_O, next_doc),
     METHOD("load", store_load, METH_O, load_doc),
+    METHOD("snapshot", store_snapshot, METH_O, snapshot_doc),
+    METHOD("next_snapshot", store_next_snapshot, METH_O, next_snapshot_doc),
+    METHOD("open_at", store_open_at, METH_VARARGS, open_at_doc),
+    METHOD("kept_by", store_kept_by, METH_O, kept_by_doc),
     METHOD("verify", store_verify, METH_NOARGS, verify_doc),
     METHOD("info", store_info, METH_NOARGS, info_doc),
     {NULL, NULL, 0, NULL},

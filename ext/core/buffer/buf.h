@@ -145,7 +145,15 @@ pb_buf_lead(const pb_buf *b)
     return b->root.lead;
 }
 
-#define PB_LEAD_MOST 63
+#define PB_LEAD_MOST 62
+#define PB_LEAD_NONE 63 /* there is no such object, and still the tree changes */
+
+/* Does the library use the tree itself, without an object around it? */
+static inline bool
+pb_buf_is_internal(const pb_buf *b)
+{
+    return pb_buf_frozen(b) == PB_FROZEN_INTERNAL || pb_buf_lead(b) == PB_LEAD_NONE;
+}
 
 /* How many bytes pb_buf_extend can store at b->tail without any check. */
 static inline uint64_t
@@ -173,7 +181,7 @@ pb_buf_max_levels(const pb_buf *b)
 void
 pb_buf_init(pb_buf *b, pb_pool *pool, unsigned max_levels);
 
-/* The same in an object that has `lead` words of something else before it. */
+/* The same in an object that has `lead` words of something else before it, or in none: PB_LEAD_NONE. */
 void
 pb_buf_init_behind(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned lead);
 

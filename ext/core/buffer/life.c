@@ -20,7 +20,7 @@ begin(pb_buf *b, pb_pool *pool, unsigned max_levels, unsigned frozen, unsigned l
     b->pool = pool;
     b->root.max_levels = max_levels & PB_LEVELS_MASK;
     b->root.frozen = frozen & PB_FROZEN_MASK;
-    b->root.lead = lead & PB_LEAD_MOST; /* before the pool looks for the object */
+    b->root.lead = lead & PB_LEAD_NONE; /* before the pool looks for the object */
     if (PB_INLINE) {
         become_inline(b);
         return;

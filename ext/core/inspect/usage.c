@@ -211,7 +211,7 @@ pb_owner_of(const pb_pool *pool, pb_frame frame, uint64_t in_page)
     {
         if (find_in(&o, b, frame)) {
             owner = o;
-            if (pb_buf_frozen(b) != PB_FROZEN_INTERNAL) {
+            if (!pb_buf_is_internal(b)) {
                 break;
             }
         }

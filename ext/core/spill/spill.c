@@ -67,7 +67,7 @@ static bool
 has_pages(const pb_buf *b)
 {
     return !pb_buf_is_inline(b) && !pb_buf_is_lent(b) && b->root.size && !b->root.queue &&
-           pb_buf_frozen(b) != PB_FROZEN_INTERNAL;
+           !pb_buf_is_internal(b);
 }
 
 /* Choose from a tree, if it is one of those, and move the hand.  false: there are enough. */

@@ -157,6 +157,14 @@ look_up(pb_store *store, pb_entry e)
 }
 
 pb_store_status
+pb_store_count(pb_store *store, pb_entry e, uint32_t *n)
+{
+    pb_store_status st = look_up(store, e);
+    *n = st == PB_STORE_OK ? pb_space_count(&store->space, pb_entry_frame(e)) : 0;
+    return st;
+}
+
+pb_store_status
 pb_store_ref(pb_store *store, pb_entry e)
 {
     pb_store_status st = look_up(store, e);
@@ -354,24 +362,32 @@ count_tree(pb_store *store, const pb_store_tree *tree, uint64_t *n)
     return st;
 }
 
+/* What a commit is asked for, and what it makes of it. */
+typedef struct {
+    pb_store_change *changes;
+    size_t n;
+    const pb_store_naming *naming; /* NULL: none */
+    pb_buf next, past;             /* the directory, and the tree of snapshots */
+} task;
+
 /* Are the books large enough for what a commit may take?  That is what it writes, its share of log
  * and rows, and what both write about themselves.  A commit that takes more ends as one whose file
  * is full. */
 static pb_store_status
-want_books(pb_store *store, const pb_store_tree *directory, const pb_store_change *changes,
-           size_t count)
+want_books(pb_store *store, const pb_store_tree *directory, const task *t)
 {
     uint64_t n = 0;
     pb_store_status st = count_tree(store, directory, &n);
-    for (size_t i = 0; i < count && st == PB_STORE_OK; i++) {
-        if (!changes[i].remove && !changes[i].few) {
-            st = count_tree(store, &changes[i].tree, &n);
+    for (size_t i = 0; i < t->n && st == PB_STORE_OK; i++) {
+        if (!t->changes[i].remove && !t->changes[i].few) {
+            st = count_tree(store, &t->changes[i].tree, &n);
         }
     }
     if (st == PB_STORE_OK && pb_pool_met_absent(store->pool)) {
         store->pool_status = PB_ABSENT;
         return PB_STORE_POOL;
     }
+    n += t->naming ? 3 * PB_MAX_LEVELS : 0;
     uint64_t rows = pb_space_row_pages(store->space.frames + n);
     uint64_t log = 3 * n * PB_LOG_BYTES / PB_PAGE_SIZE + PB_MAX_LEVELS;
     store->wanted = store->space.frames + n + 2 * (rows + log) + 64;
@@ -419,9 +435,9 @@ write_change(pb_store *store, pb_store_change *change)
 
 /* Share what is to be committed with an empty buffer, so that it stands still. */
 static pb_store_status
-freeze(pb_store *store, pb_buf *next)
+freeze(pb_store *store, pb_buf *next, pb_buf *live)
 {
-    store->pool_status = pb_buf_share(next, &store->live);
+    store->pool_status = pb_buf_share(next, live);
     if (store->pool_status == PB_OK) {
         store->pool_status = pb_buf_promote(next);
     }
@@ -435,7 +451,7 @@ write_directory(pb_store *store, pb_buf *next)
                           .then = &store->kept,
                           .shift = store->shift,
                           .root = store->coming.directory};
-    pb_store_status st = freeze(store, next);
+    pb_store_status st = freeze(store, next, &store->live);
     if (st == PB_STORE_OK) {
         st = write_tree(store, &tree);
     }
@@ -443,12 +459,32 @@ write_directory(pb_store *store, pb_buf *next)
     return st;
 }
 
-/* 1. what the names show  2. the directory, which says where  3. the log */
 static pb_store_status
-write_all(pb_store *store, pb_store_change *changes, size_t n, pb_buf *next)
+write_snapshots(pb_store *store, task *t)
 {
-    pb_store_status st = PB_STORE_OK;
-    pb_buf_init_internal(next, store->pool);
+    pb_store_tree tree = {.now = &t->past,
+                          .then = &store->past.kept,
+                          .shift = store->past.shift,
+                          .root = store->coming.snapshots};
+    pb_store_status st = pb_snapshots_settle(store, t->naming);
+    if (st == PB_STORE_OK) {
+        st = freeze(store, &t->past, &store->past.live);
+    }
+    if (st == PB_STORE_OK) {
+        st = write_tree(store, &tree);
+    }
+    store->coming.snapshots = tree.wrote;
+    return st;
+}
+
+/* 1. what pages of the directory share with snapshots  2. what the names show  3. the directory,
+ * which says where  4. snapshots, which say where that is  5. the log */
+static pb_store_status
+write_all(pb_store *store, task *t)
+{
+    pb_store_change *changes = t->changes;
+    size_t n = t->n;
+    pb_store_status st = pb_snapshots_share(store);
     for (size_t i = 0; i < n && st == PB_STORE_OK; i++) {
         st = write_change(store, &changes[i]);
     }
@@ -456,10 +492,13 @@ write_all(pb_store *store, pb_store_change *changes, size_t n, pb_buf *next)
         st = pb_names_settle(store, changes, n);
     }
     if (st == PB_STORE_OK) {
-        st = write_directory(store, next);
+        st = write_directory(store, &t->next);
     }
     if (st == PB_STORE_OK) {
         pb_names_close(store);
+        st = t->naming ? write_snapshots(store, t) : PB_STORE_OK;
+    }
+    if (st == PB_STORE_OK) {
         st = pb_log_write(store);
     }
     store->coming.held = store->space.held;
@@ -497,41 +536,81 @@ give_up(pb_store *store, pb_store_status st)
 
 /* Before anything is written: are there pages and books for it? */
 static pb_store_status
-get_ready(pb_store *store, const pb_store_change *changes, size_t n)
+get_ready(pb_store *store, const task *t)
 {
-    pb_store_status st = pb_names_change(store, changes, n);
+    pb_store_status st = pb_names_change(store, t->changes, t->n);
     pb_store_tree directory = {.now = &store->live,
                                .then = &store->kept,
                                .shift = store->shift,
                                .root = store->super.directory};
-    return st == PB_STORE_OK ? want_books(store, &directory, changes, n) : st;
+    if (st == PB_STORE_OK && t->naming) {
+        st = pb_snapshots_change(store, t->naming);
+    }
+    return st == PB_STORE_OK ? want_books(store, &directory, t) : st;
+}
+
+/* What was written is what the last commit wrote. */
+static void
+keep(pb_store *store, task *t)
+{
+    pb_buf_adopt(&store->kept, &t->next);
+    store->named = store->super.names;
+    if (t->naming) {
+        pb_buf_adopt(&store->past.kept, &t->past);
+        store->past.named = store->super.snapshot_names;
+    }
+}
+
+/* The names are what they were.  The status of the pool stays: it says why. */
+static void
+undo(pb_store *store, const task *t)
+{
+    pb_status pool_status = store->pool_status;
+    if (t->naming) {
+        pb_snapshots_undo(store);
+    }
+    if (t->n) {
+        (void)pb_store_rollback(store);
+    }
+    store->pool_status = pool_status;
+}
+
+static pb_store_status
+commit(pb_store *store, task *t, bool durable, uint64_t time)
+{
+    pb_store_status st = get_ready(store, t);
+    if (st == PB_STORE_OK) {
+        prepare(store, time);
+        pb_buf_init_internal(&t->next, store->pool);
+        pb_buf_init_internal(&t->past, store->pool);
+        st = write_all(store, t);
+        st = st == PB_STORE_OK ? publish(store, durable) : give_up(store, st);
+        if (st == PB_STORE_OK) {
+            keep(store, t);
+        }
+        pb_buf_fini(&t->next);
+        pb_buf_fini(&t->past);
+    }
+    if (st != PB_STORE_OK) {
+        undo(store, t);
+    }
+    return st;
+}
+
+pb_store_status
+pb_store_commit_naming(pb_store *store, pb_store_change *changes, size_t n,
+                       const pb_store_naming *naming, bool durable, uint64_t time)
+{
+    task t = {.changes = changes, .n = n, .naming = naming};
+    return store->broken || !store->writable ? PB_STORE_BROKEN
+                                             : commit(store, &t, durable, time);
 }
 
 pb_store_status
 pb_store_commit_names(pb_store *store, pb_store_change *changes, size_t n, bool durable,
                       uint64_t time)
 {
-    pb_buf next;
-    if (store->broken || !store->writable) {
-        return PB_STORE_BROKEN;
-    }
-    pb_store_status st = get_ready(store, changes, n);
-    if (st == PB_STORE_OK) {
-        prepare(store, time);
-        st = write_all(store, changes, n, &next);
-        st = st == PB_STORE_OK ? publish(store, durable) : give_up(store, st);
-        if (st == PB_STORE_OK) {
-            pb_buf_adopt(&store->kept, &next);
-            store->named = store->super.names;
-        }
-        pb_buf_fini(&next);
-    }
-    if (st != PB_STORE_OK && n) {
-        pb_status pool_status = store->pool_status;
-        (void)pb_store_rollback(store);
-        store->pool_status = pool_status;
-    }
-    return st;
+    return pb_store_commit_naming(store, changes, n, NULL, durable, time);
 }
 
 pb_store_status

@@ -2,7 +2,7 @@
 #ifndef PB_STORE_INTERNAL_H
 #define PB_STORE_INTERNAL_H
 
-#include "store/crc.h"
+#include "crc/crc.h"
 #include "store/store.h"
 
 /* ---- planted faults: the tests break a rule, and look whether the simulator finds it ---- */
@@ -30,6 +30,10 @@ typedef enum {
     PB_PLANT_LOSE_RECORD,   /* a record of the log is lost when it goes to pages */
     PB_PLANT_FREE_TWICE, /* the children of a shared node that is copied are not counted twice */
     PB_PLANT_WRONG_CRC, /* an entry has the checksum of what was there before */
+    PB_PLANT_SHARED_ROOTS, /* a page of the directory that a snapshot has, too, is copied, and its
+                             * roots are not counted twice */
+    PB_PLANT_DROPPED_ROOTS, /* what a snapshot that goes has alone keeps the trees of its names */
+    PB_PLANT_UNCOUNTED_SNAPSHOT, /* the directory of a snapshot is not counted */
     PB_PLANTS
 } pb_plant;
 
@@ -68,6 +72,14 @@ pb_store_status
 pb_store_ref(pb_store *store, pb_entry e);
 pb_store_status
 pb_store_unref(pb_store *store, pb_entry e, uint32_t *left);
+
+/* How many entries name what e names, as the books say.  PB_STORE_CORRUPT if they do not know it. */
+pb_store_status
+pb_store_count(pb_store *store, pb_entry e, uint32_t *n);
+
+/* Have the books, also in a reader. */
+pb_store_status
+pb_store_count_frames(pb_store *store);
 
 /* A barrier.  Afterwards the list is empty. */
 pb_store_status
@@ -132,6 +144,13 @@ pb_store_diff(pb_store *store, const pb_buf *now, const pb_buf *then, pb_differ 
 
 /* ---- names (store/names.c) ---- */
 
+/* Kinds of values. */
+enum { PB_KIND_ROOT = 1, PB_KIND_FEW = 2, PB_KIND_SNAPSHOT = 3 };
+
+/* The names that the header of a tree says to be in its bytes. */
+void
+pb_names_begin(pb_directory *d, pb_buf *bytes, const pb_file_names *names);
+
 /* The names are those of `kept`. */
 void
 pb_names_open(pb_store *store);
@@ -147,6 +166,43 @@ pb_names_settle(pb_store *store, const pb_store_change *changes, size_t n);
 /* The coming superblock says where the names are. */
 void
 pb_names_close(pb_store *store);
+
+/* ---- snapshots (store/snapshot.c) ---- */
+
+/* A walk along the entries of a tree of the file.  `meet` says whether to go to what lies below, or
+ * to read it, if it is a page and the walk reads.  In a directory, the trees of its names are walked
+ * as well, once for each frame that has them. */
+typedef struct {
+    pb_store *store;
+    pb_store_status (*meet)(void *arg, pb_entry e, bool *below);
+    void *arg;
+    bool reads;
+} pb_file_walk;
+
+pb_store_status
+pb_file_walk_tree(const pb_file_walk *w, const pb_file_root *root, bool directory);
+
+void
+pb_snapshots_init(pb_store *store);
+void
+pb_snapshots_fini(pb_store *store);
+
+/* The file was opened anew. */
+void
+pb_snapshots_forget(pb_store *store);
+
+/* What pages of the directory name that are about to be copied while a snapshot has them, too. */
+pb_store_status
+pb_snapshots_share(pb_store *store);
+
+/* Change the tree of snapshots, for a directory that is not known yet; now it is; or the commit
+ * failed. */
+pb_store_status
+pb_snapshots_change(pb_store *store, const pb_store_naming *naming);
+pb_store_status
+pb_snapshots_settle(pb_store *store, const pb_store_naming *naming);
+void
+pb_snapshots_undo(pb_store *store);
 
 /* ---- the space log (store/log.c) ---- */
 

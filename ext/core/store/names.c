@@ -1,22 +1,23 @@
 /* store/names.c: the directory of a store: which names it has, and what they show. */
 #include "store/internal.h"
 
-/* Kinds of values. */
-#define KIND_ROOT 1
-#define KIND_FEW 2
+void
+pb_names_begin(pb_directory *d, pb_buf *bytes, const pb_file_names *names)
+{
+    pb_directory_begin(d, bytes);
+    if (names->pages) {
+        d->names = names->names;
+        d->root = names->root;
+        d->height = names->height;
+        d->free = names->free;
+        d->pages = names->pages;
+    }
+}
 
 void
 pb_names_open(pb_store *store)
 {
-    const pb_file_names *names = &store->named;
-    pb_directory_begin(&store->names, &store->live);
-    if (names->pages) {
-        store->names.names = names->names;
-        store->names.root = names->root;
-        store->names.height = names->height;
-        store->names.free = names->free;
-        store->names.pages = names->pages;
-    }
+    pb_names_begin(&store->names, &store->live, &store->named);
 }
 
 void
@@ -45,7 +46,7 @@ status_of(pb_store *store, pb_status st)
 static pb_store_status
 put_few(pb_store *store, const pb_store_change *change)
 {
-    return status_of(store, pb_directory_put(&store->names, change->name, KIND_FEW,
+    return status_of(store, pb_directory_put(&store->names, change->name, PB_KIND_FEW,
                                              change->bytes, change->size));
 }
 
@@ -54,8 +55,8 @@ put_root(pb_store *store, const pb_store_change *change, const pb_file_root *roo
 {
     uint8_t value[PB_ROOT_BYTES];
     pb_file_root_encode(root, value);
-    return status_of(store, pb_directory_put(&store->names, change->name, KIND_ROOT, value,
-                                             sizeof value));
+    return status_of(store, pb_directory_put(&store->names, change->name, PB_KIND_ROOT,
+                                             value, sizeof value));
 }
 
 static pb_store_status
@@ -104,9 +105,9 @@ static pb_store_status
 decode(pb_store *store, const uint8_t *value, uint32_t size, uint8_t kind,
        pb_store_entry *entry)
 {
-    entry->few = kind == KIND_FEW;
+    entry->few = kind == PB_KIND_FEW;
     bool right = entry->few ? size <= PB_FEW_MOST
-                            : kind == KIND_ROOT && size == PB_ROOT_BYTES &&
+                            : kind == PB_KIND_ROOT && size == PB_ROOT_BYTES &&
                                   pb_file_root_decode(&entry->root, value);
     if (right && entry->few) {
         entry->size = (uint8_t)size;

@@ -16,13 +16,21 @@ pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file, unsigned lead
     store->log_most = LOG_MOST;
     pb_buf_init_behind(&store->live, pool, PB_MAX_LEVELS, lead);
     pb_buf_init_internal(&store->kept, pool);
+    pb_snapshots_init(store);
 }
 
 void
 pb_store_fini(pb_store *store)
 {
     pb_buf_fini(&store->live);
+    pb_store_fini_kept(store);
+}
+
+void
+pb_store_fini_kept(pb_store *store)
+{
     pb_buf_fini(&store->kept);
+    pb_snapshots_fini(store);
 }
 
 void
@@ -261,7 +269,8 @@ open_file(pb_store *store)
     if (st == PB_STORE_OK) {
         st = choose(store, &c);
     }
-    if (st == PB_STORE_OK && store->writable && store->super.read_only) {
+    if (st == PB_STORE_OK && store->writable &&
+        store->super.read_only & ~(uint32_t)PB_READ_ONLY_SNAPSHOTS) {
         return PB_STORE_REFUSED;
     }
     if (st == PB_STORE_OK && store->writable && store->super.frames > store->books_room) {
@@ -288,8 +297,40 @@ pb_store_open(pb_store *store, bool writable)
     }
     store->writable = writable;
     store->space.room = 0;
+    store->counted = false;
+    pb_snapshots_forget(store);
     pb_store_status st = open_file(store);
     store->writable = writable && st == PB_STORE_OK;
+    return st;
+}
+
+pb_store_status
+pb_store_open_at(pb_store *store, const pb_store *of, const pb_store_snapshot *snapshot)
+{
+    store->writable = store->counted = false;
+    store->space.room = 0;
+    pb_snapshots_forget(store);
+    store->super = of->super;
+    store->super.directory = snapshot->directory;
+    store->super.names = snapshot->names;
+    store->super.commit = snapshot->commit;
+    store->super.time = snapshot->time;
+    store->coming = store->super;
+    return load_directory(store);
+}
+
+pb_store_status
+pb_store_count_frames(pb_store *store)
+{
+    if (store->writable || store->counted) {
+        return PB_STORE_OK;
+    }
+    if (store->super.frames > store->books_room) {
+        store->wanted = store->super.frames;
+        return PB_STORE_BOOKS;
+    }
+    pb_store_status st = pb_log_load(store);
+    store->counted = st == PB_STORE_OK;
     return st;
 }
 
@@ -303,52 +344,58 @@ pb_store_rollback(pb_store *store)
 
 /* ---- verify ---- */
 
-/* Count the entries of the file that name each frame, a shared subtree once. */
+typedef struct {
+    pb_store *store;
+    uint32_t *seen; /* entries that name each frame */
+} recount;
+
+/* What lies below a shared entry is counted once. */
 static pb_store_status
-recount(pb_store *store, uint32_t *seen, pb_entry e, unsigned h)
+count_entry(void *arg, pb_entry e, bool *below)
 {
-    pb_entry node[PB_FANOUT];
+    recount *r = arg;
     pb_frame frame = pb_entry_frame(e);
-    if (e == PB_HOLE || (frame < store->super.frames && seen[frame]++)) {
-        return PB_STORE_OK;
-    }
-    pb_store_status st = pb_store_read(store, e, node);
-    for (uint32_t i = 0; h > 0 && i < PB_FANOUT && st == PB_STORE_OK; i++) {
-        st = recount(store, seen, pb_entry_load(&node[i]), h - 1);
-    }
-    return st;
+    *below = frame >= r->store->super.frames || r->seen[frame]++ == 0;
+    return PB_STORE_OK;
 }
 
+/* The directory of each snapshot, and what is below it. */
 static pb_store_status
-recount_tree(pb_store *store, uint32_t *seen, const pb_file_root *root)
-{
-    pb_store_status st = PB_STORE_OK;
-    for (unsigned i = 0; root->levels && i < PB_ROOT_SLOTS && st == PB_STORE_OK; i++) {
-        st = recount(store, seen, pb_entry_load(&root->slot[i]), root->levels - 1u);
-    }
-    return st;
-}
-
-/* The same below each name of the directory. */
-static pb_store_status
-recount_names(pb_store *store, uint32_t *seen)
+recount_snapshots(pb_store *store, const pb_file_walk *w)
 {
     uint8_t name[PB_NAME_MOST];
     uint32_t n = 0;
-    pb_store_entry entry;
-    const char *broken = pb_directory_check(&store->names);
-    pb_store_status st = broken ? pb_store_damaged(store, broken, 0) : PB_STORE_OK;
+    pb_store_snapshot s;
+    pb_store_status st = PB_STORE_OK;
     while (st == PB_STORE_OK) {
-        st = pb_store_next(store, (pb_name){name, n}, name, &n);
+        st = pb_store_snapshot_next(store, (pb_name){name, n}, name, &n);
         if (st != PB_STORE_OK || n == 0) {
             break;
         }
-        st = pb_store_find(store, (pb_name){name, n}, &entry);
-        if (st == PB_STORE_OK && !entry.few) {
-            st = recount_tree(store, seen, &entry.root);
+        st = pb_store_snapshot_find(store, (pb_name){name, n}, &s);
+        if (st == PB_STORE_OK) {
+            st = pb_file_walk_tree(w, &s.directory, s.names.pages != 0);
         }
     }
-    return st;
+    const char *broken = st == PB_STORE_OK ? pb_directory_check(&store->past.names) : NULL;
+    return broken ? pb_store_damaged(store, broken, 0) : st;
+}
+
+static pb_store_status
+recount_all(pb_store *store, const pb_file_walk *w)
+{
+    const pb_super *super = &store->super;
+    const pb_file_root *plain[] = {&super->snapshots, &super->rows, &super->log};
+    const char *broken = super->names.pages ? pb_directory_check(&store->names) : NULL;
+    pb_store_status st = broken ? pb_store_damaged(store, broken, 0) : PB_STORE_OK;
+    if (st == PB_STORE_OK) {
+        st = pb_file_walk_tree(w, &super->directory, super->names.pages != 0);
+    }
+    for (unsigned i = 0; i < sizeof plain / sizeof *plain && st == PB_STORE_OK; i++) {
+        st = pb_file_walk_tree(w, plain[i], false);
+    }
+    return st == PB_STORE_OK && super->snapshot_names.names ? recount_snapshots(store, w)
+                                                            : st;
 }
 
 static pb_store_status
@@ -370,16 +417,12 @@ compare_counts(pb_store *store, const uint32_t *seen)
 pb_store_status
 pb_store_verify(pb_store *store, uint32_t *scratch)
 {
-    const pb_super *super = &store->super;
-    memset(scratch, 0, super->frames * sizeof *scratch);
-    const pb_file_root *trees[] = {&super->directory, &super->snapshots, &super->rows,
-                                   &super->log};
-    pb_store_status st = PB_STORE_OK;
-    for (unsigned i = 0; i < sizeof trees / sizeof *trees && st == PB_STORE_OK; i++) {
-        st = recount_tree(store, scratch, trees[i]);
+    recount r = {store, scratch};
+    pb_file_walk w = {store, count_entry, &r, true};
+    memset(scratch, 0, store->super.frames * sizeof *scratch);
+    pb_store_status st = pb_store_count_frames(store);
+    if (st == PB_STORE_OK) {
+        st = recount_all(store, &w);
     }
-    if (st == PB_STORE_OK && super->names.pages) {
-        st = recount_names(store, scratch);
-    }
-    return st == PB_STORE_OK && store->writable ? compare_counts(store, scratch) : st;
+    return st == PB_STORE_OK ? compare_counts(store, scratch) : st;
 }

@@ -12,7 +12,8 @@
  * the disk the old superblock counts, and all that it names is there (S1 to S12,
  * docs/store-format.md).
  *
- * Snapshots come on top of this.  One thread at a time. */
+ * A snapshot is a name for what a commit wrote: one more holder of its directory, in a tree of the
+ * same kind (store/snapshot.c).  One thread at a time. */
 #ifndef PB_STORE_STORE_H
 #define PB_STORE_STORE_H
 
@@ -39,6 +40,15 @@ typedef struct {
     int error; /* an errno, after PB_STORE_IO and PB_STORE_BROKEN */
 } pb_store_fault;
 
+/* The tree of snapshots, read when somebody asks for it. */
+typedef struct {
+    pb_buf live, kept;
+    uint64_t shift;
+    pb_directory names;  /* in `live` */
+    pb_file_names named; /* in `kept` */
+    bool loaded;
+} pb_past;
+
 typedef struct {
     pb_file file;
     pb_pool *pool;
@@ -46,6 +56,7 @@ typedef struct {
     uint64_t shift;      /* pages that positions of `kept` are behind those in the file */
     pb_directory names;  /* in `live` */
     pb_file_names named; /* in `kept` */
+    pb_past past;
     bool writable, broken;
     bool fell_back; /* the newest superblock was not believed at open */
 
@@ -59,6 +70,7 @@ typedef struct {
     pb_space space;
     void *books;         /* the memory of `space` */
     uint64_t books_room; /* frames that it is for */
+    bool counted;        /* a reader's `space` is that of its commit */
 
     uint64_t wanted; /* see PB_STORE_BOOKS */
     pb_status pool_status;
@@ -80,6 +92,10 @@ pb_store_init(pb_store *store, pb_pool *pool, const pb_file *file, unsigned lead
  * books. */
 void
 pb_store_fini(pb_store *store);
+
+/* The same of all but `live`, which the caller ends. */
+void
+pb_store_fini_kept(pb_store *store);
 
 /* Hand over memory for pb_space_bytes(frames) bytes of books, which has to stay.  Whoever called
  * before frees the memory of then. */
@@ -127,6 +143,41 @@ typedef struct {
 pb_store_status
 pb_store_commit_names(pb_store *store, pb_store_change *changes, size_t n, bool durable,
                       uint64_t time);
+
+/* A name for what a commit shows, or the end of one. */
+typedef struct {
+    pb_name name;
+    bool drop;
+} pb_store_naming;
+
+/* pb_store_commit_names, which also makes a snapshot of itself, or drops one.  PB_STORE_REFUSED:
+ * there is such a snapshot already, or none. */
+pb_store_status
+pb_store_commit_naming(pb_store *store, pb_store_change *changes, size_t n,
+                       const pb_store_naming *naming, bool durable, uint64_t time);
+
+typedef struct {
+    bool found;
+    uint64_t commit, time;
+    pb_file_root directory;
+    pb_file_names names;
+} pb_store_snapshot;
+
+pb_store_status
+pb_store_snapshot_find(pb_store *store, pb_name name, pb_store_snapshot *snapshot);
+
+/* As pb_store_next, for snapshots. */
+pb_store_status
+pb_store_snapshot_next(pb_store *store, pb_name name, uint8_t *next, uint32_t *n);
+
+/* Open what a snapshot shows, for reading, in the file of a store that has it. */
+pb_store_status
+pb_store_open_at(pb_store *store, const pb_store *of, const pb_store_snapshot *snapshot);
+
+/* How many pages a snapshot alone keeps.  `scratch` has room for a number for each frame.
+ * O(frames). */
+pb_store_status
+pb_store_kept_by(pb_store *store, pb_name name, uint32_t *scratch, uint64_t *pages);
 
 /* What the last commit says of a name. */
 typedef struct {

@@ -32,6 +32,7 @@ enum {
     AT_DIRECTORY = 104,
     AT_NAMES = 160,
     AT_SNAPSHOTS = 184,
+    AT_SNAPSHOT_NAMES = 240,
     AT_ROWS = 264,
     AT_LOG = 320,
     AT_CHECKPOINT = 376,
@@ -133,8 +134,8 @@ pb_file_root_decode(pb_file_root *root, const uint8_t *at)
 
 /* ---- names ---- */
 
-static void
-put_names(uint8_t *at, const pb_file_names *names)
+void
+pb_file_names_encode(const pb_file_names *names, uint8_t *at)
 {
     put64(at, names->names);
     put32(at + 8, names->root);
@@ -143,22 +144,35 @@ put_names(uint8_t *at, const pb_file_names *names)
     put32(at + 20, names->pages);
 }
 
-static void
-get_names(pb_file_names *names, const uint8_t *at)
-{
-    *names = (pb_file_names){get64(at), get32(at + 8), get32(at + 12), get32(at + 16),
-                             get32(at + 20)};
-}
-
-/* Names have a root, and pages lie in the bytes of the directory. */
+/* Names have a root, and pages lie in the bytes of their tree, which begins at position 0. */
 static bool
-names_are_right(const pb_super *s)
+names_are_right(const pb_file_names *n, const pb_file_root *tree)
 {
-    const pb_file_names *n = &s->names;
     uint32_t pages = n->pages ? n->pages : 1;
     return n->root < pages && n->free < pages && n->height < PB_DIRECTORY_HEIGHT &&
            (n->root != 0) == (n->names != 0) && (n->root != 0 || n->height == 0) &&
-           (n->pages < 2 || (uint64_t)n->pages * PB_DIRECTORY_PAGE <= s->directory.size);
+           (n->pages < 2 ||
+            (tree->bias == 0 && (uint64_t)n->pages * PB_DIRECTORY_PAGE <= tree->size));
+}
+
+bool
+pb_file_names_decode(pb_file_names *names, const pb_file_root *tree, const uint8_t *at)
+{
+    *names = (pb_file_names){get64(at), get32(at + 8), get32(at + 12), get32(at + 16),
+                             get32(at + 20)};
+    return names_are_right(names, tree);
+}
+
+void
+pb_super_put64(uint8_t *at, uint64_t v)
+{
+    put64(at, v);
+}
+
+uint64_t
+pb_super_get64(const uint8_t *at)
+{
+    return get64(at);
 }
 
 /* ---- encode ---- */
@@ -208,8 +222,9 @@ pb_super_encode(const pb_super *s, uint8_t *b)
     put32(b + AT_LISTED, s->listed);
     put32(b + AT_LOGGED, s->logged);
     put_root(b + AT_DIRECTORY, &s->directory);
-    put_names(b + AT_NAMES, &s->names);
+    pb_file_names_encode(&s->names, b + AT_NAMES);
     put_root(b + AT_SNAPSHOTS, &s->snapshots);
+    pb_file_names_encode(&s->snapshot_names, b + AT_SNAPSHOT_NAMES);
     put_root(b + AT_ROWS, &s->rows);
     put_root(b + AT_LOG, &s->log);
     put64(b + AT_CHECKPOINT, s->checkpoint);
@@ -271,7 +286,7 @@ is_right(const pb_super *s)
            s->frames <= PB_MOST_FRAMES && s->held <= s->frames &&
            s->checkpoint <= s->sequence && root_is_right(&s->directory) &&
            root_is_right(&s->snapshots) && root_is_right(&s->rows) &&
-           root_is_right(&s->log) && s->log.size % PB_LOG_BYTES == 0 && names_are_right(s);
+           root_is_right(&s->log) && s->log.size % PB_LOG_BYTES == 0;
 }
 
 pb_super_state
@@ -294,12 +309,15 @@ pb_super_decode(pb_super *s, const uint8_t *b, unsigned slot)
     s->listed = get32(b + AT_LISTED);
     s->logged = get32(b + AT_LOGGED);
     get_root(&s->directory, b + AT_DIRECTORY);
-    get_names(&s->names, b + AT_NAMES);
     get_root(&s->snapshots, b + AT_SNAPSHOTS);
     get_root(&s->rows, b + AT_ROWS);
     get_root(&s->log, b + AT_LOG);
     s->checkpoint = get64(b + AT_CHECKPOINT);
-    if (!fixed_is_right(b, slot) || !pb_super_fits(s->listed, s->logged) || !is_right(s)) {
+    bool named =
+        pb_file_names_decode(&s->names, &s->directory, b + AT_NAMES) &&
+        pb_file_names_decode(&s->snapshot_names, &s->snapshots, b + AT_SNAPSHOT_NAMES);
+    if (!fixed_is_right(b, slot) || !pb_super_fits(s->listed, s->logged) || !is_right(s) ||
+        !named) {
         return PB_SUPER_WRONG;
     }
     get_lists(s, b);

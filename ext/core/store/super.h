@@ -75,6 +75,23 @@ typedef struct {
     uint32_t root, height, free, pages; /* pages 0: bytes without names */
 } pb_file_names;
 
+#define PB_FILE_NAMES_BYTES 24 /* of that in a file */
+
+/* Write it, and read what belongs to a tree.  false: it breaks a rule. */
+void
+pb_file_names_encode(const pb_file_names *names, uint8_t *at);
+bool
+pb_file_names_decode(pb_file_names *names, const pb_file_root *tree, const uint8_t *at);
+
+/* A number of 8 bytes of a file. */
+void
+pb_super_put64(uint8_t *at, uint64_t v);
+uint64_t
+pb_super_get64(const uint8_t *at);
+
+/* A bit of `read_only`: there are snapshots, whose pages a writer of before would take for its own. */
+#define PB_READ_ONLY_SNAPSHOTS 1
+
 typedef struct {
     uint8_t slot;      /* the place that it was written for */
     uint8_t uuid[16];  /* of the store */
@@ -86,8 +103,9 @@ typedef struct {
     uint32_t flags, listed, logged;
     uint32_t read_only, compatible; /* features of later minor versions */
     pb_file_root directory, snapshots, rows, log;
-    pb_file_names names; /* of the directory */
-    uint64_t checkpoint; /* the sequence number that the log begins with */
+    pb_file_names names;          /* of the directory */
+    pb_file_names snapshot_names; /* of the tree of snapshots */
+    uint64_t checkpoint;          /* the sequence number that the log begins with */
     pb_listed list[PB_LIST_MOST];
     pb_log_record tail[PB_TAIL_MOST];
 } pb_super;

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pagebuf._command_line.find import Refused
-from pagebuf._command_line.store_show import as_json, facts, progress, table
+from pagebuf._command_line.store_show import as_json, facts, progress, table, time_text
 from pagebuf._core import PAGE_SIZE, PageBuffer
 from pagebuf._store import CorruptStoreError, PageStore, _encoded
 from pagebuf.pool import PagePool
@@ -40,6 +40,20 @@ def _ls(options: argparse.Namespace, out: TextIO) -> None:
         as_json(out, [{"name": name, "bytes": size} for name, size in found])
     else:
         table(out, ("BYTES", "NAME"), [(size, name) for name, size in found])
+
+
+def _snapshots(options: argparse.Namespace, out: TextIO) -> None:
+    """List the snapshots, and how many pages go with each."""
+    with PageStore(options.file, "r") as store:
+        found = store.snapshots(pages=True)
+    if options.json:
+        as_json(out, [{"name": name, **stats._asdict()} for name, stats in found.items()])
+        return
+    rows = [
+        (stats.commit, time_text(stats.time), stats.names, stats.pages or 0, name)
+        for name, stats in found.items()
+    ]
+    table(out, ("COMMIT", "TIME", "NAMES", "PAGES", "NAME"), rows)
 
 
 def _stats(options: argparse.Namespace, out: TextIO) -> None:
@@ -188,6 +202,7 @@ COMMANDS: dict[str, tuple[_Command, str]] = {
     "get": (_get, "the bytes of a name, to a file"),
     "put": (_put, "the bytes of a file, or of the standard input, to a name"),
     "rm": (_rm, "remove names"),
+    "snapshots": (_snapshots, "snapshots, and how many pages go with each"),
     "stats": (_stats, "figures of the last commit"),
     "verify": (_verify, "read everything, and compare it with its checksums"),
     "compact": (_compact, "a copy without free pages"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from pagebuf._text import name_text, number_text
@@ -37,6 +38,11 @@ def table(out: TextIO, columns: Sequence[str], rows: Sequence[Sequence[_Cell]]) 
 def facts(out: TextIO, found: Mapping[str, _Cell]) -> None:
     """Print a name and a value a line."""
     table(out, ("WHAT", "VALUE"), [(name, _text(value)) for name, value in found.items()])
+
+
+def time_text(seconds: float) -> str:
+    """A moment, in the time of this place."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _text(cell: _Cell) -> str:

@@ -30,7 +30,9 @@ setting(const char *name, uint64_t otherwise)
 static void
 plan_trouble(chance *c)
 {
-    w.disk.off_at = w.disk.steps + 1 + below(c, one_in(c, 3) ? 300 : 30);
+    uint64_t most = one_in(c, 3) ? 300 : 30;
+    most *= w.has_names ? 6 : 1; /* they write more pages a commit */
+    w.disk.off_at = w.disk.steps + 1 + below(c, most);
     w.disk.bad_sync_at = one_in(c, 4) ? w.disk.steps + 1 + below(c, 40) : 0;
     w.disk.full_at = one_in(c, 8) ? w.disk.steps + 1 + below(c, 40) : 0;
 }
@@ -71,6 +73,9 @@ one_commit(chance *c, unsigned lazy)
     again = false;
     change(*seed);
     change_second_root(c);
+    if (w.has_names) {
+        world_choose_snapshot(&w);
+    }
     bool durable = world_room(&w) < 2 || !one_in(c, lazy);
     return world_commit(&w, durable);
 }
@@ -250,7 +255,9 @@ static uint64_t
 search(uint64_t seed, uint64_t cuts)
 {
     for (uint64_t done = 0; done < cuts;) {
-        world_init_as(&w, seed, seed % 4 == 3 && pb_planted == PB_PLANT_NONE);
+        bool of_snapshots = pb_planted >= PB_PLANT_SHARED_ROOTS;
+        world_init_as(&w, seed,
+                      of_snapshots || (seed % 4 == 3 && pb_planted == PB_PLANT_NONE));
         seed++;
         chance *c = &w.chance;
         memset(seeds, 0, sizeof seeds);
@@ -327,6 +334,9 @@ static const fault faults[] = {
     {PB_PLANT_LOSE_RECORD, "a record is lost", 2000},
     {PB_PLANT_FREE_TWICE, "a share is forgotten", 2000},
     {PB_PLANT_WRONG_CRC, "the checksum of the wrong page", 1000},
+    {PB_PLANT_SHARED_ROOTS, "roots that a snapshot shares are forgotten", 1000},
+    {PB_PLANT_DROPPED_ROOTS, "a snapshot that goes keeps its trees", 1000},
+    {PB_PLANT_UNCOUNTED_SNAPSHOT, "the directory of a snapshot is not counted", 1000},
 };
 
 static void

@@ -9,6 +9,10 @@
 #define MOST_BYTES (90 * PB_PAGE_SIZE)
 #define MOST_COMMITS 64 /* the last ones, of which the contents are kept */
 
+#define SNAPSHOTS 3
+#define OLDEST_SNAPSHOT \
+    24 /* commits later it goes, as its contents will not be kept for ever */
+
 typedef struct {
     uint8_t *bytes;
     uint64_t size;
@@ -34,7 +38,10 @@ typedef struct {
     bool has_names; /* else the store has one buffer, in the place of the directory */
     named names[NAMES];
     uint64_t name_seeds[MOST_COMMITS][NAMES]; /* by number of the commit */
-    const char *why;                          /* what was wrong */
+    /* The commit that each snapshot shows, by number of the commit that has it; 0: it has none. */
+    uint64_t snapshot_of[MOST_COMMITS][SNAPSHOTS];
+    unsigned snapshot; /* that the next commit makes or drops; SNAPSHOTS: none */
+    const char *why;   /* what was wrong */
 } world;
 
 /* The buffer that changes. */
@@ -123,6 +130,7 @@ world_init_as(world *w, uint64_t seed, bool has_names)
     ASKING(w, st, pb_store_open(&w->store, true));
     CHECK_EQ(st, PB_STORE_OK);
     w->has_names = has_names;
+    w->snapshot = SNAPSHOTS;
     names_init(w->names, &w->memory.pool);
 }
 
@@ -235,10 +243,46 @@ world_change_name(world *w)
 
 /* ---- commits ---- */
 
+static inline pb_name
+snapshot_name(unsigned k)
+{
+    static const uint8_t names[SNAPSHOTS][2] = {"b", "a", "c"};
+    return (pb_name){names[k], 1};
+}
+
+/* Choose what the next commit does to snapshots, if anything. */
+static inline void
+world_choose_snapshot(world *w)
+{
+    const uint64_t *of = w->snapshot_of[w->newest % MOST_COMMITS];
+    unsigned k = (unsigned)below(&w->chance, SNAPSHOTS);
+    w->snapshot = one_in(&w->chance, 3) ? k : SNAPSHOTS;
+    for (k = 0; k < SNAPSHOTS; k++) {
+        w->snapshot = of[k] && w->newest - of[k] > OLDEST_SNAPSHOT ? k : w->snapshot;
+    }
+}
+
+/* The snapshots that the coming commit has. */
+static inline pb_store_naming
+world_name_it(world *w)
+{
+    uint64_t *of = w->snapshot_of[w->newest % MOST_COMMITS];
+    unsigned k = w->snapshot;
+    memcpy(of, w->snapshot_of[(w->newest - 1) % MOST_COMMITS], sizeof *w->snapshot_of);
+    if (k == SNAPSHOTS) {
+        return (pb_store_naming){.drop = false};
+    }
+    pb_store_naming naming = {snapshot_name(k), of[k] != 0};
+    of[k] = naming.drop ? 0 : w->newest;
+    w->snapshot = SNAPSHOTS;
+    return naming;
+}
+
 static inline pb_store_status
 world_commit_names(world *w, bool durable)
 {
     static name_changes changes;
+    pb_store_naming naming = world_name_it(w);
     pb_store_status st;
     w->names[0].seed = 1;
     w->names[0].changed = true;
@@ -250,7 +294,9 @@ world_commit_names(world *w, bool durable)
         }
         w->name_seeds[w->newest % MOST_COMMITS][k] = w->names[k].seed;
     }
-    ASKING(w, st, pb_store_commit_names(&w->store, changes.change, changes.n, durable, 0));
+    ASKING(w, st,
+           pb_store_commit_naming(&w->store, changes.change, changes.n,
+                                  naming.name.n ? &naming : NULL, durable, 0));
     if (st == PB_STORE_OK) {
         keep_changes(&changes, w->names);
     }
@@ -421,6 +467,67 @@ world_names_are_there(world *w, uint64_t number)
     return true;
 }
 
+/* Does a name of a store that shows a snapshot have the bytes that it had then? */
+static inline bool
+snapshot_has(world *w, pb_store *view, unsigned k, uint64_t number)
+{
+    static uint8_t bytes[9 * PB_PAGE_SIZE];
+    uint64_t seed = w->name_seeds[number % MOST_COMMITS][k], shift;
+    contents want = {bytes, k && seed ? seed_bytes(seed, bytes) : 0};
+    const contents *then = k ? &want : world_commit_of(w, number);
+    pb_store_entry entry;
+    pb_buf buf;
+    if (pb_store_find(view, name_of(k), &entry) != PB_STORE_OK ||
+        entry.found != (seed != 0)) {
+        return false;
+    }
+    if (!entry.found || entry.few) {
+        return !entry.found || (entry.size == then->size &&
+                                memcmp(entry.bytes, then->bytes, entry.size) == 0);
+    }
+    pb_buf_init(&buf, &w->memory.pool, PB_MAX_LEVELS);
+    pb_store_status st;
+    do {
+        st = pb_store_load(view, &entry.root, &buf, &shift);
+    } while (st == PB_STORE_POOL && view->pool_status == PB_NEED_PAGES &&
+             memory_grow(&w->memory));
+    bool has = st == PB_STORE_OK && contents_equal(then, &buf);
+    pb_buf_fini(&buf);
+    return has;
+}
+
+/* Does each snapshot show the commit that it is of? */
+static inline bool
+world_snapshots_are_there(world *w, uint64_t number)
+{
+    static pb_store view;
+    pb_file file = disk_file(&w->disk);
+    bool right = true;
+    w->why = "a snapshot shows other bytes, or came or went";
+    for (unsigned k = 0; k < SNAPSHOTS && right; k++) {
+        uint64_t of = number ? w->snapshot_of[number % MOST_COMMITS][k] : 0;
+        pb_store_snapshot s;
+        pb_store_status st;
+        ASKING(w, st, pb_store_snapshot_find(&w->store, snapshot_name(k), &s));
+        right = st == PB_STORE_OK && s.found == (of != 0) && s.commit == of;
+        if (!right || !of) {
+            continue;
+        }
+        pb_store_init(&view, &w->memory.pool, &file, 0);
+        do {
+            st = pb_store_open_at(&view, &w->store, &s);
+        } while (st == PB_STORE_POOL && view.pool_status == PB_NEED_PAGES &&
+                 memory_grow(&w->memory));
+        right = st == PB_STORE_OK;
+        for (unsigned i = 0; i < NAMES && right; i++) {
+            right = snapshot_has(w, &view, i, of);
+        }
+        pb_store_fini(&view);
+    }
+    w->why = right ? NULL : w->store.fault.rule ? w->store.fault.rule : w->why;
+    return right;
+}
+
 /* Open what a crash has left.  It is a commit that could be there, and whole. */
 static inline bool
 world_reopen(world *w)
@@ -439,7 +546,7 @@ world_reopen(world *w)
         return false;
     }
     if (w->has_names) {
-        if (!world_names_are_there(w, number)) {
+        if (!world_names_are_there(w, number) || !world_snapshots_are_there(w, number)) {
             return false;
         }
     }
@@ -451,7 +558,7 @@ world_reopen(world *w)
     contents_set(&w->kept, &w->kept_by[number % MOST_COMMITS]);
     w->newest = w->safe = number;
     w->changed = false;
-    if (!world_kept_is_there(w)) {
+    if (!w->has_names && !world_kept_is_there(w)) {
         w->why = "a second root names other bytes";
         return false;
     }

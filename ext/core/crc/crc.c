@@ -1,6 +1,6 @@
-/* store/crc.c: CRC-32 by carry-less multiplication where the processor has it, else eight bytes at
+/* crc/crc.c: CRC-32 by carry-less multiplication where the processor has it, else eight bytes at
  * a time by tables. */
-#include "store/crc.h"
+#include "crc/crc.h"
 
 /* ---- by tables ----
  *

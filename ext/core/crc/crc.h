@@ -1,4 +1,4 @@
-/* store/crc.h: the checksum of a store: CRC-32 (polynomial 0xedb88320, reflected; the one of
+/* crc/crc.h: the checksum of a store: CRC-32 (polynomial 0xedb88320, reflected; the one of
  * zlib and PNG).
  *
  * An entry of a store carries 31 bits of the checksum of what it names, in the bits that the
@@ -8,8 +8,8 @@
  *    bits 11 to 30   | 0  | frame           | bits 0 to 10    | 1
  *
  * Any 31 bits of the checksum find all damage of one and of two bits of a page. */
-#ifndef PB_STORE_CRC_H
-#define PB_STORE_CRC_H
+#ifndef PB_CRC_CRC_H
+#define PB_CRC_CRC_H
 
 #include "pool/frame.h"
 
