@@ -596,7 +596,7 @@ def test_save(spilling, tmp_path):
     assert (tmp_path / "saved").read_bytes() == plain
 
 
-@pytest.mark.skipif(PAGE < 64, reason="stores have pages of 64 bytes at least")
+@few_nodes  # and stores have pages of 64 bytes at least
 def test_a_store(spilling, tmp_path):
     with pagebuf.PageStore(tmp_path / "store", pool=spilling) as store:
         store["kept"] = b""
