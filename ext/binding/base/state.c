@@ -99,6 +99,9 @@ state_clear(module_state *state)
     Py_CLEAR(state->str_name);
     Py_CLEAR(state->str_gettimeout);
     Py_CLEAR(state->str_type);
+    Py_CLEAR(state->str_bring);
+    Py_CLEAR(state->str_call_ends);
+    Py_CLEAR(state->str_given_up);
     Py_CLEAR(state->socket_type);
 }
 

@@ -37,6 +37,7 @@ typedef struct module_state {
     PyObject *str_pressed;  /* "_pressed" */
     PyObject *str_name;     /* "name" */
     PyObject *str_gettimeout, *str_type;
+    PyObject *str_bring, *str_call_ends, *str_given_up;
     PyObject *socket_type; /* _socket.socket, once somebody has imported it */
     uint64_t sockets[2];   /* what queue/target.c has found of a type of sockets */
 

@@ -199,15 +199,21 @@ add_constants(PyObject *module)
 static int
 intern_strings(module_state *state)
 {
-    state->str_grow = PyUnicode_InternFromString("_grow");
-    state->str_pressed = PyUnicode_InternFromString("_pressed");
-    state->str_name = PyUnicode_InternFromString("name");
-    state->str_gettimeout = PyUnicode_InternFromString("gettimeout");
-    state->str_type = PyUnicode_InternFromString("type");
-    return state->str_grow && state->str_pressed && state->str_name &&
-                   state->str_gettimeout && state->str_type
-               ? 0
-               : -1;
+    const struct {
+        PyObject **string;
+        const char *text;
+    } all[] = {
+        {&state->str_grow, "_grow"},          {&state->str_pressed, "_pressed"},
+        {&state->str_name, "name"},           {&state->str_gettimeout, "gettimeout"},
+        {&state->str_type, "type"},           {&state->str_bring, "bring"},
+        {&state->str_call_ends, "call_ends"}, {&state->str_given_up, "given_up"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if ((*all[i].string = PyUnicode_InternFromString(all[i].text)) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int

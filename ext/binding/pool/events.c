@@ -132,7 +132,8 @@ pool_let_go(PoolObject *self)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *module = PyImport_ImportModule("pagebuf._remote");
-    PyObject *none = module ? PyObject_CallMethod(module, "call_ends", NULL) : NULL;
+    PyObject *none =
+        module ? PyObject_CallMethodNoArgs(module, self->state->str_call_ends) : NULL;
     if (none == NULL) {
         PyErr_WriteUnraisable((PyObject *)self);
     }

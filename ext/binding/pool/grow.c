@@ -270,12 +270,12 @@ take_told(pb_pool *root)
 
 /* Tell those who keep the bytes of frames that no entry names any more (I13). */
 static void
-tell_given_up(pb_pool *root)
+tell_given_up(pb_pool *root, const module_state *state)
 {
     PyObject *type, *value, *traceback, *fetcher;
     PyErr_Fetch(&type, &value, &traceback);
     while (pb_load8(&root->told) && (fetcher = take_told(root)) != NULL) {
-        PyObject *done = PyObject_CallMethod(fetcher, "given_up", NULL);
+        PyObject *done = PyObject_CallMethodNoArgs(fetcher, state->str_given_up);
         if (done == NULL) {
             PyErr_WriteUnraisable(fetcher);
         }
@@ -304,7 +304,7 @@ pool_release_zones(PoolObject *self)
         free_zone(z);
     }
     if (PB_UNLIKELY(pb_load8(&self->pool.root->told))) {
-        tell_given_up(self->pool.root);
+        tell_given_up(self->pool.root, self->state);
     }
 }
 

@@ -32,7 +32,8 @@ transfer_fetch(pb_buf *b)
     }
     list = list_runs(noted, n);
     if (list) {
-        done = PyObject_CallMethod(fetcher, "bring", "N", list);
+        done = PyObject_CallMethodOneArg(fetcher, pool_object(b)->state->str_bring, list);
+        Py_DECREF(list);
     }
     Py_DECREF(fetcher);
     Py_XDECREF(done);

@@ -36,7 +36,10 @@ copy_out_beside(pb_buf *b, uint64_t off, void *dst, uint64_t n)
     inflight_tree *h = snapshot_for_copy(b, n);
     pb_status st;
     if (h == NULL) {
-        return copy_out_lock_held(b, off, dst, n);
+        /* what is there is not to be copied at each attempt; what has left memory is read */
+        bool looks = n >= COPY_WITHOUT_GIL && !pb_buf_pool(b)->root->spills;
+        return looks && pb_buf_note_absent(b, off, n) ? PB_ABSENT
+                                                      : copy_out_lock_held(b, off, dst, n);
     }
     buffer_unlock(b);
     Py_BEGIN_ALLOW_THREADS
