@@ -12,6 +12,14 @@ prepare(pb_buf *b, uint64_t off, uint64_t n)
     return n ? pb_buf_prepare_kept(b, off, n) : PB_OK;
 }
 
+/* The same, and `len` bytes from `src` on move there: they may begin or end in a page that is not
+ * prepared, as nothing comes to lie in it (I14). */
+static pb_status
+prepare_to_move(pb_buf *b, uint64_t off, uint64_t n, uint64_t src, uint64_t len)
+{
+    return pb_buf_note_absent(b, src, len) ? PB_ABSENT : prepare(b, off, n);
+}
+
 /* Replace by more bytes: the bytes after the range move up. */
 static pb_status
 grow_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
@@ -20,7 +28,7 @@ grow_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
     if (pb_add_overflows(off + n, tail, &end)) {
         return PB_CAPACITY;
     }
-    pb_status st = prepare(b, off, end - off);
+    pb_status st = prepare_to_move(b, off, end - off, off + old, tail);
     if (st == PB_OK) {
         pb_buf_move(b, off + n, off + old, tail);
         pb_buf_copy_in(b, off, src, n);
@@ -35,7 +43,8 @@ static pb_status
 grow_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t more = n - old;
-    pb_status st = pb_buf_prepare_front(b, more, off + old);
+    pb_status st = pb_buf_note_absent(b, 0, off) ? PB_ABSENT
+                                                 : pb_buf_prepare_front(b, more, off + old);
     if (st == PB_OK) {
         pb_buf_move(b, 0, more, off);
         pb_buf_copy_in(b, off, src, n);
@@ -50,7 +59,7 @@ static pb_status
 shrink_at_end(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t tail = b->root.size - (off + old);
-    pb_status st = prepare(b, off, n + tail);
+    pb_status st = prepare_to_move(b, off, n + tail, off + old, tail);
     if (st == PB_OK) {
         pb_buf_copy_in(b, off, src, n);
         pb_buf_move(b, off + n, off + old, tail);
@@ -65,7 +74,7 @@ static pb_status
 shrink_at_front(pb_buf *b, uint64_t off, uint64_t old, const void *src, uint64_t n)
 {
     uint64_t less = old - n;
-    pb_status st = prepare(b, less, off + n);
+    pb_status st = prepare_to_move(b, less, off + n, 0, off);
     if (st == PB_OK) {
         pb_buf_move(b, less, 0, off);
         pb_buf_copy_in(b, off + less, src, n);

@@ -389,6 +389,10 @@ pb_buf_shift(pb_buf *b, const pb_shift *s)
     if (!pb_buf_fits(b, 0, p.size, &end)) {
         return PB_CAPACITY;
     }
+    uint64_t from = s->gaps ? s->off : p.src, past = s->gaps ? b->root.size : p.src + p.n;
+    if (pb_buf_note_absent(b, from, past - from)) { /* what moves is read (I14) */
+        return PB_ABSENT;
+    }
     if (!pb_buf_begin(b)) {
         return PB_CORRUPT;
     }

@@ -596,6 +596,27 @@ def test_save(spilling, tmp_path):
     assert (tmp_path / "saved").read_bytes() == plain
 
 
+@pytest.mark.parametrize("front", [0, PAGE // 10])
+@pytest.mark.parametrize("hole", [False, True])
+@pytest.mark.parametrize("zeros", [0, 3, 5])
+def test_bytes_that_move_come_back_where_they_were(spilling, zeros, hole, front):
+    """They may begin in a page to which nothing moves, which was taken for zeros."""
+    for at in (PAGE, 6 * PAGE, 9 * PAGE, 10 * PAGE - 7, 17 * PAGE):
+        plain = bytearray(DATA[: 20 * PAGE])
+        plain[zeros * PAGE : (zeros + 2) * PAGE] = bytes(2 * PAGE)
+        buf = PageBuffer(plain, pool=spilling)
+        buf.prepend(DATA[:front])
+        plain[:0] = DATA[:front]
+        if hole:
+            buf.punch(2 * PAGE, 3 * PAGE)
+            plain[2 * PAGE : 5 * PAGE] = bytes(3 * PAGE)
+        send_out(spilling)
+        del buf[at : at + PAGE // 4]
+        del plain[at : at + PAGE // 4]
+        assert buf.tobytes() == plain
+        buf.check()
+
+
 @few_nodes  # and stores have pages of 64 bytes at least
 def test_a_store(spilling, tmp_path):
     with pagebuf.PageStore(tmp_path / "store", pool=spilling) as store:
