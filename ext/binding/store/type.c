@@ -213,6 +213,18 @@ root_to(const pb_file_root *root)
     return PyBytes_FromStringAndSize((const char *)bytes, root->levels ? PB_ROOT_BYTES : 0);
 }
 
+/* The few bytes that a name shows.  They may lie in pages that are absent (I14).  -1 with an exception. */
+static int
+copy_few(const pb_buf *now, uint8_t *few)
+{
+    pb_buf *b = (pb_buf *)(uintptr_t)now; /* a fetch does not change it */
+    pb_status st;
+    do {
+        st = pb_buf_copy_out(b, 0, few, b->root.size);
+    } while (transfer_again(b, &st, 0, b->root.size));
+    return st == PB_OK ? 0 : -1;
+}
+
 /* (name, now, then, root, shift) */
 static int
 parse_change(StoreObject *self, PyObject *item, pb_store_change *c, uint8_t *few)
@@ -236,7 +248,7 @@ parse_change(StoreObject *self, PyObject *item, pb_store_change *c, uint8_t *few
         c->few = true;
         c->size = (uint8_t)c->tree.now->root.size;
         c->bytes = few;
-        (void)pb_buf_copy_out(c->tree.now, 0, few, c->size);
+        return copy_few(c->tree.now, few);
     }
     return 0;
 }

@@ -532,6 +532,18 @@ def test_a_commit_of_a_store_fetches_what_it_writes(pair, tmp_path):
         assert store["remote"].tobytes() == plain
 
 
+@pytest.mark.skipif(pagebuf.PAGE_SIZE < 64, reason="stores have pages of 64 bytes at least")
+def test_a_commit_fetches_the_few_bytes_of_a_name(pool, tmp_path):
+    buf, _ = make(pool)
+    del buf[: PIECE - 20]
+    buf.truncate(50)
+    with pagebuf.PageStore(tmp_path / "store", pool=pool) as store:
+        store["few"] = buf
+        store.commit()
+    with pagebuf.PageStore(tmp_path / "store", "r") as store:
+        assert store["few"].tobytes() == DATA[PIECE - 20 : PIECE + 30]
+
+
 # ---- files ----
 
 
