@@ -124,7 +124,7 @@ test-level2: CHOICE := tests $(ONCE:%=--ignore %) --ignore tests/conformance/tes
 
 # What is about to be done, and how long it takes on two idle cores.
 SAY_quick   := .venv and the extension, where they are not there, then a smoke test; 10 s, or a minute at first
-SAY_test    := C tests under sanitizers, then Python tests, on the largest and the smallest pages; 6 minutes, or 7 at first
+SAY_test    := C tests under sanitizers, then Python tests, on the largest and the smallest pages; 5 minutes
 SAY_wheels  := an sdist and a wheel for each CPython here, checked, installed without a compiler and tried; 5 minutes
 SAY_compare := pagebuf beside what people use, after its peers are installed; 6 minutes
 say-%:
