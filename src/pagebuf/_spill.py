@@ -310,12 +310,9 @@ def _zone_ends(spill: weakref.ref[Spill], index: int, here: dict[int, None]) -> 
 
 def _opened(where: object) -> int:
     """Open a file of our own, or the caller's anew."""
-    if where is True:
-        with tempfile.TemporaryFile(buffering=0) as made:
-            return os.dup(made.fileno())
-    if isinstance(where, (str, bytes, os.PathLike)):
-        folder = os.fsdecode(where)
-        if not pathlib.Path(folder).is_dir():
+    if where is True or isinstance(where, (str, bytes, os.PathLike)):
+        folder = None if where is True else os.fsdecode(where)
+        if folder is not None and not pathlib.Path(folder).is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "spill is not a folder", folder)
         with tempfile.TemporaryFile(buffering=0, dir=folder) as made:
             return os.dup(made.fileno())

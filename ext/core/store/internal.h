@@ -57,6 +57,9 @@ pb_store_status
 pb_store_damaged(pb_store *store, const char *rule, pb_frame frame);
 pb_store_status
 pb_store_refused(pb_store *store, int error);
+/* What a call of the pool or of a directory says; `broken` is the rule if it found damage. */
+pb_store_status
+pb_store_said(pb_store *store, pb_status st, const char *broken);
 
 /* Read what an entry names to a page of memory, and compare its checksum. */
 pb_store_status

@@ -30,15 +30,20 @@ pb_names_close(pb_store *store)
     }
 }
 
-/* What a call of the directory says. */
-static pb_store_status
-status_of(pb_store *store, pb_status st)
+pb_store_status
+pb_store_said(pb_store *store, pb_status st, const char *broken)
 {
     store->pool_status = st;
     if (st == PB_CORRUPT) {
-        return pb_store_damaged(store, "a page of the directory is damaged", 0);
+        return pb_store_damaged(store, broken, 0);
     }
     return st == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+}
+
+static pb_store_status
+status_of(pb_store *store, pb_status st)
+{
+    return pb_store_said(store, st, "a page of the directory is damaged");
 }
 
 /* ---- change ---- */

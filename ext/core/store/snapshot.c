@@ -227,11 +227,7 @@ pb_snapshots_share(pb_store *store)
 static pb_store_status
 status_of(pb_store *store, pb_status st)
 {
-    store->pool_status = st;
-    if (st == PB_CORRUPT) {
-        return pb_store_damaged(store, "a page of the snapshots is damaged", 0);
-    }
-    return st == PB_OK ? PB_STORE_OK : PB_STORE_POOL;
+    return pb_store_said(store, st, "a page of the snapshots is damaged");
 }
 
 void
